@@ -1,0 +1,2 @@
+//! The engine, its wire formats and its rim.
+#![deny(unsafe_code)]
