@@ -1,0 +1,67 @@
+//! Who we speak with: transports, addresses and flows.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// How SIP is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Streams.
+    Tcp,
+}
+
+impl Transport {
+    /// Whether the transport itself repeats what is lost (RFC 3261 section 17).
+    #[must_use]
+    pub fn is_reliable(self) -> bool {
+        self == Self::Tcp
+    }
+
+    /// The word of a Via header.
+    #[must_use]
+    pub fn via_name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+        }
+    }
+
+    /// The word of a `transport` parameter and of the configuration.
+    #[must_use]
+    pub fn uri_name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+/// Where a neighbour listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// How to reach it.
+    pub transport: Transport,
+    /// Where.
+    pub socket: SocketAddr,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.transport.uri_name(), self.socket)
+    }
+}
+
+/// One way a message came or goes: our listener, the other end, and on streams the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// How it is carried.
+    pub transport: Transport,
+    /// Index of our listening address in the configuration.
+    pub listener: u16,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// The stream it came on; 0 for datagrams and for "any stream to `remote`, a new one if there is none".
+    pub connection: u64,
+}
