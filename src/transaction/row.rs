@@ -1,0 +1,180 @@
+//! A transaction as it stands in the table: its machine, its flow, what it may have to repeat, and its deadlines.
+
+use bytes::Bytes;
+use emcc_policies::moment::Moment;
+
+use super::{LIFETIME_MS, T1_MS, T2_MS, T4_MS, TIMER_D_MS, client, client_invite, server, server_invite};
+use crate::engine::effects::{CallKey, TransactionKey};
+use crate::neighbour::Flow;
+
+/// Which of the four machines runs, and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Machine {
+    /// INVITE that came to us.
+    ServerInvite(server_invite::State),
+    /// Any other request that came to us.
+    Server(server::State),
+    /// INVITE that we sent.
+    ClientInvite(client_invite::State),
+    /// Any other request that we sent.
+    Client(client::State),
+}
+
+/// What a client transaction is for, so that its outcome finds its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The INVITE that sets up a call: its failures are followed by the next hop (P-8).
+    Hunt,
+    /// A request passed on as it came; its responses go back the same way.
+    Pass,
+    /// A BYE passed on: its outcome ends the call.
+    PassBye,
+    /// Our own CANCEL.
+    Cancel,
+    /// Our own BYE.
+    Bye,
+    /// Our own keepalive to the remote cluster of that slot (V-5).
+    Keepalive(u16),
+    /// None: the row is a server transaction.
+    Server,
+}
+
+/// When a row repeats itself and when it ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Next retransmission, if any (Timers A, E, G).
+    pub resend_at: Option<Moment>,
+    /// Interval that led to it, milliseconds.
+    pub interval_ms: u64,
+    /// Deadline of the state (Timers B to D, F, H to M).
+    pub ends_at: Moment,
+    /// Earliest hint that waits in a wheel for this row; nothing is pushed when one waits that is early enough.
+    pub armed: Option<Moment>,
+}
+
+/// One transaction.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The machine.
+    pub machine: Machine,
+    /// Server: where responses go. Client: where the request went.
+    pub flow: Flow,
+    /// Server: the request as it came, where replies may have to be made from it later. Client: the request as sent.
+    pub request: Bytes,
+    /// Server: the last response that went out. Client: empty.
+    pub response: Bytes,
+    /// Server: the client transaction now at work for it. Client: the server transaction it works for.
+    pub partner: Option<TransactionKey>,
+    /// The call it belongs to.
+    pub call: Option<CallKey>,
+    /// What a client transaction is for.
+    pub purpose: Purpose,
+    /// Whether the request carried a session description, so that one in its response is an answer (RFC 3264).
+    pub offered: bool,
+    /// Whether a CANCEL is to go out, or went out, for it (RFC 3261 section 9.1).
+    pub cancel: Cancel,
+    /// Deadlines.
+    pub timing: Timing,
+}
+
+/// Whether a client INVITE transaction was cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancel {
+    /// Nobody wants that.
+    No,
+    /// Wanted; a CANCEL may not go before the first provisional response.
+    Pending,
+    /// Sent.
+    Sent,
+}
+
+impl Timing {
+    /// A first transmission at `now` that is repeated after T1 on an unreliable transport and ends `life_ms` later.
+    #[must_use]
+    pub fn started(now: Moment, is_reliable: bool, life_ms: u64) -> Self {
+        Self {
+            resend_at: (!is_reliable).then(|| now.plus_ms(T1_MS)),
+            interval_ms: T1_MS,
+            ends_at: now.plus_ms(life_ms),
+            armed: None,
+        }
+    }
+
+    /// No retransmission, an end `life_ms` from `now`.
+    #[must_use]
+    pub fn waiting(now: Moment, life_ms: u64) -> Self {
+        Self { resend_at: None, interval_ms: 0, ends_at: now.plus_ms(life_ms), armed: None }
+    }
+
+    /// The next moment something happens.
+    #[must_use]
+    pub fn next(&self) -> Moment {
+        self.resend_at.map_or(self.ends_at, |resend| resend.min(self.ends_at))
+    }
+
+    /// The deadline a hint is needed for, or `None` when one waits that is early enough.
+    pub fn arm(&mut self) -> Option<Moment> {
+        let next = self.next();
+        if self.armed.is_some_and(|armed| armed <= next) {
+            return None;
+        }
+        self.armed = Some(next);
+        Some(next)
+    }
+
+    /// Waits for nothing but an end `life_ms` from `now`.
+    pub fn wait(&mut self, now: Moment, life_ms: u64) {
+        self.resend_at = None;
+        self.ends_at = now.plus_ms(life_ms);
+    }
+
+    /// Doubles the interval up to `interval_ms_max` and sets the next retransmission.
+    pub fn repeat(&mut self, now: Moment, interval_ms_max: u64) {
+        self.interval_ms = (self.interval_ms * 2).min(interval_ms_max);
+        self.resend_at = Some(now.plus_ms(self.interval_ms));
+    }
+}
+
+impl Row {
+    /// Whether the row is over and may be removed.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(
+            self.machine,
+            Machine::ServerInvite(server_invite::State::Gone)
+                | Machine::Server(server::State::Gone)
+                | Machine::ClientInvite(client_invite::State::Gone)
+                | Machine::Client(client::State::Gone)
+        )
+    }
+
+    /// Sets the deadlines that belong to the state just entered (RFC 3261 table 4, RFC 6026).
+    pub fn enter(&mut self, now: Moment) {
+        let is_reliable = self.flow.transport.is_reliable();
+        let timing = &mut self.timing;
+        match self.machine {
+            Machine::ServerInvite(server_invite::State::Accepted) => timing.wait(now, LIFETIME_MS),
+            Machine::ServerInvite(server_invite::State::Completed) => {
+                let armed = timing.armed;
+                *timing = Timing { armed, ..Timing::started(now, is_reliable, LIFETIME_MS) };
+            }
+            Machine::ServerInvite(server_invite::State::Confirmed) => timing.wait(now, after(is_reliable, T4_MS)),
+            Machine::Server(server::State::Completed) => timing.wait(now, after(is_reliable, LIFETIME_MS)),
+            Machine::ClientInvite(client_invite::State::Completed) => timing.wait(now, after(is_reliable, TIMER_D_MS)),
+            Machine::ClientInvite(client_invite::State::Accepted | client_invite::State::Abandoned) => {
+                timing.wait(now, LIFETIME_MS);
+            }
+            Machine::Client(client::State::Proceeding) => {
+                // RFC 3261 17.1.2.2: once a provisional came, the interval is T2 at once.
+                timing.interval_ms = T2_MS;
+            }
+            Machine::Client(client::State::Completed) => timing.wait(now, after(is_reliable, T4_MS)),
+            _ => {}
+        }
+    }
+}
+
+/// Timers D, I, J and K are zero on a reliable transport.
+fn after(is_reliable: bool, ms: u64) -> u64 {
+    if is_reliable { 0 } else { ms }
+}
