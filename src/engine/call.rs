@@ -1,0 +1,234 @@
+//! One call as it stands in the table: where it may go, where it went, what it holds, and when it must end.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use emcc_policies::admission::{Ask, Held};
+use emcc_policies::moment::Moment;
+use smallvec::SmallVec;
+
+use super::decide::{Decision, Next};
+use super::effects::TransactionKey;
+use super::hunt::{Failure, Hunt, rank};
+use crate::config::plan::Plan;
+use crate::limits::LEGS_MAX;
+use crate::neighbour::Flow;
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Next hops are being tried; no final response went to the caller.
+    Hunting,
+    /// Answered; the 2xx went to the caller, its ACK has not come by yet.
+    Answered,
+    /// Answered and acknowledged.
+    Standing,
+    /// Over; what it held was given back.
+    Ended,
+}
+
+/// What a call holds of its link. A worker takes the booking out to work on it, so that no two tables are ever locked
+/// together; whoever wants it back meanwhile leaves word.
+#[derive(Debug)]
+pub enum Booking {
+    /// Nothing: no policy, or the call is over.
+    Nothing,
+    /// Bandwidth of the link in that slot.
+    Held(u16, Held),
+    /// A worker has it in hand.
+    Lent,
+    /// A worker has it in hand and must give it back to the link, not to the call.
+    ToRelease,
+}
+
+/// Why a call ended, as the log shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// A BYE from the caller's side.
+    Caller,
+    /// A BYE from the callee's side.
+    Callee,
+    /// A CANCEL.
+    Cancelled,
+    /// A final failure.
+    Refused,
+    /// A limit of this node: nobody acknowledged, or the call stood longer than any may.
+    Node,
+}
+
+impl EndedBy {
+    /// The word of the log.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Callee => "callee",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+            Self::Node => "node",
+        }
+    }
+}
+
+/// One call.
+pub struct Call {
+    /// The configuration it began with.
+    pub plan: Arc<Plan>,
+    /// What was decided when it began.
+    pub decision: Box<Decision>,
+    /// Which pass of this call through the node: the `pass` parameter of our Record-Route.
+    pub pass: u8,
+    /// The INVITE as it came.
+    pub invite: Bytes,
+    /// Call-ID, a part of `invite`.
+    pub call_id: Bytes,
+    /// The 2xx as it came, once there is one.
+    pub answer: Bytes,
+    /// The transaction of the INVITE.
+    pub server: TransactionKey,
+    /// The transaction of the hop being tried.
+    pub client: Option<TransactionKey>,
+    /// Index of the next hop to try.
+    pub next: usize,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The present hop rang.
+    pub alerted: bool,
+    /// The caller gave up.
+    pub cancelled: bool,
+    /// Video does not leave: the link refused it.
+    pub audio_only: bool,
+    /// The best failure so far and its response.
+    pub best: Option<(u16, Bytes)>,
+    /// Where the INVITE came from.
+    pub caller: Flow,
+    /// Where the hop that answered is.
+    pub callee: Option<Flow>,
+    /// What it holds.
+    pub booking: Booking,
+    /// What the answer needs, once known (V-17).
+    pub answered: Option<Ask>,
+    /// When the booking is adjusted to `answered` (V-18).
+    pub adjust_at: Option<Moment>,
+    /// When a booking that a lost peer cost is asked for again (V-10).
+    pub retry_at: Option<Moment>,
+    /// Hashes of the tags of those who answered: more than one when somebody behind us forked.
+    pub legs: SmallVec<[u64; LEGS_MAX]>,
+    /// When the INVITE came.
+    pub began: Moment,
+    /// When the 2xx went to the caller.
+    pub answered_at: Option<Moment>,
+    /// When the call is ended, whatever happens.
+    pub ends_at: Moment,
+    /// Earliest hint that waits in a wheel for this row.
+    pub armed: Option<Moment>,
+    /// Final status that went to the caller; 0 when none did.
+    pub status: u16,
+    /// Highest CSeq number seen from the caller and from the callee.
+    pub cseq: [u32; 2],
+}
+
+/// What to do when a hop failed.
+#[derive(Debug)]
+pub enum Onward {
+    /// Try this hop.
+    Try(Next),
+    /// Send this failure back: its status and response, or `None` when no hop answered at all.
+    Fail(Option<(u16, Bytes)>),
+    /// The caller gave up and no hop said so itself: 487.
+    Cancelled,
+    /// Nothing: the call is past hunting.
+    Nothing,
+}
+
+impl Call {
+    /// The hop being tried.
+    #[must_use]
+    pub fn current(&self) -> Option<&Next> {
+        self.decision.next_hops.get(self.next.checked_sub(1)?)
+    }
+
+    /// Takes the next hop, if there is one.
+    pub fn advance(&mut self) -> Option<Next> {
+        let next = self.decision.next_hops.get(self.next)?.clone();
+        self.next += 1;
+        self.alerted = false;
+        Some(next)
+    }
+
+    /// Decides what follows a hop's failure (P-8).
+    pub fn after(&mut self, failure: Failure, response: Option<Bytes>) -> Onward {
+        if self.phase != Phase::Hunting {
+            return Onward::Nothing;
+        }
+        if let (Failure::Status(status), Some(response)) = (failure, response)
+            && self.best.as_ref().is_none_or(|(best, _)| rank(status) < rank(*best))
+        {
+            self.best = Some((status, response));
+        }
+        let hunt = Hunt {
+            is_emergency: self.decision.emergency,
+            is_cancelled: self.cancelled,
+            alerted: self.alerted,
+            is_gateway: self.current().is_some_and(|hop| hop.is_gateway),
+        };
+        if hunt.goes_on(failure)
+            && let Some(next) = self.advance()
+        {
+            return Onward::Try(next);
+        }
+        if self.cancelled && !matches!(self.best, Some((487, _))) {
+            return Onward::Cancelled;
+        }
+        Onward::Fail(self.best.take())
+    }
+
+    /// The next moment something must happen.
+    #[must_use]
+    pub fn next_deadline(&self) -> Moment {
+        [self.adjust_at, self.retry_at].into_iter().flatten().fold(self.ends_at, Moment::min)
+    }
+
+    /// The deadline a hint is needed for, or `None` when one waits that is early enough.
+    pub fn arm(&mut self) -> Option<Moment> {
+        let next = self.next_deadline();
+        if self.phase == Phase::Ended || self.armed.is_some_and(|armed| armed <= next) {
+            return None;
+        }
+        self.armed = Some(next);
+        Some(next)
+    }
+
+    /// Takes the booking to work on it; `None` when there is none or somebody has it.
+    pub fn lend(&mut self) -> Option<(u16, Held)> {
+        match std::mem::replace(&mut self.booking, Booking::Lent) {
+            Booking::Held(slot, held) => Some((slot, held)),
+            other => {
+                self.booking = other;
+                None
+            }
+        }
+    }
+
+    /// Takes the booking to give it back to the link for good. When a worker has it in hand, that worker does.
+    pub fn take(&mut self) -> Option<(u16, Held)> {
+        match std::mem::replace(&mut self.booking, Booking::Nothing) {
+            Booking::Held(slot, held) => Some((slot, held)),
+            Booking::Nothing => None,
+            Booking::Lent | Booking::ToRelease => {
+                self.booking = Booking::ToRelease;
+                None
+            }
+        }
+    }
+
+    /// Puts a lent booking back; gives it to the caller of this function when it is to be released instead.
+    pub fn put_back(&mut self, slot: u16, held: Held) -> Option<(u16, Held)> {
+        if matches!(self.booking, Booking::ToRelease) {
+            self.booking = Booking::Nothing;
+            return Some((slot, held));
+        }
+        self.booking = Booking::Held(slot, held);
+        None
+    }
+}

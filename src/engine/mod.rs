@@ -1,0 +1,203 @@
+//! The only place where the parts meet. Pure: `handle(worker, now, input)` changes the tables and fills the worker's
+//! effects; it reads no clock, draws no randomness of its own and touches no socket.
+
+pub mod call;
+pub mod decide;
+pub mod effects;
+pub mod expire;
+pub mod forward;
+pub mod hunt;
+pub mod ids;
+pub mod in_dialog;
+pub mod invite;
+pub mod keep;
+pub mod link;
+pub mod media;
+pub mod own;
+pub mod reject;
+pub mod reply;
+pub mod request;
+pub mod running;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use ahash::RandomState;
+use arc_swap::ArcSwap;
+
+use self::call::Call;
+use self::effects::{CallKey, Effects, Input, Now, TransactionKey};
+use self::ids::Ids;
+use self::link::Links;
+use self::running::{Local, Running};
+use crate::config::plan::Plan;
+use crate::limits::{CALLS_MAX, TRANSACTIONS_MAX};
+use crate::metrics::Counters;
+use crate::sip::{Editor, Index};
+use crate::table::Table;
+use crate::transaction::row::Row;
+
+/// A node's engine: its tables, its links and the configuration it runs on. Shared by every worker.
+pub struct Engine {
+    running: ArcSwap<Running>,
+    transactions: Table<TransactionKey, Row>,
+    calls: Table<CallKey, Call>,
+    links: Links,
+    counters: Counters,
+    hashers: [RandomState; 2],
+    is_draining: AtomicBool,
+    /// Start of the node, Unix seconds: the epoch of our keepalives.
+    epoch_s: u64,
+    seed: u64,
+}
+
+/// What one thread needs to work on the engine, reused from message to message.
+pub struct Worker {
+    ids: Ids,
+    index: Box<Index>,
+    desk: Desk,
+    /// What the inputs so far caused; the rim takes it and clears it.
+    pub effects: Effects,
+}
+
+/// The scratch memory of a worker.
+pub(crate) struct Desk {
+    /// For a second message, looked at while the first one is.
+    pub(crate) index: Option<Box<Index>>,
+    pub(crate) editor: Editor,
+    pub(crate) media: Vec<u8>,
+    pub(crate) text: Vec<u8>,
+}
+
+/// One input being worked on.
+pub(crate) struct Turn<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) running: Arc<Running>,
+    pub(crate) now: Now,
+    pub(crate) ids: &'a mut Ids,
+    pub(crate) desk: &'a mut Desk,
+    pub(crate) effects: &'a mut Effects,
+}
+
+/// The bounds of an engine's tables; smaller ones let a test reach them.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Transactions at a time.
+    pub transactions: usize,
+    /// Calls at a time.
+    pub calls: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { transactions: TRANSACTIONS_MAX, calls: CALLS_MAX }
+    }
+}
+
+impl Engine {
+    /// An engine on `plan` that speaks from `locals`, in the order of the rim's listeners. `epoch_s` is the start of
+    /// the node in Unix seconds, `seed` random in service and fixed in simulation.
+    #[must_use]
+    pub fn new(plan: Plan, locals: Vec<Local>, counters: Counters, bounds: Bounds, epoch_s: u64, seed: u64) -> Self {
+        let links = Links::default();
+        let running = Running::new(Arc::new(plan), locals.into(), &links);
+        Self {
+            running: ArcSwap::from_pointee(running),
+            transactions: Table::new(bounds.transactions, seed),
+            calls: Table::new(bounds.calls, seed),
+            links,
+            counters,
+            hashers: [RandomState::with_seeds(seed, 3, 5, 7), RandomState::with_seeds(seed, 11, 13, 17)],
+            is_draining: AtomicBool::new(false),
+            epoch_s,
+            seed,
+        }
+    }
+
+    /// A thread's scratch; `stream` differs between threads so that their identifiers do.
+    #[must_use]
+    pub fn worker(&self, stream: u64) -> Worker {
+        Worker {
+            ids: Ids::new(self.seed, stream),
+            index: Box::default(),
+            desk: Desk {
+                index: Some(Box::default()),
+                editor: Editor::default(),
+                media: Vec::new(),
+                text: Vec::new(),
+            },
+            effects: Effects::default(),
+        }
+    }
+
+    /// Works on one input: tables change, `worker.effects` grows.
+    pub fn handle(&self, worker: &mut Worker, now: Now, input: Input<'_>) {
+        let Worker { ids, index, desk, effects } = worker;
+        let mut turn = Turn { engine: self, running: self.running.load_full(), now, ids, desk, effects };
+        match input {
+            Input::Message { flow, bytes } => turn.message(flow, bytes, index),
+            Input::Due(hint) => turn.due(hint),
+            Input::Failed(key) => turn.failed(key),
+        }
+    }
+
+    /// Swaps in a new configuration, whole. Calls keep the one they began with; links keep their books.
+    pub fn reload(&self, plan: Plan) {
+        let locals = self.running.load().locals.clone();
+        self.running.store(Arc::new(Running::new(Arc::new(plan), locals, &self.links)));
+    }
+
+    /// The configuration new calls begin with.
+    #[must_use]
+    pub fn plan(&self) -> Arc<Plan> {
+        self.running.load().plan.clone()
+    }
+
+    /// From now on only emergency calls are admitted; what stands goes on.
+    pub fn drain(&self) {
+        self.is_draining.store(true, Relaxed);
+    }
+
+    /// Whether the node is draining.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Relaxed)
+    }
+
+    /// Calls in the table.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Transactions in the table.
+    #[must_use]
+    pub fn transactions(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// The books of the links to remote clusters.
+    #[must_use]
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// The counters it counts with.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// A seeded 128-bit hash over parts, each ended so that no two divisions meet.
+    pub(crate) fn hash(&self, parts: &[&[u8]]) -> u128 {
+        use std::hash::{BuildHasher, Hasher};
+        let [mut low, mut high] = [self.hashers[0].build_hasher(), self.hashers[1].build_hasher()];
+        for part in parts {
+            low.write(part);
+            low.write_usize(part.len());
+            high.write(part);
+            high.write_usize(part.len());
+        }
+        u128::from(low.finish()) | u128::from(high.finish()) << 64
+    }
+}

@@ -1,0 +1,202 @@
+//! The one place where an error becomes what the caller sees: status, reason phrase, Warning and Reason headers.
+
+use crate::sip::malformed::Malformed;
+
+/// Why a request is not served, by whose move it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reject {
+    /// Their bytes.
+    Malformed(Malformed),
+    /// Our policy.
+    Refusal(Refusal),
+    /// Our limits.
+    Busy(Busy),
+}
+
+/// Why policy does not serve a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No pattern of the search space matches.
+    NoPattern,
+    /// The tenth pass of analysis still translates (D-15).
+    StillTranslating,
+    /// The digits are only the beginning of patterns.
+    OnlyBeginnings,
+    /// A blocking pattern is the closest match (D-14).
+    Blocked,
+    /// The trunk's INVITE names no phone (P-15).
+    MissingPhone,
+    /// The trunk's INVITE names a phone this cluster does not have (P-14).
+    UnknownPhone,
+    /// Nobody is logged in on that phone (P-14).
+    NobodyLoggedIn,
+    /// The phone's user belongs to another cluster than the sender (P-14).
+    OtherCluster,
+    /// The target is no gateway of the phone's place (P-12), or not one a gateway's caller may reach.
+    NoGateway,
+    /// An intercom number, which EMCC does not support (table 4).
+    Intercom,
+    /// PSTN access is not active here or for that cluster (P-14).
+    ServiceInactive,
+    /// No member of the route list resolves (P-22).
+    NoMember,
+    /// Every next hop failed without an answer.
+    EveryHopFailed,
+    /// Nothing is left of the codecs offered (M-6).
+    NoCodecLeft,
+    /// The link to the other cluster is full (9.2); with a mandatory precondition the status is 580 (V-25).
+    LinkFull {
+        /// Whether the offer demanded the reservation.
+        precondition: bool,
+    },
+    /// Max-Forwards came to its end (RFC 3261 section 16.3).
+    TooManyHops,
+    /// A Proxy-Require we do not know (RFC 3261 section 16.3).
+    BadExtension,
+    /// The Request-URI's scheme is none of sip, sips, tel and urn:service.
+    UnsupportedScheme,
+    /// The method is not one this node serves for that target.
+    MethodNotAllowed,
+    /// A target that is no number and no neighbour.
+    NotANeighbour,
+    /// No such call or transaction.
+    NoSuchCall,
+    /// A Route around this node's policies.
+    RouteForbidden,
+    /// The caller gave up before anybody answered (RFC 3261 section 9.2).
+    Cancelled,
+    /// The next hop did not answer a request inside a call.
+    NextHopSilent,
+}
+
+/// Which of our limits stands in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// A table is full.
+    Full,
+    /// The node is draining.
+    Draining,
+}
+
+/// What the caller sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// SIP status.
+    pub status: u16,
+    /// Reason phrase, something a person can act on.
+    pub phrase: &'static str,
+    /// Warning code (RFC 3261 section 20.43).
+    pub warning: Option<u16>,
+    /// Q.850 cause for a Reason header (RFC 6432); none for errors of form.
+    pub cause: Option<u8>,
+    /// Seconds for Retry-After.
+    pub retry_after_s: Option<u8>,
+}
+
+/// Seconds after which a caller may try a busy or draining node again.
+const RETRY_AFTER_S: u8 = 5;
+
+impl Reject {
+    /// Maps any error to what the caller sees (design 3.3).
+    #[must_use]
+    pub fn answer(self) -> Answer {
+        match self {
+            Self::Malformed(malformed) => Answer::plain(malformed.status(), malformed.reason()),
+            Self::Refusal(refusal) => refusal.answer(),
+            Self::Busy(busy) => Answer {
+                status: 503,
+                phrase: match busy {
+                    Busy::Full => "Service Unavailable: every call row is in use",
+                    Busy::Draining => "Service Unavailable: the node is draining",
+                },
+                warning: None,
+                cause: Some(42),
+                retry_after_s: Some(RETRY_AFTER_S),
+            },
+        }
+    }
+}
+
+impl Refusal {
+    fn answer(self) -> Answer {
+        let caused = |status, phrase, cause| Answer { cause: Some(cause), ..Answer::plain(status, phrase) };
+        match self {
+            Self::NoPattern => caused(404, "Not Found: no pattern of the search space matches", 1),
+            Self::StillTranslating => caused(404, "Not Found: translations lead in a circle", 1),
+            Self::OnlyBeginnings => caused(484, "Address Incomplete", 28),
+            Self::Blocked => caused(403, "Forbidden: the pattern blocks the call", 21),
+            Self::MissingPhone => caused(403, "Forbidden: the INVITE names no phone of this cluster", 21),
+            Self::UnknownPhone => caused(403, "Forbidden: unknown phone", 21),
+            Self::NobodyLoggedIn => caused(403, "Forbidden: nobody is logged in on the phone", 21),
+            Self::OtherCluster => caused(403, "Forbidden: the phone's user belongs to another cluster", 21),
+            Self::NoGateway => caused(403, "Forbidden: the target is no PSTN gateway of the phone's place", 21),
+            Self::Intercom => caused(403, "Forbidden: intercom is not available to a visiting phone", 21),
+            Self::ServiceInactive => caused(500, "PSTN Access is not active for the cluster", 27),
+            Self::NoMember => caused(500, "No member of the route list resolves", 27),
+            Self::EveryHopFailed => caused(500, "Every next hop failed without an answer", 27),
+            Self::NoCodecLeft => Answer {
+                warning: Some(305),
+                ..caused(488, "Not Acceptable Here: no codec within the region's bit rate", 65)
+            },
+            Self::LinkFull { precondition } => Answer {
+                warning: Some(370),
+                ..caused(
+                    if precondition { 580 } else { 488 },
+                    if precondition { "Precondition Failure: link full" } else { "Not Acceptable Here: link full" },
+                    47,
+                )
+            },
+            Self::TooManyHops => Answer::plain(483, "Too Many Hops"),
+            Self::BadExtension => Answer::plain(420, "Bad Extension"),
+            Self::UnsupportedScheme => Answer::plain(416, "Unsupported URI Scheme"),
+            Self::MethodNotAllowed => Answer::plain(405, "Method Not Allowed"),
+            Self::NotANeighbour => caused(404, "Not Found: the target is neither a number nor a neighbour", 1),
+            Self::NoSuchCall => Answer::plain(481, "Call/Transaction Does Not Exist"),
+            Self::RouteForbidden => caused(403, "Forbidden: Route past this node's policies", 21),
+            Self::Cancelled => Answer::plain(487, "Request Terminated"),
+            Self::NextHopSilent => caused(408, "Request Timeout: the next hop did not answer", 27),
+        }
+    }
+}
+
+impl Answer {
+    fn plain(status: u16, phrase: &'static str) -> Self {
+        Self { status, phrase, warning: None, cause: None, retry_after_s: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_refusal_table_has_its_status_warning_and_cause() {
+        use Refusal as R;
+        for (refusal, status, warning, cause) in [
+            (R::NoPattern, 404, None, Some(1)),
+            (R::StillTranslating, 404, None, Some(1)),
+            (R::OnlyBeginnings, 484, None, Some(28)),
+            (R::Blocked, 403, None, Some(21)),
+            (R::UnknownPhone, 403, None, Some(21)),
+            (R::NobodyLoggedIn, 403, None, Some(21)),
+            (R::NoGateway, 403, None, Some(21)),
+            (R::NoCodecLeft, 488, Some(305), Some(65)),
+            (R::LinkFull { precondition: false }, 488, Some(370), Some(47)),
+            (R::LinkFull { precondition: true }, 580, Some(370), Some(47)),
+            (R::ServiceInactive, 500, None, Some(27)),
+            (R::NoMember, 500, None, Some(27)),
+            (R::EveryHopFailed, 500, None, Some(27)),
+        ] {
+            let answer = Reject::Refusal(refusal).answer();
+            assert_eq!((answer.status, answer.warning, answer.cause), (status, warning, cause), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_this_whole_node_is_503() {
+        for busy in [Busy::Full, Busy::Draining] {
+            let answer = Reject::Busy(busy).answer();
+            assert_eq!((answer.status, answer.cause, answer.retry_after_s.is_some()), (503, Some(42), true));
+        }
+    }
+}

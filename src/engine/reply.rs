@@ -1,0 +1,494 @@
+//! Responses: the way back from the next hop to the caller, and what a call makes of them.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use emcc_policies::region::Role;
+
+use super::Turn;
+use super::call::{EndedBy, Onward, Phase};
+use super::effects::{CallKey, Hint, TransactionKey};
+use super::hunt::{Failure, outward};
+use super::media::Body;
+use super::reject::{Refusal, Reject};
+use crate::limits::LEGS_MAX;
+use crate::neighbour::Flow;
+use crate::sip::build;
+use crate::sip::{Essentials, Message, Method, Name, Strictness, essentials};
+use crate::transaction::row::{Cancel, Machine, Purpose, Row};
+use crate::transaction::{LIFETIME_MS, client, client_invite, server, server_invite};
+
+/// What a client transaction made of a response, taken out of its row.
+struct Heard {
+    act: Heed,
+    server: Option<TransactionKey>,
+    call: Option<CallKey>,
+    purpose: Purpose,
+    request: Bytes,
+    flow: Flow,
+    offered: bool,
+    must_cancel: bool,
+    hint: Option<emcc_policies::moment::Moment>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heed {
+    Invite(client_invite::Act),
+    Other(client::Act),
+}
+
+impl Turn<'_> {
+    /// One response from the network.
+    pub(crate) fn response(&mut self, flow: Flow, message: &Message<'_>, status: u16) {
+        self.engine.counters.response_in(status);
+        let Ok(of) = essentials(message, Strictness::default()) else {
+            self.engine.counters.malformed();
+            return;
+        };
+        let key = self.client_key(of.via.branch.unwrap_or_default(), message.method_token(of.cseq.method));
+        let Some(heard) = self.hear(key, flow, status) else {
+            self.engine.counters.stray_response();
+            return;
+        };
+        if let Some(at) = heard.hint {
+            self.effects.hints.push((at, Hint::Transaction(key)));
+        }
+        match heard.act {
+            Heed::Invite(act) => self.invite_response(key, &heard, act, message, &of, status),
+            Heed::Other(client::Act::Pass) => self.other_response(&heard, message, &of, status),
+            Heed::Other(_) => {}
+        }
+    }
+
+    /// Steps the client transaction; `None` when there is none or the response is not from where the request went.
+    fn hear(&mut self, key: TransactionKey, flow: Flow, status: u16) -> Option<Heard> {
+        let now = self.now.moment;
+        self.engine.transactions.with(&key, |row| {
+            if row.flow.remote.ip() != flow.remote.ip() {
+                return None;
+            }
+            let before = row.machine;
+            let act = match row.machine {
+                Machine::ClientInvite(state) => {
+                    let event = match status {
+                        100..=199 => client_invite::Event::Provisional,
+                        200..=299 => client_invite::Event::Success,
+                        _ => client_invite::Event::Failure,
+                    };
+                    let (next, act) = client_invite::step(state, event);
+                    row.machine = Machine::ClientInvite(next);
+                    Heed::Invite(act)
+                }
+                Machine::Client(state) => {
+                    let event = if status < 200 { client::Event::Provisional } else { client::Event::Final };
+                    let (next, act) = client::step(state, event);
+                    row.machine = Machine::Client(next);
+                    Heed::Other(act)
+                }
+                Machine::ServerInvite(_) | Machine::Server(_) => return None,
+            };
+            if row.machine != before {
+                row.enter(now);
+            }
+            let must_cancel = row.cancel == Cancel::Pending && status < 200;
+            if must_cancel {
+                row.cancel = Cancel::Sent;
+            }
+            if row.machine == Machine::ClientInvite(client_invite::State::Proceeding) {
+                // Timer C is set anew by every provisional but 100 (RFC 3261 section 16.7, step 2).
+                if before != row.machine || status > 100 {
+                    let cancelled = row.cancel == Cancel::Sent;
+                    row.timing.wait(now, if cancelled { LIFETIME_MS } else { self.running.plan.sip.ring_ms });
+                }
+            }
+            Some(Heard {
+                act,
+                server: row.partner,
+                call: row.call,
+                purpose: row.purpose,
+                request: row.request.clone(),
+                flow: row.flow,
+                offered: row.offered,
+                must_cancel,
+                hint: row.timing.arm(),
+            })
+        })?
+    }
+
+    fn invite_response(
+        &mut self,
+        key: TransactionKey,
+        heard: &Heard,
+        act: client_invite::Act,
+        message: &Message<'_>,
+        of: &Essentials<'_>,
+        status: u16,
+    ) {
+        use client_invite::Act;
+        if heard.must_cancel || act == Act::CancelLate {
+            self.send_cancel(heard.flow, &heard.request);
+        }
+        match act {
+            Act::PassProvisional if status > 100 => self.provisional(key, heard, message, of, status),
+            Act::PassSuccess => self.success(key, heard, message, of, status),
+            Act::AckAndPassFailure => {
+                self.acknowledge(heard, message);
+                match (heard.purpose, heard.call) {
+                    (Purpose::Hunt, Some(call)) => {
+                        let copy = Bytes::copy_from_slice(message.bytes());
+                        self.after(call, key, Failure::Status(status), Some(copy));
+                    }
+                    _ => {
+                        self.settle_media(heard.call, None);
+                        self.pass_back(heard, message, status, Body::None);
+                    }
+                }
+            }
+            Act::Ack => self.acknowledge(heard, message),
+            _ => {}
+        }
+    }
+
+    fn other_response(&mut self, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
+        match heard.purpose {
+            Purpose::Keepalive(slot) => {
+                if status >= 200 {
+                    self.keepalive_heard(slot, message);
+                }
+            }
+            Purpose::Pass | Purpose::PassBye if status > 100 => {
+                let body = self.answer_body(heard, message, status);
+                if matches!(body, Body::NoCodecLeft | Body::Unreadable) {
+                    // The other side believes in an answer we may not let through: the call cannot go on (M-6).
+                    self.pass_back(heard, message, status, Body::None);
+                    if let Some(call) = heard.call {
+                        self.end_both(call, "an answer without a codec within the region's bit rate");
+                    }
+                    return;
+                }
+                self.pass_back(heard, message, status, body);
+                if let (Purpose::PassBye, Some(call), 200..) = (heard.purpose, heard.call, status)
+                    && status != 401
+                    && status != 407
+                {
+                    self.bye_done(call, of);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn provisional(
+        &mut self,
+        key: TransactionKey,
+        heard: &Heard,
+        message: &Message<'_>,
+        _of: &Essentials<'_>,
+        status: u16,
+    ) {
+        if let (Purpose::Hunt, Some(call)) = (heard.purpose, heard.call) {
+            let is_current = self.engine.calls.with(&call, |call| {
+                let current = call.client == Some(key) && call.phase == Phase::Hunting;
+                call.alerted |= current && status >= 180;
+                current
+            });
+            if is_current != Some(true) {
+                return;
+            }
+        }
+        let body = self.answer_body(heard, message, status);
+        match body {
+            // An early answer that may not pass is left out; the final one decides.
+            Body::NoCodecLeft | Body::Unreadable => self.pass_back(heard, message, status, Body::Left),
+            body => self.pass_back(heard, message, status, body),
+        }
+    }
+
+    fn success(
+        &mut self,
+        key: TransactionKey,
+        heard: &Heard,
+        message: &Message<'_>,
+        of: &Essentials<'_>,
+        status: u16,
+    ) {
+        let (Purpose::Hunt, Some(call_key)) = (heard.purpose, heard.call) else {
+            let body = self.answer_body(heard, message, status);
+            let refused = matches!(body, Body::NoCodecLeft | Body::Unreadable);
+            self.pass_back(heard, message, status, if refused { Body::None } else { body });
+            if refused && let Some(call) = heard.call {
+                self.end_both(call, "an answer without a codec within the region's bit rate");
+            }
+            return;
+        };
+        let leg = self.leg_hash(of.to_tag.unwrap_or_default());
+        if !self.is_leg(call_key, leg) {
+            match self.first_answer(call_key, key, heard, message, of, leg) {
+                Verdict::Pass => {}
+                Verdict::Refuse(failure) => {
+                    self.hang_up(heard.flow, &heard.request, message);
+                    return self.after(call_key, key, failure, None);
+                }
+                // Somebody else answered first, or the caller is gone: this one is thanked and hung up.
+                Verdict::HangUp => return self.hang_up(heard.flow, &heard.request, message),
+            }
+        }
+        let body = self.answer_body(heard, message, status);
+        let body = if matches!(body, Body::NoCodecLeft | Body::Unreadable) { Body::None } else { body };
+        self.pass_back(heard, message, status, body);
+    }
+
+    /// Judges the first 2xx of a leg.
+    fn first_answer(
+        &mut self,
+        call_key: CallKey,
+        key: TransactionKey,
+        heard: &Heard,
+        message: &Message<'_>,
+        of: &Essentials<'_>,
+        leg: u64,
+    ) -> Verdict {
+        let body = self.answer_body(heard, message, 200);
+        let facts = self.engine.calls.with(&call_key, |call| (call.decision.emergency, call.cancelled));
+        let Some((is_emergency, _)) = facts else { return Verdict::HangUp };
+        if matches!(body, Body::NoCodecLeft | Body::Unreadable) {
+            if !is_emergency {
+                return Verdict::Refuse(Failure::Status(488));
+            }
+            self.alarm("emergency answer without a codec within the region", call_key);
+        }
+        let now = self.now.moment;
+        let answer = Bytes::copy_from_slice(message.bytes());
+        let cseq = of.cseq.number;
+        let verdict = self.engine.calls.with(&call_key, |call| match call.phase {
+            Phase::Hunting => {
+                call.phase = Phase::Answered;
+                call.answer = answer;
+                call.callee = Some(heard.flow);
+                call.answered_at = Some(now);
+                call.status = 200;
+                call.cseq[0] = call.cseq[0].max(cseq);
+                // The caller has 64 T1 for its ACK, and as long again for what was lost.
+                call.ends_at = now.plus_ms(2 * LIFETIME_MS);
+                if call.answered.is_some() {
+                    call.adjust_at = Some(now.plus_ms(crate::limits::ADJUST_AFTER_MS));
+                }
+                call.legs.push(leg);
+                let other = call.client.filter(|current| *current != key);
+                (Verdict::Pass, other, call.arm(), Some(call.began))
+            }
+            Phase::Answered | Phase::Standing if call.client == Some(key) && call.legs.len() < LEGS_MAX => {
+                call.legs.push(leg);
+                (Verdict::Pass, None, None, None)
+            }
+            _ => (Verdict::HangUp, None, None, None),
+        });
+        let Some((verdict, other, hint, began)) = verdict else { return Verdict::HangUp };
+        if let Some(at) = hint {
+            self.effects.hints.push((at, Hint::Call(call_key)));
+        }
+        if let Some(began) = began {
+            self.engine.counters.call_answered(now.since_ms(began));
+        }
+        if let Some(other) = other {
+            self.cancel_client(other);
+        }
+        verdict
+    }
+
+    fn is_leg(&self, call: CallKey, leg: u64) -> bool {
+        self.engine.calls.with(&call, |call| call.legs.contains(&leg)) == Some(true)
+    }
+
+    pub(crate) fn leg_hash(&self, tag: &[u8]) -> u64 {
+        self.engine.hash(&[b"leg", tag]) as u64
+    }
+
+    /// What follows when the hop of `client` failed (P-8).
+    pub(crate) fn after(
+        &mut self,
+        call_key: CallKey,
+        client: TransactionKey,
+        failure: Failure,
+        response: Option<Bytes>,
+    ) {
+        let onward = self.engine.calls.with(&call_key, |call| {
+            if call.client != Some(client) {
+                return Onward::Nothing;
+            }
+            call.after(failure, response)
+        });
+        match onward {
+            Some(Onward::Try(next)) => {
+                self.engine.counters.failed_over();
+                self.hunt(call_key, next);
+            }
+            Some(Onward::Fail(best)) => self.fail(call_key, best),
+            Some(Onward::Cancelled) => self.fail_with(call_key, Reject::Refusal(Refusal::Cancelled)),
+            Some(Onward::Nothing) | None => {}
+        }
+    }
+
+    /// Ends a call that was never answered with the best failure that came back.
+    pub(crate) fn fail(&mut self, call_key: CallKey, best: Option<(u16, Bytes)>) {
+        let Some((status, response)) = best else {
+            return self.fail_with(call_key, Reject::Refusal(Refusal::EveryHopFailed));
+        };
+        let Some(server) = self.engine.calls.with(&call_key, |call| call.server) else { return };
+        let mut index = self.desk.index.take().unwrap_or_default();
+        if let Ok(message) = crate::sip::scan(&response, &mut index) {
+            let status = outward(status);
+            if let Some(range) = self.write_back(&message, status, &Body::None) {
+                self.respond(server, status, range);
+            }
+        }
+        self.desk.index = Some(index);
+        let ended_by = if status == 487 { EndedBy::Cancelled } else { EndedBy::Refused };
+        self.end(call_key, outward(status), ended_by);
+    }
+
+    /// Ends a call that was never answered with a refusal of ours.
+    pub(crate) fn fail_with(&mut self, call_key: CallKey, why: Reject) {
+        let facts = self.engine.calls.with(&call_key, |call| (call.server, call.invite.clone(), call.caller));
+        let Some((server, invite, caller)) = facts else { return };
+        let mut index = self.desk.index.take().unwrap_or_default();
+        if let Ok(message) = crate::sip::scan(&invite, &mut index)
+            && let Some(range) = self.write_refusal(caller, &message, why)
+        {
+            self.respond(server, why.answer().status, range);
+        }
+        self.desk.index = Some(index);
+        let ended_by =
+            if why == Reject::Refusal(Refusal::Cancelled) { EndedBy::Cancelled } else { EndedBy::Refused };
+        self.end(call_key, why.answer().status, ended_by);
+    }
+
+    /// Region policy on a response's session description.
+    fn answer_body(&mut self, heard: &Heard, message: &Message<'_>, status: u16) -> Body {
+        if message.body().is_empty() || status >= 300 {
+            return Body::None;
+        }
+        let role = if heard.offered { Role::Answer } else { Role::Offer };
+        self.call_body(heard.call, message, role, super::media::Author::Responder(heard.server))
+    }
+
+    /// Passes a response to the server transaction its request came by.
+    fn pass_back(&mut self, heard: &Heard, message: &Message<'_>, status: u16, body: Body) {
+        let Some(server) = heard.server else { return };
+        if let Some(range) = self.write_back(message, status, &body) {
+            self.respond(server, status, range);
+        }
+    }
+
+    /// Writes a response without our Via, with what the body became.
+    fn write_back(&mut self, message: &Message<'_>, status: u16, body: &Body) -> Option<Range<usize>> {
+        let editor = &mut self.desk.editor;
+        editor.begin();
+        editor.remove_first_value(message, Name::Via)?;
+        if message.status() != Some(status) {
+            editor.status(message, status, "Server Internal Error");
+        }
+        match body {
+            Body::Changed(_) => editor.body(message, &self.desk.media),
+            Body::Left => editor.body(message, b""),
+            _ => {}
+        }
+        Some(editor.write(message, &mut self.effects.arena))
+    }
+
+    /// Hands a written response to a server transaction; what it may not send any more stays unsent.
+    pub(crate) fn respond(&mut self, key: TransactionKey, status: u16, range: Range<usize>) {
+        let (now, arena) = (self.now.moment, &self.effects.arena);
+        let sent = self.engine.transactions.with(&key, |row| {
+            let before = row.machine;
+            let send = match row.machine {
+                Machine::ServerInvite(state) => {
+                    let (next, act) = server_invite::step(state, server_invite::Event::Reply(status));
+                    row.machine = Machine::ServerInvite(next);
+                    act == server_invite::Act::Send
+                }
+                Machine::Server(state) => {
+                    let (next, act) = server::step(state, server::Event::Reply(status));
+                    row.machine = Machine::Server(next);
+                    act == server::Act::Send
+                }
+                Machine::ClientInvite(_) | Machine::Client(_) => false,
+            };
+            if !send {
+                return None;
+            }
+            if row.machine != before {
+                row.enter(now);
+            }
+            // A 2xx to an INVITE is repeated by who answered, not by us (RFC 6026 section 7.1).
+            row.response = match row.machine {
+                Machine::ServerInvite(server_invite::State::Accepted) => Bytes::new(),
+                _ => Bytes::copy_from_slice(arena.get(range.clone()).unwrap_or_default()),
+            };
+            Some((row.flow, row.timing.arm()))
+        });
+        let Some(Some((flow, hint))) = sent else {
+            self.engine.counters.retransmission_absorbed();
+            return;
+        };
+        if let Some(at) = hint {
+            self.effects.hints.push((at, Hint::Transaction(key)));
+        }
+        self.engine.counters.response_out(status);
+        self.effects.send(flow, range, None);
+    }
+
+    /// Acknowledges a failure hop by hop (RFC 3261 section 17.1.1.3).
+    fn acknowledge(&mut self, heard: &Heard, response: &Message<'_>) {
+        let mut index = self.desk.index.take().unwrap_or_default();
+        if let Ok(request) = crate::sip::scan(&heard.request, &mut index)
+            && let Some(range) = build::ack_for(&request, response, &mut self.effects.arena)
+        {
+            self.effects.send(heard.flow, range, None);
+        }
+        self.desk.index = Some(index);
+    }
+
+    /// Asks a client INVITE transaction to be cancelled as soon as that is allowed.
+    pub(crate) fn cancel_client(&mut self, key: TransactionKey) {
+        let now = self.now.moment;
+        let ready = self.engine.transactions.with(&key, |row: &mut Row| match (row.machine, row.cancel) {
+            (Machine::ClientInvite(client_invite::State::Proceeding), Cancel::No | Cancel::Pending) => {
+                row.cancel = Cancel::Sent;
+                // A hop that ignores its CANCEL is given up after 64 T1 (RFC 3261 section 9.1).
+                row.timing.wait(now, LIFETIME_MS);
+                Some((row.flow, row.request.clone(), row.timing.arm()))
+            }
+            (Machine::ClientInvite(client_invite::State::Calling), Cancel::No) => {
+                row.cancel = Cancel::Pending;
+                None
+            }
+            _ => None,
+        });
+        if let Some(Some((flow, request, hint))) = ready {
+            if let Some(at) = hint {
+                self.effects.hints.push((at, Hint::Transaction(key)));
+            }
+            self.send_cancel(flow, &request);
+        }
+    }
+
+    /// Sends our CANCEL for a request of ours.
+    pub(crate) fn send_cancel(&mut self, flow: Flow, request: &[u8]) {
+        let mut index = self.desk.index.take().unwrap_or_default();
+        if let Ok(message) = crate::sip::scan(request, &mut index)
+            && let Some(range) = build::cancel_for(&message, &mut self.effects.arena)
+            && let Ok(of) = essentials(&message, Strictness::default())
+        {
+            let key = self.client_key(of.via.branch.unwrap_or_default(), message.method_token(Method::Cancel));
+            self.launch(key, flow, range, Purpose::Cancel, None, None, false);
+        }
+        self.desk.index = Some(index);
+    }
+}
+
+enum Verdict {
+    Pass,
+    Refuse(Failure),
+    HangUp,
+}

@@ -1,0 +1,294 @@
+//! What a request is, before anybody asks what it wants: is its sender a neighbour, is it whole, has it been here.
+
+use bytes::Bytes;
+
+use super::Turn;
+use super::effects::{Hint, TransactionKey};
+use super::reject::{Refusal, Reject};
+use crate::config::plan::Neighbour;
+use crate::neighbour::{Flow, Transport};
+use crate::sip::reply::{self, Reply};
+use crate::sip::{Broken, Essentials, Index, Message, Method, Name, Start, Strictness, Values, essentials, scan};
+use crate::transaction::row::{Cancel, Machine, Purpose, Row, Timing};
+use crate::transaction::{LIFETIME_MS, server, server_invite};
+
+/// A request, whole and from a neighbour.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'a> {
+    /// Where it came from.
+    pub(crate) flow: Flow,
+    /// Who sent it.
+    pub(crate) from: Neighbour,
+    /// The message.
+    pub(crate) message: &'a Message<'a>,
+    /// Its mandatory headers, read.
+    pub(crate) essentials: &'a Essentials<'a>,
+    /// Its method.
+    pub(crate) method: Method,
+    /// Its transaction.
+    pub(crate) key: TransactionKey,
+}
+
+impl Turn<'_> {
+    /// One datagram or frame.
+    pub(crate) fn message(&mut self, flow: Flow, bytes: &[u8], index: &mut Index) {
+        let counters = &self.engine.counters;
+        counters.message_in(flow.transport == Transport::Tcp);
+        let Some(from) = self.running.plan.neighbour(flow.transport, flow.remote) else {
+            counters.dropped_stranger();
+            return;
+        };
+        let message = match scan(bytes, index) {
+            Ok(message) => message,
+            Err(broken) => return self.broken(flow, &broken),
+        };
+        if message.trailing() > 0 {
+            counters.trailing_octets();
+        }
+        let method = match message.start() {
+            Start::Response { status, .. } => return self.response(flow, &message, status),
+            Start::Request { method, .. } => method,
+        };
+        counters.request_in(method);
+        let essentials = match essentials(&message, Strictness::default()) {
+            Ok(essentials) => essentials,
+            Err(why) => {
+                counters.malformed();
+                return self.refuse_unseen(flow, &message, method, Reject::Malformed(why));
+            }
+        };
+        let key = self.server_key(&message, &essentials, if method == Method::Ack { Method::Invite } else { method });
+        self.request(Request { flow, from, message: &message, essentials: &essentials, method, key });
+    }
+
+    fn request(&mut self, request: Request<'_>) {
+        match request.method {
+            Method::Ack => return self.ack(request),
+            Method::Cancel => return self.cancel(request),
+            _ => {}
+        }
+        if self.is_repeated(&request) {
+            return;
+        }
+        if let Err(refusal) = self.may_pass(&request) {
+            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Refusal(refusal));
+        }
+        if request.essentials.to_tag.is_some() {
+            return self.in_dialog(request);
+        }
+        match request.method {
+            Method::Invite => self.invite(request),
+            Method::Options | Method::Register if self.is_for_us(&request) => self.own(request),
+            _ => self.outside(request),
+        }
+    }
+
+    /// RFC 3261 section 16.3, steps 3 and 5.
+    fn may_pass(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        if request.essentials.max_forwards == Some(0) && !(request.method == Method::Options && self.is_for_us(request))
+        {
+            return Err(Refusal::TooManyHops);
+        }
+        if request.message.first(Name::ProxyRequire).is_some() {
+            return Err(Refusal::BadExtension);
+        }
+        Ok(())
+    }
+
+    /// Whether the request is a copy of one whose transaction stands; its last response goes out again.
+    fn is_repeated(&mut self, request: &Request<'_>) -> bool {
+        let again = self.engine.transactions.with(&request.key, |row| {
+            let resend = match row.machine {
+                Machine::ServerInvite(state) => {
+                    let (next, act) = server_invite::step(state, server_invite::Event::Invite);
+                    row.machine = Machine::ServerInvite(next);
+                    act == server_invite::Act::Resend
+                }
+                Machine::Server(state) => {
+                    let (next, act) = server::step(state, server::Event::Request);
+                    row.machine = Machine::Server(next);
+                    act == server::Act::Resend
+                }
+                Machine::ClientInvite(_) | Machine::Client(_) => false,
+            };
+            (resend && !row.response.is_empty()).then(|| (row.flow, row.response.clone()))
+        });
+        let Some(resend) = again else { return false };
+        self.engine.counters.retransmission_absorbed();
+        if let Some((flow, response)) = resend {
+            self.effects.send_copy(flow, &response, None);
+        }
+        true
+    }
+
+    /// Opens the server transaction of a request. `false` when the table is full or another worker was faster.
+    pub(crate) fn open(&mut self, request: &Request<'_>, keeps_request: bool) -> bool {
+        let machine = match request.method {
+            Method::Invite => Machine::ServerInvite(server_invite::State::Proceeding),
+            _ => Machine::Server(server::State::Trying),
+        };
+        // Nothing ends an INVITE that rings but the client side; the bound is for rows whose other half was lost.
+        let life_ms = match request.method {
+            Method::Invite => crate::limits::SETUP_MS_MAX,
+            _ => 2 * LIFETIME_MS,
+        };
+        let mut row = Row {
+            machine,
+            flow: self.response_flow(request.flow, request.essentials),
+            request: if keeps_request { Bytes::copy_from_slice(request.message.bytes()) } else { Bytes::new() },
+            response: Bytes::new(),
+            partner: None,
+            call: None,
+            purpose: Purpose::Server,
+            offered: false,
+            cancel: Cancel::No,
+            timing: Timing::waiting(self.now.moment, life_ms),
+        };
+        let hint = row.timing.arm();
+        match self.engine.transactions.insert(request.key, row) {
+            Ok(crate::table::Inserted::New) => {
+                if let Some(at) = hint {
+                    self.effects.hints.push((at, Hint::Transaction(request.key)));
+                }
+                true
+            }
+            Ok(crate::table::Inserted::Exists) => false,
+            Err(crate::table::Full) => {
+                self.refuse_unseen(
+                    request.flow,
+                    request.message,
+                    request.method,
+                    Reject::Busy(super::reject::Busy::Full),
+                );
+                false
+            }
+        }
+    }
+
+    /// Where responses to a request go (RFC 3261 section 18.2.2, RFC 3581): back to the address it came from, at the
+    /// port of its Via unless the sender asked for the one it came from.
+    pub(crate) fn response_flow(&self, flow: Flow, essentials: &Essentials<'_>) -> Flow {
+        let mut back = flow;
+        if flow.transport == Transport::Udp && !essentials.via.has_rport() {
+            back.remote.set_port(essentials.via.port.unwrap_or(5060));
+        }
+        back
+    }
+
+    /// The server transaction a request belongs to (RFC 3261 section 17.2.3). `method` is INVITE for an ACK, and for a
+    /// CANCEL when the transaction to cancel is meant.
+    pub(crate) fn server_key(&self, message: &Message<'_>, of: &Essentials<'_>, method: Method) -> TransactionKey {
+        let token = message.method_token(method);
+        let branch = of.via.branch.unwrap_or_default();
+        TransactionKey(if branch.len() > 7 && branch.starts_with(b"z9hG4bK") {
+            self.engine.hash(&[b"s", branch, of.via.sent_by(), token])
+        } else {
+            // RFC 2543: the Request-URI, tags, Call-ID, CSeq and top Via as a whole tell transactions apart.
+            let number = of.cseq.number.to_be_bytes();
+            let via = of.via.raw;
+            self.engine.hash(&[b"o", of.call_id, of.from_tag.unwrap_or_default(), &number, via, token])
+        })
+    }
+
+    /// The client transaction with this branch of ours.
+    pub(crate) fn client_key(&self, branch: &[u8], method: &[u8]) -> TransactionKey {
+        TransactionKey(self.engine.hash(&[b"c", branch, method]))
+    }
+
+    /// A message that could not be read: answered when enough of it could, dropped otherwise.
+    fn broken(&mut self, flow: Flow, broken: &Broken<'_>) {
+        let counters = &self.engine.counters;
+        match broken.partial {
+            Some(message) => {
+                counters.malformed();
+                let method = message.method().unwrap_or(Method::Ack);
+                self.refuse_unseen(flow, &message, method, Reject::Malformed(broken.why));
+            }
+            None => counters.not_sip(),
+        }
+    }
+
+    /// Refuses a request without a transaction: once, and an ACK not at all.
+    pub(crate) fn refuse_unseen(&mut self, flow: Flow, message: &Message<'_>, method: Method, why: Reject) {
+        if method == Method::Ack {
+            return;
+        }
+        let mut back = flow;
+        if let Some(port) = reply::response_port(message)
+            && flow.transport == Transport::Udp
+        {
+            back.remote.set_port(port);
+        }
+        if let Some(range) = self.write_refusal(flow, message, why) {
+            self.effects.send(back, range, None);
+        }
+    }
+
+    /// Writes a refusal into the arena; `None` when not even the top Via can be read.
+    pub(crate) fn write_refusal(
+        &mut self,
+        flow: Flow,
+        message: &Message<'_>,
+        why: Reject,
+    ) -> Option<std::ops::Range<usize>> {
+        let answer = why.answer();
+        self.engine.counters.refused(answer.status);
+        let tag = self.local_tag(message);
+        let text = &mut self.desk.text;
+        text.clear();
+        let host_port = self.running.locals.get(usize::from(flow.listener)).map_or("-", |local| &*local.host_port);
+        if let Some(cause) = answer.cause {
+            reply::reason_q850(text, cause, answer.phrase);
+        }
+        if let Some(code) = answer.warning {
+            reply::warning(text, code, host_port, answer.phrase);
+        }
+        if let Some(seconds) = answer.retry_after_s {
+            reply::retry_after(text, seconds);
+        }
+        if answer.status == 405 {
+            text.extend_from_slice(ALLOW);
+        }
+        if answer.status == 420 {
+            for value in Values::of(message, Name::ProxyRequire) {
+                text.extend_from_slice(b"Unsupported: ");
+                text.extend_from_slice(message.text(value.span));
+                text.extend_from_slice(b"\r\n");
+            }
+        }
+        reply::write(
+            message,
+            &Reply {
+                status: answer.status,
+                phrase: answer.phrase,
+                to_tag: Some(&tag),
+                source: Some(flow.remote),
+                lines: text,
+                record_route: false,
+            },
+            &mut self.effects.arena,
+        )
+    }
+
+    /// The tag of our own responses: a seeded hash of the request, so that a repeated one gets the same.
+    pub(crate) fn local_tag(&self, message: &Message<'_>) -> [u8; 16] {
+        let call_id = message.value(Name::CallId).unwrap_or_default();
+        let via = message.value(Name::Via).unwrap_or_default();
+        let mut bits = self.engine.hash(&[b"t", call_id, via]) as u64;
+        let mut tag = [0; 16];
+        for digit in &mut tag {
+            *digit = b"0123456789abcdef"[(bits & 15) as usize];
+            bits >>= 4;
+        }
+        tag
+    }
+
+    /// Whether the Request-URI is one of our own addresses without a user.
+    pub(crate) fn is_for_us(&self, request: &Request<'_>) -> bool {
+        let Some(uri) = request.essentials.uri() else { return false };
+        uri.user.is_none() && self.running.is_ours(uri.host_text(), uri.port)
+    }
+}
+
+/// The methods this node passes on or answers.
+pub(crate) const ALLOW: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO\r\n";
