@@ -126,6 +126,12 @@ impl Keepalive {
         Action::Send { next: watch.next(interval_ms) }
     }
 
+    /// When [`Keepalive::poll`] has something to say; `None` while nothing is held.
+    #[must_use]
+    pub fn next(&self) -> Option<Moment> {
+        self.watch.map(|watch| watch.next(self.interval_ms))
+    }
+
     /// The remote cluster was silent for two intervals and has not been heard since. There is no point in reserving
     /// again before [`Heard::Back`].
     #[must_use]

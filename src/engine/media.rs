@@ -1,0 +1,180 @@
+//! Region policy on the session descriptions of a call, and what they ask of its link.
+
+use emcc_policies::admission::{Ask, Rate};
+use emcc_policies::region::{self, Allowed, Role, Shaped, Trail};
+
+use super::Turn;
+use super::call::{Call, Phase};
+use super::decide::{Decision, Party};
+use super::effects::{CallKey, Hint};
+use crate::config::plan::Plan;
+use crate::limits::ADJUST_AFTER_MS;
+use crate::sip::Message;
+use crate::sip::multipart;
+
+/// What became of a message's body.
+pub(crate) enum Body {
+    /// Nothing to change: no description, or a call without region policy.
+    None,
+    /// A description that leaves as it came.
+    Same(Box<Shaped>),
+    /// A description that leaves as it stands in the desk's media buffer, the other parts of the body around it.
+    Changed(Box<Shaped>),
+    /// It is to be left out.
+    Left,
+    /// No codec is left (M-6).
+    NoCodecLeft,
+    /// It is no description.
+    Unreadable,
+}
+
+impl Body {
+    /// The description that leaves, if one does.
+    pub(crate) fn shaped(&self) -> Option<&Shaped> {
+        match self {
+            Self::Same(shaped) | Self::Changed(shaped) => Some(shaped),
+            _ => None,
+        }
+    }
+
+    /// Whether it may not leave.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self, Self::NoCodecLeft | Self::Unreadable)
+    }
+}
+
+/// The policy a call's descriptions pass.
+#[derive(Clone, Copy)]
+pub(crate) struct Shaping {
+    /// Which of the two parties wrote the description.
+    pub(crate) author: Party,
+    /// Offer or answer.
+    pub(crate) role: Role,
+    /// Whether video may leave.
+    pub(crate) allowed: Allowed,
+}
+
+impl Turn<'_> {
+    /// Applies the region of the decision's link to a message's description; the new body is in the desk.
+    pub(crate) fn shape(
+        &mut self,
+        plan: &Plan,
+        decision: &Decision,
+        message: &Message<'_>,
+        shaping: Shaping,
+        trail: &mut Trail,
+    ) -> Body {
+        let Some(remote) = decision.link.and_then(|link| plan.remote_clusters.get(usize::from(link.0))) else {
+            return Body::None;
+        };
+        let Some(part) = multipart::description(message) else { return Body::None };
+        let body = message.body();
+        let (Some(before), Some(description), Some(after)) =
+            (body.get(..part.start), body.get(part.clone()), body.get(part.end..))
+        else {
+            return Body::Unreadable;
+        };
+        let media = &mut self.desk.media;
+        media.clear();
+        media.extend_from_slice(before);
+        match remote.region.apply(description, shaping.role, shaping.allowed, trail, media) {
+            Ok(shaped) if shaped.changed => {
+                media.extend_from_slice(after);
+                Body::Changed(Box::new(shaped))
+            }
+            Ok(shaped) => Body::Same(Box::new(shaped)),
+            Err(region::Refusal::NoCodecLeft) => Body::NoCodecLeft,
+            Err(region::Refusal::Unreadable(_)) => Body::Unreadable,
+        }
+    }
+
+    /// Applies a standing call's policy to a message of it, and notes what an answer settles.
+    pub(crate) fn call_body(
+        &mut self,
+        key: Option<CallKey>,
+        message: &Message<'_>,
+        role: Role,
+        author: Party,
+    ) -> Body {
+        let Some(key) = key else { return Body::None };
+        if message.body().is_empty() {
+            return Body::None;
+        }
+        let facts = self.engine.calls.with(&key, |call| {
+            let has_policy = call.decision.link.is_some();
+            has_policy.then(|| (call.plan.clone(), call.decision.clone(), call.audio_only))
+        });
+        let Some(Some((plan, decision, audio_only))) = facts else { return Body::None };
+        let allowed = if audio_only { Allowed::AudioOnly } else { Allowed::AudioAndVideo };
+        let body = self.shape(&plan, &decision, message, Shaping { author, role, allowed }, &mut Trail::new());
+        if let (Some(shaped), Role::Answer) = (body.shaped(), role) {
+            let ask = ask(&decision, shaped, author, Rates::Answered);
+            self.settle_media(Some(key), Some(ask));
+        }
+        body
+    }
+
+    /// Notes what the answered codec needs, and that the booking is to follow it one second from now (V-18). Without
+    /// an answer the booking goes back to what the last one needed.
+    pub(crate) fn settle_media(&mut self, key: Option<CallKey>, answered: Option<Ask>) {
+        let Some(key) = key else { return };
+        let now = self.now.moment;
+        let hint = self.engine.calls.with(&key, |call: &mut Call| {
+            let is_new = answered.is_some() && call.answered != answered;
+            call.answered = answered.or(call.answered);
+            if matches!(call.phase, Phase::Answered | Phase::Standing)
+                && call.answered.is_some()
+                && (is_new || call.adjust_at.is_none())
+            {
+                call.adjust_at = Some(now.plus_ms(ADJUST_AFTER_MS));
+            }
+            call.arm()
+        });
+        if let Some(Some(at)) = hint {
+            self.effects.hints.push((at, Hint::Call(key)));
+        }
+    }
+}
+
+/// Which rates of a description are asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rates {
+    /// The worst case of the dearest codec (V-18, V-19).
+    WorstCase,
+    /// The first codec at its packet time (V-17).
+    Answered,
+}
+
+/// What a description asks of the link to the other cluster. The phone stands at the visited cluster: seen from there
+/// what it sends goes outward, seen from home it comes inward (V-20).
+pub(crate) fn ask(decision: &Decision, shaped: &Shaped, author: Party, rates: Rates) -> Ask {
+    let directed = match rates {
+        Rates::WorstCase => shaped.worst_case,
+        Rates::Answered => shaped.answered,
+    };
+    let video_kbps = shaped.video_kbps.unwrap_or(0);
+    let one_way = |flows: bool| if flows { video_kbps } else { 0 };
+    let from_author_outward = (author == decision.phone_party) == decision.is_phone_here();
+    let rate = |from_author_kbps: u32, to_author_kbps: u32| {
+        if from_author_outward {
+            Rate { outward_kbps: from_author_kbps, inward_kbps: to_author_kbps }
+        } else {
+            Rate { outward_kbps: to_author_kbps, inward_kbps: from_author_kbps }
+        }
+    };
+    Ask {
+        audio: rate(directed.from_author.0, directed.to_author.0),
+        video: rate(one_way(shaped.video_direction.sends), one_way(shaped.video_direction.receives)),
+    }
+}
+
+/// What a call asks for whose offer is still to come: the dearest within the cap, both ways (V-18).
+pub(crate) fn ask_without_offer(plan: &Plan, decision: &Decision, is_ipv4: bool) -> Ask {
+    use emcc_codecs::bandwidth::AddressFamily;
+    let Some(remote) = decision.link.and_then(|link| plan.remote_clusters.get(usize::from(link.0))) else {
+        return Ask::default();
+    };
+    let family = if is_ipv4 { AddressFamily::V4 } else { AddressFamily::V6 };
+    let (audio, video_kbps) = remote.region.dearest_within_cap(family, false);
+    Ask { audio: Rate::both(audio.0), video: Rate::both(video_kbps) }
+}
