@@ -1,0 +1,290 @@
+//! Requests on their way out: written once into the arena, and the client transaction that goes with them.
+
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use emcc_policies::digits::Digits;
+
+use super::Turn;
+use super::call::Phase;
+use super::decide::{Decision, Next, NextHop, Party, Role};
+use super::effects::{CallKey, Hint, TransactionKey};
+use super::hunt::Failure;
+use super::media::{Body, Shaping};
+use super::reject::{Busy, Reject};
+use super::running::{Local, Running};
+use crate::config::plan::Plan;
+use crate::limits::MAX_FORWARDS_FIRST;
+use crate::neighbour::{Flow, Transport};
+use crate::sip::{Editor, Essentials, Message, Method, Name, Strictness, essentials};
+use crate::table::Inserted;
+use crate::transaction::row::{Cancel, Machine, Purpose, Row, Timing};
+use crate::transaction::{LIFETIME_MS, client, client_invite};
+
+/// What a new client transaction is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Launch {
+    pub(crate) purpose: Purpose,
+    pub(crate) server: Option<TransactionKey>,
+    pub(crate) call: Option<CallKey>,
+    /// Whether the request carries an offer.
+    pub(crate) offered: bool,
+    /// Which party's side it comes from.
+    pub(crate) by: Party,
+    pub(crate) method: Method,
+}
+
+/// What the INVITE of a hop is written from.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) decision: &'a Decision,
+    /// Where the INVITE came from.
+    pub(crate) caller: Flow,
+    pub(crate) pass: u8,
+}
+
+impl Turn<'_> {
+    /// Opens the client transaction of a request that stands in the arena, and sends it. `false` when the table is full.
+    pub(crate) fn launch(&mut self, key: TransactionKey, flow: Flow, range: Range<usize>, launch: Launch) -> bool {
+        let (now, is_reliable) = (self.now.moment, flow.transport.is_reliable());
+        let (machine, life_ms) = match (launch.method, launch.purpose) {
+            (Method::Invite, Purpose::Hunt) => {
+                (Machine::ClientInvite(client_invite::State::Calling), self.running.plan.sip.no_response_ms)
+            }
+            (Method::Invite, _) => (Machine::ClientInvite(client_invite::State::Calling), LIFETIME_MS),
+            _ => (Machine::Client(client::State::Trying), LIFETIME_MS),
+        };
+        let bytes = self.effects.arena.get(range.clone()).unwrap_or_default();
+        let mut row = Row {
+            machine,
+            flow,
+            request: Bytes::copy_from_slice(bytes),
+            response: Bytes::new(),
+            partner: launch.server,
+            call: launch.call,
+            purpose: launch.purpose,
+            offered: launch.offered,
+            by: launch.by,
+            cancel: Cancel::No,
+            timing: Timing::started(now, is_reliable, life_ms),
+        };
+        let hint = row.timing.arm();
+        if self.engine.transactions.insert(key, row) != Ok(Inserted::New) {
+            return false;
+        }
+        if let Some(at) = hint {
+            self.effects.hints.push((at, Hint::Transaction(key)));
+        }
+        if let Some(server) = launch.server {
+            self.engine.transactions.with(&server, |row| row.partner = Some(key));
+        }
+        self.engine.counters.request_out(launch.method);
+        self.effects.send(flow, range, Some(key));
+        true
+    }
+
+    /// Sends a call's INVITE to its next hop, and to the one after when that cannot be reached at all.
+    pub(crate) fn hunt(&mut self, key: CallKey, next: Next) {
+        let facts = self.engine.calls.with(&key, |call| {
+            (call.plan.clone(), call.decision.clone(), call.invite.clone(), call.caller, call.pass, call.audio_only)
+        });
+        let Some((plan, decision, invite, caller, pass, audio_only)) = facts else { return };
+        let mut index = self.desk.index.take().unwrap_or_default();
+        if let Ok(message) = crate::sip::scan(&invite, &mut index)
+            && let Ok(of) = essentials(&message, Strictness::default())
+        {
+            let allowed = super::media::allowed(audio_only);
+            let shaping = Shaping { author: Party::Caller, role: emcc_policies::region::Role::Offer, allowed };
+            let body = self.shape(&plan, &decision, &message, shaping, &mut Default::default());
+            let outgoing = Outgoing { plan: &plan, decision: &decision, caller, pass };
+            self.send_invite(key, &outgoing, &message, &of, &next, &body);
+        }
+        self.desk.index = Some(index);
+    }
+
+    /// Writes and sends the INVITE of one hop. The call row stands already.
+    pub(crate) fn send_invite(
+        &mut self,
+        key: CallKey,
+        out: &Outgoing<'_>,
+        message: &Message<'_>,
+        of: &Essentials<'_>,
+        next: &Next,
+        body: &Body,
+    ) {
+        let branch = self.branch();
+        let client = self.client_key(&branch, b"INVITE");
+        let server = self.engine.calls.with(&key, |call| {
+            let hunting = call.phase == Phase::Hunting && !call.cancelled;
+            hunting.then(|| {
+                call.client = Some(client);
+                call.server
+            })
+        });
+        let Some(server) = server else { return };
+        let Some(server) = server else {
+            return self.fail_with(key, Reject::Refusal(super::reject::Refusal::Cancelled));
+        };
+        self.engine.counters.hop_tried();
+        let Some(flow) = self.running.way(next.address, out.caller.listener) else {
+            return self.after(key, client, Failure::Unreachable, None);
+        };
+        let range = self.write_invite(out, message, of, next, body, flow, &branch);
+        let launch = Launch {
+            purpose: Purpose::Hunt,
+            server: Some(server),
+            call: Some(key),
+            offered: !message.body().is_empty(),
+            by: Party::Caller,
+            method: Method::Invite,
+        };
+        if !self.launch(client, flow, range, launch) {
+            self.fail_with(key, Reject::Busy(Busy::Full));
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn write_invite(
+        &mut self,
+        out: &Outgoing<'_>,
+        message: &Message<'_>,
+        of: &Essentials<'_>,
+        next: &Next,
+        body: &Body,
+        flow: Flow,
+        branch: &[u8],
+    ) -> Range<usize> {
+        let running = Arc::clone(&self.running);
+        let editor = &mut self.desk.editor;
+        editor.begin();
+        request_uri(editor, message, of, next);
+        editor.remove_all(message, Name::Route);
+        let (Some(inward), Some(outward)) = (running.local(out.caller), running.local(flow)) else {
+            return 0..0;
+        };
+        via(editor, message, outward, branch);
+        record_route(editor, message, outward, out.pass);
+        if out.caller.listener != flow.listener {
+            record_route(editor, message, inward, out.pass);
+        }
+        editor.received_and_rport(message, out.caller.remote);
+        editor.max_forwards(message, hops_left(of));
+        marks(editor, message, out, next);
+        calling(editor, message, next.calling.as_ref(), &running, flow);
+        if let Body::Changed(_) = body {
+            editor.body(message, &self.desk.media);
+        }
+        editor.write(message, &mut self.effects.arena)
+    }
+
+    /// A branch of our own (RFC 3261 section 8.1.1.7).
+    pub(crate) fn branch(&mut self) -> [u8; BRANCH_BYTES] {
+        let mut branch = [0; BRANCH_BYTES];
+        let (cookie, id) = branch.split_at_mut(BRANCH_PREFIX.len());
+        cookie.copy_from_slice(BRANCH_PREFIX);
+        id.copy_from_slice(&self.ids.next_hex());
+        branch
+    }
+}
+
+const BRANCH_PREFIX: &[u8] = b"z9hG4bK-emcc-";
+/// Octets of a branch of ours.
+pub(crate) const BRANCH_BYTES: usize = BRANCH_PREFIX.len() + 16;
+
+/// Hops left for the next one (RFC 3261 section 16.6, step 3).
+pub(crate) fn hops_left(of: &Essentials<'_>) -> u8 {
+    of.max_forwards.map_or(MAX_FORWARDS_FIRST, |hops| hops.saturating_sub(1))
+}
+
+/// Pushes our Via on top.
+pub(crate) fn via(editor: &mut Editor, message: &Message<'_>, local: &Local, branch: &[u8]) {
+    editor
+        .text()
+        .put(b"Via: SIP/2.0/")
+        .put(local.transport.via_name().as_bytes())
+        .put(b" ")
+        .put(local.host_port.as_bytes())
+        .put(b";branch=")
+        .put(branch)
+        .top(message);
+}
+
+/// Puts our Record-Route before those that came; with two listeners in play each gets its own (RFC 5658).
+fn record_route(editor: &mut Editor, message: &Message<'_>, local: &Local, pass: u8) {
+    let text = editor.text().put(b"Record-Route: <sip:").put(local.host_port.as_bytes()).put(b";lr");
+    let text = if local.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
+    let text = if pass > 0 { text.put(b";pass=").decimal(u64::from(pass)) } else { text };
+    let text = text.put(b">");
+    match message.first(Name::RecordRoute) {
+        Some((field, _)) => text.before_field(message, field),
+        None => text.top(message),
+    }
+}
+
+/// The number at the next hop, or the URI unchanged where there is no number to put (P-23).
+fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essentials<'_>, next: &Next) {
+    let crate::sip::Start::Request { uri: span, .. } = message.start() else { return };
+    let Some(called) = next.called else { return };
+    let text = editor.text().put(b"sip:").put(called.as_str().as_bytes()).put(b"@").host(next.address.socket.ip());
+    let text = text.put(b":").decimal(u64::from(next.address.socket.port()));
+    let text =
+        if next.address.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
+    let is_phone = of.uri.is_some_and(|uri| uri.param("user").is_some_and(|user| user == b"phone"));
+    let text = if is_phone { text.put(b";user=phone") } else { text };
+    text.replace(span);
+}
+
+/// Takes away every mark that is not believed and sets our own (design 3.3, P-13, P-23).
+fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &Next) {
+    let is_trunk = matches!(next.to, NextHop::Remote(_));
+    for (value, info) in message.call_infos() {
+        if info.params.value("purpose").is_some_and(|purpose| purpose.eq_ignore_ascii_case(b"emcc-device")) {
+            editor.remove_value(message, &value);
+        }
+    }
+    let keeps_priority = out.decision.role == Role::Visiting && out.decision.emergency;
+    for (field, line) in message.all(Name::Priority) {
+        let is_mark = message.text(line.value).eq_ignore_ascii_case(b"emergency");
+        if is_mark && !keeps_priority {
+            editor.remove_field(message, field);
+        }
+    }
+    if !is_trunk {
+        return;
+    }
+    if let Some(device) = out.decision.device_name(out.plan) {
+        editor
+            .text()
+            .put(b"Call-Info: <urn:emcc:device:")
+            .put(device.as_bytes())
+            .put(b">;purpose=emcc-device;cluster=")
+            .put(out.plan.cluster.id.as_bytes())
+            .append(message);
+    }
+    if out.decision.emergency && !keeps_priority {
+        editor.append_header(message, b"Priority: emergency");
+    }
+}
+
+/// A calling number that a transform made leaves in P-Asserted-Identity; From is the caller's own and part of the
+/// dialog.
+fn calling(editor: &mut Editor, message: &Message<'_>, calling: Option<&Digits>, running: &Running, flow: Flow) {
+    let (Some(calling), Some(local)) = (calling, running.local(flow)) else { return };
+    let host = local.host_port.rsplit_once(':').map_or(&*local.host_port, |(host, _)| host);
+    editor.remove_all(message, Name::PAssertedIdentity);
+    editor
+        .text()
+        .put(b"P-Asserted-Identity: <sip:")
+        .put(calling.as_str().as_bytes())
+        .put(b"@")
+        .put(host.as_bytes())
+        .put(b">")
+        .append(message);
+}
+
+/// Whether an address a header names may be sent to: that of a neighbour.
+pub(crate) fn is_neighbour(running: &Running, ip: IpAddr, port: u16, transport: Transport) -> bool {
+    running.plan.neighbour(transport, (ip, port).into()).is_some()
+}

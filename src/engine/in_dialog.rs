@@ -1,0 +1,454 @@
+//! Requests of a call that stands: ACK, CANCEL, and everything with a To tag, from either side; and how a call ends.
+
+use bytes::Bytes;
+use emcc_policies::admission::{Ask, Rate};
+use emcc_policies::region::Role;
+
+use super::Turn;
+use super::call::{Call, EndedBy, Phase};
+use super::decide::{Next, Party};
+use super::effects::{CallKey, CallRecord, Hint, Note};
+use super::forward::{self, Launch, is_neighbour};
+use super::media::{Body, Rates, ask};
+use super::reject::{Busy, Refusal, Reject};
+use super::request::Request;
+use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX, PASSES_MAX};
+use crate::neighbour::{Address, Flow, Transport};
+use crate::sip::{Essentials, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, build, essentials};
+use crate::transaction::row::Purpose;
+
+/// A call found for a request in its dialog.
+struct Found {
+    key: CallKey,
+    /// Whose side the request comes from.
+    by: Party,
+    caller: Flow,
+    callee: Option<Flow>,
+}
+
+impl Turn<'_> {
+    /// An ACK: absorbed when it acknowledges a failure of ours, passed on when it acknowledges a 2xx.
+    pub(crate) fn ack(&mut self, request: Request<'_>) {
+        use crate::transaction::row::Machine;
+        use crate::transaction::server_invite::{Event, State, step};
+        let now = self.now.moment;
+        let absorbed = self.engine.transactions.with(&request.key, |row| {
+            let Machine::ServerInvite(state) = row.machine else { return None };
+            if !matches!(state, State::Completed | State::Confirmed) {
+                return None;
+            }
+            let (next, _) = step(state, Event::Ack);
+            row.machine = Machine::ServerInvite(next);
+            if next != state {
+                row.enter(now);
+            }
+            Some(row.timing.arm())
+        });
+        if let Some(Some(hint)) = absorbed {
+            if let Some(at) = hint {
+                self.effects.hints.push((at, Hint::Transaction(request.key)));
+            }
+            return;
+        }
+        if request.essentials.max_forwards == Some(0) {
+            return;
+        }
+        let Some(found) = self.find(request.essentials, request.message) else { return };
+        let body = self.call_body(Some(found.key), request.message, Role::Answer, found.by);
+        let hint = self.engine.calls.with(&found.key, |call| {
+            if call.phase == Phase::Answered {
+                call.phase = Phase::Standing;
+                call.ends_at = now.plus_ms(CALL_MS_MAX);
+                if call.answered.is_some() && call.adjust_at.is_none() {
+                    call.adjust_at = Some(now.plus_ms(ADJUST_AFTER_MS));
+                }
+            }
+            call.arm()
+        });
+        if let Some(Some(at)) = hint {
+            self.effects.hints.push((at, Hint::Call(found.key)));
+        }
+        let Some(flow) = self.way_on(&found, &request) else { return };
+        let range = self.write_on(&request, flow, &body, None);
+        self.engine.counters.request_out(Method::Ack);
+        self.effects.send(flow, range, None);
+        if body.is_refused() {
+            self.end_both(found.key, "an answer without a codec within the region's bit rate");
+        }
+    }
+
+    /// A CANCEL: answered here, and the hop being tried is cancelled (RFC 3261 sections 9.2 and 16.10).
+    pub(crate) fn cancel(&mut self, request: Request<'_>) {
+        let invite = self.server_key(request.message, request.essentials, Method::Invite);
+        let standing = self.engine.transactions.with(&invite, |row| (row.call, row.partner));
+        let Some((call, partner)) = standing else {
+            return self.refuse_unseen(
+                request.flow,
+                request.message,
+                request.method,
+                Reject::Refusal(Refusal::NoSuchCall),
+            );
+        };
+        let back = self.response_flow(request.flow, request.essentials);
+        let tag = self.local_tag(request.message);
+        let range = crate::sip::reply::ok(request.message, request.flow.remote, &tag, &mut self.effects.arena);
+        if let Some(range) = range {
+            self.engine.counters.response_out(200);
+            self.effects.send(back, range, None);
+        }
+        let client = match call {
+            Some(call) => self
+                .engine
+                .calls
+                .with(&call, |call| {
+                    let is_hunting = call.server == invite && call.phase == Phase::Hunting;
+                    call.cancelled |= is_hunting;
+                    // A re-INVITE is cancelled by itself; the call stands.
+                    if is_hunting { call.client } else { partner.filter(|_| call.server != invite) }
+                })
+                .flatten(),
+            None => partner,
+        };
+        if let Some(client) = client {
+            self.cancel_client(client);
+        }
+    }
+
+    /// A request inside a dialog, from either side.
+    pub(crate) fn in_dialog(&mut self, request: Request<'_>) {
+        let found = self.find(request.essentials, request.message);
+        let Some(found) = found else { return self.without_row(request) };
+        let role = match request.method {
+            Method::Prack => self.prack_role(found.key),
+            _ => Role::Offer,
+        };
+        let body = self.call_body(Some(found.key), request.message, role, found.by);
+        let is_emergency = self.engine.calls.with(&found.key, |call| call.decision.emergency) == Some(true);
+        if body.is_refused() && !is_emergency {
+            let why = Reject::Refusal(Refusal::NoCodecLeft);
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
+        }
+        if role == Role::Offer
+            && let Some(refusal) = self.grow(&found, &body)
+        {
+            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Refusal(refusal));
+        }
+        let number = request.essentials.cseq.number;
+        self.engine.calls.with(&found.key, |call| {
+            let side = usize::from(found.by == Party::Callee);
+            call.cseq[side] = call.cseq[side].max(number);
+        });
+        let Some(flow) = self.way_on(&found, &request) else {
+            let why = Reject::Refusal(Refusal::NotANeighbour);
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
+        };
+        if self.open(&request, request.method == Method::Invite) {
+            self.pass_on(&request, flow, Some(found.key), None, found.by, &body);
+        }
+    }
+
+    /// Passes a request on in a transaction of its own.
+    pub(crate) fn pass_on(
+        &mut self,
+        request: &Request<'_>,
+        flow: Flow,
+        call: Option<CallKey>,
+        next: Option<&Next>,
+        by: Party,
+        body: &Body,
+    ) {
+        if request.method == Method::Invite {
+            let arena = &mut self.effects.arena;
+            if let Some(range) = crate::sip::reply::trying(request.message, request.flow.remote, arena) {
+                self.respond(request.key, 100, range);
+            }
+        }
+        let branch = self.branch();
+        let client = self.client_key(&branch, request.essentials.cseq.token);
+        let range = self.write_with(request, flow, body, next, &branch);
+        let purpose = if request.method == Method::Bye { Purpose::PassBye } else { Purpose::Pass };
+        let launch = Launch {
+            purpose,
+            server: Some(request.key),
+            call,
+            offered: !request.message.body().is_empty(),
+            by,
+            method: request.method,
+        };
+        self.engine.transactions.with(&request.key, |row| row.call = call);
+        if !self.launch(client, flow, range, launch)
+            && let Some(range) = self.write_refusal(request.flow, request.message, Reject::Busy(Busy::Full))
+        {
+            self.respond(request.key, 503, range);
+        }
+    }
+
+    /// The call of a request with both tags: by its Record-Route's pass when our Route says so, else the first pass
+    /// whose row fits; from the caller when the From tag is the caller's.
+    fn find(&self, of: &Essentials<'_>, message: &Message<'_>) -> Option<Found> {
+        let (from, to) = (of.from_tag?, of.to_tag?);
+        let pass = self.own_route(message).and_then(|(_, uri)| pass_of(&uri)).unwrap_or(0);
+        let passes = std::iter::once(pass).chain((0..PASSES_MAX).filter(|other| *other != pass));
+        for pass in passes {
+            let mut any = false;
+            for (tag, other, by) in [(from, to, Party::Caller), (to, from, Party::Callee)] {
+                let key = self.call_key(of.call_id, Some(tag), pass);
+                let leg = self.leg_hash(other);
+                let found = self.engine.calls.with(&key, |call| {
+                    let is_early = call.phase == Phase::Hunting;
+                    let is_leg = is_early || call.legs.contains(&leg);
+                    (is_leg && call.phase != Phase::Ended).then_some((call.caller, call.callee, call.client))
+                });
+                any |= found.is_some();
+                if let Some(Some((caller, callee, client))) = found {
+                    let early = client.and_then(|client| self.engine.transactions.with(&client, |row| row.flow));
+                    return Some(Found { key, by, caller, callee: callee.or(early) });
+                }
+            }
+            if !any && pass > 0 {
+                break;
+            }
+        }
+        None
+    }
+
+    /// Our own Route on top, if the request carries one.
+    fn own_route<'m>(&self, message: &Message<'m>) -> Option<(Value<'m>, UriRef<'m>)> {
+        let value = message.values(Name::Route).next()?;
+        let route = NameAddrRef::parse(value.text, Strictness::Lenient).ok()?;
+        self.running.is_ours(route.uri.host.text(), route.uri.port).then_some((value, route.uri))
+    }
+
+    /// Where a request goes on: to the address its next Route or its Request-URI names when that is a neighbour's,
+    /// else to the side of the call it is for. Nothing a message says can send us to a stranger.
+    fn way_on(&self, found: &Found, request: &Request<'_>) -> Option<Flow> {
+        let side = match found.by {
+            Party::Caller => found.callee,
+            Party::Callee => Some(found.caller),
+        };
+        let named = self.named_target(request).and_then(|address| {
+            let listener = side.map_or(request.flow.listener, |side| side.listener);
+            self.running.way(address, listener)
+        });
+        match (named, side) {
+            // The same place on a stream: keep to the connection that stands.
+            (Some(named), Some(side)) if named.remote == side.remote && named.transport == side.transport => Some(side),
+            (Some(named), _) => Some(named),
+            (None, side) => side,
+        }
+    }
+
+    /// The neighbour's address that the next Route after ours, or else the Request-URI, names.
+    fn named_target(&self, request: &Request<'_>) -> Option<Address> {
+        let route = request
+            .message
+            .values(Name::Route)
+            .filter_map(|value| NameAddrRef::parse(value.text, Strictness::Lenient).ok())
+            .map(|route| route.uri)
+            .find(|uri| !self.running.is_ours(uri.host.text(), uri.port));
+        let uri = route.or(request.essentials.uri)?;
+        let ip = uri.host.ip()?;
+        let transport = match uri.param("transport") {
+            Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
+            _ => Transport::Udp,
+        };
+        let port = uri.port.unwrap_or(5060);
+        is_neighbour(&self.running, ip, port, transport).then_some(Address { transport, socket: (ip, port).into() })
+    }
+
+    /// The target of a request outside a dialog that names no number.
+    pub(crate) fn neighbour_target(&self, request: &Request<'_>) -> Option<Next> {
+        self.named_target(request).map(Next::as_named)
+    }
+
+    /// A request in a dialog we have no row of: after a restart, or once the row's time is over. It passes between
+    /// neighbours by its Route; a dialog nobody routes through us does not exist here.
+    fn without_row(&mut self, request: Request<'_>) {
+        let target = self.own_route(request.message).and_then(|_| self.named_target(&request));
+        let flow = target.and_then(|address| self.running.way(address, request.flow.listener));
+        let Some(flow) = flow else {
+            let why = Reject::Refusal(Refusal::NoSuchCall);
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
+        };
+        if self.open(&request, request.method == Method::Invite) {
+            self.pass_on(&request, flow, None, None, Party::Caller, &Body::None);
+        }
+    }
+
+    /// A PRACK of a call whose INVITE had no offer carries the answer (RFC 3262 section 5).
+    fn prack_role(&self, key: CallKey) -> Role {
+        let had_offer = self.engine.calls.with(&key, |call| call.had_offer);
+        if had_offer == Some(false) { Role::Answer } else { Role::Offer }
+    }
+
+    /// Asks the link for what a new offer needs beyond what the call holds.
+    fn grow(&mut self, found: &Found, body: &Body) -> Option<Refusal> {
+        let shaped = body.shaped()?;
+        let (decision, lent) = self.engine.calls.with(&found.key, |call| (call.decision.clone(), call.lend()))?;
+        let (slot, mut held) = lent?;
+        let wanted = ask(&decision, shaped, found.by, Rates::WorstCase);
+        let booked = self.engine.links.booked(slot, &held);
+        let refused = if self.engine.links.is_current(slot, &held) {
+            self.engine.links.adjust(slot, &mut held, at_least(booked, wanted)).is_err()
+        } else {
+            false
+        };
+        let back = self.engine.calls.with(&found.key, |call| call.put_back(slot, held));
+        if let Some(Some((slot, held))) = back {
+            self.give_back(Some((slot, held)));
+        }
+        if !refused {
+            return None;
+        }
+        self.engine.counters.admission_refused();
+        Some(Refusal::LinkFull { precondition: shaped.has_mandatory_qos })
+    }
+
+    fn write_on(&mut self, request: &Request<'_>, flow: Flow, body: &Body, next: Option<&Next>) -> std::ops::Range<usize> {
+        let branch = self.branch();
+        self.write_with(request, flow, body, next, &branch)
+    }
+
+    /// Writes a request as it goes on: our Routes off, our Via on, one hop less.
+    fn write_with(
+        &mut self,
+        request: &Request<'_>,
+        flow: Flow,
+        body: &Body,
+        next: Option<&Next>,
+        branch: &[u8],
+    ) -> std::ops::Range<usize> {
+        let running = self.running.clone();
+        let (message, of) = (request.message, request.essentials);
+        let editor = &mut self.desk.editor;
+        editor.begin();
+        let own = message
+            .values(Name::Route)
+            .take_while(|value| {
+                NameAddrRef::parse(value.text, Strictness::Lenient)
+                    .is_ok_and(|route| running.is_ours(route.uri.host.text(), route.uri.port))
+            })
+            .count();
+        editor.remove_first_values(message, Name::Route, own);
+        if let Some(next) = next {
+            forward::request_uri(editor, message, of, next);
+        }
+        if let Some(local) = running.local(flow) {
+            forward::via(editor, message, local, branch);
+        }
+        editor.received_and_rport(message, request.flow.remote);
+        editor.max_forwards(message, forward::hops_left(of));
+        match body {
+            Body::Changed(_) => editor.body(message, &self.desk.media),
+            Body::Left => editor.body(message, b""),
+            _ => {}
+        }
+        editor.write(message, &mut self.effects.arena)
+    }
+
+    /// A BYE was answered, or will never be: its leg is over, and with the last leg the call.
+    pub(crate) fn bye_done(&mut self, key: CallKey, of: &Essentials<'_>) {
+        let legs = [of.from_tag, of.to_tag].map(|tag| self.leg_hash(tag.unwrap_or_default()));
+        let caller = self.engine.calls.with(&key, |call| {
+            let by_caller = call.legs.contains(&legs[1]);
+            call.legs.retain(|leg| !legs.contains(leg));
+            (call.legs.is_empty(), by_caller)
+        });
+        if let Some((true, by_caller)) = caller {
+            let by = if by_caller { EndedBy::Caller } else { EndedBy::Callee };
+            self.end(key, 0, by);
+        }
+    }
+
+    /// Ends a call: gives back what it holds, writes its line, removes its row. `status` 0 keeps the one it has.
+    pub(crate) fn end(&mut self, key: CallKey, status: u16, by: EndedBy) {
+        let Some((mut call, booking)) = self.engine.calls.remove_if(&key, |call| call.phase != Phase::Ended).map(
+            |mut call| {
+                let booking = call.take();
+                (call, booking)
+            },
+        ) else {
+            return;
+        };
+        // A booking in another worker's hand is given back by that worker: it finds no row to put it into.
+        self.give_back(booking);
+        if status != 0 {
+            call.status = status;
+        }
+        call.phase = Phase::Ended;
+        let now = self.now.moment;
+        self.engine.counters.call_ended(call.status, by == EndedBy::Cancelled);
+        self.effects.notes.push(Note::CallEnded(Box::new(CallRecord {
+            call_id: call.call_id.clone(),
+            role: call.decision.role.word(),
+            status: call.status,
+            ended_by: by.word(),
+            emergency: call.decision.emergency,
+            lasted_ms: now.since_ms(call.began),
+            answered_after_ms: call.answered_at.map(|at| at.since_ms(call.began)),
+            because: call.decision.because(&call.plan),
+        })));
+    }
+
+    /// Ends a standing call towards both sides with BYE, and gives back what it holds.
+    pub(crate) fn end_both(&mut self, key: CallKey, why: &'static str) {
+        let facts = self.engine.calls.with(&key, |call: &mut Call| {
+            (call.invite.clone(), call.answer.clone(), call.caller, call.callee, call.cseq, call.call_id.clone())
+        });
+        let Some((invite, answer, caller, callee, cseq, call_id)) = facts else { return };
+        self.effects.notes.push(Note::Alarm { what: why, call_id: Some(call_id), detail: String::new() });
+        if !answer.is_empty() {
+            for (to, flow) in [(Party::Callee, callee), (Party::Caller, Some(caller))] {
+                if let Some(flow) = flow {
+                    self.bye(&invite, &answer, to, flow, cseq);
+                }
+            }
+        }
+        self.end(key, 0, EndedBy::Node);
+    }
+
+    /// Our own BYE to one side of a call.
+    fn bye(&mut self, invite: &[u8], answer: &[u8], to: Party, flow: Flow, cseq: [u32; 2]) {
+        let branch = self.branch();
+        let Some(local) = self.running.clone().local(flow).cloned() else { return };
+        let number = cseq[usize::from(to == Party::Caller)].saturating_add(1);
+        let range = build::bye(
+            &build::Dialog { invite, answer, to_caller: to == Party::Caller },
+            &build::Hop { via: local.transport.via_name(), host_port: &local.host_port, branch: &branch },
+            number,
+            &mut self.effects.arena,
+        );
+        let Some(range) = range else { return };
+        let key = self.client_key(&branch, b"BYE");
+        let launch =
+            Launch { purpose: Purpose::Bye, server: None, call: None, offered: false, by: to, method: Method::Bye };
+        self.launch(key, flow, range, launch);
+    }
+
+    /// Acknowledges a 2xx nobody waits for any more, and hangs up (RFC 3261 section 13.2.2.4).
+    pub(crate) fn hang_up(&mut self, flow: Flow, request: &Bytes, answer: &Message<'_>) {
+        let Some(local) = self.running.clone().local(flow).cloned() else { return };
+        let Ok(of) = essentials(answer, Strictness::Lenient) else { return };
+        let branch = self.branch();
+        let dialog = build::Dialog { invite: request, answer: answer.bytes(), to_caller: false };
+        let hop = build::Hop { via: local.transport.via_name(), host_port: &local.host_port, branch: &branch };
+        if let Some(range) = build::ack_of_success(&dialog, &hop, of.cseq.number, &mut self.effects.arena) {
+            self.effects.send(flow, range, None);
+        }
+        self.bye(request, answer.bytes(), Party::Callee, flow, [of.cseq.number, 0]);
+    }
+}
+
+/// The `pass` parameter of our own Record-Route.
+fn pass_of(uri: &UriRef<'_>) -> Option<u8> {
+    std::str::from_utf8(uri.param("pass")?).ok()?.parse().ok()
+}
+
+/// The larger of two asks, pool by pool and direction by direction.
+fn at_least(a: Ask, b: Ask) -> Ask {
+    let rate = |a: Rate, b: Rate| Rate {
+        outward_kbps: a.outward_kbps.max(b.outward_kbps),
+        inward_kbps: a.inward_kbps.max(b.inward_kbps),
+    };
+    Ask { audio: rate(a.audio, b.audio), video: rate(a.video, b.video) }
+}

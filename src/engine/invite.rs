@@ -1,0 +1,333 @@
+//! A new call: who calls, where it may go, what its media may be, whether there is room, and the first hop.
+
+use bytes::Bytes;
+use emcc_policies::admission::{Grant, Held, RsvpPolicy, Video};
+use emcc_policies::digits::{self, Digits};
+use emcc_policies::region::{self, Allowed, Role as Half};
+use smallvec::SmallVec;
+
+use super::Turn;
+use super::call::{Booking, Call, Phase};
+use super::decide::{Decision, Party, Question, Source, Target, decide};
+use super::effects::{CallKey, Hint};
+use super::forward::Outgoing;
+use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
+use super::reject::{Busy, Refusal, Reject};
+use super::request::Request;
+use crate::config::plan::{Neighbour, PeerKind, Plan};
+use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
+use crate::sip::{Message, Name, Scheme, UriRef};
+use crate::table::{Full, Inserted};
+
+/// The device mark of a message: name and cluster (P-13).
+pub(crate) struct Mark<'a> {
+    pub(crate) device: &'a [u8],
+    pub(crate) cluster: Option<&'a [u8]>,
+}
+
+impl Turn<'_> {
+    /// A new INVITE outside a dialog.
+    pub(crate) fn invite(&mut self, request: Request<'_>) {
+        let plan = self.running.plan.clone();
+        let mut decision = match self.question(&plan, &request) {
+            Ok(question) => decide(&plan, &question),
+            Err(refusal) => {
+                return self.refuse_unseen(request.flow, request.message, request.method, refusal);
+            }
+        };
+        if !decision.emergency
+            && let Some(busy) = self.busy()
+        {
+            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
+        }
+        if !self.open(&request, true) {
+            return;
+        }
+        self.trying(&request);
+        if decision.emergency {
+            self.engine.counters.emergency_call();
+        }
+        self.decision_alarms(&plan, &decision, request.essentials.call_id);
+        if let Some(refusal) = decision.refusal {
+            return self.refuse_new(&request, &decision, Reject::Refusal(refusal));
+        }
+        let (body, grant) = match self.admit(&plan, &mut decision, &request) {
+            Ok(admitted) => admitted,
+            Err(why) => return self.refuse_new(&request, &decision, why),
+        };
+        self.begin(&plan, decision, &request, &body, grant);
+    }
+
+    /// Whether ordinary calls are refused now. Emergency calls keep the last rows for themselves.
+    fn busy(&self) -> Option<Busy> {
+        let engine = self.engine;
+        if engine.is_draining() {
+            return Some(Busy::Draining);
+        }
+        let is_full = engine.calls.is_above(ORDINARY_ROWS_PERCENT) || engine.transactions.is_above(ORDINARY_ROWS_PERCENT);
+        is_full.then_some(Busy::Full)
+    }
+
+    /// What is asked of the policies.
+    pub(crate) fn question<'q>(&self, plan: &Plan, request: &Request<'q>) -> Result<Question<'q>, Reject> {
+        let source = match request.from {
+            Neighbour::Remote(remote, _) => Source::Trunk(remote),
+            Neighbour::Peer(peer) => match plan.peers.get(usize::from(peer.0)).map(|peer| peer.kind) {
+                Some(PeerKind::CallControl) => Source::CallControl,
+                _ => Source::Gateway,
+            },
+        };
+        let message = request.message;
+        let uri = request.essentials.uri.ok_or(Reject::Refusal(Refusal::NotANeighbour))?;
+        let target = target(&uri)?;
+        let mark = if source == Source::Gateway { None } else { device_mark(message) };
+        let asserted = message
+            .addresses(Name::PAssertedIdentity)
+            .find_map(|address| number(&address.ok()?.uri));
+        Ok(Question {
+            source,
+            device: mark.as_ref().map(|mark| mark.device),
+            numbers: [asserted, number(&request.essentials.from.uri)],
+            target,
+            is_marked_emergency: matches!(source, Source::Trunk(_)) && is_marked_emergency(message),
+            turn: self.engine.turn(),
+            at: self.now.civil,
+        })
+    }
+
+    /// 100 at once: the caller stops repeating itself (RFC 3261 section 16.2).
+    fn trying(&mut self, request: &Request<'_>) {
+        let range = crate::sip::reply::trying(request.message, request.flow.remote, &mut self.effects.arena);
+        if let Some(range) = range {
+            self.respond(request.key, 100, range);
+        }
+    }
+
+    /// Region and admission of a new call. For an emergency call neither refuses (P-23).
+    fn admit(
+        &mut self,
+        plan: &Plan,
+        decision: &mut Decision,
+        request: &Request<'_>,
+    ) -> Result<(Body, Option<(u16, Grant)>), Reject> {
+        let mut trail = region::Trail::new();
+        let mut shaping = Shaping { author: Party::Caller, role: Half::Offer, allowed: Allowed::AudioAndVideo };
+        let mut body = self.shape(plan, decision, request.message, shaping, &mut trail);
+        if body.is_refused() {
+            if !decision.emergency {
+                self.engine.counters.codec_refused();
+                return Err(Reject::Refusal(Refusal::NoCodecLeft));
+            }
+            self.alarm("emergency offer without a codec within the region", request.essentials.call_id);
+        }
+        decision.region_trail = trail;
+        let Some(slot) = decision.link.and_then(|link| self.running.slot(link)) else { return Ok((body, None)) };
+        let wanted = match body.shaped() {
+            Some(shaped) => ask(decision, shaped, Party::Caller, Rates::WorstCase),
+            None => ask_without_offer(plan, decision, request.flow.remote.is_ipv4()),
+        };
+        let is_emergency = decision.emergency;
+        let reserved = self.engine.links.reserve(slot, decision.policy, wanted, is_emergency, self.now.moment);
+        let (grant, hint) = match reserved {
+            Some(Ok(granted)) => granted,
+            Some(Err(_)) => {
+                self.engine.counters.admission_refused();
+                let precondition = body.shaped().is_some_and(|shaped| shaped.has_mandatory_qos);
+                return Err(Reject::Refusal(Refusal::LinkFull { precondition }));
+            }
+            None => return Ok((body, None)),
+        };
+        if let Some(at) = hint {
+            self.effects.hints.push((at, Hint::Link(slot)));
+        }
+        if decision.policy != RsvpPolicy::None {
+            self.engine.counters.admission_granted(grant.audio_reserved);
+        }
+        if grant.over_limit_kbps > 0 {
+            self.engine.counters.emergency_over_limit();
+            self.alarm("emergency call admitted above the link's limit", request.essentials.call_id);
+        }
+        if grant.video == Video::Refused && body.shaped().is_some() {
+            shaping.allowed = Allowed::AudioOnly;
+            body = self.shape(plan, decision, request.message, shaping, &mut decision.region_trail);
+        }
+        Ok((body, Some((slot, grant))))
+    }
+
+    /// Puts the call into the table and sends its INVITE to the first hop.
+    fn begin(
+        &mut self,
+        plan: &std::sync::Arc<Plan>,
+        decision: Decision,
+        request: &Request<'_>,
+        body: &Body,
+        grant: Option<(u16, Grant)>,
+    ) {
+        let now = self.now.moment;
+        let invite = Bytes::copy_from_slice(request.message.bytes());
+        let call_id = request
+            .message
+            .span_of(request.essentials.call_id)
+            .map_or_else(Bytes::new, |span| invite.slice(span.start as usize..span.end as usize));
+        let audio_only = grant.as_ref().is_some_and(|(_, grant)| grant.video == Video::Refused);
+        let booking = match grant {
+            Some((slot, grant)) => Booking::Held(slot, grant.held),
+            None => Booking::Nothing,
+        };
+        let mut call = Call {
+            plan: plan.clone(),
+            decision: std::sync::Arc::new(decision),
+            pass: 0,
+            invite,
+            call_id,
+            answer: Bytes::new(),
+            server: request.key,
+            client: None,
+            next: 0,
+            phase: Phase::Hunting,
+            alerted: false,
+            cancelled: false,
+            audio_only,
+            best: None,
+            caller: self.response_flow(request.flow, request.essentials),
+            callee: None,
+            booking,
+            answered: None,
+            adjust_at: None,
+            retry_at: None,
+            legs: SmallVec::new(),
+            began: now,
+            answered_at: None,
+            ends_at: now.plus_ms(SETUP_MS_MAX),
+            armed: None,
+            status: 0,
+            cseq: [request.essentials.cseq.number, 0],
+        };
+        call.plan_retry(now);
+        let decision = call.decision.clone();
+        let Some(first) = call.advance() else {
+            self.give_back(call.take());
+            return self.refuse_new(request, &decision, Reject::Refusal(Refusal::NoMember));
+        };
+        let caller = call.caller;
+        let Some((key, pass)) = self.place(call, request, &decision) else { return };
+        self.engine.transactions.with(&request.key, |row| row.call = Some(key));
+        let outgoing = Outgoing { plan, decision: &decision, caller, pass };
+        self.send_invite(key, &outgoing, request.message, request.essentials, &first, body);
+    }
+
+    /// Finds the call a place: the first pass whose row is free. A call that passes the node again, or is tried again
+    /// while its first try still lingers, gets the next one.
+    fn place(&mut self, mut call: Call, request: &Request<'_>, decision: &Decision) -> Option<(CallKey, u8)> {
+        let hint = call.arm();
+        for pass in 0..PASSES_MAX {
+            let key = self.call_key(request.essentials.call_id, request.essentials.from_tag, pass);
+            if self.engine.calls.with(&key, |_| ()).is_some() {
+                continue;
+            }
+            call.pass = pass;
+            match self.engine.calls.insert_or_return(key, call) {
+                Ok(()) => {
+                    if let Some(at) = hint {
+                        self.effects.hints.push((at, Hint::Call(key)));
+                    }
+                    return Some((key, pass));
+                }
+                Err((back, Ok(Inserted::Exists | Inserted::New))) => call = back,
+                Err((mut back, Err(Full))) => {
+                    self.give_back(back.take());
+                    self.refuse_new(request, decision, Reject::Busy(Busy::Full));
+                    return None;
+                }
+            }
+        }
+        self.give_back(call.take());
+        self.refuse_new(request, decision, Reject::Refusal(Refusal::TooManyHops));
+        None
+    }
+
+    /// The row of a call by Call-ID and the caller's tag.
+    pub(crate) fn call_key(&self, call_id: &[u8], caller_tag: Option<&[u8]>, pass: u8) -> CallKey {
+        CallKey(self.engine.hash(&[b"call", call_id, caller_tag.unwrap_or_default(), &[pass]]))
+    }
+
+    /// Gives a booking back to its link.
+    pub(crate) fn give_back(&mut self, booking: Option<(u16, Held)>) {
+        if let Some((slot, held)) = booking
+            && self.engine.links.release(slot, held)
+        {
+            self.engine.counters.admission_released();
+        }
+    }
+
+    /// Refuses a call that never got a row.
+    fn refuse_new(&mut self, request: &Request<'_>, decision: &Decision, why: Reject) {
+        if let Some(range) = self.write_refusal(request.flow, request.message, why) {
+            self.respond(request.key, why.answer().status, range);
+        }
+        self.note_refused(decision, request.essentials.call_id, why.answer().status);
+    }
+
+    /// A request outside a dialog that sets up no call: routed like an INVITE, to its first hop only.
+    pub(crate) fn outside(&mut self, request: Request<'_>) {
+        let plan = self.running.plan.clone();
+        let refuse = |turn: &mut Self, why| turn.refuse_unseen(request.flow, request.message, request.method, why);
+        let hop = match self.question(&plan, &request) {
+            Ok(question) => match question.target {
+                Target::Other => self.neighbour_target(&request),
+                _ => {
+                    let mut decision = decide(&plan, &question);
+                    match decision.refusal {
+                        Some(refusal) => return refuse(self, Reject::Refusal(refusal)),
+                        None => (!decision.next_hops.is_empty()).then(|| decision.next_hops.swap_remove(0)),
+                    }
+                }
+            },
+            Err(why) => return refuse(self, why),
+        };
+        let Some(flow) = hop.as_ref().and_then(|hop| self.running.way(hop.address, request.flow.listener)) else {
+            return refuse(self, Reject::Refusal(Refusal::NotANeighbour));
+        };
+        if !self.open(&request, false) {
+            return;
+        }
+        self.pass_on(&request, flow, None, hop.as_ref(), Party::Caller, &Body::None);
+    }
+}
+
+/// The target of a Request-URI.
+///
+/// # Errors
+/// 416 for a scheme this node does not route.
+fn target<'u>(uri: &UriRef<'u>) -> Result<Target<'u>, Reject> {
+    match uri.scheme {
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(number(uri).map_or(Target::Other, Target::Digits)),
+        Scheme::Urn if is_service(uri.raw) => Ok(Target::Service(uri.raw)),
+        _ => Err(Reject::Refusal(Refusal::UnsupportedScheme)),
+    }
+}
+
+fn is_service(raw: &[u8]) -> bool {
+    raw.get(..12).is_some_and(|head| head.eq_ignore_ascii_case(b"urn:service:"))
+}
+
+/// The number a URI names, if it names one.
+pub(crate) fn number(uri: &UriRef<'_>) -> Option<Digits> {
+    digits::dialable(uri.number()?)
+}
+
+/// Call control and the trunk mark the phone a call comes from (P-13).
+pub(crate) fn device_mark<'m>(message: &Message<'m>) -> Option<Mark<'m>> {
+    message.call_infos().find_map(|(_, info)| {
+        let is_mark = info.params.value("purpose").is_some_and(|value| value.eq_ignore_ascii_case(b"emcc-device"));
+        let (scheme, device) = info.uri.split_at_checked(DEVICE_URN.len())?;
+        (is_mark && scheme.eq_ignore_ascii_case(DEVICE_URN) && !device.is_empty())
+            .then(|| Mark { device, cluster: info.params.value("cluster") })
+    })
+}
+
+const DEVICE_URN: &[u8] = b"urn:emcc:device:";
+
+fn is_marked_emergency(message: &Message<'_>) -> bool {
+    message.value(Name::Priority).is_some_and(|value| value.eq_ignore_ascii_case(b"emergency"))
+}
