@@ -6,6 +6,7 @@ pub mod compatibility;
 pub mod errors;
 pub mod order;
 pub mod service;
+pub mod tables;
 
 use std::fmt;
 
