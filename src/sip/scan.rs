@@ -165,7 +165,7 @@ pub fn scan<'a>(bytes: &'a [u8], index: &'a mut Index) -> Result<Message<'a>, Br
         trailing: narrow(have - body_len),
         has_start_line_space: head.has_start_line_space,
     });
-    match (head.why, message) {
+    match (head.start_why.or(head.why), message) {
         (None, Some(message)) => Ok(message),
         (why, partial) => Err(Broken {
             why: why.unwrap_or(Malformed::Empty),
@@ -282,6 +282,9 @@ pub(super) enum ContentLength {
 
 /// The outcome of scanning the lines up to the empty one.
 pub(super) struct Head {
+    /// The first thing wrong with the start line.
+    pub(super) start_why: Option<Malformed>,
+    /// The first thing wrong with the lines, of which framing depends.
     pub(super) why: Option<Malformed>,
     pub(super) start: Option<Start>,
     pub(super) headers_start: usize,
@@ -296,12 +299,17 @@ impl Head {
     fn wrong(&mut self, why: Malformed) {
         self.why.get_or_insert(why);
     }
+
+    fn wrong_start(&mut self, why: Malformed) {
+        self.start_why.get_or_insert(why);
+    }
 }
 
 /// Scans the head. Goes on after a mistake, so that a refusal finds the fields it must copy.
 pub(super) fn head(bytes: &[u8], index: &mut Index) -> Head {
     index.used = 0;
     let mut head = Head {
+        start_why: None,
         why: None,
         start: None,
         headers_start: 0,
@@ -449,7 +457,7 @@ fn start_line(head: &mut Head, bytes: &[u8], line: Span) {
 fn status_line(head: &mut Head, text: &[u8]) {
     let (version, rest) = text.split_at_checked(7).unwrap_or((text, &[]));
     if !version.eq_ignore_ascii_case(b"SIP/2.0") || rest.first().is_some_and(|b| *b != b' ') {
-        return head.wrong(Malformed::Version);
+        return head.wrong_start(Malformed::Version);
     }
     // `SIP/2.0 404` without the space before an empty reason is common enough to be taken.
     let code = rest.get(1..4).filter(|_| matches!(rest.get(4), None | Some(b' ')));
@@ -458,35 +466,35 @@ fn status_line(head: &mut Head, text: &[u8]) {
             let reason = Span::new((7 + 5).min(text.len()), text.len());
             head.start = Some(Start::Response { status: status as u16, reason });
         }
-        _ => head.wrong(Malformed::StatusCode),
+        _ => head.wrong_start(Malformed::StatusCode),
     }
 }
 
 fn request_line(head: &mut Head, text: &[u8]) {
     let token_len = text.iter().position(|b| !is_token(*b)).unwrap_or(text.len());
     if token_len == 0 || text.get(token_len) != Some(&b' ') {
-        return head.wrong(Malformed::StartLine { at: narrow(token_len) });
+        return head.wrong_start(Malformed::StartLine { at: narrow(token_len) });
     }
     let token = Span::new(0, token_len);
     let trimmed = text.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |last| last + 1);
     head.has_start_line_space = trimmed < text.len();
     let rest = text.get(token_len + 1..trimmed).unwrap_or(&[]);
     let Some(space) = memchr::memrchr(b' ', rest) else {
-        return head.wrong(Malformed::StartLine { at: narrow(trimmed) });
+        return head.wrong_start(Malformed::StartLine { at: narrow(trimmed) });
     };
     let version = rest.get(space + 1..).unwrap_or(&[]);
     let uri = trim(text, Span::new(token_len + 1, token_len + 1 + space));
     head.start = Some(Start::Request { method: Method::of(token.of(text)), token, uri });
     if uri.len() != space || uri.of(text).iter().any(|b| is_space(*b)) {
-        head.wrong(Malformed::RequestUriSpace);
+        head.wrong_start(Malformed::RequestUriSpace);
     }
     if !version.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"SIP/")) {
         head.start = None;
-        head.wrong(Malformed::StartLine { at: narrow(token_len + 1 + space) });
+        head.wrong_start(Malformed::StartLine { at: narrow(token_len + 1 + space) });
     } else if !version.eq_ignore_ascii_case(b"SIP/2.0") {
-        head.wrong(Malformed::Version);
+        head.wrong_start(Malformed::Version);
     }
     if uri.of(text).first() == Some(&b'<') {
-        head.wrong(Malformed::RequestUriBrackets);
+        head.wrong_start(Malformed::RequestUriBrackets);
     }
 }

@@ -3,9 +3,9 @@
 use super::malformed::Malformed;
 use super::name::{Name, is_token};
 use super::param::{Params, skip_space, trim};
-use super::scan::{decimal, is_space};
+use super::scan::{Message, Span, decimal, is_space};
 use super::uri::{Host, host_port, ipv6};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The prefix of branches that are unique in space and time (RFC 3261, section 8.1.1.7).
 pub const BRANCH_COOKIE: &[u8] = b"z9hG4bK";
@@ -125,4 +125,47 @@ fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = skip_space(text);
     let split = text.split_at(text.iter().position(|b| !is_token(*b)).unwrap_or(text.len()));
     (!split.0.is_empty()).then_some(split)
+}
+
+/// What a change to the top Via writes about the source of the request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SourceFact {
+    Port,
+    Address,
+}
+
+/// One change to the top Via: `before` and then the fact take the place of `span`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SourceChange {
+    pub(super) span: Span,
+    pub(super) before: &'static [u8],
+    pub(super) fact: SourceFact,
+}
+
+/// The changes that record where a request really came from (RFC 3261, section 18.2.1; RFC 3581, section 4), `rport`
+/// first. None for a Via that cannot be read.
+pub(super) fn source_changes(message: &Message<'_>, source: SocketAddr) -> [Option<SourceChange>; 2] {
+    let Some(value) = message.values(Name::Via).next() else { return [None; 2] };
+    let Ok(via) = ViaRef::parse(value.text) else { return [None; 2] };
+    let asked = via.params.get("rport");
+    let rport = asked.and_then(|param| {
+        let span = message.span_of(param.value.unwrap_or(param.name))?;
+        Some(match param.value {
+            Some(_) => SourceChange { span, before: b"", fact: SourceFact::Port },
+            None => SourceChange { span: Span { start: span.end, ..span }, before: b"=", fact: SourceFact::Port },
+        })
+    });
+    let claimed = via.params.get("received").and_then(|param| message.span_of(param.value?));
+    // A dual-stack socket shows IPv4 peers as mapped addresses; those are the same host.
+    let is_same = via.host.ip().is_some_and(|ip| ip.to_canonical() == source.ip().to_canonical());
+    let received = match claimed {
+        Some(span) => Some(SourceChange { span, before: b"", fact: SourceFact::Address }),
+        None if asked.is_none() && is_same => None,
+        None => Some(SourceChange {
+            span: Span { start: value.span.end, end: value.span.end },
+            before: b";received=",
+            fact: SourceFact::Address,
+        }),
+    };
+    [rport, received]
 }
