@@ -66,7 +66,7 @@ fn exercise(message: &Message<'_>) {
     }
     let _ = (message.call_infos().count(), message.contacts().count(), message.tokens(Name::Require).count());
     let _ = (message.content_type(), message.rack(), message.session_expires());
-    let source = "[2001:db8::9]:9".parse().unwrap();
+    let source = "[2001:db8::9]:9".parse().expect("an address");
     let mut out = Vec::new();
     let reply = Reply { to_tag: Some("t"), source: Some(source), has_record_route: true, ..Reply::new(200) };
     if reply.write(message, &mut out).is_some() {
@@ -92,7 +92,7 @@ fn frames(stream: &[u8], cuts: &[usize]) -> Vec<Frame> {
         let (part, after) = rest.split_at(cut.min(rest.len()));
         buffer.extend_from_slice(part);
         rest = after;
-        while let Some(frame) = framer.decode(&mut buffer).unwrap() {
+        while let Some(frame) = framer.decode(&mut buffer).expect("decoding does no input or output") {
             // How much of a refused message is at hand does depend on segments.
             found.push(match frame {
                 Frame::Refused { why, status, .. } => Frame::Refused { why, status, head: bytes::Bytes::new() },

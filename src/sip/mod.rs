@@ -1,6 +1,6 @@
 //! SIP, bytes to values and back (RFC 3261, sections 7, 18 and 25). Pure: no socket, no clock, no copy on the way in.
 //!
-//! There is one message type: [`Message`], positions over the octets as they came. [`scan`] finds the fields,
+//! There is one message type: [`Message`], positions over the octets as they came. [`scan()`] finds the fields,
 //! [`read`] and its neighbours look at their values when someone asks, [`edit`] writes a changed copy in which every
 //! octet nobody touched is the octet that came in.
 
