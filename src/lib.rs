@@ -1,2 +1,13 @@
 //! The engine, its wire formats and its rim.
 #![deny(unsafe_code)]
+
+pub mod metrics;
+pub mod neighbour;
+pub mod table;
+pub mod timer;
+
+/// The pure part: what goes in and what comes out.
+pub mod engine {
+    pub mod effects;
+    pub mod ids;
+}
