@@ -1,6 +1,7 @@
 //! The engine, its wire formats and its rim.
 #![deny(unsafe_code)]
 
+pub mod io;
 pub mod metrics;
 pub mod neighbour;
 pub mod table;

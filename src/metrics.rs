@@ -15,7 +15,7 @@ mod labels;
 mod table;
 
 pub use labels::{
-    AdmissionOutcome, CallOutcome, Drop, KeepaliveEvent, Label, MethodLabel, RefusalReason, ReloadOutcome,
+    AdmissionOutcome, CallOutcome, DropReason, KeepaliveEvent, Label, MethodLabel, RefusalReason, ReloadOutcome,
     ResponseClass, StreamEvent,
 };
 pub use table::{Kind, METRICS, Metric};
@@ -58,7 +58,7 @@ pub struct Counters {
     /// Engine: messages given to it, by transport.
     pub messages_received: Family<Transport>,
     /// Engine and rim: messages that went no further, by reason.
-    pub messages_dropped: Family<Drop>,
+    pub messages_dropped: Family<DropReason>,
     /// Engine: requests read, by method.
     pub requests: Family<MethodLabel>,
     /// Engine: responses read, by class.

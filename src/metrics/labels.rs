@@ -48,7 +48,7 @@ impl Label for Transport {
 
 label! {
     /// Why a message went no further.
-    Drop, "reason",
+    DropReason, "reason",
     /// Not SIP at all.
     NotSip = "not_sip",
     /// Its sender is no neighbour.
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn every_value_stands_at_its_own_place_with_its_own_text() {
         holds::<Transport>();
-        holds::<Drop>();
+        holds::<DropReason>();
         holds::<MethodLabel>();
         holds::<ResponseClass>();
         holds::<CallOutcome>();
