@@ -1,0 +1,27 @@
+//! SIP, bytes to values and back (RFC 3261, sections 7, 18 and 25). Pure: no socket, no clock, no copy on the way in.
+//!
+//! There is one message type: [`Message`], positions over the octets as they came. [`scan`] finds the fields,
+//! [`read`] and its neighbours look at their values when someone asks, [`edit`] writes a changed copy in which every
+//! octet nobody touched is the octet that came in.
+
+pub mod build;
+pub mod edit;
+pub mod frame;
+mod malformed;
+pub mod name;
+pub mod param;
+pub mod read;
+pub mod reply;
+pub mod scan;
+pub mod typed;
+pub mod uri;
+pub mod via;
+
+pub use edit::Editor;
+pub use malformed::Malformed;
+pub use name::{Method, Name};
+pub use param::{Param, Params};
+pub use read::{CSeq, Essentials, Strictness, Value, Values, essentials};
+pub use scan::{Broken, Field, Index, Message, Span, Start, scan};
+pub use uri::{Host, NameAddrRef, Scheme, UriRef};
+pub use via::{Transport, ViaRef};

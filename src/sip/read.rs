@@ -1,0 +1,384 @@
+//! Header values read when someone asks (RFC 3261, section 20): what every message must carry, lists, and the
+//! headers this node understands.
+
+use super::malformed::Malformed;
+use super::name::{Method, Name, is_token};
+use super::param::{Params, quoted_len, skip_space, trim};
+use super::scan::{Field, Message, Span, Start, decimal, is_space};
+use super::uri::{NameAddrRef, Scheme, UriRef};
+use super::via::ViaRef;
+use crate::limits::{CONTACT_VALUES_MAX, ROUTE_VALUES_MAX, VIA_VALUES_MAX};
+
+/// How closely a neighbour is held to the grammar where a slip can do no harm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// Every slip is refused.
+    #[default]
+    Strict,
+    /// RFC 4475's `trws`, `baddate`, `badaspec` and `baddn` pass.
+    Lenient,
+}
+
+/// CSeq.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CSeq<'a> {
+    /// The sequence number.
+    pub number: u32,
+    /// The method.
+    pub method: Method,
+    /// The method as written.
+    pub token: &'a [u8],
+}
+
+impl<'a> CSeq<'a> {
+    /// Reads a CSeq value.
+    ///
+    /// # Errors
+    /// [`Malformed::CSeqNumber`] beyond 32 bits, otherwise [`Malformed::Value`].
+    pub fn parse(raw: &'a [u8]) -> Result<Self, Malformed> {
+        const WRONG: Malformed = Malformed::Value(Name::CSeq);
+        let raw = trim(raw);
+        let (number, rest) = raw.split_at(raw.iter().position(|b| !b.is_ascii_digit()).unwrap_or(raw.len()));
+        let token = skip_space(rest);
+        if rest.len() == token.len() || token.is_empty() || !token.iter().all(|b| is_token(*b)) {
+            return Err(WRONG);
+        }
+        let number = u32::try_from(decimal(number).ok_or(WRONG)?).map_err(|_| Malformed::CSeqNumber)?;
+        Ok(Self { number, method: Method::of(token), token })
+    }
+}
+
+/// What every message carries, read and checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Essentials<'a> {
+    /// Call-ID.
+    pub call_id: &'a [u8],
+    /// From.
+    pub from: NameAddrRef<'a>,
+    /// From's tag; RFC 2543 elements leave it out.
+    pub from_tag: Option<&'a [u8]>,
+    /// To.
+    pub to: NameAddrRef<'a>,
+    /// To's tag: present within a dialog.
+    pub to_tag: Option<&'a [u8]>,
+    /// CSeq.
+    pub cseq: CSeq<'a>,
+    /// The top Via.
+    pub via: ViaRef<'a>,
+    /// Max-Forwards, where given.
+    pub max_forwards: Option<u8>,
+    /// The Request-URI; `None` in a response. An unknown scheme is left to the caller, who answers 416.
+    pub uri: Option<UriRef<'a>>,
+}
+
+/// Reads what every message must carry, and refuses what must not be forwarded.
+///
+/// # Errors
+/// The first of: a slip in the start line; a mandatory header missing, repeated or malformed; too many Via, Route,
+/// Record-Route or Contact values; a malformed Contact; CSeq of another method; a Request-URI that may not be acted on.
+pub fn essentials<'a>(message: &Message<'a>, strictness: Strictness) -> Result<Essentials<'a>, Malformed> {
+    if strictness == Strictness::Strict && message.has_start_line_space() {
+        return Err(Malformed::StartLineEnd);
+    }
+    let via = message.values(Name::Via).next().ok_or(Malformed::Missing(Name::Via))?;
+    let via = ViaRef::parse(via.text)?;
+    let address = |name| {
+        NameAddrRef::parse(once(message, name)?.ok_or(Malformed::Missing(name))?, strictness)
+            .map_err(|_| Malformed::Value(name))
+    };
+    let (from, to) = (address(Name::From)?, address(Name::To)?);
+    let call_id = once(message, Name::CallId)?.ok_or(Malformed::Missing(Name::CallId))?;
+    if call_id.is_empty() || call_id.iter().any(|b| *b <= b' ' || *b == 0x7f) {
+        return Err(Malformed::Value(Name::CallId));
+    }
+    let cseq = CSeq::parse(once(message, Name::CSeq)?.ok_or(Malformed::Missing(Name::CSeq))?)?;
+    let max_forwards = match once(message, Name::MaxForwards)? {
+        None => None,
+        Some(text) => Some(decimal(text).and_then(|hops| u8::try_from(hops).ok()).ok_or(Malformed::MaxForwards)?),
+    };
+    let uri = match message.start() {
+        Start::Response { .. } => None,
+        Start::Request { token, uri, .. } => {
+            if message.text(token) != cseq.token {
+                return Err(Malformed::CSeqMethod);
+            }
+            Some(request_uri(message.text(uri))?)
+        }
+    };
+    check_lists(message, strictness)?;
+    if strictness == Strictness::Strict && message.value(Name::Date).is_some_and(|date| !is_date(date)) {
+        return Err(Malformed::Value(Name::Date));
+    }
+    Ok(Essentials { call_id, from, from_tag: from.tag(), to, to_tag: to.tag(), cseq, via, max_forwards, uri })
+}
+
+/// The value of a header that may stand once.
+fn once<'a>(message: &Message<'a>, name: Name) -> Result<Option<&'a [u8]>, Malformed> {
+    let mut fields = message.all(name);
+    let first = fields.next().map(|(_, field)| message.text(field.value));
+    if fields.next().is_some() { Err(Malformed::Twice(name)) } else { Ok(first) }
+}
+
+fn request_uri(raw: &[u8]) -> Result<UriRef<'_>, Malformed> {
+    let uri = UriRef::parse(raw).map_err(|_| Malformed::RequestUri)?;
+    match uri.scheme {
+        Scheme::Sip | Scheme::Sips if uri.headers.is_some() => Err(Malformed::RequestUriHeaders),
+        _ => Ok(uri),
+    }
+}
+
+fn check_lists(message: &Message<'_>, strictness: Strictness) -> Result<(), Malformed> {
+    for (name, values_max) in [
+        (Name::Via, VIA_VALUES_MAX),
+        (Name::Route, ROUTE_VALUES_MAX),
+        (Name::RecordRoute, ROUTE_VALUES_MAX),
+        (Name::Contact, CONTACT_VALUES_MAX),
+    ] {
+        for (place, value) in message.values(name).enumerate() {
+            if place >= values_max {
+                return Err(Malformed::TooManyValues(name));
+            }
+            if name == Name::Contact && ContactRef::parse(value.text, strictness).is_err() {
+                return Err(Malformed::Value(name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A date as RFC 3261 section 20.17 has it: `Sat, 13 Nov 2010 23:29:00 GMT`, and no other zone (`baddate`).
+fn is_date(text: &[u8]) -> bool {
+    const SHAPE: &[u8] = b"Aaa, 00 Aaa 0000 00:00:00 GMT";
+    text.len() == SHAPE.len()
+        && text.iter().zip(SHAPE).enumerate().all(|(place, (octet, shape))| match shape {
+            _ if place >= SHAPE.len() - 3 => octet == shape,
+            b'A' | b'a' => octet.is_ascii_alphabetic(),
+            b'0' => octet.is_ascii_digit(),
+            separator => octet == separator,
+        })
+}
+
+/// One value of a comma-separated list.
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'a> {
+    /// Place of its field among the message's fields.
+    pub field: usize,
+    /// Where it stands, without the white space around it.
+    pub span: Span,
+    /// Its octets.
+    pub text: &'a [u8],
+}
+
+/// The values of one field or of all fields of a name, in order.
+#[derive(Clone, Debug)]
+pub struct Values<'a> {
+    message: Message<'a>,
+    name: Name,
+    field: usize,
+    /// What is left of the current field.
+    rest: Option<Span>,
+    is_one_field: bool,
+}
+
+impl<'a> Message<'a> {
+    /// The comma-separated values of all fields of this name, in order. An empty element is given as an empty value.
+    pub fn values(&self, name: Name) -> Values<'a> {
+        Values { message: *self, name, field: 0, rest: None, is_one_field: false }.at_next_field(0)
+    }
+
+    /// The comma-separated values of one field.
+    pub fn values_of(&self, field: usize) -> Values<'a> {
+        let rest = self.fields().get(field).map(|field| field.value);
+        Values { message: *self, name: Name::Other, field, rest, is_one_field: true }
+    }
+}
+
+impl Values<'_> {
+    fn at_next_field(mut self, from: usize) -> Self {
+        let wanted = |(_, field): &(usize, &Field)| field.name == self.name;
+        let found = self.message.fields().iter().enumerate().skip(from).find(wanted);
+        self.rest = found.map(|(_, field)| field.value);
+        self.field = found.map_or(usize::MAX, |(place, _)| place);
+        self
+    }
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        let rest = self.rest?;
+        let text = self.message.text(rest);
+        let field = self.field;
+        let comma = comma(text);
+        let mine = text.get(..comma.unwrap_or(text.len())).unwrap_or(&[]);
+        let trimmed = trim(mine);
+        let lead = mine.iter().take_while(|b| is_space(**b)).count();
+        let start = rest.start as usize + lead;
+        let value = Value { field, span: Span::new(start, start + trimmed.len()), text: trimmed };
+        match comma {
+            Some(comma) => self.rest = Some(Span::new(rest.start as usize + comma + 1, rest.end as usize)),
+            None if self.is_one_field => self.rest = None,
+            None => *self = self.clone().at_next_field(field + 1),
+        }
+        Some(value)
+    }
+}
+
+/// The first comma outside quotes and angle brackets.
+fn comma(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let found = at + memchr::memchr3(b',', b'"', b'<', text.get(at..)?)?;
+        at = match text.get(found)? {
+            b',' => return Some(found),
+            b'"' => found + quoted_len(text.get(found..)?)?,
+            _ => found + memchr::memchr(b'>', text.get(found..)?)?,
+        };
+    }
+}
+
+/// One value of Contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContactRef<'a> {
+    /// `*`: every binding, in a REGISTER.
+    Any,
+    /// An address.
+    At(NameAddrRef<'a>),
+}
+
+impl<'a> ContactRef<'a> {
+    /// Reads one value of Contact.
+    ///
+    /// # Errors
+    /// As [`NameAddrRef::parse`].
+    pub fn parse(raw: &'a [u8], strictness: Strictness) -> Result<Self, Malformed> {
+        if trim(raw) == b"*" { Ok(Self::Any) } else { NameAddrRef::parse(raw, strictness).map(Self::At) }
+    }
+}
+
+/// A URI in angle brackets with parameters: one value of Call-Info and its like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InfoRef<'a> {
+    /// What stands between the brackets, of any scheme.
+    pub uri: &'a [u8],
+    /// The parameters: `purpose`, `cluster`, `epoch`.
+    pub params: Params<'a>,
+}
+
+impl<'a> InfoRef<'a> {
+    /// Reads one value; `None` where it does not follow the grammar.
+    pub fn parse(raw: &'a [u8]) -> Option<Self> {
+        let inside = trim(raw).strip_prefix(b"<")?;
+        let (uri, after) = inside.split_at(memchr::memchr(b'>', inside)?);
+        Some(Self { uri: trim(uri), params: Params::parse(after.get(1..)?)? })
+    }
+}
+
+/// `type/subtype` and parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MediaTypeRef<'a> {
+    /// The type; compare in any case.
+    pub kind: &'a [u8],
+    /// The subtype; compare in any case.
+    pub subtype: &'a [u8],
+    /// The parameters: `boundary`, `charset`.
+    pub params: Params<'a>,
+}
+
+impl<'a> MediaTypeRef<'a> {
+    /// Reads a Content-Type value; `None` where it does not follow the grammar.
+    pub fn parse(raw: &'a [u8]) -> Option<Self> {
+        let raw = trim(raw);
+        let (name, params) = raw.split_at(memchr::memchr(b';', raw).unwrap_or(raw.len()));
+        let (kind, subtype) = name.split_at(memchr::memchr(b'/', name)?);
+        let (kind, subtype) = (trim(kind), trim(subtype.get(1..)?));
+        let is_name = |text: &[u8]| !text.is_empty() && text.iter().all(|b| is_token(*b));
+        (is_name(kind) && is_name(subtype)).then_some(())?;
+        Some(Self { kind, subtype, params: Params::parse(params)? })
+    }
+
+    /// Whether it is this type, in any case: `is("application", "sdp")`.
+    pub fn is(&self, kind: &str, subtype: &str) -> bool {
+        self.kind.eq_ignore_ascii_case(kind.as_bytes()) && self.subtype.eq_ignore_ascii_case(subtype.as_bytes())
+    }
+}
+
+/// RAck (RFC 3262, section 7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RAck<'a> {
+    /// RSeq of the response acknowledged.
+    pub rseq: u32,
+    /// CSeq of the response acknowledged.
+    pub cseq: CSeq<'a>,
+}
+
+/// Session-Expires (RFC 4028, section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionExpires<'a> {
+    /// The session interval in seconds.
+    pub interval_s: u32,
+    /// `uac` or `uas`, where given.
+    pub refresher: Option<&'a [u8]>,
+}
+
+impl<'a> Message<'a> {
+    /// The tokens of a list of option tags or methods: Require, Proxy-Require, Supported, Allow.
+    pub fn tokens(&self, name: Name) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.values(name).map(|value| value.text).filter(|text| !text.is_empty())
+    }
+
+    /// Whether a list of tokens holds this one, in any case.
+    pub fn has_token(&self, name: Name, token: &str) -> bool {
+        self.tokens(name).any(|text| text.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// The Call-Info values that follow the grammar, each with the list value it came from.
+    pub fn call_infos(&self) -> impl Iterator<Item = (Value<'a>, InfoRef<'a>)> + use<'a> {
+        self.values(Name::CallInfo).filter_map(|value| Some((value, InfoRef::parse(value.text)?)))
+    }
+
+    /// The addresses of a name-addr list (Route, Record-Route, P-Asserted-Identity, Diversion), read leniently; a
+    /// value that is none gives an error in its place.
+    pub fn addresses(&self, name: Name) -> impl Iterator<Item = Result<NameAddrRef<'a>, Malformed>> + use<'a> {
+        let wrong = move |_| Malformed::Value(name);
+        self.values(name).map(move |value| NameAddrRef::parse(value.text, Strictness::Lenient).map_err(wrong))
+    }
+
+    /// The Contact values, read leniently.
+    pub fn contacts(&self) -> impl Iterator<Item = Result<ContactRef<'a>, Malformed>> + use<'a> {
+        let wrong = |_| Malformed::Value(Name::Contact);
+        self.values(Name::Contact).map(move |value| ContactRef::parse(value.text, Strictness::Lenient).map_err(wrong))
+    }
+
+    /// Content-Type; `None` where absent or malformed.
+    pub fn content_type(&self) -> Option<MediaTypeRef<'a>> {
+        MediaTypeRef::parse(self.value(Name::ContentType)?)
+    }
+
+    /// The number a header begins with (Expires, Min-Expires, Min-SE, RSeq, Retry-After), in the header's own unit;
+    /// a number beyond 32 bits is read as the largest (RFC 3261, section 20.19).
+    pub fn number(&self, name: Name) -> Option<u32> {
+        leading_number(self.value(name)?)
+    }
+
+    /// RAck; `None` where absent or malformed.
+    pub fn rack(&self) -> Option<RAck<'a>> {
+        let text = trim(self.value(Name::RAck)?);
+        let (rseq, rest) = text.split_at(text.iter().position(|b| is_space(*b))?);
+        Some(RAck { rseq: u32::try_from(decimal(rseq)?).ok()?, cseq: CSeq::parse(rest).ok()? })
+    }
+
+    /// Session-Expires; `None` where absent or malformed.
+    pub fn session_expires(&self) -> Option<SessionExpires<'a>> {
+        let text = self.value(Name::SessionExpires)?;
+        let params = Params::parse(text.get(memchr::memchr(b';', text).unwrap_or(text.len())..)?)?;
+        Some(SessionExpires { interval_s: leading_number(text)?, refresher: params.value("refresher") })
+    }
+}
+
+fn leading_number(text: &[u8]) -> Option<u32> {
+    let text = trim(text);
+    let digits = text.get(..text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len()))?;
+    decimal(digits).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+}

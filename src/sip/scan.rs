@@ -1,0 +1,500 @@
+//! One pass over a message that finds its start line and fields and copies nothing (RFC 3261, sections 7 and 25).
+//!
+//! Every later reader and policy works on what this pass found, so a header cannot be one thing to a policy and
+//! another to the wire: odd spacing, odd case, folding and compact names all end in the same [`Field`].
+
+use super::malformed::Malformed;
+use super::name::{Method, Name, is_token};
+use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX, LEADING_CRLF_MAX, LINE_BYTES_MAX, MESSAGE_BYTES_MAX};
+
+/// A stretch of a message, in octets from the first octet of its start line; `end` is the octet after the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// First octet.
+    pub start: u32,
+    /// Octet after the last.
+    pub end: u32,
+}
+
+impl Span {
+    /// The span of these positions; positions within a message always fit.
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        Self { start: narrow(start), end: narrow(end) }
+    }
+
+    /// The octets of the span; empty where `bytes` is not the message the span was made of.
+    pub fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.start as usize..self.end as usize).unwrap_or(&[])
+    }
+
+    /// Length in octets.
+    pub fn len(self) -> usize {
+        self.end.saturating_sub(self.start) as usize
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(self) -> bool {
+        self.end <= self.start
+    }
+}
+
+fn narrow(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+/// One header field, its continuation lines included.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// The name as understood, long or compact.
+    pub name: Name,
+    /// The name as written.
+    pub name_span: Span,
+    /// The value without the white space around it; folds inside it are still there.
+    pub value: Span,
+    /// The whole field, line end included.
+    pub line: Span,
+}
+
+impl Field {
+    const NONE: Self = Self {
+        name: Name::Other,
+        name_span: Span { start: 0, end: 0 },
+        value: Span { start: 0, end: 0 },
+        line: Span { start: 0, end: 0 },
+    };
+}
+
+/// Room for the fields of one message. Kept and reused: a new scan overwrites only what it needs.
+#[derive(Debug)]
+pub struct Index {
+    fields: [Field; HEADERS_MAX],
+    used: usize,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Index {
+    /// An empty index, about 4 kB.
+    pub const fn new() -> Self {
+        Self { fields: [Field::NONE; HEADERS_MAX], used: 0 }
+    }
+}
+
+/// The start line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// A request line.
+    Request {
+        /// The method.
+        method: Method,
+        /// The method as written.
+        token: Span,
+        /// The Request-URI.
+        uri: Span,
+    },
+    /// A status line.
+    Response {
+        /// 100 to 699.
+        status: u16,
+        /// The reason phrase, possibly empty, any octets (RFC 4475, `unreason`).
+        reason: Span,
+    },
+}
+
+/// A message: its octets and where its parts are. A view, as cheap to copy as a slice.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    bytes: &'a [u8],
+    fields: &'a [Field],
+    start: Start,
+    headers_start: u32,
+    head_end: u32,
+    trailing: u32,
+    has_start_line_space: bool,
+}
+
+/// A message that cannot be used, with what could still be read of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Broken<'a> {
+    /// The first thing found wrong.
+    pub why: Malformed,
+    /// What a refusal can be built from: present when the first line looks like a request. Never route by it.
+    pub partial: Option<Message<'a>>,
+}
+
+/// Finds the parts of one datagram, or of one frame of a stream.
+///
+/// CRLFs before the start line are skipped; octets after Content-Length are left out and counted in
+/// [`Message::trailing`]. Without Content-Length the body runs to the end of `bytes` (RFC 3261, 18.3).
+///
+/// # Errors
+/// [`Broken`] with the first thing wrong and, for a request, everything that could be read nevertheless.
+pub fn scan<'a>(bytes: &'a [u8], index: &'a mut Index) -> Result<Message<'a>, Broken<'a>> {
+    let mut at = 0;
+    while at < 2 * LEADING_CRLF_MAX && bytes.get(at..at + 2) == Some(b"\r\n") {
+        at += 2;
+    }
+    let bytes = bytes.get(at..).unwrap_or(&[]);
+    let mut head = head(bytes, index);
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        head.wrong(Malformed::MessageTooLarge);
+    }
+    let have = bytes.len().saturating_sub(head.end);
+    let body_len = match head.content_length {
+        ContentLength::Absent | ContentLength::Bad => have,
+        ContentLength::Octets(stated) => match usize::try_from(stated) {
+            Ok(stated) if stated <= have => stated,
+            _ => {
+                if head.is_ended {
+                    head.wrong(Malformed::BodyTooShort { stated, have: narrow(have) });
+                }
+                have
+            }
+        },
+    };
+    let message = head.start.map(|start| Message {
+        bytes: bytes.get(..head.end + body_len).unwrap_or(bytes),
+        fields: index.fields.get(..index.used).unwrap_or(&[]),
+        start,
+        headers_start: narrow(head.headers_start),
+        head_end: narrow(head.end),
+        trailing: narrow(have - body_len),
+        has_start_line_space: head.has_start_line_space,
+    });
+    match (head.start_why.or(head.why), message) {
+        (None, Some(message)) => Ok(message),
+        (why, partial) => Err(Broken {
+            why: why.unwrap_or(Malformed::Empty),
+            partial: partial.filter(|message| matches!(message.start, Start::Request { .. })),
+        }),
+    }
+}
+
+impl<'a> Message<'a> {
+    /// The octets of the message: first of the start line to last of the body. Every [`Span`] counts from here.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The start line.
+    pub fn start(&self) -> Start {
+        self.start
+    }
+
+    /// The method, of a request.
+    pub fn method(&self) -> Option<Method> {
+        match self.start {
+            Start::Request { method, .. } => Some(method),
+            Start::Response { .. } => None,
+        }
+    }
+
+    /// The status, of a response.
+    pub fn status(&self) -> Option<u16> {
+        match self.start {
+            Start::Request { .. } => None,
+            Start::Response { status, .. } => Some(status),
+        }
+    }
+
+    /// The fields in the order they came.
+    pub fn fields(&self) -> &'a [Field] {
+        self.fields
+    }
+
+    /// The first field of this name, with its place among the fields.
+    pub fn first(&self, name: Name) -> Option<(usize, &'a Field)> {
+        self.fields.iter().enumerate().find(|(_, field)| field.name == name)
+    }
+
+    /// The fields of this name in order, each with its place among the fields.
+    pub fn all(&self, name: Name) -> impl Iterator<Item = (usize, &'a Field)> + use<'a> {
+        self.fields.iter().enumerate().filter(move |(_, field)| field.name == name)
+    }
+
+    /// The value of the first field of this name.
+    pub fn value(&self, name: Name) -> Option<&'a [u8]> {
+        self.first(name).map(|(_, field)| self.text(field.value))
+    }
+
+    /// The value of the first field spelled like this in any case; for headers [`Name`] does not know.
+    pub fn value_spelled(&self, spelling: &str) -> Option<&'a [u8]> {
+        self.fields
+            .iter()
+            .find(|field| self.text(field.name_span).eq_ignore_ascii_case(spelling.as_bytes()))
+            .map(|field| self.text(field.value))
+    }
+
+    /// The octets of a span of this message.
+    pub fn text(&self, span: Span) -> &'a [u8] {
+        span.of(self.bytes)
+    }
+
+    /// The span of a part that one of the readers gave back; `None` for octets that are not this message's.
+    pub fn span_of(&self, part: &[u8]) -> Option<Span> {
+        let start = (part.as_ptr() as usize).checked_sub(self.bytes.as_ptr() as usize)?;
+        let end = start.checked_add(part.len())?;
+        (end <= self.bytes.len()).then(|| Span::new(start, end))
+    }
+
+    /// The body.
+    pub fn body(&self) -> &'a [u8] {
+        self.bytes.get(self.head_end as usize..).unwrap_or(&[])
+    }
+
+    /// Octets of start line, headers and the empty line.
+    pub fn head_end(&self) -> u32 {
+        self.head_end
+    }
+
+    /// Where the first header line begins.
+    pub(super) fn headers_start(&self) -> u32 {
+        self.headers_start
+    }
+
+    /// Where the empty line that ends the headers begins.
+    pub(super) fn headers_end(&self) -> u32 {
+        self.fields.last().map_or(self.headers_start, |field| field.line.end)
+    }
+
+    /// Octets that followed the message in its datagram and do not belong to it (RFC 4475, `dblreq`).
+    pub fn trailing(&self) -> u32 {
+        self.trailing
+    }
+
+    /// Whether white space follows the version in the request line (RFC 4475, `trws`).
+    pub fn has_start_line_space(&self) -> bool {
+        self.has_start_line_space
+    }
+}
+
+/// What a head says about the length of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ContentLength {
+    Absent,
+    Octets(u64),
+    Bad,
+}
+
+/// The outcome of scanning the lines up to the empty one.
+pub(super) struct Head {
+    /// The first thing wrong with the start line.
+    pub(super) start_why: Option<Malformed>,
+    /// The first thing wrong with the lines, of which framing depends.
+    pub(super) why: Option<Malformed>,
+    pub(super) start: Option<Start>,
+    pub(super) headers_start: usize,
+    /// Octet after the empty line, or the end of `bytes` where there is none.
+    pub(super) end: usize,
+    pub(super) is_ended: bool,
+    pub(super) content_length: ContentLength,
+    has_start_line_space: bool,
+}
+
+impl Head {
+    fn wrong(&mut self, why: Malformed) {
+        self.why.get_or_insert(why);
+    }
+
+    fn wrong_start(&mut self, why: Malformed) {
+        self.start_why.get_or_insert(why);
+    }
+}
+
+/// Scans the head. Goes on after a mistake, so that a refusal finds the fields it must copy.
+pub(super) fn head(bytes: &[u8], index: &mut Index) -> Head {
+    index.used = 0;
+    let mut head = Head {
+        start_why: None,
+        why: None,
+        start: None,
+        headers_start: 0,
+        end: bytes.len(),
+        is_ended: false,
+        content_length: ContentLength::Absent,
+        has_start_line_space: false,
+    };
+    let window = bytes.get(..HEAD_BYTES_MAX).unwrap_or(bytes);
+    if bytes.is_empty() {
+        head.wrong(Malformed::Empty);
+        return head;
+    }
+    let mut at = 0;
+    let mut is_first = true;
+    while let Some(line) = line(window, at) {
+        if let Some(why) = line.why {
+            head.wrong(why);
+        }
+        if is_first {
+            start_line(&mut head, window, line.content);
+            head.headers_start = line.next;
+            is_first = false;
+        } else if line.content.is_empty() {
+            head.end = line.next;
+            head.is_ended = true;
+            return head;
+        } else {
+            field(&mut head, window, index, &line, at);
+        }
+        at = line.next;
+    }
+    head.wrong(if bytes.len() > window.len() { Malformed::HeadTooLarge } else { Malformed::HeadUnfinished });
+    head
+}
+
+/// One line, or one field with its continuation lines.
+struct Line {
+    content: Span,
+    next: usize,
+    why: Option<Malformed>,
+}
+
+/// The line that begins at `at`; `None` where no line end follows.
+fn line(bytes: &[u8], at: usize) -> Option<Line> {
+    let mut why = None;
+    let mut from = at;
+    loop {
+        let found = from.checked_add(memchr::memchr2(b'\r', b'\n', bytes.get(from..)?)?)?;
+        let (end, next) = if bytes.get(found) == Some(&b'\n') {
+            why = why.or(Some(Malformed::BareLf { at: narrow(found) }));
+            (found, found + 1)
+        } else if bytes.get(found + 1) == Some(&b'\n') {
+            (found, found + 2)
+        } else {
+            why = why.or(Some(Malformed::BareCr { at: narrow(found) }));
+            from = found + 1;
+            continue;
+        };
+        // A line that begins with white space goes on with the field before it; an empty line never does.
+        if end > at && matches!(bytes.get(next), Some(b' ' | b'\t')) {
+            from = next;
+            continue;
+        }
+        if next - at > LINE_BYTES_MAX {
+            why = why.or(Some(Malformed::LineTooLong { at: narrow(at) }));
+        }
+        return Some(Line { content: Span::new(at, end), next, why });
+    }
+}
+
+fn field(head: &mut Head, bytes: &[u8], index: &mut Index, line: &Line, at: usize) {
+    let text = line.content.of(bytes);
+    let name_len = text.iter().position(|b| !is_token(*b)).unwrap_or(text.len());
+    let after = text.get(name_len..).unwrap_or(&[]);
+    // `FROM :` and a fold before the colon are legal (HCOLON), and a favourite way past careless filters.
+    let space = after.iter().position(|b| !is_space(*b)).unwrap_or(after.len());
+    if name_len == 0 || after.get(space) != Some(&b':') {
+        head.wrong(Malformed::HeaderLine { at: narrow(at) });
+        return;
+    }
+    let name_span = Span::new(at, at + name_len);
+    let value = trim(bytes, Span::new(at + name_len + space + 1, line.content.end as usize));
+    let name = Name::of(name_span.of(bytes));
+    let Some(slot) = index.fields.get_mut(index.used) else {
+        head.wrong(Malformed::TooManyHeaders);
+        return;
+    };
+    *slot = Field { name, name_span, value, line: Span::new(at, line.next) };
+    index.used += 1;
+    if name == Name::ContentLength {
+        content_length(head, value.of(bytes), value.start);
+    }
+}
+
+fn content_length(head: &mut Head, text: &[u8], at: u32) {
+    let stated = decimal(text);
+    head.content_length = match (stated, head.content_length) {
+        (None, _) => {
+            head.wrong(Malformed::ContentLength { at });
+            ContentLength::Bad
+        }
+        (_, ContentLength::Bad) => ContentLength::Bad,
+        (Some(stated), ContentLength::Octets(before)) if stated != before => {
+            head.wrong(Malformed::ContentLengthConflict);
+            ContentLength::Bad
+        }
+        (Some(stated), _) => ContentLength::Octets(stated),
+    };
+}
+
+/// A number of ASCII digits only; beyond 64 bits it stays at the largest, so that it is too large and never wraps.
+pub(super) fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |sum, digit| {
+        digit.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
+    })
+}
+
+/// White space as it may stand inside a field: folds included.
+pub(super) fn is_space(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+fn trim(bytes: &[u8], span: Span) -> Span {
+    let text = span.of(bytes);
+    let Some(first) = text.iter().position(|b| !is_space(*b)) else {
+        return Span { start: span.end, end: span.end };
+    };
+    let last = text.iter().rposition(|b| !is_space(*b)).unwrap_or(first);
+    Span::new(span.start as usize + first, span.start as usize + last + 1)
+}
+
+fn start_line(head: &mut Head, bytes: &[u8], line: Span) {
+    let text = line.of(bytes);
+    if text.len() >= 4 && text.get(..4).is_some_and(|t| t.eq_ignore_ascii_case(b"SIP/")) {
+        status_line(head, text);
+    } else {
+        request_line(head, text);
+    }
+}
+
+fn status_line(head: &mut Head, text: &[u8]) {
+    let (version, rest) = text.split_at_checked(7).unwrap_or((text, &[]));
+    if !version.eq_ignore_ascii_case(b"SIP/2.0") || rest.first().is_some_and(|b| *b != b' ') {
+        return head.wrong_start(Malformed::Version);
+    }
+    // `SIP/2.0 404` without the space before an empty reason is common enough to be taken.
+    let code = rest.get(1..4).filter(|_| matches!(rest.get(4), None | Some(b' ')));
+    match code.and_then(decimal) {
+        Some(status @ 100..=699) => {
+            let reason = Span::new((7 + 5).min(text.len()), text.len());
+            head.start = Some(Start::Response { status: status as u16, reason });
+        }
+        _ => head.wrong_start(Malformed::StatusCode),
+    }
+}
+
+fn request_line(head: &mut Head, text: &[u8]) {
+    let token_len = text.iter().position(|b| !is_token(*b)).unwrap_or(text.len());
+    if token_len == 0 || text.get(token_len) != Some(&b' ') {
+        return head.wrong_start(Malformed::StartLine { at: narrow(token_len) });
+    }
+    let token = Span::new(0, token_len);
+    let trimmed = text.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |last| last + 1);
+    head.has_start_line_space = trimmed < text.len();
+    let rest = text.get(token_len + 1..trimmed).unwrap_or(&[]);
+    let Some(space) = memchr::memrchr(b' ', rest) else {
+        return head.wrong_start(Malformed::StartLine { at: narrow(trimmed) });
+    };
+    let version = rest.get(space + 1..).unwrap_or(&[]);
+    let uri = trim(text, Span::new(token_len + 1, token_len + 1 + space));
+    head.start = Some(Start::Request { method: Method::of(token.of(text)), token, uri });
+    if uri.len() != space || uri.of(text).iter().any(|b| is_space(*b)) {
+        head.wrong_start(Malformed::RequestUriSpace);
+    }
+    if !version.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"SIP/")) {
+        head.start = None;
+        head.wrong_start(Malformed::StartLine { at: narrow(token_len + 1 + space) });
+    } else if !version.eq_ignore_ascii_case(b"SIP/2.0") {
+        head.wrong_start(Malformed::Version);
+    }
+    if uri.of(text).first() == Some(&b'<') {
+        head.wrong_start(Malformed::RequestUriBrackets);
+    }
+}

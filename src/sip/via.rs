@@ -1,0 +1,171 @@
+//! Via values as views (RFC 3261, section 20.42; RFC 3581).
+
+use super::malformed::Malformed;
+use super::name::{Name, is_token};
+use super::param::{Params, skip_space, trim};
+use super::scan::{Message, Span, decimal, is_space};
+use super::uri::{Host, host_port, ipv6};
+use std::net::{IpAddr, SocketAddr};
+
+/// The prefix of branches that are unique in space and time (RFC 3261, section 8.1.1.7).
+pub const BRANCH_COOKIE: &[u8] = b"z9hG4bK";
+
+/// The transport a Via names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // each variant is the transport it is called after
+pub enum Transport {
+    Udp,
+    Tcp,
+    Tls,
+    Sctp,
+    Ws,
+    Wss,
+    /// Any other token (RFC 4475, `transports`): forwarded, never sent to.
+    Other,
+}
+
+impl Transport {
+    /// The transport these octets spell, in any case.
+    pub fn of(token: &[u8]) -> Self {
+        match token {
+            _ if token.eq_ignore_ascii_case(b"UDP") => Self::Udp,
+            _ if token.eq_ignore_ascii_case(b"TCP") => Self::Tcp,
+            _ if token.eq_ignore_ascii_case(b"TLS") => Self::Tls,
+            _ if token.eq_ignore_ascii_case(b"SCTP") => Self::Sctp,
+            _ if token.eq_ignore_ascii_case(b"WS") => Self::Ws,
+            _ if token.eq_ignore_ascii_case(b"WSS") => Self::Wss,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// One Via value taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViaRef<'a> {
+    /// The whole value.
+    pub raw: &'a [u8],
+    /// The transport.
+    pub transport: Transport,
+    /// The transport as written.
+    pub transport_text: &'a [u8],
+    /// Sent-by: the host.
+    pub host: Host<'a>,
+    /// Sent-by: the port, where one is written.
+    pub port: Option<u16>,
+    /// Sent-by as written, for the key of a transaction (RFC 3261, section 17.2.3).
+    pub sent_by: &'a [u8],
+    /// The branch.
+    pub branch: Option<&'a [u8]>,
+    /// All parameters.
+    pub params: Params<'a>,
+}
+
+impl<'a> ViaRef<'a> {
+    /// Takes one Via value apart, whatever white space it was written with.
+    ///
+    /// # Errors
+    /// [`Malformed::Value`] of [`Name::Via`].
+    pub fn parse(raw: &'a [u8]) -> Result<Self, Malformed> {
+        Self::read(trim(raw)).ok_or(Malformed::Value(Name::Via))
+    }
+
+    fn read(raw: &'a [u8]) -> Option<Self> {
+        let (protocol, rest) = token(raw)?;
+        let (version, rest) = token(skip_space(rest).strip_prefix(b"/")?)?;
+        let (transport_text, rest) = token(skip_space(rest).strip_prefix(b"/")?)?;
+        if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || !rest.first().is_some_and(|b| is_space(*b)) {
+            return None;
+        }
+        let rest = skip_space(rest);
+        let (sent_by, params) = rest.split_at(memchr::memchr(b';', rest).unwrap_or(rest.len()));
+        let sent_by = trim(sent_by);
+        let (host, port) = host_port(sent_by)?;
+        let params = Params::parse(params)?;
+        let transport = Transport::of(transport_text);
+        Some(Self { raw, transport, transport_text, host, port, sent_by, branch: params.value("branch"), params })
+    }
+
+    /// Whether the branch identifies the transaction alone; otherwise RFC 2543's comparison holds.
+    pub fn is_branch_unique(&self) -> bool {
+        self.branch.is_some_and(|branch| {
+            let (cookie, rest) = branch.split_at_checked(BRANCH_COOKIE.len()).unwrap_or((&[], &[]));
+            // The cookie is compared in any case, as branches are tokens; alone it tells nothing apart (`badbranch`).
+            cookie.eq_ignore_ascii_case(BRANCH_COOKIE) && !rest.is_empty()
+        })
+    }
+
+    /// `rport`: `None` where absent, `Some(None)` where the sender asks for it, `Some(Some(port))` once filled in.
+    pub fn rport(&self) -> Option<Option<u16>> {
+        let param = self.params.get("rport")?;
+        Some(param.value.and_then(decimal).and_then(|port| u16::try_from(port).ok()))
+    }
+
+    /// `received`, with or without brackets around an IPv6 address (RFC 5118, section 4.5).
+    pub fn received(&self) -> Option<IpAddr> {
+        let text = self.params.value("received")?;
+        let bare = text.strip_prefix(b"[").and_then(|t| t.strip_suffix(b"]")).unwrap_or(text);
+        match Host::parse(bare) {
+            Some(Host::V4(address)) => Some(IpAddr::V4(address)),
+            _ => ipv6(bare).map(IpAddr::V6),
+        }
+    }
+
+    /// `maddr`.
+    pub fn maddr(&self) -> Option<&'a [u8]> {
+        self.params.value("maddr")
+    }
+
+    /// `ttl`, 0 to 255.
+    pub fn ttl(&self) -> Option<u8> {
+        self.params.value("ttl").and_then(decimal).and_then(|ttl| u8::try_from(ttl).ok())
+    }
+}
+
+fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let text = skip_space(text);
+    let split = text.split_at(text.iter().position(|b| !is_token(*b)).unwrap_or(text.len()));
+    (!split.0.is_empty()).then_some(split)
+}
+
+/// What a change to the top Via writes about the source of the request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SourceFact {
+    Port,
+    Address,
+}
+
+/// One change to the top Via: `before` and then the fact take the place of `span`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SourceChange {
+    pub(super) span: Span,
+    pub(super) before: &'static [u8],
+    pub(super) fact: SourceFact,
+}
+
+/// The changes that record where a request really came from (RFC 3261, section 18.2.1; RFC 3581, section 4), `rport`
+/// first. None for a Via that cannot be read.
+pub(super) fn source_changes(message: &Message<'_>, source: SocketAddr) -> [Option<SourceChange>; 2] {
+    let Some(value) = message.values(Name::Via).next() else { return [None; 2] };
+    let Ok(via) = ViaRef::parse(value.text) else { return [None; 2] };
+    let asked = via.params.get("rport");
+    let rport = asked.and_then(|param| {
+        let span = message.span_of(param.value.unwrap_or(param.name))?;
+        Some(match param.value {
+            Some(_) => SourceChange { span, before: b"", fact: SourceFact::Port },
+            None => SourceChange { span: Span { start: span.end, ..span }, before: b"=", fact: SourceFact::Port },
+        })
+    });
+    let claimed = via.params.get("received").and_then(|param| message.span_of(param.value?));
+    // A dual-stack socket shows IPv4 peers as mapped addresses; those are the same host.
+    let is_same = via.host.ip().is_some_and(|ip| ip.to_canonical() == source.ip().to_canonical());
+    let received = match claimed {
+        Some(span) => Some(SourceChange { span, before: b"", fact: SourceFact::Address }),
+        None if asked.is_none() && is_same => None,
+        None => Some(SourceChange {
+            span: Span { start: value.span.end, end: value.span.end },
+            before: b";received=",
+            fact: SourceFact::Address,
+        }),
+    };
+    [rport, received]
+}
