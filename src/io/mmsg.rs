@@ -3,12 +3,14 @@
 
 use std::io;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use libc::{c_int, c_void, iovec, mmsghdr, msghdr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t};
 use socket2::SockAddr;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Datagrams taken or given in one system call.
 pub(super) const BATCH: usize = 32;
@@ -16,6 +18,17 @@ pub(super) const BATCH: usize = 32;
 pub(super) const DATAGRAM_BYTES_MAX: usize = 65_535;
 /// Room for the ancillary data of one entry of the error queue.
 const CONTROL_BYTES: usize = 512;
+
+/// Registers a socket with the reactor of the current runtime: readable, writable and errors.
+///
+/// # Errors
+/// What the reactor says.
+pub(super) fn register(socket: UdpSocket) -> io::Result<AsyncFd<UdpSocket>> {
+    let interest = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
+    // SAFETY: a UdpSocket owns its descriptor, gives the same one each time, and closes it only when dropped; nobody
+    // takes it out of the AsyncFd.
+    unsafe { AsyncFd::register_with_interest(socket, interest) }.map_err(io::Error::from)
+}
 
 /// One datagram as it came.
 #[derive(Debug, PartialEq, Eq)]
@@ -106,9 +119,8 @@ pub(super) fn send(socket: BorrowedFd<'_>, is_v6: bool, batch: &[(SocketAddr, &[
     }
     // SAFETY: the first `batch.len()` headers, at most BATCH, point to names, parts and bytes that are alive until the
     // call returns, with their true lengths, and are only read.
-    let sent = unsafe {
-        libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), batch.len() as _, libc::MSG_DONTWAIT as _)
-    };
+    let sent =
+        unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), batch.len() as _, libc::MSG_DONTWAIT as _) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
@@ -128,8 +140,7 @@ pub(super) struct Bounce<'a> {
 /// # Errors
 /// What the system says; the socket works without it, only slower to notice a dead neighbour.
 pub(super) fn keep_errors(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
-    let (level, option) =
-        if is_v6 { (libc::SOL_IPV6, libc::IPV6_RECVERR) } else { (libc::SOL_IP, libc::IP_RECVERR) };
+    let (level, option) = if is_v6 { (libc::SOL_IPV6, libc::IPV6_RECVERR) } else { (libc::SOL_IP, libc::IP_RECVERR) };
     let on: c_int = 1;
     // SAFETY: the value is one c_int that outlives the call, and its size is given.
     let result = unsafe {
@@ -160,9 +171,7 @@ pub(super) fn bounced<'a>(socket: BorrowedFd<'_>, buffer: &'a mut [u8]) -> Optio
     header.msg_control = control.0.as_mut_ptr().cast();
     header.msg_controllen = CONTROL_BYTES;
     // SAFETY: name, part, buffer and control are alive until the call returns, with their true lengths.
-    let length = unsafe {
-        libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT)
-    };
+    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) };
     let length = usize::try_from(length).ok()?;
     // SAFETY: the kernel has filled `header` and `control`; the macros walk only within msg_controllen, and an entry
     // is read only when its own length holds a whole sock_extended_err, at whatever alignment.
@@ -222,7 +231,6 @@ fn size_as_socklen<T>() -> socklen_t {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::UdpSocket;
     use std::os::fd::AsFd;
     use std::time::Duration;
 

@@ -23,7 +23,7 @@ pub use node::{Node, Setup};
 pub use sockets::StartError;
 
 use crate::engine::effects::{Effects, Input, Now};
-use crate::neighbour::Transport;
+use crate::neighbour::{Flow, Transport};
 
 /// What the rim drives: the engine, or a stand-in in tests.
 ///
@@ -46,6 +46,12 @@ pub trait Driver: Send + Sync + 'static {
     /// can forge this, so it counts only when the branch in it is one of ours.
     fn bounced(&self, worker: &mut Self::Worker, now: Now, destination: SocketAddr, payload: &[u8]) {
         let _ = (worker, now, destination, payload);
+    }
+
+    /// A neighbour's stream can no longer be framed and will be closed when what this causes is written. `status` is
+    /// what to answer, `head` what came of the message.
+    fn refused(&self, worker: &mut Self::Worker, now: Now, flow: Flow, status: u16, head: &[u8]) {
+        let _ = (worker, now, flow, status, head);
     }
 
     /// Whether a connection from there is let in.

@@ -118,7 +118,10 @@ mod tests {
 
         let listening = streams("127.0.0.1:0".parse().unwrap()).unwrap();
         let taken = listening.local_addr().unwrap();
-        assert_eq!(streams(taken).unwrap_err(), StartError::InUse(Address { transport: Transport::Tcp, socket: taken }));
+        assert_eq!(
+            streams(taken).unwrap_err(),
+            StartError::InUse(Address { transport: Transport::Tcp, socket: taken })
+        );
 
         let foreign = "192.0.2.1:5060".parse().unwrap();
         let error = streams(foreign).unwrap_err();

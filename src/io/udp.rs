@@ -47,8 +47,7 @@ impl Datagrams {
         let is_v6 = socket.local_addr()?.is_ipv6();
         // Best effort: without it a dead neighbour is noticed by its silence.
         let _ = mmsg::keep_errors(socket.as_fd(), is_v6);
-        let interest = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
-        Ok(Self { socket: AsyncFd::with_interest(socket, interest)?, is_v6, held: Notify::new() })
+        Ok(Self { socket: mmsg::register(socket)?, is_v6, held: Notify::new() })
     }
 
     /// Sends a run of messages of this socket, in order. What the socket does not take now waits in the backlog; what

@@ -16,7 +16,7 @@ use super::udp::{Backlog, Datagrams};
 use super::{Clock, Driver, log};
 use crate::engine::effects::{Effects, Hint, Input, Now, Send, TransactionKey};
 use crate::metrics::{Counters, DropReason};
-use crate::neighbour::Transport;
+use crate::neighbour::{Flow, Transport};
 use crate::timer::{SLOT_MS, Wheel};
 
 /// Rounds of "a send failed, the driver sends elsewhere" in one batch; more wait for the next slot.
@@ -31,7 +31,7 @@ pub(super) struct Shared<D> {
     pub(super) counters: Arc<Counters>,
     pub(super) streams: Streams,
     /// Local addresses by listener, as they were bound.
-    pub(super) local: Vec<(Transport, SocketAddr)>,
+    pub(super) local: Vec<SocketAddr>,
 }
 
 /// One worker thread's own.
@@ -199,6 +199,11 @@ impl<D: Driver> Feed<'_, D> {
     /// A datagram of ours that came back.
     pub(super) fn bounced(&mut self, destination: SocketAddr, payload: &[u8]) {
         self.guarded(|driver, scratch, now| driver.bounced(scratch, now, destination, payload));
+    }
+
+    /// A stream's octets that are no message; what `status` and `head` hold is enough to answer.
+    pub(super) fn refused(&mut self, flow: Flow, status: u16, head: &[u8]) {
+        self.guarded(|driver, scratch, now| driver.refused(scratch, now, flow, status, head));
     }
 
     /// A message the rim took on and could not send.
