@@ -1,2 +1,4 @@
 //! The engine, its wire formats and its rim.
 #![deny(unsafe_code)]
+
+pub mod config;
