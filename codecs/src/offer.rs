@@ -1,1 +1,414 @@
-//! Stub.
+//! Writing a description anew after a policy has judged it: formats dropped, put in order or bounded, video given its
+//! allowance, streams removed (RFC 3264), preconditions set to a strength (RFC 3312). Whatever no edit names leaves as
+//! it came, byte for byte; attribute lines keep their order.
+
+use std::io::Write;
+
+use smallvec::SmallVec;
+
+use crate::catalogue::{OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, decimal, highest_mode_bps, mode_set, parameter};
+use crate::sdp::{Format, Line, Media, MediaKind, Session, attribute, payload_type_and_rest, words};
+
+/// Rank of formats the configuration added to the catalogue: behind all of it, in offered order (M-24).
+pub const RANK_OWN: u8 = 254;
+/// Rank of formats that follow the codecs: telephone-event, comfort noise, red (M-24).
+pub const RANK_FOLLOWS: u8 = 255;
+
+/// How an encoder of variable rate is held to a cap through its fmtp line (M-16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Opus: `maxaveragebitrate`, bit/s (RFC 7587, section 6.1).
+    AverageBitrate {
+        /// The bound in bit/s.
+        bps: u32,
+    },
+    /// AMR, AMR-WB: `mode-set` (RFC 4867, section 8.1).
+    Modes {
+        /// A bit for each mode allowed.
+        set: u16,
+    },
+}
+
+/// What becomes of one format of an audio stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It leaves the `m=` line, with its `a=rtpmap` and `a=fmtp` lines.
+    Drop,
+    /// It stays, in the order of ranks; equal ranks keep their order.
+    Keep {
+        /// Smaller is earlier.
+        rank: u8,
+    },
+    /// It stays with its fmtp line held to a bound.
+    Bound {
+        /// Smaller is earlier.
+        rank: u8,
+        /// What the fmtp line will say.
+        bound: Bound,
+    },
+}
+
+impl Verdict {
+    fn rank(self) -> Option<u8> {
+        match self {
+            Self::Drop => None,
+            Self::Keep { rank } | Self::Bound { rank, .. } => Some(rank),
+        }
+    }
+}
+
+/// One verdict a format, in the order of the `m=` line.
+pub type Verdicts = SmallVec<[Verdict; 12]>;
+
+/// What becomes of one media block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Nothing.
+    Leave,
+    /// Its port becomes 0, nothing else changes (RFC 3264, sections 6 and 8.2).
+    Remove,
+    /// Its formats are dropped, ordered and bounded.
+    Formats(Verdicts),
+    /// Its `b=AS` and `b=TIAS` say at most this, both are there afterwards (M-23).
+    Bandwidth {
+        /// The allowance in kbit/s.
+        kbps: u32,
+    },
+}
+
+/// The bound that holds a format of variable rate within `cap_bps`, and its highest rate in bit/s then. `None` where
+/// no fmtp line can say it: the rate is fixed, no mode is slow enough, or the line there is cannot be read for certain.
+#[must_use]
+pub fn bound_within(format: &Format<'_>, variant: Variant, cap_bps: u32) -> Option<(Bound, u32)> {
+    if format.fmtp_lines > 1 {
+        return None;
+    }
+    match variant.id.codec().told_by {
+        ToldBy::AverageBitrate => {
+            let is_readable = match parameter(format.fmtp, b"maxaveragebitrate") {
+                Parameter::Absent => true,
+                Parameter::Once(value) => decimal(value).is_some(),
+                Parameter::Repeated => false,
+            };
+            let bps = cap_bps.min(variant.highest_bps);
+            (is_readable && bps >= OPUS_LOWEST_BPS).then_some((Bound::AverageBitrate { bps }, bps))
+        }
+        ToldBy::ModeSet(rates) => {
+            let offered = match parameter(format.fmtp, b"mode-set") {
+                Parameter::Absent => u16::MAX,
+                Parameter::Once(list) => mode_set(list, rates)?,
+                Parameter::Repeated => return None,
+            };
+            let slow_enough = (0u16..).zip(rates).filter(|(_, bps)| **bps <= cap_bps);
+            let set = slow_enough.fold(0u16, |set, (mode, _)| set | 1 << mode) & offered;
+            Some((Bound::Modes { set }, highest_mode_bps(set, rates)?))
+        }
+        _ => None,
+    }
+}
+
+/// Rate in bit/s that a block's `b=AS` and `b=TIAS` allow once held to `allowance_kbps`; a lower value stands (M-23).
+#[must_use]
+pub fn bounded_bps(session: &Session<'_>, media: &Media<'_>, allowance_kbps: u32) -> u64 {
+    lowest_bps(session, session.lines_of(media), allowance_kbps)
+}
+
+/// Writes the description to the end of `out`, `edits` in the order of the media blocks (missing ones leave their
+/// block alone), `session_kbps` the bandwidth of the session part where it shall have one. True when anything changed.
+pub fn write(session: &Session<'_>, edits: &[Edit], session_kbps: Option<u32>, out: &mut Vec<u8>) -> bool {
+    let begun = out.len();
+    let mut pen = Pen { from: session, out, done: 0 };
+    if let Some(kbps) = session_kbps {
+        pen.bandwidth(session.session_lines(), b"trzka", kbps);
+    }
+    for (media, edit) in session.media().iter().zip(edits) {
+        match edit {
+            Edit::Leave => {}
+            Edit::Remove => pen.remove(media),
+            Edit::Formats(verdicts) => pen.formats(media, verdicts),
+            Edit::Bandwidth { kbps } => pen.bandwidth(session.lines_of(media), b"ka", *kbps),
+        }
+    }
+    pen.finish(begun)
+}
+
+/// What becomes of the `qos` precondition lines of one kind of media (V-27).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Qos {
+    /// They stay as they are.
+    Keep,
+    /// Their desired strength becomes `mandatory`.
+    Mandatory,
+    /// Their desired strength becomes `optional`.
+    Optional,
+    /// They leave, `curr` and `conf` with them.
+    Remove,
+}
+
+/// Whether any active stream carries `qos` precondition lines: only then may an offer's be written (V-27a).
+#[must_use]
+pub fn has_qos(session: &Session<'_>) -> bool {
+    session.media().iter().any(|m| m.is_active() && m.has_qos)
+}
+
+/// Whether any active stream wants a `qos` precondition met before anybody is alerted: then the message requires
+/// `precondition` (V-23, V-24).
+#[must_use]
+pub fn has_mandatory_qos(session: &Session<'_>) -> bool {
+    session.media().iter().any(|m| m.is_active() && m.has_mandatory_qos)
+}
+
+/// Writes the description to the end of `out` with the strengths of the `qos` lines it already has set for audio and
+/// video; a block without such lines gets none (V-27a). `failure` and `unknown` are answers, not wishes, and stay.
+/// True when anything changed.
+pub fn write_qos(session: &Session<'_>, audio: Qos, video: Qos, out: &mut Vec<u8>) -> bool {
+    let begun = out.len();
+    let mut pen = Pen { from: session, out, done: 0 };
+    for media in session.media().iter().filter(|m| m.has_qos) {
+        match media.kind {
+            MediaKind::Audio => pen.qos(media, audio),
+            MediaKind::Video => pen.qos(media, video),
+            MediaKind::Image | MediaKind::Other => {}
+        }
+    }
+    pen.finish(begun)
+}
+
+/// Copies a description up to each edit, in the order of its bytes.
+struct Pen<'s, 'a, 'o> {
+    from: &'s Session<'a>,
+    out: &'o mut Vec<u8>,
+    done: u32,
+}
+
+impl Pen<'_, '_, '_> {
+    /// Copies what lies before `at`.
+    fn keep_to(&mut self, at: u32) {
+        let kept = self.from.bytes().get(self.done as usize..at as usize).unwrap_or_default();
+        self.out.extend_from_slice(kept);
+        self.done = self.done.max(at);
+    }
+
+    /// Copies what lies before `start` and leaves out what lies before `end`.
+    fn cut(&mut self, start: u32, end: u32) {
+        self.keep_to(start);
+        self.done = self.done.max(end);
+    }
+
+    /// Copies the rest; true when the whole differs from the original.
+    fn finish(mut self, begun: usize) -> bool {
+        self.keep_to(u32::try_from(self.from.bytes().len()).unwrap_or(u32::MAX));
+        self.out.get(begun..) != Some(self.from.bytes())
+    }
+
+    fn put(&mut self, text: std::fmt::Arguments<'_>) {
+        // A Vec takes every write.
+        let _ = self.out.write_fmt(text);
+    }
+
+    /// Begins a line of our own at `at`, which is the start of a line or the end of the description.
+    fn begin_line(&mut self, at: u32) {
+        self.keep_to(at);
+        if self.out.last() != Some(&b'\n') {
+            self.end_line();
+        }
+    }
+
+    fn end_line(&mut self) {
+        self.out.extend_from_slice(self.from.line_end());
+    }
+
+    fn remove(&mut self, media: &Media<'_>) {
+        if media.is_active() {
+            self.cut(media.port_bytes.start, media.port_bytes.end);
+            self.out.push(b'0');
+        }
+    }
+
+    fn formats(&mut self, media: &Media<'_>, verdicts: &[Verdict]) {
+        let mut leaving: SmallVec<[(u8, usize); 12]> = SmallVec::new();
+        leaving.extend(verdicts.iter().enumerate().filter_map(|(at, v)| Some((v.rank()?, at))));
+        // By rank, then by place: what `sort_by_key` on the rank would do, without its buffer.
+        leaving.sort_unstable();
+        if !leaving.iter().map(|(_, at)| *at).eq(0..media.formats.len()) {
+            self.cut(media.format_bytes.start, media.format_bytes.end);
+            let tokens = leaving.iter().filter_map(|(_, at)| media.formats.get(*at)).map(|f| f.token);
+            for (at, token) in tokens.enumerate() {
+                if at > 0 {
+                    self.out.push(b' ');
+                }
+                self.out.extend_from_slice(token);
+            }
+        }
+        for line in self.from.lines_of(media) {
+            self.format_line(media, verdicts, *line);
+        }
+    }
+
+    /// Drops or bounds one attribute line that speaks of a format.
+    fn format_line(&mut self, media: &Media<'_>, verdicts: &[Verdict], line: Line) {
+        let Some((name @ (b"rtpmap" | b"fmtp"), value)) = attribute(self.from.text(line)) else { return };
+        let Some((payload_type, _)) = payload_type_and_rest(value) else { return };
+        let Some((format, verdict)) =
+            media.formats.iter().zip(verdicts).find(|(f, _)| f.payload_type == Some(payload_type))
+        else {
+            return;
+        };
+        match verdict {
+            Verdict::Keep { .. } => {}
+            Verdict::Drop => self.cut(line.start, line.next),
+            Verdict::Bound { bound, .. } if name == b"fmtp" => self.bound_line(line, *bound),
+            Verdict::Bound { bound, .. } if format.fmtp_lines == 0 => {
+                self.begin_line(line.next);
+                self.put(format_args!("a=fmtp:{payload_type} {}=", parameter_of(*bound)));
+                self.bound_value(*bound);
+                self.end_line();
+            }
+            Verdict::Bound { .. } => {}
+        }
+    }
+
+    /// Sets the parameter of a bound in an fmtp line, in its place or behind the others.
+    fn bound_line(&mut self, line: Line, bound: Bound) {
+        let text = self.from.text(line);
+        let name = parameter_of(bound);
+        let params = attribute(text).and_then(|(_, v)| payload_type_and_rest(v)).map_or(&[][..], |(_, rest)| rest);
+        match parameter(params, name.as_bytes()) {
+            Parameter::Once(value) if !value.is_empty() => {
+                // The value is a slice of the line's text.
+                let offset = value.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+                let start = line.start + u32::try_from(offset).unwrap_or(0);
+                self.cut(start, start + u32::try_from(value.len()).unwrap_or(0));
+            }
+            _ => {
+                self.keep_to(line.end);
+                let separator = match params.last() {
+                    None => " ",
+                    Some(b';') => "",
+                    Some(_) => ";",
+                };
+                self.put(format_args!("{separator}{name}="));
+            }
+        }
+        self.bound_value(bound);
+    }
+
+    fn bound_value(&mut self, bound: Bound) {
+        match bound {
+            Bound::AverageBitrate { bps } => self.put(format_args!("{bps}")),
+            Bound::Modes { set } => {
+                for (at, mode) in (0..16).filter(|mode| set >> mode & 1 == 1).enumerate() {
+                    let separator = if at > 0 { "," } else { "" };
+                    self.put(format_args!("{separator}{mode}"));
+                }
+            }
+        }
+    }
+
+    /// Lowers `b=AS` and `b=TIAS` of a section to `kbps` and adds the missing ones before the first line of a type in
+    /// `before`, where RFC 8866 (section 9) has them.
+    fn bandwidth(&mut self, lines: &[Line], before: &[u8], kbps: u32) {
+        let lowest = lowest_bps(self.from, lines, kbps);
+        let missing =
+            |wanted: Modifier| !lines.iter().any(|l| modifier(self.from.text(*l)).is_some_and(|(m, _)| m == wanted));
+        let missing = [Modifier::As, Modifier::Tias].map(|wanted| (wanted, missing(wanted)));
+        let is_later = |line: &Line| self.from.text(*line).first().is_some_and(|kind| before.contains(kind));
+        let place = lines.iter().position(is_later).unwrap_or(lines.len());
+        for (at, line) in lines.iter().enumerate() {
+            if at == place {
+                self.missing_bandwidth(line.start, missing, lowest);
+            }
+            let Some((modifier, value)) = modifier(self.from.text(*line)) else { continue };
+            if value_bps(modifier, value).is_none_or(|bps| bps > u64::from(kbps) * 1_000) {
+                self.cut(line.start, line.end);
+                self.bandwidth_text(modifier, u64::from(kbps) * 1_000);
+            }
+        }
+        if let Some(last) = lines.last().filter(|_| place == lines.len()) {
+            self.missing_bandwidth(last.next, missing, lowest);
+        }
+    }
+
+    fn missing_bandwidth(&mut self, at: u32, missing: [(Modifier, bool); 2], bps: u64) {
+        for (modifier, _) in missing.into_iter().filter(|(_, is_missing)| *is_missing) {
+            self.begin_line(at);
+            self.bandwidth_text(modifier, bps);
+            self.end_line();
+        }
+    }
+
+    fn bandwidth_text(&mut self, modifier: Modifier, bps: u64) {
+        match modifier {
+            Modifier::As => self.put(format_args!("b=AS:{}", bps.div_ceil(1_000))),
+            Modifier::Tias => self.put(format_args!("b=TIAS:{bps}")),
+        }
+    }
+
+    fn qos(&mut self, media: &Media<'_>, qos: Qos) {
+        let wanted = match qos {
+            Qos::Keep => return,
+            Qos::Mandatory => Some("mandatory"),
+            Qos::Optional => Some("optional"),
+            Qos::Remove => None,
+        };
+        for line in self.from.lines_of(media) {
+            let text = self.from.text(*line);
+            let Some((name @ (b"curr" | b"des" | b"conf"), value)) = attribute(text) else { continue };
+            let mut parts = words(value);
+            if parts.next() != Some(b"qos") {
+                continue;
+            }
+            match (wanted, parts.next()) {
+                (None, _) => self.cut(line.start, line.next),
+                (Some(wanted), Some(strength @ (b"mandatory" | b"optional" | b"none"))) if name == b"des" => {
+                    let offset = strength.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+                    let start = line.start + u32::try_from(offset).unwrap_or(0);
+                    self.cut(start, start + u32::try_from(strength.len()).unwrap_or(0));
+                    self.put(format_args!("{wanted}"));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn parameter_of(bound: Bound) -> &'static str {
+    match bound {
+        Bound::AverageBitrate { .. } => "maxaveragebitrate",
+        Bound::Modes { .. } => "mode-set",
+    }
+}
+
+/// The two bandwidth modifiers a cap is written in: kbit/s (RFC 8866, section 5.8) and bit/s (RFC 3890).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Modifier {
+    As,
+    Tias,
+}
+
+fn modifier(text: &[u8]) -> Option<(Modifier, &[u8])> {
+    let body = text.strip_prefix(b"b=")?;
+    let colon = memchr::memchr(b':', body)?;
+    let (name, value) = (body.get(..colon)?, body.get(colon + 1..)?);
+    let modifier = match name {
+        n if n.eq_ignore_ascii_case(b"AS") => Modifier::As,
+        n if n.eq_ignore_ascii_case(b"TIAS") => Modifier::Tias,
+        _ => return None,
+    };
+    Some((modifier, value))
+}
+
+/// A bandwidth value in bit/s, a fraction rounded up (some cameras write `AS:64.5`); `None` where it is no number.
+fn value_bps(modifier: Modifier, value: &[u8]) -> Option<u64> {
+    let mut parts = value.trim_ascii().splitn(2, |b| *b == b'.');
+    let whole = u64::from(decimal(parts.next()?)?) + u64::from(parts.next().is_some());
+    Some(match modifier {
+        Modifier::As => whole * 1_000,
+        Modifier::Tias => whole,
+    })
+}
+
+fn lowest_bps(session: &Session<'_>, lines: &[Line], kbps: u32) -> u64 {
+    let offered = lines.iter().filter_map(|l| modifier(session.text(*l))).filter_map(|(m, v)| value_bps(m, v));
+    offered.fold(u64::from(kbps) * 1_000, u64::min)
+}

@@ -1,0 +1,215 @@
+//! One format against the region: the cap first, then its place in the list (M-3 to M-5, M-16, M-24).
+
+use emcc_codecs::bandwidth::{AddressFamily, Kbps, answered_kbps, worst_case_kbps};
+use emcc_codecs::catalogue::{CodecId, EncodingName, ToldBy, decimal, highest_mode_bps, identify, is_known_name};
+use emcc_codecs::offer::{RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within};
+use emcc_codecs::sdp::{Format, Media};
+use smallvec::SmallVec;
+
+use super::trail::{Step, Trail, Why};
+use super::{Region, VariableRate};
+
+/// An audio codec that leaves, and what its bandwidth is reckoned from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    /// SDP encoding name: the catalogue's spelling, or the description's for a format of the configuration.
+    pub name: EncodingName,
+    /// Its row, unless it is a format of the configuration.
+    pub codec: Option<CodecId>,
+    /// RTP payload type.
+    pub payload_type: u8,
+    /// Highest payload rate in bit/s as it leaves.
+    pub highest_bps: u32,
+    /// Shortest frame in ms, 10 where it may be shorter.
+    pub frame_ms: u8,
+}
+
+impl Leaving {
+    /// Highest payload rate in kbit/s, rounded up: what M-21 takes from the video call cap.
+    #[must_use]
+    pub fn payload_kbps(&self) -> u32 {
+        self.highest_bps.div_ceil(1_000)
+    }
+
+    /// Rate of a first reservation, one way (V-18, V-19).
+    #[must_use]
+    pub fn worst_case_kbps(&self, family: AddressFamily, srtp: bool) -> Kbps {
+        worst_case_kbps(self.highest_bps, self.frame_ms, family, srtp)
+    }
+
+    /// Rate once the packet length is known (20 ms where an answer names none), one way (V-18).
+    #[must_use]
+    pub fn answered_kbps(&self, ptime_ms: Option<u32>, family: AddressFamily, srtp: bool) -> Kbps {
+        answered_kbps(self.highest_bps, self.frame_ms, ptime_ms, family, srtp)
+    }
+}
+
+/// An audio stream judged: a verdict a format, and the codecs that leave in their order.
+pub(super) struct JudgedStream {
+    pub(super) verdicts: Verdicts,
+    pub(super) leaving: SmallVec<[Leaving; 12]>,
+}
+
+impl Region {
+    /// Decides one audio codec: whether it may leave, how, and what it may cost then.
+    ///
+    /// # Errors
+    /// [`Why`] it may not.
+    pub fn judge(&self, format: &Format<'_>) -> Result<(Verdict, Leaving), Why> {
+        let (Some(encoding), Some(payload_type)) = (format.encoding, format.payload_type) else {
+            return Err(Why::NotInCatalogue);
+        };
+        let configured_kbps = self.configured_kbps(encoding.name);
+        let Some(variant) = identify(&encoding, format.fmtp) else {
+            // A known codec in a shape the table lacks, L16/44100 for one, has a rate of its own that a check rate
+            // given by name does not tell.
+            let check_kbps = configured_kbps.filter(|_| !is_known_name(encoding.name)).ok_or(Why::NotInCatalogue)?;
+            self.within_cap(check_kbps)?;
+            let name = EncodingName::of(encoding.name);
+            let highest_bps = check_kbps.saturating_mul(1_000);
+            let leaving = Leaving { name, codec: None, payload_type, highest_bps, frame_ms: OWN_FRAME_MS };
+            return Ok((Verdict::Keep { rank: RANK_OWN }, leaving));
+        };
+        let codec = variant.id.codec();
+        self.within_cap(configured_kbps.unwrap_or(codec.check_kbps))?;
+        let rank = codec.rank(self.link_loss);
+        let leaving = Leaving {
+            name: EncodingName::of(codec.encoding.unwrap_or_default().as_bytes()),
+            codec: Some(variant.id),
+            payload_type,
+            highest_bps: variant.highest_bps,
+            frame_ms: variant.frame_ms,
+        };
+        let (cap_kbps, cap_bps) = (self.audio_kbps, self.audio_kbps.saturating_mul(1_000));
+        if !codec.is_variable_rate() || variant.highest_bps <= cap_bps {
+            return Ok((Verdict::Keep { rank }, leaving));
+        }
+        match self.variable_rate {
+            VariableRate::Exclude => Err(Why::VariableRateExcluded { highest_kbps: leaving.payload_kbps(), cap_kbps }),
+            VariableRate::Bound => {
+                let (bound, highest_bps) =
+                    bound_within(format, variant, cap_bps).ok_or(Why::Unbindable { cap_kbps })?;
+                Ok((Verdict::Bound { rank, bound }, Leaving { highest_bps, ..leaving }))
+            }
+        }
+    }
+
+    /// What a call may cost whose offer is still to come: the worst-case rate of the dearest codec the cap admits, one
+    /// way, and what M-21 leaves for video beside the dearest payload.
+    #[must_use]
+    pub fn dearest_within_cap(&self, family: AddressFamily, srtp: bool) -> (Kbps, u32) {
+        let catalogued = CodecId::all().filter_map(|id| {
+            let codec = id.codec();
+            let check_kbps = self.configured_kbps(codec.encoding?.as_bytes()).unwrap_or(codec.check_kbps);
+            let bps = if check_kbps > self.audio_kbps { None } else { self.highest_bps_within_cap(id) };
+            Some((bps?, codec.shortest_frame_ms))
+        });
+        let own = self
+            .check_rates
+            .iter()
+            .filter(|rate| rate.check_kbps <= self.audio_kbps && !is_known_name(rate.encoding.as_bytes()))
+            .map(|rate| (rate.check_kbps.saturating_mul(1_000), OWN_FRAME_MS));
+        let (mut dearest, mut payload_bps) = (Kbps(0), 0);
+        for (bps, frame_ms) in catalogued.chain(own) {
+            dearest = dearest.max(worst_case_kbps(bps, frame_ms, family, srtp));
+            payload_bps = payload_bps.max(bps);
+        }
+        (dearest, self.video_kbps.saturating_sub(payload_bps.div_ceil(1_000)))
+    }
+
+    /// Judges every format of an audio stream and tells the trail what happened.
+    pub(super) fn judge_stream(&self, media: &Media<'_>, trail: &mut Trail) -> JudgedStream {
+        let mut verdicts = Verdicts::new();
+        let mut leaving: SmallVec<[(u8, usize, Leaving); 12]> = SmallVec::new();
+        for (at, format) in media.formats.iter().enumerate() {
+            let verdict = if is_follower(format) || is_red(format) {
+                Verdict::Keep { rank: RANK_FOLLOWS }
+            } else {
+                match self.judge(format) {
+                    Ok((verdict, codec)) => {
+                        let rank = match verdict {
+                            Verdict::Keep { rank } => rank,
+                            Verdict::Bound { rank, .. } => {
+                                trail.push(Step::Bounded { name: codec.name, bps: codec.highest_bps });
+                                rank
+                            }
+                            Verdict::Drop => RANK_FOLLOWS,
+                        };
+                        leaving.push((rank, at, codec));
+                        verdict
+                    }
+                    Err(why) => {
+                        trail.push(dropped(format, why));
+                        Verdict::Drop
+                    }
+                }
+            };
+            verdicts.push(verdict);
+        }
+        for at in 0..verdicts.len() {
+            let Some(format) = media.formats.get(at).filter(|f| is_red(f)) else { continue };
+            if !has_primary_left(format, media, &verdicts)
+                && let Some(verdict) = verdicts.get_mut(at)
+            {
+                *verdict = Verdict::Drop;
+                trail.push(dropped(format, Why::NoPrimaryLeft));
+            }
+        }
+        leaving.sort_unstable_by_key(|(rank, at, _)| (*rank, *at));
+        JudgedStream { verdicts, leaving: leaving.into_iter().map(|(_, _, codec)| codec).collect() }
+    }
+
+    fn within_cap(&self, rate_kbps: u32) -> Result<(), Why> {
+        let cap_kbps = self.audio_kbps;
+        if rate_kbps > cap_kbps { Err(Why::OverCap { rate_kbps, cap_kbps }) } else { Ok(()) }
+    }
+
+    fn configured_kbps(&self, name: &[u8]) -> Option<u32> {
+        self.check_rates.iter().find(|r| r.encoding.as_bytes().eq_ignore_ascii_case(name)).map(|r| r.check_kbps)
+    }
+
+    /// Highest rate in bit/s a catalogue codec may leave with, its check rate already being within the cap.
+    fn highest_bps_within_cap(&self, id: CodecId) -> Option<u32> {
+        let codec = id.codec();
+        let cap_bps = self.audio_kbps.saturating_mul(1_000);
+        if !codec.is_variable_rate() || codec.highest_bps <= cap_bps {
+            return Some(codec.highest_bps);
+        }
+        match codec.told_by {
+            // A description may itself hold a variable-rate codec below the cap, so even where they are excluded
+            // such a call may come up to it.
+            ToldBy::AverageBitrate => Some(cap_bps),
+            ToldBy::ModeSet(rates) => {
+                let set = (0u16..).zip(rates).filter(|(_, bps)| **bps <= cap_bps).fold(0, |set, (m, _)| set | 1 << m);
+                highest_mode_bps(set, rates)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Frame of a format of the configuration: nothing says it cannot be sent every 10 ms.
+const OWN_FRAME_MS: u8 = 10;
+
+fn dropped(format: &Format<'_>, why: Why) -> Step {
+    let name = EncodingName::of(format.encoding.map_or(format.token, |e| e.name));
+    Step::Dropped { name, payload_type: format.payload_type, why }
+}
+
+/// Tones and comfort noise: they carry no speech of their own and follow the codecs.
+fn is_follower(format: &Format<'_>) -> bool {
+    let is = |name: &[u8]| format.encoding.is_some_and(|e| e.name.eq_ignore_ascii_case(name));
+    format.payload_type.is_some() && (is(b"telephone-event") || is(b"CN"))
+}
+
+fn is_red(format: &Format<'_>) -> bool {
+    format.encoding.is_some_and(|e| e.name.eq_ignore_ascii_case(b"red"))
+}
+
+/// Whether redundancy still has something to repeat: its fmtp lists payload types with slashes between (RFC 2198).
+fn has_primary_left(red: &Format<'_>, media: &Media<'_>, verdicts: &[Verdict]) -> bool {
+    red.fmtp.split(|b| *b == b'/').filter_map(|token| decimal(token.trim_ascii())).any(|primary| {
+        let mut judged = media.formats.iter().zip(verdicts);
+        judged.any(|(f, v)| f.payload_type.map(u32::from) == Some(primary) && !is_red(f) && *v != Verdict::Drop)
+    })
+}

@@ -1,0 +1,221 @@
+//! A whole description against the region: every audio stream filtered and ordered, video given what audio leaves, and
+//! the bandwidth the call will ask a link for.
+
+use emcc_codecs::bandwidth::{AddressFamily, Kbps};
+use emcc_codecs::offer::{Edit, bounded_bps, has_mandatory_qos, has_qos, write};
+use emcc_codecs::sdp::{Direction, Malformed, Media, MediaKind, Session};
+use smallvec::SmallVec;
+
+use super::Region;
+use super::judge::{JudgedStream, Leaving};
+use super::trail::{NoVideo, Step, Trail};
+
+/// Which half of an exchange a description is (RFC 3264).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Any of its codecs may be chosen: video is reckoned beside the dearest (M-25).
+    Offer,
+    /// Its first codec is what will be used: video is reckoned beside that (M-25).
+    Answer,
+}
+
+/// What admission lets the description carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// Everything.
+    AudioAndVideo,
+    /// No video: every video stream is removed.
+    AudioOnly,
+}
+
+/// Why a description may not leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Every active audio stream lost all its codecs: 488 (M-6).
+    NoCodecLeft,
+    /// It is none.
+    Unreadable(Malformed),
+}
+
+/// Rates of one-way flows, named by the author of the description.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Directed {
+    /// What the author sends.
+    pub from_author: Kbps,
+    /// What the author receives.
+    pub to_author: Kbps,
+}
+
+impl Directed {
+    fn add(&mut self, direction: Direction, kbps: Kbps) {
+        if direction.sends {
+            self.from_author.0 = self.from_author.0.saturating_add(kbps.0);
+        }
+        if direction.receives {
+            self.to_author.0 = self.to_author.0.saturating_add(kbps.0);
+        }
+    }
+}
+
+/// A description as it leaves, and what a ledger needs to know of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shaped {
+    /// Whether it differs from what came.
+    pub changed: bool,
+    /// Codecs of the first audio stream that leaves, in order; no telephone-event, comfort noise or red.
+    pub codecs: SmallVec<[Leaving; 12]>,
+    /// The codec of that stream with the highest worst-case rate.
+    pub dearest: Option<Leaving>,
+    /// The first codec of that stream.
+    pub first: Option<Leaving>,
+    /// `a=ptime` of that stream in ms.
+    pub ptime_ms: Option<u32>,
+    /// Which way that stream flows, seen by the author.
+    pub direction: Direction,
+    /// Address family of that stream.
+    pub family: AddressFamily,
+    /// Whether that stream is SRTP.
+    pub srtp: bool,
+    /// Audio streams that leave; rates add up over all of them.
+    pub audio_streams: u8,
+    /// Worst-case rates of all audio, headers included (V-18, V-20).
+    pub worst_case: Directed,
+    /// Rates of all audio with the first codec at the `a=ptime` given, headers included (V-18, V-20).
+    pub answered: Directed,
+    /// Payload rate of all video, in kbit/s without headers (V-21): at most the allowance of M-21, less where the
+    /// description asks for less. `None` where no video leaves.
+    pub video_kbps: Option<u32>,
+    /// Which way video flows, seen by the author; streams taken together.
+    pub video_direction: Direction,
+    /// Whether an active stream carries `qos` precondition lines.
+    pub has_qos: bool,
+    /// Whether one of them is mandatory.
+    pub has_mandatory_qos: bool,
+}
+
+impl Shaped {
+    /// SDP encoding names of the audio codecs in the order they leave.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.codecs.iter().map(|codec| codec.name.as_str())
+    }
+
+    fn add_audio(&mut self, media: &Media<'_>, judged: &JudgedStream) {
+        let (family, srtp) = (media.family, media.is_srtp());
+        let worst_case = |codec: &Leaving| codec.worst_case_kbps(family, srtp);
+        let Some((first, dearest)) = judged.leaving.first().zip(judged.leaving.iter().max_by_key(|c| worst_case(c)))
+        else {
+            return;
+        };
+        self.worst_case.add(media.direction, worst_case(dearest));
+        self.answered.add(media.direction, first.answered_kbps(media.ptime_ms, family, srtp));
+        if self.audio_streams == 0 {
+            self.codecs.extend_from_slice(&judged.leaving);
+            self.dearest = Some(*dearest);
+            self.first = Some(*first);
+            self.ptime_ms = media.ptime_ms;
+            self.direction = media.direction;
+            self.family = family;
+            self.srtp = srtp;
+        }
+        self.audio_streams = self.audio_streams.saturating_add(1);
+    }
+}
+
+impl Region {
+    /// Judges a description and writes what leaves to the end of `out`; nothing is written on a refusal. Allocates only
+    /// where `out` grows, or where a description has more lines or formats than any phone's.
+    ///
+    /// Streams already at port 0, fax and other media pass as they are; a description without active audio is not
+    /// refused. `trail` gets the reasons.
+    ///
+    /// # Errors
+    /// [`Refusal`] where no codec is left or the bytes are no description.
+    pub fn apply(
+        &self,
+        sdp: &[u8],
+        role: Role,
+        allowed: Allowed,
+        trail: &mut Trail,
+        out: &mut Vec<u8>,
+    ) -> Result<Shaped, Refusal> {
+        let session = Session::parse(sdp).map_err(Refusal::Unreadable)?;
+        let mut shaped =
+            Shaped { has_qos: has_qos(&session), has_mandatory_qos: has_mandatory_qos(&session), ..Shaped::default() };
+        let mut edits: SmallVec<[Edit; 3]> = SmallVec::new();
+        let (mut offered_streams, mut audio_kbps) = (0usize, 0u32);
+        for media in session.media() {
+            if media.kind != MediaKind::Audio || !media.is_active() {
+                edits.push(Edit::Leave);
+                continue;
+            }
+            offered_streams += 1;
+            let judged = self.judge_stream(media, trail);
+            let counted = match role {
+                Role::Offer => judged.leaving.iter().map(Leaving::payload_kbps).max(),
+                Role::Answer => judged.leaving.first().map(Leaving::payload_kbps),
+            };
+            match counted {
+                Some(kbps) => {
+                    audio_kbps = audio_kbps.saturating_add(kbps);
+                    shaped.add_audio(media, &judged);
+                    edits.push(Edit::Formats(judged.verdicts));
+                }
+                None => edits.push(Edit::Remove),
+            }
+        }
+        if offered_streams > 0 && shaped.audio_streams == 0 {
+            return Err(Refusal::NoCodecLeft);
+        }
+        if shaped.audio_streams > 0 {
+            trail.push(Step::OrderedBy(self.link_loss));
+        }
+        trail.extend((usize::from(shaped.audio_streams)..offered_streams).map(|_| Step::AudioRemoved));
+        self.shape_video(&session, allowed, audio_kbps, &mut edits, &mut shaped, trail);
+        let session_kbps = shaped.video_kbps.map(|_| self.video_kbps);
+        shaped.changed = write(&session, &edits, session_kbps, out);
+        Ok(shaped)
+    }
+
+    /// Bounds every active video stream to what audio leaves of the cap, or removes them all (M-21 to M-23). Streams
+    /// share one allowance, which the session's own bandwidth line states as well.
+    fn shape_video(
+        &self,
+        session: &Session<'_>,
+        allowed: Allowed,
+        audio_kbps: u32,
+        edits: &mut [Edit],
+        shaped: &mut Shaped,
+        trail: &mut Trail,
+    ) {
+        let allowance_kbps = self.video_kbps.saturating_sub(audio_kbps);
+        let verdict = match allowed {
+            Allowed::AudioOnly => Err(NoVideo::AudioOnly),
+            Allowed::AudioAndVideo if allowance_kbps == 0 => {
+                Err(NoVideo::NoRoom { cap_kbps: self.video_kbps, audio_kbps })
+            }
+            Allowed::AudioAndVideo => Ok(allowance_kbps),
+        };
+        let mut asked_bps = None;
+        let mut has_video = false;
+        let blocks = session.media().iter().zip(edits);
+        for (media, edit) in blocks.filter(|(m, _)| m.kind == MediaKind::Video && m.is_active()) {
+            has_video = true;
+            let Ok(kbps) = verdict else {
+                *edit = Edit::Remove;
+                continue;
+            };
+            *edit = Edit::Bandwidth { kbps };
+            asked_bps = Some(bounded_bps(session, media, kbps).saturating_add(asked_bps.unwrap_or(0)));
+            shaped.video_direction.sends |= media.direction.sends;
+            shaped.video_direction.receives |= media.direction.receives;
+        }
+        let in_kbps = |bps: u64| u32::try_from(bps.div_ceil(1_000)).unwrap_or(u32::MAX).min(allowance_kbps);
+        shaped.video_kbps = asked_bps.map(in_kbps);
+        if has_video {
+            trail.push(match verdict {
+                Ok(kbps) => Step::VideoBounded { kbps },
+                Err(why) => Step::VideoRemoved(why),
+            });
+        }
+    }
+}
