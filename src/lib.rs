@@ -1,4 +1,5 @@
 //! The engine, its wire formats and its rim.
 #![deny(unsafe_code)]
 
+pub mod cli;
 pub mod config;

@@ -4,6 +4,9 @@
 
 use super::address::Address;
 use super::report::{At, Place};
+use emcc_codecs::catalogue::LinkLoss;
+use emcc_policies::admission::RsvpPolicy;
+use emcc_policies::region::VariableRate;
 use std::net::{IpAddr, SocketAddr};
 
 pub(crate) type Text = At<String>;
@@ -51,29 +54,6 @@ pub enum PstnAccessCss {
     Trunk,
     /// The device CSS of the phone when nobody is logged in on it over EMCC.
     OriginalDevice,
-}
-
-/// Session link loss type (M-7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Loss {
-    Low,
-    Lossy,
-}
-
-/// What a cap does to codecs of variable rate (M-16).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Variable {
-    Exclude,
-    Bound,
-}
-
-/// RSVP policy (V-9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Reserve {
-    None,
-    OptionalVideoDesired,
-    Mandatory,
-    MandatoryVideoDesired,
 }
 
 /// What follows when a reservation is lost during a call (V-11).
@@ -169,8 +149,8 @@ pub(crate) struct Feature {
     pub(crate) geolocation_filter: Option<Text>,
     pub(crate) region_max_audio_kbps: Option<At<u32>>,
     pub(crate) region_max_video_kbps: Option<At<u32>>,
-    pub(crate) region_link_loss: Option<At<Loss>>,
-    pub(crate) variable_rate_codecs: Option<At<Variable>>,
+    pub(crate) region_link_loss: Option<At<LinkLoss>>,
+    pub(crate) variable_rate_codecs: Option<At<VariableRate>>,
     pub(crate) rsvp_keepalive_s: Option<At<u32>>,
     pub(crate) login_tftp_servers: Vec<Text>,
     pub(crate) enable_services: Option<At<bool>>,
@@ -213,13 +193,13 @@ pub(crate) struct RemoteCluster {
     pub(crate) trunk: Vec<At<Address>>,
     pub(crate) rsvp_trunk: Vec<At<Address>>,
     pub(crate) services: Option<Vec<At<Service>>>,
-    pub(crate) rsvp_policy: Option<At<Reserve>>,
-    pub(crate) pstn_access_rsvp_policy: Option<At<Reserve>>,
+    pub(crate) rsvp_policy: Option<At<RsvpPolicy>>,
+    pub(crate) pstn_access_rsvp_policy: Option<At<RsvpPolicy>>,
     pub(crate) link_audio_kbps: Option<At<u32>>,
     pub(crate) link_video_kbps: Option<At<u32>>,
     pub(crate) region_max_audio_kbps: Option<At<u32>>,
     pub(crate) region_max_video_kbps: Option<At<u32>>,
-    pub(crate) region_link_loss: Option<At<Loss>>,
+    pub(crate) region_link_loss: Option<At<LinkLoss>>,
     pub(crate) send_geolocation: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
 }

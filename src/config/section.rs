@@ -317,7 +317,10 @@ impl<'a, 'i> Section<'a, 'i> {
             let near = nearest(key, self.known.iter().copied().filter(|known| !self.table.contains_key(*known)));
             // A misspelt key is one mistake, not two.
             self.missing.retain(|(missing, _)| Some(*missing) != near);
-            self.unknown_key(key, &place, near);
+            // Above a torn line the rest of a table may have come loose and look like keys of the file.
+            if !(self.torn && self.class.is_empty()) {
+                self.unknown_key(key, &place, near);
+            }
         }
         let owner = unindexed(&self.place.key);
         for (key, fix) in &self.missing {

@@ -1,10 +1,10 @@
 //! The fixed words and the small grammars of single values.
 
 use super::address::{Bad, bad};
-use super::document::{
-    Discard, Loss, MidCall, Order, PeerKind, PhoneMode, PstnAccessCss, Reserve, SecurityMode, Service, Variable,
-    Version,
-};
+use super::document::{Discard, MidCall, Order, PeerKind, PhoneMode, PstnAccessCss, SecurityMode, Service, Version};
+use emcc_codecs::catalogue::LinkLoss;
+use emcc_policies::admission::RsvpPolicy;
+use emcc_policies::region::VariableRate;
 
 pub(super) const SECURITY_MODES: &[(&str, SecurityMode)] =
     &[("mixed", SecurityMode::Mixed), ("non-secure", SecurityMode::NonSecure)];
@@ -14,13 +14,14 @@ pub(super) const PEER_KINDS: &[(&str, PeerKind)] =
     &[("call-control", PeerKind::CallControl), ("gateway", PeerKind::Gateway)];
 pub(super) const PSTN_ACCESS_CSS: &[(&str, PstnAccessCss)] =
     &[("trunk", PstnAccessCss::Trunk), ("original-device", PstnAccessCss::OriginalDevice)];
-pub(super) const LOSSES: &[(&str, Loss)] = &[("low-loss", Loss::Low), ("lossy", Loss::Lossy)];
-pub(super) const VARIABLES: &[(&str, Variable)] = &[("exclude", Variable::Exclude), ("bound", Variable::Bound)];
-pub(super) const RESERVES: &[(&str, Reserve)] = &[
-    ("none", Reserve::None),
-    ("optional-video-desired", Reserve::OptionalVideoDesired),
-    ("mandatory", Reserve::Mandatory),
-    ("mandatory-video-desired", Reserve::MandatoryVideoDesired),
+pub(super) const LOSSES: &[(&str, LinkLoss)] = &[("low-loss", LinkLoss::LowLoss), ("lossy", LinkLoss::Lossy)];
+pub(super) const VARIABLES: &[(&str, VariableRate)] =
+    &[("exclude", VariableRate::Exclude), ("bound", VariableRate::Bound)];
+pub(super) const RSVP_POLICIES: &[(&str, RsvpPolicy)] = &[
+    (RsvpPolicy::ALL[0].name(), RsvpPolicy::ALL[0]),
+    (RsvpPolicy::ALL[1].name(), RsvpPolicy::ALL[1]),
+    (RsvpPolicy::ALL[2].name(), RsvpPolicy::ALL[2]),
+    (RsvpPolicy::ALL[3].name(), RsvpPolicy::ALL[3]),
 ];
 pub(super) const MID_CALLS: &[(&str, MidCall)] = &[("best-effort", MidCall::BestEffort), ("fail", MidCall::Fail)];
 pub(super) const ORDERS: &[(&str, Order)] = &[("top-down", Order::TopDown), ("circular", Order::Circular)];

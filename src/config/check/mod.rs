@@ -6,7 +6,7 @@ mod neighbours;
 mod probe;
 mod usage;
 
-pub(super) use probe::Probe;
+pub use probe::Probe;
 
 use super::document::Document;
 use super::report::Report;

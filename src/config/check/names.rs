@@ -237,7 +237,7 @@ fn sessions(document: &Document, names: &Names<'_>, report: &Report) {
             let near = document.devices.iter().map(|device| device.name.as_str());
             dangling(&session.device, "device", nearest(session.device.as_str(), near), report);
         }
-        if session.visiting_cluster.is_some() {
+        if session.visiting_cluster.is_some() && session.home_cluster.is_none() {
             if here.is_some() {
                 let message = format!("device \"{}\" is configured in both clusters (error 37)", session.device.value);
                 report.error(&session.device.place, message, "Remove the [[device]] here, or write home_cluster.");

@@ -4,6 +4,7 @@ use super::names::Names;
 use crate::config::address::{Address, Transport};
 use crate::config::document::{Document, PeerKind, RemoteCluster, Service};
 use crate::config::report::{At, Report};
+use emcc_policies::region::Region;
 use std::collections::HashMap;
 
 /// Smallest Timer C that RFC 3261 16.6 allows, in seconds: more than three minutes.
@@ -169,20 +170,20 @@ fn link(cluster: &RemoteCluster, report: &Report) {
 
 /// Both ends must cap alike (M-8).
 fn region(document: &Document, cluster: &RemoteCluster, report: &Report) {
-    let feature = &document.feature;
-    let (audio, video) = (
-        feature.region_max_audio_kbps.as_ref().map_or(8, |v| v.value),
-        feature.region_max_video_kbps.as_ref().map_or(384, |v| v.value),
-    );
+    let (feature, ours) = (&document.feature, Region::default());
     let fix = "Agree on one value; until then the lower cap is used and nothing is reserved through this peer (M-8).";
-    for (theirs, ours) in [(&cluster.region_max_audio_kbps, audio), (&cluster.region_max_video_kbps, video)] {
+    for (theirs, ours, default) in [
+        (&cluster.region_max_audio_kbps, &feature.region_max_audio_kbps, ours.audio_kbps),
+        (&cluster.region_max_video_kbps, &feature.region_max_video_kbps, ours.video_kbps),
+    ] {
+        let ours = ours.as_ref().map_or(default, |at| at.value);
         if let Some(theirs) = theirs.as_ref().filter(|theirs| theirs.value != ours) {
             let message = format!("\"{}\" caps at {} kbit/s, this cluster at {ours}", cluster.id.value, theirs.value);
             report.warning(&theirs.place, message, fix);
         }
     }
-    let ours = feature.region_link_loss.as_ref().map_or(crate::config::document::Loss::Low, |v| v.value);
-    if let Some(theirs) = cluster.region_link_loss.as_ref().filter(|theirs| theirs.value != ours) {
+    let loss = feature.region_link_loss.as_ref().map_or(ours.link_loss, |at| at.value);
+    if let Some(theirs) = cluster.region_link_loss.as_ref().filter(|theirs| theirs.value != loss) {
         let message = format!("\"{}\" has another link loss type than this cluster", cluster.id.value);
         report.warning(&theirs.place, message, fix);
     }
