@@ -6,6 +6,7 @@ use super::address::Address;
 use super::report::{At, Place};
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
+use emcc_policies::digits::{Digits, Pattern, Transform};
 use emcc_policies::region::VariableRate;
 use std::net::{IpAddr, SocketAddr};
 
@@ -78,15 +79,6 @@ pub(crate) enum Service {
     Emcc,
     PstnAccess,
     RsvpAgent,
-}
-
-/// Discard digits instruction (D-22) without a numbering plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Discard {
-    NoDigits,
-    PreDot,
-    PreDotTrailingHash,
-    TrailingHash,
 }
 
 #[derive(Default)]
@@ -164,8 +156,8 @@ pub(crate) struct Trunk {
 
 #[derive(Default)]
 pub(crate) struct Emergency {
-    pub(crate) numbers: Vec<Text>,
-    pub(crate) access_codes: Vec<Text>,
+    pub(crate) numbers: Vec<At<Digits>>,
+    pub(crate) access_codes: Vec<At<Digits>>,
     pub(crate) last_resort: Vec<Text>,
     pub(crate) priority_kbps: Option<At<u32>>,
 }
@@ -248,7 +240,7 @@ pub(crate) enum PatternKind {
 
 pub(crate) struct PatternRow {
     pub(crate) kind: PatternKind,
-    pub(crate) pattern: Text,
+    pub(crate) pattern: At<Pattern>,
     pub(crate) partition: Option<Text>,
     pub(crate) block: bool,
     pub(crate) urgent: bool,
@@ -257,23 +249,14 @@ pub(crate) struct PatternRow {
     pub(crate) target: Option<Text>,
     pub(crate) originator_css: bool,
     pub(crate) intercom: bool,
-    pub(crate) transforms: Transforms,
-}
-
-#[derive(Default)]
-pub(crate) struct Transforms {
-    pub(crate) discard_digits: Option<At<Discard>>,
-    pub(crate) called_mask: Option<Text>,
-    pub(crate) prefix_digits: Option<Text>,
-    pub(crate) calling_mask: Option<Text>,
-    pub(crate) calling_prefix: Option<Text>,
+    pub(crate) transform: Transform,
 }
 
 pub(crate) struct RouteList {
     pub(crate) name: Text,
     pub(crate) members: Vec<Text>,
     /// Transforms of one member, by the member's name.
-    pub(crate) transforms: Vec<(Text, Transforms)>,
+    pub(crate) transforms: Vec<(Text, Transform)>,
 }
 
 pub(crate) struct RouteGroup {

@@ -3,12 +3,13 @@
 use super::address::{address, advertised, socket_address};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, PatternKind, PatternRow,
-    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Text, Transforms, Trunk,
+    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Text, Trunk,
     User,
 };
 use super::report::{At, Place, Report};
 use super::section::{Section, nearest};
 use super::words::{self, GEOLOCATION_FIELDS};
+use emcc_policies::digits::{Digits, Transform};
 use std::collections::HashMap;
 
 /// Most kilobits per second a link may be given.
@@ -419,13 +420,16 @@ fn read_schedule(mut section: Section<'_, '_>) -> Option<Text> {
     name
 }
 
-fn read_transforms(section: &mut Section<'_, '_>) -> Transforms {
-    Transforms {
-        discard_digits: section.word("discard_digits", words::DISCARDS),
-        called_mask: section.parsed("called_mask", words::mask),
-        prefix_digits: section.parsed("prefix_digits", words::digits),
-        calling_mask: section.parsed("calling_mask", words::mask),
-        calling_prefix: section.parsed("calling_prefix", words::digits),
+fn read_transform(section: &mut Section<'_, '_>) -> Transform {
+    let discard = section.parsed("discard_digits", words::discard).and_then(|at| at.value);
+    let mask = |section: &mut Section<'_, '_>, key| section.parsed(key, words::mask).map(|at| at.value);
+    let prefix = |section: &mut Section<'_, '_>, key| section.parsed(key, words::digits).map_or(Digits::EMPTY, |at| at.value);
+    Transform {
+        discard,
+        called_mask: mask(section, "called_mask"),
+        prefix: prefix(section, "prefix_digits"),
+        calling_mask: mask(section, "calling_mask"),
+        calling_prefix: prefix(section, "calling_prefix"),
     }
 }
 
@@ -439,17 +443,17 @@ fn exclude(section: &Section<'_, '_>, report: &Report, first: &str, second: &str
 
 fn read_pattern(mut section: Section<'_, '_>, kind: PatternKind, report: &Report) -> Option<PatternRow> {
     section.require("pattern", "Write the pattern, as in pattern = \"9.911\".");
-    let pattern = section.text("pattern");
+    let pattern = section.parsed("pattern", words::pattern);
     let partition = section.parsed("partition", words::name);
     section.parsed("description", words::line);
     let flag = |section: &mut Section<'_, '_>, key| section.flag(key).is_some_and(|flag| flag.value);
     let (mut block, mut emergency, mut originator_css, mut intercom) = (false, false, false, false);
-    let mut transforms = Transforms::default();
+    let mut transform = Transform::default();
     let urgent = flag(&mut section, "urgent");
     if kind != PatternKind::DirectoryNumber {
         block = flag(&mut section, "block");
         emergency = flag(&mut section, "emergency");
-        transforms = read_transforms(&mut section);
+        transform = read_transform(&mut section);
     }
     let target = match kind {
         PatternKind::Route => {
@@ -501,7 +505,7 @@ fn read_route_list(mut section: Section<'_, '_>) -> Option<RouteList> {
     let members = section.parsed_list("members", words::name).unwrap_or_default();
     let mut transforms = Vec::new();
     for (member, mut below) in section.table("transform").map(|mut t| t.named_tables()).unwrap_or_default() {
-        transforms.push((member, read_transforms(&mut below)));
+        transforms.push((member, read_transform(&mut below)));
         below.finish();
     }
     section.parsed("description", words::line);
@@ -537,7 +541,7 @@ fn read_device(mut section: Section<'_, '_>) -> Option<Device> {
     let css = section.parsed("css", words::name);
     let device_pool = section.parsed("device_pool", words::name);
     let security_mode = section.word("security_mode", words::PHONE_MODES);
-    let directory_numbers = section.parsed_list("directory_numbers", words::digits).unwrap_or_default();
+    let directory_numbers = section.parsed_list("directory_numbers", words::number).unwrap_or_default();
     let geolocation = section.parsed("geolocation", words::name);
     section.parsed("location", words::name);
     section.parsed("description", words::line);
@@ -548,7 +552,7 @@ fn read_device(mut section: Section<'_, '_>) -> Option<Device> {
 fn read_user(mut section: Section<'_, '_>) -> Option<User> {
     section.require("id", "Write the user id, as in id = \"alice\".");
     let id = section.parsed("id", words::user_id);
-    let directory_number = section.parsed("directory_number", words::digits);
+    let directory_number = section.parsed("directory_number", words::number);
     let line_css = section.parsed("line_css", words::name);
     let emcc_css = section.parsed("emcc_css", words::name);
     let emcc_enabled = section.flag("emcc_enabled").is_some_and(|flag| flag.value);

@@ -4,6 +4,7 @@ use super::address::{Bad, bad};
 use super::document::{Discard, MidCall, Order, PeerKind, PhoneMode, PstnAccessCss, SecurityMode, Service, Version};
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
+use emcc_policies::digits::{Digits, Discard, DiscardError, Mask, Pattern, PatternError, Wrong};
 use emcc_policies::region::VariableRate;
 
 pub(super) const SECURITY_MODES: &[(&str, SecurityMode)] =
@@ -27,12 +28,6 @@ pub(super) const MID_CALLS: &[(&str, MidCall)] = &[("best-effort", MidCall::Best
 pub(super) const ORDERS: &[(&str, Order)] = &[("top-down", Order::TopDown), ("circular", Order::Circular)];
 pub(super) const SERVICES: &[(&str, Service)] =
     &[("emcc", Service::Emcc), ("pstn-access", Service::PstnAccess), ("rsvp-agent", Service::RsvpAgent)];
-pub(super) const DISCARDS: &[(&str, Discard)] = &[
-    ("NoDigits", Discard::NoDigits),
-    ("PreDot", Discard::PreDot),
-    ("PreDot Trailing-#", Discard::PreDotTrailingHash),
-    ("Trailing-#", Discard::TrailingHash),
-];
 pub(super) const DAYS: &[(&str, u8)] =
     &[("mon", 0), ("tue", 1), ("wed", 2), ("thu", 3), ("fri", 4), ("sat", 5), ("sun", 6)];
 
@@ -92,21 +87,55 @@ pub(super) fn header_name(text: &str) -> Result<String, Bad> {
 }
 
 /// Digits as dialled: `0`-`9`, `A`-`D`, `*`, `#`, `+`; not empty.
-pub(super) fn digits(text: &str) -> Result<String, Bad> {
-    let legal = |b: u8| b.is_ascii_digit() || matches!(b, b'*' | b'#' | b'+' | b'A'..=b'D');
-    if !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.bytes().all(legal) {
-        return Ok(text.to_owned());
+pub(super) fn digits(text: &str) -> Result<Digits, Bad> {
+    match Digits::from_bytes(text.as_bytes()) {
+        Ok(digits) if !digits.is_empty() => Ok(digits),
+        _ => bad(format!("\"{text}\" is no number"), "Write digits, *, # and + only, at most 48."),
     }
-    bad(format!("\"{text}\" is no number"), "Write digits, *, # and + only.")
+}
+
+/// As [`digits`], kept as it is written.
+pub(super) fn number(text: &str) -> Result<String, Bad> {
+    digits(text).map(|_| text.to_owned())
 }
 
 /// A transformation mask (D-21): digits, `*`, `#`, `+`, and `X` where the digit is kept.
-pub(super) fn mask(text: &str) -> Result<String, Bad> {
-    let legal = |b: u8| b.is_ascii_digit() || matches!(b, b'*' | b'#' | b'+' | b'X');
-    if !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.bytes().all(legal) {
-        return Ok(text.to_owned());
-    }
-    bad(format!("\"{text}\" is no mask"), "Write X for a digit that is kept, and digits, *, # or + for the others.")
+pub(super) fn mask(text: &str) -> Result<Mask, Bad> {
+    let fix = "Write X for a digit that is kept, and digits, *, # or + for the others.";
+    Mask::parse(text).or_else(|_| bad(format!("\"{text}\" is no mask"), fix))
+}
+
+/// A discard instruction (D-22); `<None>` leaves the digits to the pattern's own.
+pub(super) fn discard(text: &str) -> Result<Option<Discard>, Bad> {
+    let fix = "Write one of \"NoDigits\", \"PreDot\", \"PreDot Trailing-#\", \"Trailing-#\".";
+    Discard::parse(text).or_else(|error| match error {
+        DiscardError::NumberingPlan => bad(format!("\"{text}\" needs a numbering plan, and there is none"), fix),
+        DiscardError::Unknown => bad(format!("\"{text}\" is no discard instruction"), fix),
+    })
+}
+
+/// A pattern (domain 6.1).
+pub(super) fn pattern(text: &str) -> Result<Pattern, Bad> {
+    Pattern::parse(text).or_else(|PatternError { at, what }| {
+        let (why, fix) = match what {
+            Wrong::Empty => ("matches nothing", "Write digits and wildcards, as in \"9.1XXX\"."),
+            Wrong::Character => ("is no character of a pattern", "Use 0-9, *, #, A-D, X, !, ?, +, [..], . and \\+ only."),
+            Wrong::NumberingPlan => ("@ needs a numbering plan, and there is none", "Write the numbers out, as in \"9.[2-9]XXXXXXXXX\"."),
+            Wrong::SecondDot => ("is a second dot", "Keep one dot, between access code and number."),
+            Wrong::NothingToRepeat => ("has nothing before it to repeat", "Put a digit or wildcard before it; \\+ stands for a dialed +."),
+            Wrong::RepeatedTwice => ("repeats what is repeated already", "Keep one of the two."),
+            Wrong::OpenBracket => ("has no closing bracket", "Close it with ]."),
+            Wrong::EmptyBrackets => ("matches no character", "Write the digits it stands for, as in [2-9]."),
+            Wrong::Range => ("is no range of digits", "Write the lower digit first, as in [2-9]."),
+            Wrong::Caret => ("stands where no ^ may", "Write one ^ a pattern, first in its brackets."),
+            Wrong::Escape => ("stands before something other than +", "Write \\+ for a dialed +, or remove the backslash."),
+            Wrong::TooLong => ("makes the pattern too long", "Write a shorter pattern."),
+            Wrong::TooManyReadings => ("makes one number match in too many ways", "Use fewer of !, ? and +."),
+        };
+        let shown = text.get(at..).and_then(|rest| rest.chars().next());
+        let subject = shown.map_or_else(|| "its end".to_owned(), |c| format!("\"{c}\""));
+        bad(format!("in the pattern \"{text}\", character {}, {subject}: {why}", at + 1), fix)
+    })
 }
 
 /// `12.0`, `11.5`, `12.5(1)SU3`.
