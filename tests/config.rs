@@ -170,7 +170,7 @@ fn what_is_written_wrongly_is_named_where_it_stands() {
             "discard_digits = \"PreDot\"",
             "discard_digits = §\"predot\"",
             "route_pattern[0].discard_digits",
-            "is no value",
+            "no discard",
         ),
         error(
             "directory_numbers = [\"5002\"]",

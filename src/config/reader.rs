@@ -3,8 +3,7 @@
 use super::address::{address, advertised, socket_address};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, PatternKind, PatternRow,
-    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Text, Trunk,
-    User,
+    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Text, Trunk, User,
 };
 use super::report::{At, Place, Report};
 use super::section::{Section, nearest};
@@ -423,7 +422,8 @@ fn read_schedule(mut section: Section<'_, '_>) -> Option<Text> {
 fn read_transform(section: &mut Section<'_, '_>) -> Transform {
     let discard = section.parsed("discard_digits", words::discard).and_then(|at| at.value);
     let mask = |section: &mut Section<'_, '_>, key| section.parsed(key, words::mask).map(|at| at.value);
-    let prefix = |section: &mut Section<'_, '_>, key| section.parsed(key, words::digits).map_or(Digits::EMPTY, |at| at.value);
+    let prefix =
+        |section: &mut Section<'_, '_>, key| section.parsed(key, words::digits).map_or(Digits::EMPTY, |at| at.value);
     Transform {
         discard,
         called_mask: mask(section, "called_mask"),
@@ -484,18 +484,7 @@ fn read_pattern(mut section: Section<'_, '_>, kind: PatternKind, report: &Report
     };
     section.finish();
     let pattern = pattern?;
-    Some(PatternRow {
-        kind,
-        pattern,
-        partition,
-        block,
-        urgent,
-        emergency,
-        target,
-        originator_css,
-        intercom,
-        transforms,
-    })
+    Some(PatternRow { kind, pattern, partition, block, urgent, emergency, target, originator_css, intercom, transform })
 }
 
 fn read_route_list(mut section: Section<'_, '_>) -> Option<RouteList> {

@@ -1,7 +1,7 @@
 //! The fixed words and the small grammars of single values.
 
 use super::address::{Bad, bad};
-use super::document::{Discard, MidCall, Order, PeerKind, PhoneMode, PstnAccessCss, SecurityMode, Service, Version};
+use super::document::{MidCall, Order, PeerKind, PhoneMode, PstnAccessCss, SecurityMode, Service, Version};
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::{Digits, Discard, DiscardError, Mask, Pattern, PatternError, Wrong};
@@ -119,16 +119,24 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, Bad> {
     Pattern::parse(text).or_else(|PatternError { at, what }| {
         let (why, fix) = match what {
             Wrong::Empty => ("matches nothing", "Write digits and wildcards, as in \"9.1XXX\"."),
-            Wrong::Character => ("is no character of a pattern", "Use 0-9, *, #, A-D, X, !, ?, +, [..], . and \\+ only."),
-            Wrong::NumberingPlan => ("@ needs a numbering plan, and there is none", "Write the numbers out, as in \"9.[2-9]XXXXXXXXX\"."),
+            Wrong::Character => {
+                ("is no character of a pattern", "Use 0-9, *, #, A-D, X, !, ?, +, [..], . and \\+ only.")
+            }
+            Wrong::NumberingPlan => {
+                ("@ needs a numbering plan, and there is none", "Write the numbers out, as in \"9.[2-9]XXXXXXXXX\".")
+            }
             Wrong::SecondDot => ("is a second dot", "Keep one dot, between access code and number."),
-            Wrong::NothingToRepeat => ("has nothing before it to repeat", "Put a digit or wildcard before it; \\+ stands for a dialed +."),
+            Wrong::NothingToRepeat => {
+                ("has nothing before it to repeat", "Put a digit or wildcard before it; \\+ stands for a dialed +.")
+            }
             Wrong::RepeatedTwice => ("repeats what is repeated already", "Keep one of the two."),
             Wrong::OpenBracket => ("has no closing bracket", "Close it with ]."),
             Wrong::EmptyBrackets => ("matches no character", "Write the digits it stands for, as in [2-9]."),
             Wrong::Range => ("is no range of digits", "Write the lower digit first, as in [2-9]."),
             Wrong::Caret => ("stands where no ^ may", "Write one ^ a pattern, first in its brackets."),
-            Wrong::Escape => ("stands before something other than +", "Write \\+ for a dialed +, or remove the backslash."),
+            Wrong::Escape => {
+                ("stands before something other than +", "Write \\+ for a dialed +, or remove the backslash.")
+            }
             Wrong::TooLong => ("makes the pattern too long", "Write a shorter pattern."),
             Wrong::TooManyReadings => ("makes one number match in too many ways", "Use fewer of !, ? and +."),
         };
