@@ -74,7 +74,9 @@ fn shadows(dialing: &Dialing<'_>, callers: &[SearchSpace], report: &Report) {
         let mut ranked: Vec<_> = css.iter().flat_map(|css| plan.css_partitions(*css)).copied().map(Some).collect();
         ranked.push(None);
         for &lost_in in &ranked {
-            let Some((emergency, _)) = by_partition.get(&lost_in).filter(|(emergency, _)| !emergency.is_empty()) else { continue };
+            let Some((emergency, _)) = by_partition.get(&lost_in).filter(|(emergency, _)| !emergency.is_empty()) else {
+                continue;
+            };
             for &won_in in &ranked {
                 let order = plan.rank(css, won_in).cmp(&plan.rank(css, lost_in));
                 if !looked_at.insert((won_in, lost_in, order)) {
@@ -91,7 +93,13 @@ fn shadows(dialing: &Dialing<'_>, callers: &[SearchSpace], report: &Report) {
     }
 }
 
-fn shadow(dialing: &Dialing<'_>, css: &[CssId], pair: (PatternId, PatternId), told: &mut HashSet<PatternId>, report: &Report) {
+fn shadow(
+    dialing: &Dialing<'_>,
+    css: &[CssId],
+    pair: (PatternId, PatternId),
+    told: &mut HashSet<PatternId>,
+    report: &Report,
+) {
     let ((won, lost), plan) = (pair, &dialing.plan);
     let Some(digits) = plan.shadows(won, lost, css).filter(|_| !told.contains(&won)) else { return };
     let analysis = plan.analyse(css, &digits, None, Civil(0));
@@ -167,7 +175,12 @@ fn reach(document: &Document, dialing: &Dialing<'_>, callers: &[SearchSpace], re
         let lost = numbers.iter().filter(|number| !finds(plan, css, number) && !behind(number, css));
         let lost: Vec<_> = lost.map(ToString::to_string).collect();
         if let Some(place) = place_of(document, dialing, css).filter(|_| !lost.is_empty()) {
-            let message = format!("{} does not reach the emergency number{} {}", named(dialing, css), if lost.len() == 1 { "" } else { "s" }, lost.join(", "));
+            let message = format!(
+                "{} does not reach the emergency number{} {}",
+                named(dialing, css),
+                if lost.len() == 1 { "" } else { "s" },
+                lost.join(", ")
+            );
             report.warning(place, message, "Add a partition that has them; until then such calls go on by P-23 alone.");
         }
     }

@@ -24,8 +24,12 @@ fn equal(dialing: &Dialing<'_>, report: &Report) {
         let key = (row.partition, row.pattern.language());
         if let Some(other) = first.get(&key) {
             let (file, line, _) = report.locate(other);
-            let partition = written.partition.as_ref().map_or("no partition".to_owned(), |p| format!("partition \"{}\"", p.value));
-            let message = format!("\"{}\" matches the same numbers as the pattern at {file}:{line}, both in {partition}", row.pattern.text());
+            let partition =
+                written.partition.as_ref().map_or("no partition".to_owned(), |p| format!("partition \"{}\"", p.value));
+            let message = format!(
+                "\"{}\" matches the same numbers as the pattern at {file}:{line}, both in {partition}",
+                row.pattern.text()
+            );
             report.error(&written.pattern.place, message, "Remove one of them, or put it into another partition.");
         } else {
             first.insert(key, &written.pattern.place);
@@ -57,19 +61,28 @@ fn numbers(document: &Document, report: &Report) {
             devices.entry(number.as_str()).or_insert(device.name.as_str());
         }
     }
-    let abroad: Vec<_> = document.sessions.iter().filter(|s| s.visiting_cluster.is_some()).filter_map(|s| s.user.as_ref()).collect();
+    let abroad: Vec<_> =
+        document.sessions.iter().filter(|s| s.visiting_cluster.is_some()).filter_map(|s| s.user.as_ref()).collect();
     let mut owners: HashMap<&str, &str> = HashMap::new();
     for user in &document.users {
         let Some(number) = user.directory_number.as_ref() else { continue };
         if let Some(other) = owners.get(number.as_str()) {
-            let message = format!("{} is the number of both \"{other}\" and \"{}\" (error 47)", number.value, user.id.value);
+            let message =
+                format!("{} is the number of both \"{other}\" and \"{}\" (error 47)", number.value, user.id.value);
             report.warning(&number.place, message, "Give each user a number of their own.");
         }
         owners.entry(number.as_str()).or_insert(user.id.as_str());
         let roams = user.emcc_enabled || abroad.iter().any(|name| name.value == user.id.value);
         if let Some(device) = devices.get(number.as_str()).filter(|_| roams) {
-            let message = format!("{} belongs to the roaming user \"{}\" and to device \"{device}\"", number.value, user.id.value);
-            report.warning(&number.place, message, "Give one of them another number; calls from it count as the device's.");
+            let message = format!(
+                "{} belongs to the roaming user \"{}\" and to device \"{device}\"",
+                number.value, user.id.value
+            );
+            report.warning(
+                &number.place,
+                message,
+                "Give one of them another number; calls from it count as the device's.",
+            );
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The rows of the document into the dial plan, each still known by where it was written.
 
-use crate::config::document::{Document, PatternKind, PatternRow, PeerKind, Text};
+use crate::config::document::{Document, PatternKind, PatternRow, Text};
 use crate::config::report::Place;
 use emcc_policies::digits::{Digits, Pattern, Transform};
 use emcc_policies::moment::Civil;
+use emcc_policies::route::PeerKind;
 use emcc_policies::route::{PeerId, RouteListId};
 use emcc_policies::search_space::{
     CssId, DialPlan, DialPlanBuilder, Outcome, PartitionId, PatternId, Row, Target, TranslateCss,
@@ -58,13 +59,19 @@ impl<'d> Dialing<'d> {
             let id = builder.css(&ids.collect::<Vec<_>>());
             spaces.entry(space.name.as_str()).or_insert(id);
         }
-        let mut dialing = Self { plan: DialPlanBuilder::default().build(), origins: Vec::new(), spaces, partition_names };
-        let (peers, lists) = (positions(document.peers.iter().map(|peer| &peer.name)), positions(document.route_lists.iter().map(|list| &list.name)));
+        let mut dialing =
+            Self { plan: DialPlanBuilder::default().build(), origins: Vec::new(), spaces, partition_names };
+        let (peers, lists) = (
+            positions(document.peers.iter().map(|peer| &peer.name)),
+            positions(document.route_lists.iter().map(|list| &list.name)),
+        );
         for row in &document.patterns {
             let named = row.target.as_ref().map(|name| name.as_str());
             let target = match row.kind {
                 _ if row.block => Target::Block,
-                PatternKind::Route => Target::RouteList(RouteListId(named.and_then(|name| lists.get(name).copied()).unwrap_or(0))),
+                PatternKind::Route => {
+                    Target::RouteList(RouteListId(named.and_then(|name| lists.get(name).copied()).unwrap_or(0)))
+                }
                 PatternKind::Translation => Target::Translate { css: dialing.next_css(row) },
                 PatternKind::DirectoryNumber => Target::DirectoryNumber {
                     peer: named.and_then(|name| peers.get(name).copied()).map(PeerId),
@@ -98,8 +105,9 @@ impl<'d> Dialing<'d> {
     /// reaches; the first call control has them.
     fn add_bare_numbers(&mut self, document: &'d Document, builder: &mut DialPlanBuilder) {
         let covered = covered_numbers(document);
-        let first = document.peers.iter().position(|peer| peer.kind.as_ref().is_some_and(|k| k.value == PeerKind::CallControl));
-        let peer = first.and_then(|index| u16::try_from(index).ok()).map(PeerId);
+        let first =
+            document.peers.iter().position(|peer| peer.kind.as_ref().is_some_and(|k| k.value == PeerKind::CallControl));
+        let peer = first.and_then(|index| u32::try_from(index).ok()).map(PeerId);
         let mut seen = HashSet::new();
         for number in numbers(document) {
             let Ok(digits) = Digits::from_bytes(number.value.as_bytes()) else { continue };
@@ -108,7 +116,14 @@ impl<'d> Dialing<'d> {
             }
             let Ok(pattern) = Pattern::parse(&number.value.replace('+', "\\+")) else { continue };
             let target = Target::DirectoryNumber { peer, intercom: false };
-            builder.row(Row { pattern, partition: None, urgent: false, emergency: false, transform: Transform::default(), target });
+            builder.row(Row {
+                pattern,
+                partition: None,
+                urgent: false,
+                emergency: false,
+                transform: Transform::default(),
+                target,
+            });
             self.origins.push(Origin::Number(number));
         }
     }
@@ -149,10 +164,10 @@ pub(in crate::config) fn finds(plan: &DialPlan, css: &[CssId], digits: &Digits) 
     matches!(plan.analyse(css, digits, None, Civil(0)).outcome, Outcome::Found { .. })
 }
 
-fn positions<'d>(names: impl Iterator<Item = &'d Text>) -> HashMap<&'d str, u16> {
+fn positions<'d>(names: impl Iterator<Item = &'d Text>) -> HashMap<&'d str, u32> {
     let mut found = HashMap::new();
     for (index, name) in names.enumerate() {
-        found.entry(name.as_str()).or_insert(u16::try_from(index).unwrap_or(u16::MAX));
+        found.entry(name.as_str()).or_insert(u32::try_from(index).unwrap_or(u32::MAX));
     }
     found
 }
