@@ -1,0 +1,22 @@
+//! Whether the values of a document fit each other. One file a concern; each only reports.
+
+mod geography;
+mod names;
+mod neighbours;
+mod probe;
+mod usage;
+
+pub use probe::Probe;
+
+use super::document::Document;
+use super::report::Report;
+
+/// Reports everything that is wrong or doubtful between the values of a document that parsed.
+pub(super) fn check(document: &Document, probe: Probe, report: &Report) {
+    let names = names::Names::of(document, report);
+    names::references(document, &names, report);
+    neighbours::check(document, &names, report);
+    geography::check(document, &names, report);
+    usage::check(document, &names, report);
+    probe::check(document, probe, report);
+}
