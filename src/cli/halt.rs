@@ -9,7 +9,7 @@ use emcc_policies::login::compatibility::Impossible;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::config::Problem;
+use crate::config::{Checked, Problem};
 
 const EXIT_WRONG: u8 = 1;
 const EXIT_USAGE: u8 = 2;
@@ -36,6 +36,11 @@ pub(super) enum Halt {
 }
 
 impl Halt {
+    /// A configuration that was not accepted.
+    pub(super) fn refused(checked: Checked) -> Self {
+        if checked.readable { Self::Configuration(checked.problems) } else { Self::ConfigurationUnread(checked.problems) }
+    }
+
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) | Self::NoDescription(..) | Self::Impossible(_) => EXIT_WRONG,
