@@ -9,8 +9,8 @@ use emcc_policies::digits::Digits;
 
 use super::Turn;
 use super::call::Phase;
-use super::decide::{Decision, Next, NextHop, Party, Role};
-use super::effects::{CallKey, Hint, TransactionKey};
+use super::decide::{Decision, Next, NextHop, Role};
+use super::effects::{CallKey, Hint, TransactionKey, Party};
 use super::hunt::Failure;
 use super::media::{Body, Shaping};
 use super::reject::{Busy, Reject};

@@ -6,8 +6,8 @@ use emcc_policies::region::Role;
 
 use super::Turn;
 use super::call::{Call, EndedBy, Phase};
-use super::decide::{Next, Party};
-use super::effects::{CallKey, CallRecord, Hint, Note};
+use super::decide::{Next};
+use super::effects::{CallKey, CallRecord, Hint, Note, Party};
 use super::forward::{self, Launch, is_neighbour};
 use super::media::{Body, Rates, ask};
 use super::reject::{Busy, Refusal, Reject};

@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 
 use super::Turn;
 use super::call::{Booking, Call, Phase};
-use super::decide::{Decision, Party, Question, Source, Target, decide};
-use super::effects::{CallKey, Hint};
+use super::decide::{Decision, Question, Source, Target, decide};
+use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
@@ -187,6 +187,7 @@ impl Turn<'_> {
             phase: Phase::Hunting,
             alerted: false,
             cancelled: false,
+            had_offer: !request.message.body().is_empty(),
             audio_only,
             best: None,
             caller: self.response_flow(request.flow, request.essentials),

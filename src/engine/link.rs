@@ -149,6 +149,17 @@ impl Links {
         self.with(slot, |slot| slot.keepalive.heard(now)).unwrap_or(Heard::Noted)
     }
 
+    /// What the link counts for a call now.
+    #[must_use]
+    pub fn booked(&self, slot: u16, held: &Held) -> Ask {
+        self.with(slot, |slot| held.booked(&slot.link)).unwrap_or_default()
+    }
+
+    /// The deadline a hint is needed for in that slot, if any.
+    pub fn arm(&self, slot: u16) -> Option<Moment> {
+        self.with(slot, Slot::arm)?
+    }
+
     /// The start a remote cluster names.
     pub fn peer_epoch(&self, slot: u16, epoch: u64) -> PeerEpoch {
         self.with(slot, |slot| slot.keepalive.peer_epoch(epoch)).unwrap_or(PeerEpoch::Same)

@@ -13,6 +13,7 @@ pub mod invite;
 pub mod keep;
 pub mod link;
 pub mod media;
+pub mod notes;
 pub mod own;
 pub mod reject;
 pub mod reply;

@@ -255,7 +255,7 @@ impl Turn<'_> {
             if !is_emergency {
                 return Verdict::Refuse(Failure::Status(488));
             }
-            self.alarm("emergency answer without a codec within the region", call_key);
+            self.alarm_of("emergency answer without a codec within the region", call_key);
         }
         let now = self.now.moment;
         let answer = Bytes::copy_from_slice(message.bytes());

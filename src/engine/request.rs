@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Turn;
-use super::effects::{Hint, TransactionKey};
+use super::effects::{Hint, Party, TransactionKey};
 use super::reject::{Refusal, Reject};
 use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
@@ -141,6 +141,7 @@ impl Turn<'_> {
             call: None,
             purpose: Purpose::Server,
             offered: false,
+            by: Party::Caller,
             cancel: Cancel::No,
             timing: Timing::waiting(self.now.moment, life_ms),
         };

@@ -17,9 +17,6 @@ pub mod typed;
 pub mod uri;
 pub mod via;
 
-#[cfg(test)]
-mod torture;
-
 pub use edit::Editor;
 pub use malformed::Malformed;
 pub use name::{Method, Name};

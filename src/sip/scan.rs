@@ -165,7 +165,7 @@ pub fn scan<'a>(bytes: &'a [u8], index: &'a mut Index) -> Result<Message<'a>, Br
         trailing: narrow(have - body_len),
         has_start_line_space: head.has_start_line_space,
     });
-    match (head.why, message) {
+    match (head.start_why.or(head.why), message) {
         (None, Some(message)) => Ok(message),
         (why, partial) => Err(Broken {
             why: why.unwrap_or(Malformed::Empty),
@@ -282,6 +282,9 @@ pub(super) enum ContentLength {
 
 /// The outcome of scanning the lines up to the empty one.
 pub(super) struct Head {
+    /// The first thing wrong with the start line.
+    pub(super) start_why: Option<Malformed>,
+    /// The first thing wrong with the lines, of which framing depends.
     pub(super) why: Option<Malformed>,
     pub(super) start: Option<Start>,
     pub(super) headers_start: usize,
@@ -296,12 +299,17 @@ impl Head {
     fn wrong(&mut self, why: Malformed) {
         self.why.get_or_insert(why);
     }
+
+    fn wrong_start(&mut self, why: Malformed) {
+        self.start_why.get_or_insert(why);
+    }
 }
 
 /// Scans the head. Goes on after a mistake, so that a refusal finds the fields it must copy.
 pub(super) fn head(bytes: &[u8], index: &mut Index) -> Head {
     index.used = 0;
     let mut head = Head {
+        start_why: None,
         why: None,
         start: None,
         headers_start: 0,
@@ -449,7 +457,7 @@ fn start_line(head: &mut Head, bytes: &[u8], line: Span) {
 fn status_line(head: &mut Head, text: &[u8]) {
     let (version, rest) = text.split_at_checked(7).unwrap_or((text, &[]));
     if !version.eq_ignore_ascii_case(b"SIP/2.0") || rest.first().is_some_and(|b| *b != b' ') {
-        return head.wrong(Malformed::Version);
+        return head.wrong_start(Malformed::Version);
     }
     // `SIP/2.0 404` without the space before an empty reason is common enough to be taken.
     let code = rest.get(1..4).filter(|_| matches!(rest.get(4), None | Some(b' ')));
@@ -458,35 +466,146 @@ fn status_line(head: &mut Head, text: &[u8]) {
             let reason = Span::new((7 + 5).min(text.len()), text.len());
             head.start = Some(Start::Response { status: status as u16, reason });
         }
-        _ => head.wrong(Malformed::StatusCode),
+        _ => head.wrong_start(Malformed::StatusCode),
     }
 }
 
 fn request_line(head: &mut Head, text: &[u8]) {
     let token_len = text.iter().position(|b| !is_token(*b)).unwrap_or(text.len());
     if token_len == 0 || text.get(token_len) != Some(&b' ') {
-        return head.wrong(Malformed::StartLine { at: narrow(token_len) });
+        return head.wrong_start(Malformed::StartLine { at: narrow(token_len) });
     }
     let token = Span::new(0, token_len);
     let trimmed = text.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |last| last + 1);
     head.has_start_line_space = trimmed < text.len();
     let rest = text.get(token_len + 1..trimmed).unwrap_or(&[]);
     let Some(space) = memchr::memrchr(b' ', rest) else {
-        return head.wrong(Malformed::StartLine { at: narrow(trimmed) });
+        return head.wrong_start(Malformed::StartLine { at: narrow(trimmed) });
     };
     let version = rest.get(space + 1..).unwrap_or(&[]);
     let uri = trim(text, Span::new(token_len + 1, token_len + 1 + space));
     head.start = Some(Start::Request { method: Method::of(token.of(text)), token, uri });
     if uri.len() != space || uri.of(text).iter().any(|b| is_space(*b)) {
-        head.wrong(Malformed::RequestUriSpace);
+        head.wrong_start(Malformed::RequestUriSpace);
     }
     if !version.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"SIP/")) {
         head.start = None;
-        head.wrong(Malformed::StartLine { at: narrow(token_len + 1 + space) });
+        head.wrong_start(Malformed::StartLine { at: narrow(token_len + 1 + space) });
     } else if !version.eq_ignore_ascii_case(b"SIP/2.0") {
-        head.wrong(Malformed::Version);
+        head.wrong_start(Malformed::Version);
     }
     if uri.of(text).first() == Some(&b'<') {
-        head.wrong(Malformed::RequestUriBrackets);
+        head.wrong_start(Malformed::RequestUriBrackets);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(text: &str) -> Option<Malformed> {
+        scan(text.as_bytes(), &mut Index::new()).err().map(|broken| broken.why)
+    }
+
+    #[test]
+    fn fields_are_found_whatever_their_spelling() {
+        let text = b"\r\n\r\nBYE sip:h SIP/2.0\r\nFROM : a \r\nt\t:\r\n b\r\nX-y:\r\nv:c\r\n\r\nbody";
+        let mut index = Index::new();
+        let message = scan(text, &mut index).unwrap();
+        let found: Vec<_> = message.fields().iter().map(|f| (f.name, message.text(f.value))).collect();
+        assert_eq!(
+            found,
+            [(Name::From, &b"a"[..]), (Name::To, &b"b"[..]), (Name::Other, &b""[..]), (Name::Via, &b"c"[..])]
+        );
+        assert_eq!((message.method(), message.body(), message.trailing()), (Some(Method::Bye), &b"body"[..], 0));
+        assert_eq!(message.value_spelled("x-Y"), Some(&b""[..]));
+        assert!(message.bytes().starts_with(b"BYE"));
+        assert_eq!(message.text(message.fields()[1].line), b"t\t:\r\n b\r\n");
+        let body = message.span_of(message.body()).unwrap();
+        assert_eq!((body.start, message.text(body)), (message.head_end(), &b"body"[..]));
+        assert_eq!(message.span_of(b"elsewhere"), None);
+    }
+
+    #[test]
+    fn an_index_used_again_holds_nothing_of_the_message_before() {
+        let mut index = Index::new();
+        scan(b"BYE sip:h SIP/2.0\r\nTo: a\r\nFrom: b\r\n\r\n", &mut index).unwrap();
+        assert_eq!(scan(b"BYE sip:h SIP/2.0\r\nVia: c\r\n\r\n", &mut index).unwrap().fields().len(), 1);
+    }
+
+    #[test]
+    fn a_body_ends_where_content_length_says() {
+        let mut index = Index::new();
+        let message = scan(b"BYE sip:h SIP/2.0\r\nl: 2\r\n\r\nabcd", &mut index).unwrap();
+        assert_eq!((message.body(), message.trailing()), (&b"ab"[..], 2));
+        assert!(message.bytes().ends_with(b"ab"));
+    }
+
+    #[test]
+    fn status_lines_are_read() {
+        for (line, want) in [
+            ("SIP/2.0 200 OK", Some((200, "OK"))),
+            ("sip/2.0 486 Busy Here", Some((486, "Busy Here"))),
+            ("SIP/2.0 100 ", Some((100, ""))),
+            ("SIP/2.0 100", Some((100, ""))),
+            ("SIP/2.0 99 x", None),
+            ("SIP/2.0 0200 x", None),
+            ("SIP/2.0 700 x", None),
+            ("SIP/2.0  200 x", None),
+            ("SIP/3.0 200 x", None),
+        ] {
+            let text = format!("{line}\r\n\r\n");
+            let mut index = Index::new();
+            let found = scan(text.as_bytes(), &mut index).ok().map(|message| match message.start() {
+                Start::Response { status, reason } => (status, message.text(reason)),
+                Start::Request { .. } => panic!("{line}"),
+            });
+            assert_eq!(found, want.map(|(status, reason): (u16, &str)| (status, reason.as_bytes())), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, want) in [
+            ("", Malformed::Empty),
+            ("BYE\r\n\r\n", Malformed::StartLine { at: 3 }),
+            ("BYE sip:h\r\n\r\n", Malformed::StartLine { at: 9 }),
+            ("B@E sip:h SIP/2.0\r\n\r\n", Malformed::StartLine { at: 1 }),
+            ("BYE sip:h SIP/2.1\r\n\r\n", Malformed::Version),
+            ("BYE sip:h\tx SIP/2.0\r\n\r\n", Malformed::RequestUriSpace),
+            ("BYE sip:h SIP/2.0\r\nTo: a\r\n", Malformed::HeadUnfinished),
+            ("BYE sip:h SIP/2.0\r\nTo: a\n\r\n", Malformed::BareLf { at: 24 }),
+            ("BYE sip:h SIP/2.0\r\nTo: a\rb\r\n\r\n", Malformed::BareCr { at: 24 }),
+            ("BYE sip:h SIP/2.0\r\nTo a\r\n\r\n", Malformed::HeaderLine { at: 19 }),
+            ("BYE sip:h SIP/2.0\r\n: a\r\n\r\n", Malformed::HeaderLine { at: 19 }),
+            ("BYE sip:h SIP/2.0\r\nl: 1\r\nl: 2\r\n\r\nab", Malformed::ContentLengthConflict),
+            ("BYE sip:h SIP/2.0\r\nl: 4294967296\r\n\r\n", Malformed::BodyTooShort { stated: 1 << 32, have: 0 }),
+        ] {
+            assert_eq!(why(text), Some(want), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn limits_are_limits() {
+        let with = |lines: &str| why(&format!("BYE sip:h SIP/2.0\r\n{lines}\r\n"));
+        assert_eq!(with(&"X: y\r\n".repeat(HEADERS_MAX)), None);
+        assert_eq!(with(&"X: y\r\n".repeat(HEADERS_MAX + 1)), Some(Malformed::TooManyHeaders));
+        let line = |length: usize| format!("X: {}\r\n", "y".repeat(length - 5));
+        assert_eq!(with(&line(LINE_BYTES_MAX)), None);
+        assert_eq!(with(&line(LINE_BYTES_MAX + 1)), Some(Malformed::LineTooLong { at: 19 }));
+        assert_eq!(with(&line(LINE_BYTES_MAX).repeat(8)), Some(Malformed::HeadTooLarge));
+        let body = "z".repeat(MESSAGE_BYTES_MAX);
+        assert_eq!(why(&format!("BYE sip:h SIP/2.0\r\n\r\n{body}")), Some(Malformed::MessageTooLarge));
+    }
+
+    #[test]
+    fn a_broken_request_still_shows_its_fields_and_a_broken_response_does_not() {
+        let mut index = Index::new();
+        let broken = scan(b"BYE sip:h SIP/7.0\r\njunk\r\nVia: v\nTo: t\r\n", &mut index).unwrap_err();
+        assert_eq!(broken.why, Malformed::Version);
+        let partial = broken.partial.unwrap();
+        assert_eq!((partial.value(Name::Via), partial.value(Name::To)), (Some(&b"v"[..]), Some(&b"t"[..])));
+        let mut index = Index::new();
+        assert!(scan(b"SIP/2.0 200 OK\r\nVia: v\n\r\n", &mut index).unwrap_err().partial.is_none());
     }
 }
