@@ -9,7 +9,7 @@ use emcc_policies::login::compatibility::Impossible;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::config::{Checked, Problem};
+use crate::config::Problem;
 
 const EXIT_WRONG: u8 = 1;
 const EXIT_USAGE: u8 = 2;
@@ -27,6 +27,10 @@ pub(super) enum Halt {
     Unread(PathBuf, io::Error),
     /// The offer is no session description.
     NoDescription(PathBuf, Malformed),
+    /// Nobody of that name or number is known.
+    UnknownCaller(Box<str>),
+    /// No remote cluster has that id.
+    UnknownSource(Box<str>),
     /// A login that no table knows.
     Impossible(Impossible),
     /// A login was to be checked against data as well.
@@ -36,14 +40,21 @@ pub(super) enum Halt {
 }
 
 impl Halt {
-    /// A configuration that was not accepted.
-    pub(super) fn refused(checked: Checked) -> Self {
-        if checked.readable { Self::Configuration(checked.problems) } else { Self::ConfigurationUnread(checked.problems) }
+    /// A configuration that was not accepted. One that cannot be read has a single problem, on no line.
+    pub(super) fn refused(problems: Vec<Problem>) -> Self {
+        match problems.as_slice() {
+            [Problem { line: 0, .. }] => Self::ConfigurationUnread(problems),
+            _ => Self::Configuration(problems),
+        }
     }
 
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Configuration(_) | Self::NoDescription(..) | Self::Impossible(_) => EXIT_WRONG,
+            Self::Configuration(_)
+            | Self::NoDescription(..)
+            | Self::UnknownCaller(_)
+            | Self::UnknownSource(_)
+            | Self::Impossible(_) => EXIT_WRONG,
             Self::LoginData => EXIT_USAGE,
             Self::ConfigurationUnread(_) | Self::Unread(..) => EXIT_OUT_OF_REACH,
             Self::Output(_) => EXIT_INTERNAL,
@@ -65,6 +76,12 @@ impl Halt {
             Self::Unread(path, error) => format!("{} cannot be read: {error}", path.display()),
             Self::NoDescription(path, malformed) => {
                 format!("{} is no session description: {}", path.display(), complaint(*malformed))
+            }
+            Self::UnknownCaller(who) => {
+                format!("'{who}' is no device, no user and no directory number of this cluster")
+            }
+            Self::UnknownSource(id) => {
+                format!("--via '{id}' is neither local nor the id of a remote cluster in the configuration")
             }
             Self::Impossible(impossible) => impossible.to_string(),
             Self::LoginData => "login checks that need data (C-9: --config, --device, --user) are not part of this \

@@ -1,7 +1,11 @@
 //! `emcc-trunk explain`: a decision and the trail that led to it, by the very functions that decide live calls.
 
+mod call;
 mod codecs;
+mod instant;
 mod login;
+mod roaming;
+mod who;
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,14 +15,17 @@ use clap::Subcommand;
 
 use super::finish;
 use super::halt::Halt;
-use crate::config::plan::Plan;
-use crate::config::{self, Probe};
+use crate::config::{self, plan::Plan};
 
 /// What is asked.
 #[derive(Subcommand)]
 pub(super) enum Question {
+    /// Where a call goes
+    Call(call::Call),
     /// Which codecs of an offer leave, and in which order
     Codecs(codecs::Codecs),
+    /// Which device pool a visiting phone is placed in
+    Roaming(roaming::Roaming),
     /// How a login between two clusters ends
     Login(login::Login),
 }
@@ -26,7 +33,9 @@ pub(super) enum Question {
 /// Answers and gives back the exit code.
 pub(super) fn run(question: &Question) -> u8 {
     match question {
+        Question::Call(call) => finish(call.answer(), call.json),
         Question::Codecs(codecs) => finish(codecs.answer(), codecs.json),
+        Question::Roaming(roaming) => finish(roaming.answer(), roaming.json),
         Question::Login(login) => finish(login.answer(), login.json),
     }
 }
@@ -39,10 +48,7 @@ fn reasons(because: &[String], out: &mut dyn Write) -> io::Result<()> {
 
 /// The configuration asked about; it need not be one this host could run.
 fn plan(path: &Path) -> Result<Plan, Halt> {
-    match config::load(path, Probe::Offline) {
-        Ok(loaded) => Ok(loaded.plan),
-        Err(checked) => Err(Halt::refused(checked)),
-    }
+    config::load(path).map(|loaded| loaded.plan).map_err(Halt::refused)
 }
 
 /// The offer asked about.
