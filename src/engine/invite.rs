@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use emcc_policies::admission::{Grant, Held, RsvpPolicy, Video};
 use emcc_policies::digits::{self, Digits};
+use emcc_policies::route::PeerKind;
 use emcc_policies::region::{self, Allowed, Role as Half};
 use smallvec::SmallVec;
 
@@ -14,8 +15,9 @@ use super::forward::Outgoing;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
-use crate::config::plan::{Neighbour, PeerKind, Plan};
+use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
+use crate::sip::reply::Reply;
 use crate::sip::{Message, Name, Scheme, UriRef};
 use crate::table::{Full, Inserted};
 
@@ -71,8 +73,8 @@ impl Turn<'_> {
     /// What is asked of the policies.
     pub(crate) fn question<'q>(&self, plan: &Plan, request: &Request<'q>) -> Result<Question<'q>, Reject> {
         let source = match request.from {
-            Neighbour::Remote(remote, _) => Source::Trunk(remote),
-            Neighbour::Peer(peer) => match plan.peers.get(usize::from(peer.0)).map(|peer| peer.kind) {
+            Neighbour::Remote { cluster, .. } => Source::Trunk(cluster),
+            Neighbour::Peer(peer) => match plan.peer(peer).map(|peer| peer.kind) {
                 Some(PeerKind::CallControl) => Source::CallControl,
                 _ => Source::Gateway,
             },
@@ -89,6 +91,8 @@ impl Turn<'_> {
             device: mark.as_ref().map(|mark| mark.device),
             numbers: [asserted, number(&request.essentials.from.uri)],
             target,
+            named: self.named_target(request),
+            is_routed: self.has_foreign_route(message),
             is_marked_emergency: matches!(source, Source::Trunk(_)) && is_marked_emergency(message),
             turn: self.engine.turn(),
             at: self.now.civil,
@@ -96,9 +100,9 @@ impl Turn<'_> {
     }
 
     /// 100 at once: the caller stops repeating itself (RFC 3261 section 16.2).
-    fn trying(&mut self, request: &Request<'_>) {
-        let range = crate::sip::reply::trying(request.message, request.flow.remote, &mut self.effects.arena);
-        if let Some(range) = range {
+    pub(crate) fn trying(&mut self, request: &Request<'_>) {
+        let reply = Reply { source: Some(request.flow.remote), ..Reply::new(100) };
+        if let Some(range) = reply.write(request.message, &mut self.effects.arena) {
             self.respond(request.key, 100, range);
         }
     }
@@ -266,7 +270,8 @@ impl Turn<'_> {
         if let Some(range) = self.write_refusal(request.flow, request.message, why) {
             self.respond(request.key, why.answer().status, range);
         }
-        self.note_refused(decision, request.essentials.call_id, why.answer().status);
+        let plan = self.running.plan.clone();
+        self.note_refused(&plan, decision, request.essentials.call_id, why.answer().status);
     }
 
     /// A request outside a dialog that sets up no call: routed like an INVITE, to its first hop only.
@@ -314,7 +319,7 @@ fn is_service(raw: &[u8]) -> bool {
 
 /// The number a URI names, if it names one.
 pub(crate) fn number(uri: &UriRef<'_>) -> Option<Digits> {
-    digits::dialable(uri.number()?)
+    digits::dialable(uri.number()?).ok()
 }
 
 /// Call control and the trunk mark the phone a call comes from (P-13).

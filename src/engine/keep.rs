@@ -8,7 +8,10 @@ use super::Turn;
 use super::effects::{Note, Party};
 use super::forward::Launch;
 use crate::config::plan::Neighbour;
-use crate::sip::{Message, Method, build};
+use super::running::{Local, Running};
+use crate::neighbour::Flow;
+use crate::sip::build::{self, Build};
+use crate::sip::{Message, Method, NameAddrRef, Strictness, UriRef, ViaRef};
 use crate::transaction::row::Purpose;
 
 const KEEPALIVE_URN: &[u8] = b"urn:emcc:keepalive:";
@@ -23,23 +26,13 @@ impl Turn<'_> {
     pub(crate) fn send_keepalive(&mut self, slot: u16) {
         let running = self.running.clone();
         let Some(remote) = running.remote_of(slot) else { return };
-        let Some(remote) = running.plan.remote_clusters.get(usize::from(remote.0)) else { return };
+        let Some(remote) = running.plan.remote_cluster(remote) else { return };
         let Some(flow) = remote.rsvp_trunk.first().and_then(|address| running.way(*address, 0)) else { return };
         let Some(local) = running.local(flow) else { return };
         let branch = self.branch();
         let (call_id, tag) = (self.ids.next_hex(), self.ids.next_hex());
-        let text = &mut self.desk.text;
-        text.clear();
-        write_mark(text, &running.plan.cluster.id, self.engine.epoch_s);
-        let range = build::options(
-            &build::Hop { via: local.transport.via_name(), host_port: &local.host_port, branch: &branch },
-            flow.remote,
-            &call_id,
-            &tag,
-            text,
-            &mut self.effects.arena,
-        );
-        let Some(range) = range else { return };
+        let Some(build) = options(&running, local, flow, &branch, &call_id, &tag, self.engine.epoch_s) else { return };
+        let range = build.write(&mut self.effects.arena);
         let key = self.client_key(&branch, b"OPTIONS");
         let launch = Launch {
             purpose: Purpose::Keepalive(slot),
@@ -67,8 +60,8 @@ impl Turn<'_> {
 
     /// A marked OPTIONS from a remote cluster's trunk.
     pub(crate) fn keepalive_came(&mut self, from: Neighbour, message: &Message<'_>) {
-        if let Neighbour::Remote(remote, _) = from
-            && let Some(slot) = self.running.slot(remote)
+        if let Neighbour::Remote { cluster, .. } = from
+            && let Some(slot) = self.running.slot(cluster)
         {
             self.keepalive_heard(slot, message);
         }
@@ -113,16 +106,44 @@ impl Turn<'_> {
     fn cluster_of(&self, slot: u16) -> String {
         let remote = self.running.remote_of(slot);
         remote
-            .and_then(|remote| self.running.plan.remote_clusters.get(usize::from(remote.0)))
+            .and_then(|remote| self.running.plan.remote_cluster(remote))
             .map_or_else(String::new, |remote| remote.id.to_string())
     }
 }
 
-/// Writes the mark of our keepalives as a header line.
+/// Writes the mark of our keepalives: the value of a Call-Info header.
 pub(crate) fn write_mark(text: &mut Vec<u8>, cluster: &str, epoch_s: u64) {
-    text.extend_from_slice(b"Call-Info: <urn:emcc:keepalive:");
+    text.extend_from_slice(b"<urn:emcc:keepalive:");
     text.extend_from_slice(cluster.as_bytes());
     text.extend_from_slice(b">;purpose=emcc-keepalive;epoch=");
     text.extend_from_slice(epoch_s.to_string().as_bytes());
-    text.extend_from_slice(b"\r\n");
+}
+
+/// The OPTIONS of a keepalive.
+fn options(
+    running: &Running,
+    local: &Local,
+    flow: Flow,
+    branch: &[u8],
+    call_id: &[u8],
+    tag: &[u8],
+    epoch_s: u64,
+) -> Option<Build> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let via =
+        format!("SIP/2.0/{} {};branch={}", local.address.transport.via_name(), local.host_port, text(branch));
+    let target = format!("sip:{};transport={}", flow.remote, flow.transport.uri_name());
+    let from = format!("<sip:{}>;tag={}", local.host_port, text(tag));
+    let to = format!("<sip:{}>", flow.remote);
+    let build = build::options(
+        &UriRef::parse(target.as_bytes()).ok()?.try_into().ok()?,
+        ViaRef::parse(via.as_bytes()).ok()?.try_into().ok()?,
+        NameAddrRef::parse(from.as_bytes(), Strictness::Strict).ok()?.try_into().ok()?,
+        NameAddrRef::parse(to.as_bytes(), Strictness::Strict).ok()?.try_into().ok()?,
+        &text(call_id),
+        1,
+    );
+    let mut mark = Vec::new();
+    write_mark(&mut mark, &running.plan.cluster.id, epoch_s);
+    Some(build.header(rsip::Header::Other("Call-Info".to_owned(), text(&mark))))
 }

@@ -64,7 +64,7 @@ impl Turn<'_> {
         shaping: Shaping,
         trail: &mut Trail,
     ) -> Body {
-        let Some(remote) = decision.link.and_then(|link| plan.remote_clusters.get(usize::from(link.0))) else {
+        let Some(remote) = decision.link.and_then(|link| plan.remote_cluster(link)) else {
             return Body::None;
         };
         let Some(part) = multipart::description(message) else { return Body::None };
@@ -176,7 +176,7 @@ pub(crate) fn ask(decision: &Decision, shaped: &Shaped, author: Party, rates: Ra
 /// What a call asks for whose offer is still to come: the dearest within the cap, both ways (V-18).
 pub(crate) fn ask_without_offer(plan: &Plan, decision: &Decision, is_ipv4: bool) -> Ask {
     use emcc_codecs::bandwidth::AddressFamily;
-    let Some(remote) = decision.link.and_then(|link| plan.remote_clusters.get(usize::from(link.0))) else {
+    let Some(remote) = decision.link.and_then(|link| plan.remote_cluster(link)) else {
         return Ask::default();
     };
     let family = if is_ipv4 { AddressFamily::V4 } else { AddressFamily::V6 };

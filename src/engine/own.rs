@@ -4,7 +4,8 @@ use super::Turn;
 use super::reject::{Refusal, Reject};
 use super::request::{ALLOW, Request};
 use crate::sip::Method;
-use crate::sip::reply::{self, Reply};
+use crate::sip::reply::Reply;
+use smallvec::{SmallVec, smallvec};
 
 impl Turn<'_> {
     /// A request whose target is one of our own addresses.
@@ -19,25 +20,24 @@ impl Turn<'_> {
         }
         let tag = self.local_tag(request.message);
         let epoch_s = self.engine.epoch_s;
-        let cluster = self.running.plan.cluster.id.clone();
         let text = &mut self.desk.text;
         text.clear();
-        text.extend_from_slice(ALLOW);
-        text.extend_from_slice(b"Accept: application/sdp\r\n");
+        let mut headers: SmallVec<[(&str, &[u8]); 3]> =
+            smallvec![("Allow", ALLOW), ("Accept", b"application/sdp".as_slice())];
         if mark.is_some() {
-            super::keep::write_mark(text, &cluster, epoch_s);
+            super::keep::write_mark(text, &self.running.plan.cluster.id, epoch_s);
+            headers.push(("Call-Info", text));
         }
+        let reply = Reply {
+            to_tag: std::str::from_utf8(&tag).ok(),
+            source: Some(request.flow.remote),
+            headers: &headers,
+            ..Reply::new(200)
+        };
+        let written = reply.write(request.message, &mut self.effects.arena);
         let back = self.response_flow(request.flow, request.essentials);
         // No transaction: the answer to a repeated OPTIONS is made again, and costs no row.
-        let answer = Reply {
-            status: 200,
-            phrase: "OK",
-            to_tag: Some(&tag),
-            source: Some(request.flow.remote),
-            lines: text,
-            record_route: false,
-        };
-        if let Some(range) = reply::write(request.message, &answer, &mut self.effects.arena) {
+        if let Some(range) = written {
             self.engine.counters.response_out(200);
             self.effects.send(back, range, None);
         }

@@ -1,6 +1,6 @@
 //! The one place where an error becomes what the caller sees: status, reason phrase, Warning and Reason headers.
 
-use crate::sip::malformed::Malformed;
+use crate::sip::Malformed;
 
 /// Why a request is not served, by whose move it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 //! the RFC wants a copy (ACK of a refusal, CANCEL).
 
 use super::edit::push_decimal;
+use super::message::{Message, Start};
 use super::name::{Method, Name};
 use super::reply::{push_field, push_header, push_safe};
-use super::scan::{Message, Start};
 use crate::limits::MAX_FORWARDS_FIRST;
 use std::fmt::{Display, Write};
 use std::ops::Range;

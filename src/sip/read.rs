@@ -2,9 +2,10 @@
 //! headers this node understands.
 
 use super::malformed::Malformed;
+use super::message::{Field, Message, Span, Start};
 use super::name::{Method, Name, is_token};
 use super::param::{Params, quoted_len, skip_space, trim};
-use super::scan::{Field, Message, Span, Start, decimal, is_space};
+use super::scan::{decimal, is_space};
 use super::uri::{NameAddrRef, Scheme, UriRef};
 use super::via::ViaRef;
 use crate::limits::{CONTACT_VALUES_MAX, ROUTE_VALUES_MAX, VIA_VALUES_MAX};

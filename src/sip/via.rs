@@ -1,9 +1,10 @@
 //! Via values as views (RFC 3261, section 20.42; RFC 3581).
 
 use super::malformed::Malformed;
+use super::message::{Message, Span};
 use super::name::{Name, is_token};
 use super::param::{Params, skip_space, trim};
-use super::scan::{Message, Span, decimal, is_space};
+use super::scan::{decimal, is_space};
 use super::uri::{Host, host_port, ipv6};
 use std::net::{IpAddr, SocketAddr};
 

@@ -109,7 +109,11 @@ impl Decision {
 
     /// Where an emergency call goes after what its search space gave, or in its place (P-23).
     fn go_on(&mut self, plan: &DialPlan, book: &RouteBook, call: &Call<'_>, trail: &mut Trail) {
-        let recognised = call.emergency.unwrap_or_else(|| Emergency::on_the_way(call.dialed));
+        let recognised = call.emergency.unwrap_or_else(|| {
+            let found = Emergency::on_the_way(call.dialed);
+            trail.push(Step::EmergencyRecognised(found.by));
+            found
+        });
         if let Some(why) = self.refused {
             let mut tried = None;
             while let Some(next) = goes_on_after(call.caller, tried).filter(|_| self.hops.is_empty()) {
