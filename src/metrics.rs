@@ -14,13 +14,12 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 mod labels;
 mod table;
 
-pub use labels::{
-    AdmissionOutcome, CallOutcome, DropReason, KeepaliveEvent, Label, MethodLabel, RefusalReason, ReloadOutcome,
-    ResponseClass, StreamEvent,
-};
+use labels::{AdmissionOutcome, CallOutcome, KeepaliveEvent, Label, RefusalStatus, ReloadOutcome, ResponseClass};
+pub(crate) use labels::{DropReason, StreamEvent};
 pub use table::{Kind, METRICS, Metric};
 
 use crate::neighbour::Transport;
+use crate::sip::Method;
 
 /// How often the histogram's samples are folded into buckets: they are buffered without a bound until then.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -32,8 +31,9 @@ const SETUP_BUCKETS_S: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16
 const METADATA: Metadata<'static> = Metadata::new("emcc", Level::INFO, None);
 
 /// The counters of one metric, one for each value of its label.
-pub struct Family<L> {
-    counters: Box<[Counter]>,
+#[derive(Clone)]
+struct Family<L> {
+    counters: Arc<[Counter]>,
     label: PhantomData<fn(L)>,
 }
 
@@ -43,8 +43,7 @@ impl<L: Label> Family<L> {
         Self { counters, label: PhantomData }
     }
 
-    /// Counts one more of `value`.
-    pub fn add(&self, value: L) {
+    fn add(&self, value: L) {
         if let Some(counter) = self.counters.get(value.place()) {
             counter.increment(1);
         }
@@ -53,48 +52,33 @@ impl<L: Label> Family<L> {
 
 type Register<'a> = dyn Fn(&'static str, Option<(&'static str, &'static str)>) -> Counter + 'a;
 
-/// Every counter, registered. Who counts is said at each: the rim (`io`), the engine, or whoever reloads.
+/// Every counter, registered; copies count together. What each verb counts is said in [`METRICS`].
+#[derive(Clone)]
 pub struct Counters {
-    /// Engine: messages given to it, by transport.
-    pub messages_received: Family<Transport>,
-    /// Engine and rim: messages that went no further, by reason.
-    pub messages_dropped: Family<DropReason>,
-    /// Engine: requests read, by method.
-    pub requests: Family<MethodLabel>,
-    /// Engine: responses read, by class.
-    pub responses_received: Family<ResponseClass>,
-    /// Engine: responses sent, by class.
-    pub responses_sent: Family<ResponseClass>,
-    /// Engine: repeated messages that a transaction answered or swallowed.
-    pub retransmissions_absorbed: Counter,
-    /// Engine: messages sent again by a timer.
-    pub retransmissions_sent: Counter,
-    /// Rim: messages that could not be sent, by transport.
-    pub send_failures: Family<Transport>,
-    /// Engine: messages of more than 1,300 bytes sent as one datagram (RFC 3261 section 18.1.1).
-    pub large_datagrams_sent: Counter,
-    /// Rim: what became of connections.
-    pub stream_events: Family<StreamEvent>,
-    /// Engine: calls that are decided, by outcome.
-    pub calls: Family<CallOutcome>,
-    /// Engine: calls refused by this node, by reason.
-    pub refusals: Family<RefusalReason>,
-    /// Engine: emergency calls begun.
-    pub emergency_calls: Counter,
-    /// Engine: emergency calls let through above a link's bandwidth.
-    pub emergency_over_limit: Counter,
-    /// Engine: next hops a request was sent to.
-    pub hops_tried: Counter,
-    /// Engine: next hops that failed and were followed by another (P-8).
-    pub hops_failed_over: Counter,
-    /// Engine: decisions of the admission ledger.
-    pub admissions: Family<AdmissionOutcome>,
-    /// Engine: keepalives of RSVP trunks.
-    pub keepalives: Family<KeepaliveEvent>,
-    /// Whoever reloads: configurations read again.
-    pub reloads: Family<ReloadOutcome>,
-    /// Engine: seconds from INVITE to 2xx, of calls that were answered.
-    pub call_setup_seconds: Histogram,
+    messages_received: Family<Transport>,
+    messages_dropped: Family<DropReason>,
+    trailing_octets: Counter,
+    requests_received: Family<Method>,
+    requests_sent: Family<Method>,
+    responses_received: Family<ResponseClass>,
+    responses_sent: Family<ResponseClass>,
+    retransmissions_absorbed: Counter,
+    retransmissions_sent: Counter,
+    send_failures: Family<Transport>,
+    large_datagrams_sent: Counter,
+    stream_events: Family<StreamEvent>,
+    calls: Family<CallOutcome>,
+    refusals: Family<RefusalStatus>,
+    codec_refusals: Counter,
+    emergency_calls: Counter,
+    emergency_over_limit: Counter,
+    hops_tried: Counter,
+    hops_failed: Counter,
+    hops_failed_over: Counter,
+    admissions: Family<AdmissionOutcome>,
+    keepalives: Family<KeepaliveEvent>,
+    reloads: Family<ReloadOutcome>,
+    call_setup_seconds: Histogram,
     recorder: Option<Arc<PrometheusRecorder>>,
 }
 
@@ -105,14 +89,6 @@ impl Counters {
         Self::registered(&|_, _| Counter::noop(), Histogram::noop(), None)
     }
 
-    /// Counts an alarm. Alarms are rare, so theirs are the only counters found by name; `kind` is written in the
-    /// code, never taken from a message, which bounds them.
-    pub fn alarm(&self, kind: &'static str) {
-        if let Some(recorder) = &self.recorder {
-            register(recorder, "emcc_alarms_total", Some(("kind", kind))).increment(1);
-        }
-    }
-
     fn registered(
         register: &Register<'_>,
         call_setup_seconds: Histogram,
@@ -121,7 +97,9 @@ impl Counters {
         Self {
             messages_received: Family::new("emcc_sip_messages_received_total", register),
             messages_dropped: Family::new("emcc_sip_messages_dropped_total", register),
-            requests: Family::new("emcc_sip_requests_total", register),
+            trailing_octets: register("emcc_sip_trailing_octets_total", None),
+            requests_received: Family::new("emcc_sip_requests_received_total", register),
+            requests_sent: Family::new("emcc_sip_requests_sent_total", register),
             responses_received: Family::new("emcc_sip_responses_received_total", register),
             responses_sent: Family::new("emcc_sip_responses_sent_total", register),
             retransmissions_absorbed: register("emcc_sip_retransmissions_absorbed_total", None),
@@ -131,15 +109,203 @@ impl Counters {
             stream_events: Family::new("emcc_stream_events_total", register),
             calls: Family::new("emcc_calls_total", register),
             refusals: Family::new("emcc_refusals_total", register),
+            codec_refusals: register("emcc_codec_refusals_total", None),
             emergency_calls: register("emcc_emergency_calls_total", None),
             emergency_over_limit: register("emcc_emergency_over_limit_total", None),
             hops_tried: register("emcc_hops_tried_total", None),
+            hops_failed: register("emcc_hops_failed_total", None),
             hops_failed_over: register("emcc_hops_failed_over_total", None),
             admissions: Family::new("emcc_admissions_total", register),
             keepalives: Family::new("emcc_keepalives_total", register),
             reloads: Family::new("emcc_config_reloads_total", register),
             call_setup_seconds,
             recorder,
+        }
+    }
+}
+
+/// What the rim counts.
+impl Counters {
+    /// A datagram or connection input the rim did not hand over, or whose handling failed.
+    pub(crate) fn dropped(&self, reason: DropReason) {
+        self.messages_dropped.add(reason);
+    }
+
+    /// A message that could not be sent.
+    pub(crate) fn send_failed(&self, transport: Transport) {
+        self.send_failures.add(transport);
+    }
+
+    /// A datagram of more than 1,300 bytes left (RFC 3261 section 18.1.1).
+    pub(crate) fn large_datagram(&self) {
+        self.large_datagrams_sent.increment(1);
+    }
+
+    /// Something became of a connection.
+    pub(crate) fn stream(&self, event: StreamEvent) {
+        self.stream_events.add(event);
+    }
+
+    /// A configuration was read again, and runs now or was refused.
+    pub fn reloaded(&self, runs: bool) {
+        self.reloads.add(if runs { ReloadOutcome::Ok } else { ReloadOutcome::Failed });
+    }
+}
+
+/// What the engine counts of messages.
+impl Counters {
+    /// A message came.
+    pub fn message_in(&self, on_stream: bool) {
+        self.messages_received.add(if on_stream { Transport::Tcp } else { Transport::Udp });
+    }
+
+    /// A message was of no neighbour.
+    pub fn dropped_stranger(&self) {
+        self.dropped(DropReason::Stranger);
+    }
+
+    /// A message was no SIP.
+    pub fn not_sip(&self) {
+        self.dropped(DropReason::NotSip);
+    }
+
+    /// A message was SIP that breaks its rules.
+    pub fn malformed(&self) {
+        self.dropped(DropReason::Malformed);
+    }
+
+    /// A response answers nothing we sent.
+    pub fn stray_response(&self) {
+        self.dropped(DropReason::Stray);
+    }
+
+    /// A datagram held more than its message.
+    pub fn trailing_octets(&self) {
+        self.trailing_octets.increment(1);
+    }
+
+    /// A request came.
+    pub fn request_in(&self, method: Method) {
+        self.requests_received.add(method);
+    }
+
+    /// A request leaves.
+    pub fn request_out(&self, method: Method) {
+        self.requests_sent.add(method);
+    }
+
+    /// A response came.
+    pub fn response_in(&self, status: u16) {
+        self.responses_received.add(ResponseClass::of(status));
+    }
+
+    /// A response leaves.
+    pub fn response_out(&self, status: u16) {
+        self.responses_sent.add(ResponseClass::of(status));
+    }
+
+    /// A transaction answered or swallowed a repeated message.
+    pub fn retransmission_absorbed(&self) {
+        self.retransmissions_absorbed.increment(1);
+    }
+
+    /// A timer sends a message again.
+    pub fn retransmission_sent(&self) {
+        self.retransmissions_sent.increment(1);
+    }
+}
+
+/// What the engine counts of calls.
+impl Counters {
+    /// A call was answered, that many milliseconds after its INVITE.
+    pub fn call_answered(&self, after_ms: u64) {
+        self.call_setup_seconds.record(Duration::from_millis(after_ms).as_secs_f64());
+    }
+
+    /// A call is over. `status` is the final one its caller got, 0 when none.
+    pub fn call_ended(&self, status: u16, by_cancel: bool) {
+        self.calls.add(match status {
+            200..=299 => CallOutcome::Answered,
+            _ if by_cancel => CallOutcome::Cancelled,
+            _ => CallOutcome::Failed,
+        });
+    }
+
+    /// This node refused a request.
+    pub fn refused(&self, status: u16) {
+        self.refusals.add(RefusalStatus::of(status));
+    }
+
+    /// Region policy left no codec (M-6).
+    pub fn codec_refused(&self) {
+        self.codec_refusals.increment(1);
+    }
+
+    /// An emergency call began.
+    pub fn emergency_call(&self) {
+        self.emergency_calls.increment(1);
+    }
+
+    /// An emergency call is let through above a link's bandwidth.
+    pub fn emergency_over_limit(&self) {
+        self.emergency_over_limit.increment(1);
+    }
+
+    /// A request goes to a next hop.
+    pub fn hop_tried(&self) {
+        self.hops_tried.increment(1);
+    }
+
+    /// A next hop was silent or could not be reached.
+    pub fn hop_failed(&self) {
+        self.hops_failed.increment(1);
+    }
+
+    /// A next hop's failure is followed by another next hop (P-8).
+    pub fn failed_over(&self) {
+        self.hops_failed_over.increment(1);
+    }
+
+    /// Bandwidth was reserved, or the call let through without as the policy allows.
+    pub fn admission_granted(&self, is_reserved: bool) {
+        self.admissions.add(if is_reserved { AdmissionOutcome::Granted } else { AdmissionOutcome::BestEffort });
+    }
+
+    /// The link had no room.
+    pub fn admission_refused(&self) {
+        self.admissions.add(AdmissionOutcome::Refused);
+    }
+
+    /// A reservation was to be changed to another rate (V-18).
+    pub fn admission_adjusted(&self, fitted: bool) {
+        self.admissions.add(if fitted { AdmissionOutcome::Adjusted } else { AdmissionOutcome::NotAdjusted });
+    }
+
+    /// A reservation was given back.
+    pub fn admission_released(&self) {
+        self.admissions.add(AdmissionOutcome::Released);
+    }
+
+    /// A keepalive of an RSVP trunk leaves.
+    pub fn keepalive_sent(&self) {
+        self.keepalives.add(KeepaliveEvent::Sent);
+    }
+
+    /// A keepalive, or the answer to ours, came.
+    pub fn keepalive_heard(&self) {
+        self.keepalives.add(KeepaliveEvent::Heard);
+    }
+
+    /// A remote cluster was silent for two intervals (V-4).
+    pub fn keepalive_lost(&self) {
+        self.keepalives.add(KeepaliveEvent::Lost);
+    }
+
+    /// An alarm was raised. Alarms are rare, so theirs are the only counters found by name; `kind` stands in the
+    /// code and never comes from a message, which bounds them.
+    pub fn alarm(&self, kind: &'static str) {
+        if let Some(recorder) = &self.recorder {
+            register(recorder, "emcc_alarms_total", Some(("kind", kind))).increment(1);
         }
     }
 }
@@ -267,8 +433,8 @@ mod tests {
     #[test]
     fn every_line_belongs_to_the_last_type_line_above_it() {
         let (exporter, counters) = Exporter::new();
-        counters.call_setup_seconds.record(0.3);
-        counters.calls.add(CallOutcome::Answered);
+        counters.call_answered(300);
+        counters.call_ended(200, false);
         let text = exporter.render(&[bandwidth("audio", 80_000.0)]);
         let mut name = "";
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with("# HELP")) {
@@ -283,26 +449,79 @@ mod tests {
     }
 
     #[test]
-    fn counters_count_by_label_and_the_histogram_in_its_buckets() {
+    fn every_verb_counts_in_its_own_series_and_copies_count_together() {
         let (exporter, counters) = Exporter::new();
-        counters.calls.add(CallOutcome::Answered);
-        counters.calls.add(CallOutcome::Answered);
-        counters.messages_received.add(Transport::Tcp);
-        counters.requests.add(MethodLabel::of("INVITE"));
-        counters.requests.add(MethodLabel::of("invite"));
-        counters.responses_sent.add(ResponseClass::of(488));
-        counters.emergency_calls.increment(1);
+        let copy = counters.clone();
+        for (status, by_cancel) in [(200, false), (200, true), (487, true), (503, false), (0, false)] {
+            copy.call_ended(status, by_cancel);
+        }
+        counters.call_answered(300);
+        counters.message_in(true);
+        counters.request_in(Method::Invite);
+        counters.request_out(Method::Other);
+        counters.response_in(183);
+        counters.response_out(488);
+        counters.refused(580);
+        counters.refused(599);
+        counters.stray_response();
+        counters.not_sip();
+        counters.malformed();
+        counters.dropped_stranger();
+        counters.trailing_octets();
+        counters.retransmission_absorbed();
+        counters.retransmission_sent();
+        counters.codec_refused();
+        counters.emergency_call();
+        counters.emergency_over_limit();
+        counters.hop_tried();
+        counters.hop_failed();
+        counters.failed_over();
+        counters.admission_granted(true);
+        counters.admission_granted(false);
+        counters.admission_adjusted(false);
+        counters.admission_adjusted(true);
+        counters.admission_refused();
+        counters.admission_released();
+        counters.keepalive_sent();
+        counters.keepalive_heard();
+        counters.keepalive_lost();
+        counters.reloaded(false);
         counters.alarm("link-over-limit");
-        counters.call_setup_seconds.record(0.3);
         let text = exporter.render(&[]);
         for want in [
             "emcc_calls_total{outcome=\"answered\"} 2\n",
-            "emcc_calls_total{outcome=\"failed\"} 0\n",
+            "emcc_calls_total{outcome=\"cancelled\"} 1\n",
+            "emcc_calls_total{outcome=\"failed\"} 2\n",
             "emcc_sip_messages_received_total{transport=\"tcp\"} 1\n",
-            "emcc_sip_requests_total{method=\"INVITE\"} 1\n",
-            "emcc_sip_requests_total{method=\"other\"} 1\n",
+            "emcc_sip_requests_received_total{method=\"INVITE\"} 1\n",
+            "emcc_sip_requests_sent_total{method=\"other\"} 1\n",
+            "emcc_sip_responses_received_total{class=\"1xx\"} 1\n",
             "emcc_sip_responses_sent_total{class=\"4xx\"} 1\n",
+            "emcc_refusals_total{status=\"580\"} 1\n",
+            "emcc_refusals_total{status=\"other\"} 1\n",
+            "emcc_sip_messages_dropped_total{reason=\"stray\"} 1\n",
+            "emcc_sip_messages_dropped_total{reason=\"not_sip\"} 1\n",
+            "emcc_sip_messages_dropped_total{reason=\"malformed\"} 1\n",
+            "emcc_sip_messages_dropped_total{reason=\"stranger\"} 1\n",
+            "emcc_sip_trailing_octets_total 1\n",
+            "emcc_sip_retransmissions_absorbed_total 1\n",
+            "emcc_sip_retransmissions_sent_total 1\n",
+            "emcc_codec_refusals_total 1\n",
             "emcc_emergency_calls_total 1\n",
+            "emcc_emergency_over_limit_total 1\n",
+            "emcc_hops_tried_total 1\n",
+            "emcc_hops_failed_total 1\n",
+            "emcc_hops_failed_over_total 1\n",
+            "emcc_admissions_total{outcome=\"granted\"} 1\n",
+            "emcc_admissions_total{outcome=\"best_effort\"} 1\n",
+            "emcc_admissions_total{outcome=\"refused\"} 1\n",
+            "emcc_admissions_total{outcome=\"adjusted\"} 1\n",
+            "emcc_admissions_total{outcome=\"not_adjusted\"} 1\n",
+            "emcc_admissions_total{outcome=\"released\"} 1\n",
+            "emcc_keepalives_total{event=\"sent\"} 1\n",
+            "emcc_keepalives_total{event=\"heard\"} 1\n",
+            "emcc_keepalives_total{event=\"lost\"} 1\n",
+            "emcc_config_reloads_total{outcome=\"failed\"} 1\n",
             "emcc_alarms_total{kind=\"link-over-limit\"} 1\n",
             "emcc_call_setup_seconds_bucket{le=\"0.25\"} 0\n",
             "emcc_call_setup_seconds_bucket{le=\"0.5\"} 1\n",
@@ -327,9 +546,9 @@ mod tests {
     #[test]
     fn counters_of_a_simulation_count_nothing_and_cost_no_recorder() {
         let counters = Counters::noop();
-        counters.calls.add(CallOutcome::Refused);
+        counters.call_ended(200, false);
         counters.alarm("link-over-limit");
-        counters.call_setup_seconds.record(1.0);
+        counters.call_answered(1_000);
         assert!(counters.recorder.is_none());
     }
 }

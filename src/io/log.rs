@@ -8,7 +8,6 @@ use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::engine::effects::{CallRecord, Note};
-use crate::metrics::Counters;
 
 /// Level and targets, as `tracing-subscriber` spells them; info when it is not set.
 pub const LEVEL_VARIABLE: &str = "EMCC_LOG";
@@ -46,12 +45,11 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
     EnvFilter::try_new(if level.is_empty() { "info" } else { level }).map_err(|_| LogError::Level)
 }
 
-/// Writes one note, and counts it when it is an alarm.
-pub fn write(note: &Note, counters: &Counters) {
+/// Writes one note. Counting it was its author's part.
+pub fn write(note: &Note) {
     match note {
         Note::CallEnded(record) => write_call(record),
         Note::Alarm { what, call_id, detail } => {
-            counters.alarm(what);
             tracing::warn!(call_id = text(call_id.as_ref()), detail = %detail.escape_debug(), "{what}");
         }
         Note::Debug { what, call_id } => tracing::debug!(call_id = text(call_id.as_ref()), "{what}"),
@@ -105,7 +103,7 @@ mod tests {
             .flatten_event(true)
             .finish();
         tracing::subscriber::with_default(subscriber, || {
-            notes.iter().for_each(|note| write(note, &Counters::noop()));
+            notes.iter().for_each(write);
         });
         let bytes = page.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -28,7 +28,7 @@ pub struct Setup<D> {
     /// The node's clock.
     pub clock: Clock,
     /// What the rim counts.
-    pub counters: Arc<Counters>,
+    pub counters: Counters,
     /// Seed of the connection tables' hashes: random in service.
     pub seed: u64,
 }

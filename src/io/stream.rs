@@ -204,7 +204,7 @@ impl<D: Driver> Worker<D> {
                 }
                 Err(NoPlace::Exists) => {}
                 Err(NoPlace::TooMany) => {
-                    self.shared.counters.stream_events.add(StreamEvent::TooMany);
+                    self.shared.counters.stream(StreamEvent::TooMany);
                     return Err(NotQueued);
                 }
             }
@@ -248,19 +248,19 @@ pub(super) async fn accept<D: Driver>(worker: Rc<Worker<D>>, socket: TcpListener
         };
         let remote = canonical(remote);
         if !shared.driver.is_neighbour(Transport::Tcp, remote) {
-            shared.counters.stream_events.add(StreamEvent::Stranger);
+            shared.counters.stream(StreamEvent::Stranger);
             continue;
         }
         if !shared.streams.admit(remote.ip()) {
-            shared.counters.stream_events.add(StreamEvent::TooMany);
+            shared.counters.stream(StreamEvent::TooMany);
             continue;
         }
         match Place::take(shared, listener, remote, Some(remote.ip())) {
             Ok((place, queue)) => {
-                shared.counters.stream_events.add(StreamEvent::Accepted);
+                shared.counters.stream(StreamEvent::Accepted);
                 tokio::task::spawn_local(carry(Rc::clone(&worker), stream, place, queue));
             }
-            Err(_) => shared.counters.stream_events.add(StreamEvent::TooMany),
+            Err(_) => shared.counters.stream(StreamEvent::TooMany),
         }
     }
 }
@@ -271,11 +271,11 @@ async fn connect<D: Driver>(worker: Rc<Worker<D>>, place: Place<D>, queue: mpsc:
     let connecting = async { sockets::outgoing(local?).ok()?.connect(remote).await.ok() };
     match timeout(CONNECT, connecting).await {
         Ok(Some(stream)) => {
-            worker.shared.counters.stream_events.add(StreamEvent::Connected);
+            worker.shared.counters.stream(StreamEvent::Connected);
             carry(worker, stream, place, queue).await;
         }
         _ => {
-            worker.shared.counters.stream_events.add(StreamEvent::ConnectFailed);
+            worker.shared.counters.stream(StreamEvent::ConnectFailed);
             drop(place);
             give_up(&worker, queue, None);
         }
@@ -305,7 +305,7 @@ async fn carry<D: Driver>(
         // Nothing more is queued from here on. The other end may still read: answers to what it sent before it
         // stopped sending, and the refusal of what could not be framed.
         drop(place);
-        worker.shared.counters.stream_events.add(end);
+        worker.shared.counters.stream(end);
         if may_finish {
             // However it ends, the connection is over; the queue tells what was not written.
             let _ = timeout(WRITE, writer).await;

@@ -134,7 +134,7 @@ impl World {
             workers,
             driver: Arc::new(driver),
             clock: Clock::start(),
-            counters: Arc::new(counters),
+            counters,
             seed: 7,
         });
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -389,7 +389,7 @@ fn a_node_that_cannot_have_one_address_takes_none() {
         workers: 1,
         driver: Arc::new(driver),
         clock: Clock::start(),
-        counters: Arc::new(crate::metrics::Counters::noop()),
+        counters: crate::metrics::Counters::noop(),
         seed: 7,
     });
     assert_eq!(error.err(), Some(StartError::InUse(taken)));

@@ -198,7 +198,7 @@ fn turn<D: Driver>(worker: &Rc<Worker<D>>, datagrams: &Datagrams, listener: u16)
     worker.turn(|feed| {
         for datagram in (0..taken).filter_map(|place| inbox.datagram(place)) {
             if datagram.is_truncated {
-                worker.shared.counters.messages_dropped.add(DropReason::Truncated);
+                worker.shared.counters.dropped(DropReason::Truncated);
                 continue;
             }
             let flow = Flow { transport: Transport::Udp, listener, remote: datagram.from, connection: 0 };

@@ -21,6 +21,8 @@ use crate::timer::{SLOT_MS, Wheel};
 
 /// Rounds of "a send failed, the driver sends elsewhere" in one batch; more wait for the next slot.
 const ROUNDS_MAX: usize = 8;
+/// More than this should not leave as a datagram when the path is not known (RFC 3261 section 18.1.1).
+const LARGE_DATAGRAM_BYTES: usize = 1_300;
 /// A worker's scratch that replaces one lost in a panic draws its identifiers this far away.
 const STREAM_STEP: u64 = 1 << 16;
 
@@ -28,7 +30,7 @@ const STREAM_STEP: u64 = 1 << 16;
 pub(super) struct Shared<D> {
     pub(super) driver: Arc<D>,
     pub(super) clock: Clock,
-    pub(super) counters: Arc<Counters>,
+    pub(super) counters: Counters,
     pub(super) streams: Streams,
     /// Local addresses by listener, as they were bound.
     pub(super) local: Vec<SocketAddr>,
@@ -124,7 +126,7 @@ impl<D: Driver> Worker<D> {
                 state.wheel.push(deadline, hint);
             }
             for note in effects.notes.drain(..) {
-                log::write(&note, &self.shared.counters);
+                log::write(&note);
             }
             self.send(&effects, state, now);
             effects.clear();
@@ -157,11 +159,13 @@ impl<D: Driver> Worker<D> {
             rest = after;
             let listener = usize::from(flow.listener);
             let mut fails = |send: &Send| {
-                self.shared.counters.send_failures.add(flow.transport);
+                self.shared.counters.send_failed(flow.transport);
                 state.failed.extend(send.transaction);
             };
             match (flow.transport, self.sockets.get(listener), state.backlogs.get_mut(listener)) {
                 (Transport::Udp, Some(Some(socket)), Some(backlog)) => {
+                    let large = run.iter().filter(|send| send.bytes.len() > LARGE_DATAGRAM_BYTES).count();
+                    (0..large).for_each(|_| self.shared.counters.large_datagram());
                     socket.flush(run, &effects.arena, backlog, now.moment, &mut fails);
                 }
                 (Transport::Tcp, Some(None), _) => {
@@ -208,7 +212,7 @@ impl<D: Driver> Feed<'_, D> {
 
     /// A message the rim took on and could not send.
     pub(super) fn not_sent(&mut self, transport: Transport, transaction: Option<TransactionKey>) {
-        self.shared.counters.send_failures.add(transport);
+        self.shared.counters.send_failed(transport);
         if let Some(key) = transaction {
             self.input(Input::Failed(key));
         }
@@ -224,7 +228,7 @@ impl<D: Driver> Feed<'_, D> {
         if catch_unwind(AssertUnwindSafe(|| work(driver, scratch, self.now))).is_ok() {
             return;
         }
-        self.shared.counters.messages_dropped.add(DropReason::Panic);
+        self.shared.counters.dropped(DropReason::Panic);
         let mut effects = mem::take(D::effects(scratch));
         effects.arena.truncate(arena);
         effects.sends.truncate(sends);

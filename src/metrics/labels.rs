@@ -1,9 +1,10 @@
 //! Label values, as closed lists: a number, a name or a Call-ID of a message never becomes one.
 
 use crate::neighbour::Transport;
+use crate::sip::Method;
 
 /// A closed list of values of one label.
-pub trait Label: Copy + Sized + 'static {
+pub(crate) trait Label: Copy + Sized + 'static {
     /// The label's name.
     const KEY: &'static str;
     /// Every value, each at its own [`Self::place`].
@@ -18,7 +19,7 @@ macro_rules! label {
     ($(#[$doc:meta])* $name:ident, $key:literal, $($(#[$value_doc:meta])* $value:ident = $text:literal,)+) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name {
+        pub(crate) enum $name {
             $($(#[$value_doc])* $value,)+
         }
 
@@ -55,58 +56,55 @@ label! {
     Stranger = "stranger",
     /// SIP, but not so that it could be answered.
     Malformed = "malformed",
-    /// Longer than a message may be.
-    Oversize = "oversize",
     /// A datagram longer than the buffer.
     Truncated = "truncated",
     /// Handling it failed inside this node.
     Panic = "panic",
     /// A response no transaction waits for.
     Stray = "stray",
-    /// A table was full.
-    Busy = "busy",
 }
 
-label! {
-    /// Method of a request.
-    MethodLabel, "method",
-    /// INVITE.
-    Invite = "INVITE",
-    /// ACK.
-    Ack = "ACK",
-    /// BYE.
-    Bye = "BYE",
-    /// CANCEL.
-    Cancel = "CANCEL",
-    /// OPTIONS.
-    Options = "OPTIONS",
-    /// REGISTER.
-    Register = "REGISTER",
-    /// PRACK.
-    Prack = "PRACK",
-    /// UPDATE.
-    Update = "UPDATE",
-    /// INFO.
-    Info = "INFO",
-    /// SUBSCRIBE.
-    Subscribe = "SUBSCRIBE",
-    /// NOTIFY.
-    Notify = "NOTIFY",
-    /// REFER.
-    Refer = "REFER",
-    /// MESSAGE.
-    Message = "MESSAGE",
-    /// PUBLISH.
-    Publish = "PUBLISH",
-    /// Any other, together.
-    Other = "other",
-}
-
-impl MethodLabel {
-    /// The label of a method by its name, whose case matters (RFC 3261 section 7.1).
-    #[must_use]
-    pub fn of(method: &str) -> Self {
-        Self::ALL.iter().copied().find(|label| label.text() == method).unwrap_or(Self::Other)
+impl Label for Method {
+    const KEY: &'static str = "method";
+    const ALL: &'static [Self] = &[
+        Self::Ack,
+        Self::Bye,
+        Self::Cancel,
+        Self::Info,
+        Self::Invite,
+        Self::Message,
+        Self::Notify,
+        Self::Options,
+        Self::Prack,
+        Self::Publish,
+        Self::Refer,
+        Self::Register,
+        Self::Subscribe,
+        Self::Update,
+        Self::Other,
+    ];
+    fn text(self) -> &'static str {
+        match self {
+            Self::Ack => "ACK",
+            Self::Bye => "BYE",
+            Self::Cancel => "CANCEL",
+            Self::Info => "INFO",
+            Self::Invite => "INVITE",
+            Self::Message => "MESSAGE",
+            Self::Notify => "NOTIFY",
+            Self::Options => "OPTIONS",
+            Self::Prack => "PRACK",
+            Self::Publish => "PUBLISH",
+            Self::Refer => "REFER",
+            Self::Register => "REGISTER",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Update => "UPDATE",
+            // A method nobody knows must not become a label of its own.
+            Self::Other => "other",
+        }
+    }
+    fn place(self) -> usize {
+        self as usize
     }
 }
 
@@ -129,8 +127,7 @@ label! {
 
 impl ResponseClass {
     /// The class of a status code from 100 to 699; others count as the nearest.
-    #[must_use]
-    pub fn of(status: u16) -> Self {
+    pub(crate) fn of(status: u16) -> Self {
         match status {
             0..=199 => Self::Provisional,
             200..=299 => Self::Success,
@@ -147,51 +144,63 @@ label! {
     CallOutcome, "outcome",
     /// A 2xx went back.
     Answered = "answered",
-    /// This node refused it.
-    Refused = "refused",
-    /// Every next hop failed, or the last refused it.
+    /// Refused here or elsewhere, or every next hop failed.
     Failed = "failed",
     /// The caller gave up.
     Cancelled = "cancelled",
 }
 
 label! {
-    /// Why this node refused a call.
-    RefusalReason, "reason",
-    /// The request is not well formed.
-    Malformed = "malformed",
+    /// Status this node refused a request with.
+    RefusalStatus, "status",
+    /// Not well formed.
+    BadRequest = "400",
+    /// Blocked, or not allowed for that caller.
+    Forbidden = "403",
     /// No pattern matches.
-    NoMatch = "no_match",
-    /// Only the beginning of a pattern matches.
-    Incomplete = "incomplete",
-    /// A pattern blocks the number.
-    Blocked = "blocked",
-    /// No device of this cluster, or nobody logged in.
-    UnknownCaller = "unknown_caller",
-    /// The target is no gateway of this cluster (P-12).
-    NotAGateway = "not_a_gateway",
-    /// No codec is left (M-1).
-    NoCodec = "no_codec",
-    /// The link has no room.
-    LinkFull = "link_full",
-    /// PSTN access is not active.
-    PstnAccessInactive = "pstn_access_inactive",
-    /// No member of the route list resolves.
-    NoRoute = "no_route",
-    /// Every next hop failed without an answer.
-    HopsExhausted = "hops_exhausted",
-    /// No media port is free.
-    PortsExhausted = "ports_exhausted",
-    /// Max-Forwards is spent or the call came back.
-    Loop = "loop",
-    /// An extension or scheme this node does not know.
-    Unsupported = "unsupported",
-    /// A table is full or the node overloaded.
-    Busy = "busy",
-    /// The node is draining.
-    Draining = "draining",
+    NotFound = "404",
+    /// Not a method for that target.
+    MethodNotAllowed = "405",
+    /// Nobody answered in time.
+    RequestTimeout = "408",
+    /// The message is too long.
+    TooLarge = "413",
+    /// Unknown scheme.
+    UnsupportedScheme = "416",
+    /// Unknown extension.
+    BadExtension = "420",
+    /// No such call.
+    NoSuchCall = "481",
+    /// Max-Forwards is spent.
+    TooManyHops = "483",
+    /// Only the beginning of a number.
+    Incomplete = "484",
+    /// Cancelled.
+    Terminated = "487",
+    /// No codec or no bandwidth.
+    NotAcceptable = "488",
+    /// Nothing resolves or every next hop failed.
+    ServerError = "500",
+    /// Unknown method.
+    NotImplemented = "501",
+    /// Busy or draining.
+    Unavailable = "503",
+    /// Another version of SIP.
+    Version = "505",
+    /// The head is too long.
+    HeadTooLarge = "513",
+    /// A mandatory precondition cannot be met.
+    PreconditionFailure = "580",
     /// Any other, together.
     Other = "other",
+}
+
+impl RefusalStatus {
+    /// The label of a status code.
+    pub(crate) fn of(status: u16) -> Self {
+        let text = |label: &Self| label.text().parse() == Ok(status);
+        Self::ALL.iter().copied().find(text).unwrap_or(Self::Other)
+    }
 }
 
 label! {
@@ -207,8 +216,8 @@ label! {
     Adjusted = "adjusted",
     /// Given back.
     Released = "released",
-    /// Released because the remote cluster fell silent (V-4).
-    Lost = "lost",
+    /// To be changed, without room for it.
+    NotAdjusted = "not_adjusted",
 }
 
 label! {
@@ -217,7 +226,7 @@ label! {
     /// One was sent.
     Sent = "sent",
     /// One, or the answer to ours, was received.
-    Received = "received",
+    Heard = "heard",
     /// A remote cluster was silent for two intervals (V-4).
     Lost = "lost",
 }
@@ -272,10 +281,10 @@ mod tests {
     fn every_value_stands_at_its_own_place_with_its_own_text() {
         holds::<Transport>();
         holds::<DropReason>();
-        holds::<MethodLabel>();
+        holds::<Method>();
         holds::<ResponseClass>();
         holds::<CallOutcome>();
-        holds::<RefusalReason>();
+        holds::<RefusalStatus>();
         holds::<AdmissionOutcome>();
         holds::<KeepaliveEvent>();
         holds::<ReloadOutcome>();

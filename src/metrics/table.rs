@@ -49,8 +49,15 @@ const fn gauge(name: &'static str, unit: &'static str, labels: &'static str, hel
 /// Every metric of the node.
 pub const METRICS: &[Metric] = &[
     counter("emcc_sip_messages_received_total", "messages", "transport", "SIP messages received."),
-    counter("emcc_sip_messages_dropped_total", "messages", "reason", "Messages dropped without an effect."),
-    counter("emcc_sip_requests_total", "requests", "method", "Requests received."),
+    counter(
+        "emcc_sip_messages_dropped_total",
+        "messages",
+        "reason",
+        "Messages not served: dropped, or refused for their form.",
+    ),
+    counter("emcc_sip_trailing_octets_total", "messages", "", "Datagrams that held more than their message."),
+    counter("emcc_sip_requests_received_total", "requests", "method", "Requests received."),
+    counter("emcc_sip_requests_sent_total", "requests", "method", "Requests sent, repetitions left out."),
     counter("emcc_sip_responses_received_total", "responses", "class", "Responses received."),
     counter("emcc_sip_responses_sent_total", "responses", "class", "Responses sent."),
     counter(
@@ -63,11 +70,13 @@ pub const METRICS: &[Metric] = &[
     counter("emcc_sip_send_failures_total", "messages", "transport", "Messages that could not be sent."),
     counter("emcc_sip_large_datagrams_sent_total", "messages", "", "Datagrams sent with more than 1300 bytes of SIP."),
     counter("emcc_stream_events_total", "connections", "event", "What became of TCP connections."),
-    counter("emcc_calls_total", "calls", "outcome", "Calls decided."),
-    counter("emcc_refusals_total", "calls", "reason", "Calls this node refused."),
+    counter("emcc_calls_total", "calls", "outcome", "Calls that are over."),
+    counter("emcc_refusals_total", "requests", "status", "Requests this node refused."),
+    counter("emcc_codec_refusals_total", "calls", "", "Calls refused because region policy left no codec."),
     counter("emcc_emergency_calls_total", "calls", "", "Emergency calls begun."),
     counter("emcc_emergency_over_limit_total", "calls", "", "Emergency calls let through above a link's bandwidth."),
     counter("emcc_hops_tried_total", "requests", "", "Next hops a request was sent to."),
+    counter("emcc_hops_failed_total", "requests", "", "Next hops that were silent or could not be reached."),
     counter("emcc_hops_failed_over_total", "requests", "", "Next hops that failed and were followed by another."),
     counter("emcc_admissions_total", "reservations", "outcome", "Decisions of bandwidth admission."),
     counter("emcc_keepalives_total", "keepalives", "event", "Keepalives of RSVP trunks."),
