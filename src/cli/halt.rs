@@ -9,7 +9,9 @@ use emcc_policies::login::compatibility::Impossible;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::node::Fault;
 use crate::config::Problem;
+use crate::io::log::LogError;
 
 const EXIT_WRONG: u8 = 1;
 const EXIT_USAGE: u8 = 2;
@@ -35,6 +37,12 @@ pub(super) enum Halt {
     Impossible(Impossible),
     /// A login was to be checked against data as well.
     LoginData,
+    /// The log cannot be opened as the environment says.
+    Log(LogError),
+    /// The node did not start.
+    Start(Fault),
+    /// The system does not let the process wait for signals.
+    System(io::Error),
     /// Standard output or standard error is gone.
     Output(io::Error),
 }
@@ -55,9 +63,9 @@ impl Halt {
             | Self::UnknownCaller(_)
             | Self::UnknownSource(_)
             | Self::Impossible(_) => EXIT_WRONG,
-            Self::LoginData => EXIT_USAGE,
-            Self::ConfigurationUnread(_) | Self::Unread(..) => EXIT_OUT_OF_REACH,
-            Self::Output(_) => EXIT_INTERNAL,
+            Self::LoginData | Self::Log(LogError::Level) => EXIT_USAGE,
+            Self::ConfigurationUnread(_) | Self::Unread(..) | Self::Start(_) => EXIT_OUT_OF_REACH,
+            Self::Log(LogError::Open) | Self::System(_) | Self::Output(_) => EXIT_INTERNAL,
         }
     }
 
@@ -87,6 +95,9 @@ impl Halt {
             Self::LoginData => "login checks that need data (C-9: --config, --device, --user) are not part of this \
                                 version; leave them out to judge versions and security modes"
                 .into(),
+            Self::Log(error) => error.to_string(),
+            Self::Start(fault) => fault.to_string(),
+            Self::System(error) => format!("the system does not let the node run: {error}"),
             Self::Output(error) => format!("what was found cannot be written: {error}"),
         }
     }

@@ -6,6 +6,8 @@
 pub mod check;
 mod explain;
 mod halt;
+mod node;
+mod run;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -29,11 +31,20 @@ const EXIT_CODES: &str =
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the node: SIGHUP reloads, SIGTERM drains, a second SIGTERM stops
+    Run(Run),
     /// Say every mistake of a configuration at once: where, what, and how to mend it
     Check(Check),
     /// Say what would be decided and why, without a call
     #[command(subcommand)]
     Explain(explain::Question),
+}
+
+#[derive(Args)]
+struct Run {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
 }
 
 #[derive(Args)]
@@ -53,6 +64,7 @@ struct Check {
 #[must_use]
 pub fn start() -> ExitCode {
     ExitCode::from(match Arguments::parse().command {
+        Command::Run(Run { config }) => run::run(&config).map_or_else(|halt| complain(&halt), |()| 0),
         Command::Check(Check { config, json, offline }) => {
             check::run(&config, json, offline).unwrap_or_else(|error| complain(&Halt::Output(error)))
         }
