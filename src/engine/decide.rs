@@ -5,16 +5,16 @@ use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::Digits;
 use emcc_policies::emergency::{Alarm, Called};
 use emcc_policies::moment::Civil;
-use emcc_policies::pstn_access::{self, Arrival, ClusterId, NamedPhone, TrunkSide};
+use emcc_policies::pstn_access::{self, Arrival, NamedPhone};
 use emcc_policies::region;
-use emcc_policies::route::{self, Caller, LocalRouteGroups, NoRoute, PeerId, PeerKind};
+use emcc_policies::route::{self, Caller, DevicePoolId, LocalRouteGroups, NoRoute, PeerId, PeerKind};
 use emcc_policies::search_space::{CssId, PatternId, SearchSpace, Target as RowTarget, of_emcc_phone, of_phone};
 use emcc_policies::trail::{CssPart, Step, Trail};
 use smallvec::SmallVec;
 
 use super::effects::Party;
 use super::reject::Refusal;
-use crate::config::plan::{DeviceId, DevicePoolId, Plan, RemoteClusterId, SessionId, Side, UserId};
+use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
 use crate::neighbour::Address;
 
 /// Where an INVITE came from.
@@ -231,7 +231,7 @@ impl Decision {
         let named = question.device.map(|name| std::str::from_utf8(name).unwrap_or_default());
         let phone = match named {
             None => NamedPhone::Missing,
-            Some(name) => match plan.device_by_name(name) {
+            Some(name) => match plan.device_named(name) {
                 None => NamedPhone::Unknown,
                 Some(id) => {
                     self.device = Some(id);
@@ -242,17 +242,12 @@ impl Decision {
         let arrival = Arrival {
             on_selected_trunk: true,
             profile_active: plan.profile.pstn_access,
-            remote_active: plan.remote(remote).is_some_and(|remote| remote.services.pstn_access),
+            remote_active: plan.remote_cluster(remote).is_some_and(|remote| remote.services.pstn_access),
             phone,
-            sender: ClusterId(u32::from(remote.0)),
+            sender: remote,
             emergency: emergency.is_some(),
         };
-        let trunk = TrunkSide {
-            setting: plan.feature.pstn_access_css,
-            css: plan.trunk.css,
-            device_pool: plan.trunk.device_pool,
-        };
-        let choice = match pstn_access::accept(&arrival, &trunk, &mut self.trail) {
+        let choice = match pstn_access::accept(&arrival, &plan.trunk, &mut self.trail) {
             Ok(choice) => choice,
             Err(refusal) => {
                 self.refusal = Some(refusal.into());
@@ -270,9 +265,9 @@ impl Decision {
 
     /// The phone of a mark, as this cluster has it.
     fn known_phone(&mut self, plan: &Plan, name: &str, id: DeviceId) -> NamedPhone {
-        let session = plan.session_by_device(name).filter(|id| plan.session(*id).is_some());
+        let session = plan.session_on(name).filter(|id| plan.session(*id).is_some());
         let home = session.and_then(|id| match plan.session(id)?.side {
-            Side::Visiting { home } => Some(ClusterId(u32::from(home.0))),
+            Side::Visiting { home } => Some(home),
             Side::Home { .. } => None,
         });
         if home.is_some() {
@@ -280,7 +275,7 @@ impl Decision {
         }
         let device = plan.device(id);
         NamedPhone::Known {
-            device_pool: device.and_then(|device| device.device_pool),
+            device_pool: device.map(|device| device.device_pool),
             css: device.and_then(|device| device.css),
             logged_in: home,
         }
@@ -341,19 +336,19 @@ impl Decision {
     /// goes before an EMCC session.
     fn find_caller(&mut self, plan: &Plan, question: &Question<'_>) {
         if let Some(name) = question.device.and_then(|name| std::str::from_utf8(name).ok()) {
-            if let Some(session) = plan.session_by_device(name).filter(|id| plan.is_home(*id)) {
+            if let Some(session) = plan.session_on(name).filter(|id| plan.is_home(*id)) {
                 return self.roaming(plan, session);
             }
-            if let Some(device) = plan.device_by_name(name) {
+            if let Some(device) = plan.device_named(name) {
                 return self.ordinary(plan, device, None);
             }
         }
         for number in question.numbers.iter().flatten() {
-            if let Some(device) = plan.device_by_number(number) {
+            if let Some(device) = plan.device_with_number(number.as_str()) {
                 return self.ordinary(plan, device, Some(number));
             }
-            let Some(user) = plan.user_by_number(number) else { continue };
-            if let Some(session) = plan.session_of_user(user).filter(|id| plan.is_home(*id)) {
+            let Some(user) = plan.user_with_number(number.as_str()) else { continue };
+            if let Some(session) = plan.session_of(user).filter(|id| plan.is_home(*id)) {
                 return self.roaming(plan, session);
             }
             self.user = Some(user);
@@ -368,11 +363,11 @@ impl Decision {
         self.role = Role::Home;
         self.session = Some(id);
         let Some(session) = plan.session(id) else { return };
-        let Side::Home { visiting, device_pool } = session.side else { return };
+        let Side::Home { user: owner, visiting, device_pool, .. } = session.side else { return };
         self.link = Some(visiting);
         self.device_pool = device_pool;
-        self.user = Some(session.user);
-        let user = plan.user(session.user);
+        self.user = Some(owner);
+        let user = plan.user(owner);
         let adjunct = device_pool.and_then(|pool| plan.device_pool(pool)).and_then(|pool| pool.adjunct_css);
         let (line, emcc) = (user.and_then(|user| user.line_css), user.and_then(|user| user.emcc_css));
         let parts = [(CssPart::Adjunct, adjunct), (CssPart::Line, line), (CssPart::Emcc, emcc)];
@@ -383,9 +378,9 @@ impl Decision {
     fn ordinary(&mut self, plan: &Plan, id: DeviceId, number: Option<&Digits>) {
         self.device = Some(id);
         let Some(device) = plan.device(id) else { return };
-        self.device_pool = device.device_pool;
-        let number = number.or_else(|| device.directory_numbers.first());
-        self.user = number.and_then(|number| plan.user_by_number(number));
+        self.device_pool = Some(device.device_pool);
+        let number = number.map(Digits::as_str).or_else(|| device.directory_numbers.first().map(AsRef::as_ref));
+        self.user = number.and_then(|number| plan.user_with_number(number));
         let line = self.user.and_then(|user| plan.user(user)).and_then(|user| user.line_css);
         self.search_with(&[(CssPart::Line, line), (CssPart::Device, device.css)], of_phone(line, device.css));
     }
@@ -441,8 +436,8 @@ impl Decision {
         let (to, addresses, is_gateway) = match hop.to {
             route::NextHop::TrunkToVisiting => {
                 let Some(link) = self.link else { return };
-                let Some(remote) = plan.remote(link) else { return };
-                (NextHop::Remote(link), &remote.trunk, false)
+                let Some(remote) = plan.remote_cluster(link) else { return };
+                (NextHop::Remote(link), &remote.addresses, false)
             }
             route::NextHop::Peer(id) => {
                 let Some(peer) = plan.peer(id) else { return };
@@ -465,10 +460,10 @@ impl Decision {
             .and_then(|id| plan.dial_plan.row(id))
             .is_some_and(|row| matches!(row.target, RowTarget::DirectoryNumber { .. }));
         let called = self.next_hops.first().and_then(|hop| hop.called).unwrap_or(called);
-        if !is_number || plan.device_by_number(&called).is_some() {
+        if !is_number || plan.device_with_number(called.as_str()).is_some() {
             return;
         }
-        let session = plan.user_by_number(&called).and_then(|user| plan.session_of_user(user));
+        let session = plan.user_with_number(called.as_str()).and_then(|user| plan.session_of(user));
         let Some(session) = session.filter(|id| plan.is_home(*id)) else { return };
         if let Some(Side::Home { visiting, .. }) = plan.session(session).map(|session| session.side) {
             self.link = Some(visiting);

@@ -80,7 +80,6 @@ impl Turn<'_> {
         if let Some(server) = launch.server {
             self.engine.transactions.with(&server, |row| row.partner = Some(key));
         }
-        self.engine.counters.request_out(launch.method);
         self.effects.send(flow, range, Some(key));
         true
     }
@@ -127,7 +126,7 @@ impl Turn<'_> {
         let Some(server) = server else {
             return self.fail_with(key, Reject::Refusal(super::reject::Refusal::Cancelled));
         };
-        self.engine.counters.hop_tried();
+        self.engine.counters.hops_tried.increment(1);
         let Some(flow) = self.running.way(next.address, out.caller.listener) else {
             return self.after(key, client, Failure::Unreachable, None);
         };

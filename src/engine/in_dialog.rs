@@ -12,6 +12,7 @@ use super::forward::{self, Launch, is_neighbour};
 use super::media::{Body, Rates, ask};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
+use crate::metrics::{AdmissionOutcome, ResponseClass};
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX, PASSES_MAX};
 use crate::neighbour::{Address, Flow, Transport};
 use crate::dialog::{self, Towards};
@@ -75,7 +76,6 @@ impl Turn<'_> {
         }
         let Some(flow) = self.way_on(&found, &request) else { return };
         let range = self.write_on(&request, flow, &body, None);
-        self.engine.counters.request_out(Method::Ack);
         self.effects.send(flow, range, None);
         if body.is_refused() {
             self.end_both(found.key, "an answer without a codec within the region's bit rate");
@@ -102,7 +102,7 @@ impl Turn<'_> {
             ..Reply::new(200)
         };
         if let Some(range) = reply.write(request.message, &mut self.effects.arena) {
-            self.engine.counters.response_out(200);
+            self.engine.counters.responses_sent.add(ResponseClass::of(200));
             self.effects.send(back, range, None);
         }
         let client = match call {
@@ -319,7 +319,7 @@ impl Turn<'_> {
         if !refused {
             return None;
         }
-        self.engine.counters.admission_refused();
+        self.engine.counters.admissions.add(AdmissionOutcome::Refused);
         Some(Refusal::LinkFull { precondition: shaped.has_mandatory_qos })
     }
 
@@ -390,7 +390,9 @@ impl Turn<'_> {
         }
         call.phase = Phase::Ended;
         let now = self.now.moment;
-        self.engine.counters.call_ended(call.status, by == EndedBy::Cancelled);
+        if call.answered_at.is_none() {
+            self.engine.counters.calls.add(if by == EndedBy::Cancelled { CallOutcome::Cancelled } else { CallOutcome::Failed });
+        }
         self.effects.notes.push(Note::CallEnded(Box::new(CallRecord {
             call_id: call.call_id.clone(),
             role: call.decision.role.word(),

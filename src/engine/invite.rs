@@ -15,6 +15,7 @@ use super::forward::Outgoing;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
+use crate::metrics::AdmissionOutcome;
 use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
 use crate::sip::reply::Reply;
@@ -47,7 +48,7 @@ impl Turn<'_> {
         }
         self.trying(&request);
         if decision.emergency {
-            self.engine.counters.emergency_call();
+            self.engine.counters.emergency_calls.increment(1);
         }
         self.decision_alarms(&plan, &decision, request.essentials.call_id);
         if let Some(refusal) = decision.refusal {
@@ -119,7 +120,6 @@ impl Turn<'_> {
         let mut body = self.shape(plan, decision, request.message, shaping, &mut trail);
         if body.is_refused() {
             if !decision.emergency {
-                self.engine.counters.codec_refused();
                 return Err(Reject::Refusal(Refusal::NoCodecLeft));
             }
             self.alarm("emergency offer without a codec within the region", request.essentials.call_id);
@@ -135,7 +135,7 @@ impl Turn<'_> {
         let (grant, hint) = match reserved {
             Some(Ok(granted)) => granted,
             Some(Err(_)) => {
-                self.engine.counters.admission_refused();
+                self.engine.counters.admissions.add(AdmissionOutcome::Refused);
                 let precondition = body.shaped().is_some_and(|shaped| shaped.has_mandatory_qos);
                 return Err(Reject::Refusal(Refusal::LinkFull { precondition }));
             }
@@ -145,10 +145,14 @@ impl Turn<'_> {
             self.effects.hints.push((at, Hint::Link(slot)));
         }
         if decision.policy != RsvpPolicy::None {
-            self.engine.counters.admission_granted(grant.audio_reserved);
+            self.engine.counters.admissions.add(if grant.audio_reserved {
+                AdmissionOutcome::Granted
+            } else {
+                AdmissionOutcome::BestEffort
+            });
         }
         if grant.over_limit_kbps > 0 {
-            self.engine.counters.emergency_over_limit();
+            self.engine.counters.emergency_over_limit.increment(1);
             self.alarm("emergency call admitted above the link's limit", request.essentials.call_id);
         }
         if grant.video == Video::Refused && body.shaped().is_some() {
@@ -261,7 +265,7 @@ impl Turn<'_> {
         if let Some((slot, held)) = booking
             && self.engine.links.release(slot, held)
         {
-            self.engine.counters.admission_released();
+            self.engine.counters.admissions.add(AdmissionOutcome::Released);
         }
     }
 

@@ -7,6 +7,7 @@ use emcc_policies::keepalive::{Heard, PeerEpoch};
 use super::Turn;
 use super::effects::{Note, Party};
 use super::forward::Launch;
+use crate::metrics::{AdmissionOutcome, KeepaliveEvent};
 use crate::config::plan::Neighbour;
 use super::running::{Local, Running};
 use crate::neighbour::Flow;
@@ -43,7 +44,7 @@ impl Turn<'_> {
             method: Method::Options,
         };
         if self.launch(key, flow, range, launch) {
-            self.engine.counters.keepalive_sent();
+            self.engine.counters.keepalives.add(KeepaliveEvent::Sent);
         }
     }
 
@@ -69,7 +70,7 @@ impl Turn<'_> {
 
     /// Anything that counts as heard: a marked OPTIONS, or a final response to one of ours.
     pub(crate) fn keepalive_heard(&mut self, slot: u16, message: &Message<'_>) {
-        self.engine.counters.keepalive_heard();
+        self.engine.counters.keepalives.add(KeepaliveEvent::Received);
         if self.engine.links.heard(slot, self.now.moment) == Heard::Back {
             self.effects.notes.push(Note::Alarm {
                 what: "remote cluster is back",
@@ -90,7 +91,10 @@ impl Turn<'_> {
 
     /// Two silent intervals: what is held with the remote cluster was released (V-4, V-6).
     pub(crate) fn link_lost(&mut self, slot: u16, released: Released) {
-        self.engine.counters.keepalive_lost();
+        self.engine.counters.keepalives.add(KeepaliveEvent::Lost);
+        for _ in 0..released.calls {
+            self.engine.counters.admissions.add(AdmissionOutcome::Lost);
+        }
         self.effects.notes.push(Note::Alarm {
             what: "remote cluster lost: its resources were released",
             call_id: None,

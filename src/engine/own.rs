@@ -3,6 +3,7 @@
 use super::Turn;
 use super::reject::{Refusal, Reject};
 use super::request::{ALLOW, Request};
+use crate::metrics::ResponseClass;
 use crate::sip::Method;
 use crate::sip::reply::Reply;
 use smallvec::{SmallVec, smallvec};
@@ -38,7 +39,7 @@ impl Turn<'_> {
         let back = self.response_flow(request.flow, request.essentials);
         // No transaction: the answer to a repeated OPTIONS is made again, and costs no row.
         if let Some(range) = written {
-            self.engine.counters.response_out(200);
+            self.engine.counters.responses_sent.add(ResponseClass::of(200));
             self.effects.send(back, range, None);
         }
     }

@@ -12,6 +12,7 @@ use super::hunt::{Failure, outward};
 use super::forward::Launch;
 use super::media::Body;
 use super::reject::{Refusal, Reject};
+use crate::metrics::{DropReason, ResponseClass};
 use crate::limits::LEGS_MAX;
 use crate::neighbour::Flow;
 use crate::sip::build;
@@ -42,14 +43,14 @@ enum Heed {
 impl Turn<'_> {
     /// One response from the network.
     pub(crate) fn response(&mut self, flow: Flow, message: &Message<'_>, status: u16) {
-        self.engine.counters.response_in(status);
+        self.engine.counters.responses_received.add(ResponseClass::of(status));
         let Ok(of) = essentials(message, Strictness::Lenient) else {
-            self.engine.counters.malformed();
+            self.engine.counters.messages_dropped.add(DropReason::Malformed);
             return;
         };
         let key = self.client_key(of.via.branch.unwrap_or_default(), of.cseq.token);
         let Some(heard) = self.hear(key, flow, status) else {
-            self.engine.counters.stray_response();
+            self.engine.counters.messages_dropped.add(DropReason::Stray);
             return;
         };
         if let Some(at) = heard.hint {
@@ -291,7 +292,7 @@ impl Turn<'_> {
             self.effects.hints.push((at, Hint::Call(call_key)));
         }
         if let Some(began) = began {
-            self.engine.counters.call_answered(now.since_ms(began));
+            self.engine.call_setup(now.since_ms(began));
         }
         if let Some(other) = other {
             self.cancel_client(other);
@@ -323,7 +324,7 @@ impl Turn<'_> {
         });
         match onward {
             Some(Onward::Try(next)) => {
-                self.engine.counters.failed_over();
+                self.engine.counters.hops_failed_over.increment(1);
                 self.hunt(call_key, next);
             }
             Some(Onward::Fail(best)) => self.fail(call_key, best),
@@ -434,13 +435,13 @@ impl Turn<'_> {
             Some((row.flow, row.timing.arm()))
         });
         let Some(Some((flow, hint))) = sent else {
-            self.engine.counters.retransmission_absorbed();
+            self.engine.counters.retransmissions_absorbed.increment(1);
             return;
         };
         if let Some(at) = hint {
             self.effects.hints.push((at, Hint::Transaction(key)));
         }
-        self.engine.counters.response_out(status);
+        self.engine.counters.responses_sent.add(ResponseClass::of(status));
         self.effects.send(flow, range, None);
     }
 

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::Turn;
 use super::effects::{Hint, Party, TransactionKey};
 use super::reject::{Refusal, Reject};
+use crate::metrics::{DropReason, MethodLabel};
 use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::reply::Reply;
@@ -34,27 +35,24 @@ impl Turn<'_> {
     /// One datagram or frame.
     pub(crate) fn message(&mut self, flow: Flow, bytes: &[u8], index: &mut Index) {
         let counters = &self.engine.counters;
-        counters.message_in(flow.transport == Transport::Tcp);
+        counters.messages_received.add(flow.transport);
         let Some(from) = self.running.plan.neighbour(flow.transport, flow.remote) else {
-            counters.dropped_stranger();
+            counters.messages_dropped.add(DropReason::Stranger);
             return;
         };
         let message = match scan(bytes, index) {
             Ok(message) => message,
             Err(broken) => return self.broken(flow, &broken),
         };
-        if message.trailing() > 0 {
-            counters.trailing_octets();
-        }
         let method = match message.start() {
             Start::Response { status, .. } => return self.response(flow, &message, status),
             Start::Request { method, .. } => method,
         };
-        counters.request_in(method);
+        counters.requests.add(MethodLabel::of(method.as_str()));
         let essentials = match essentials(&message, Strictness::default()) {
             Ok(essentials) => essentials,
             Err(why) => {
-                counters.malformed();
+                counters.messages_dropped.add(DropReason::Malformed);
                 return self.refuse_unseen(flow, &message, method, Reject::Malformed(why));
             }
         };
@@ -116,7 +114,7 @@ impl Turn<'_> {
             (resend && !row.response.is_empty()).then(|| (row.flow, row.response.clone()))
         });
         let Some(resend) = again else { return false };
-        self.engine.counters.retransmission_absorbed();
+        self.engine.counters.retransmissions_absorbed.increment(1);
         if let Some((flow, response)) = resend {
             self.effects.send_copy(flow, &response, None);
         }
@@ -200,11 +198,11 @@ impl Turn<'_> {
         let counters = &self.engine.counters;
         match broken.partial {
             Some(message) => {
-                counters.malformed();
+                counters.messages_dropped.add(DropReason::Malformed);
                 let method = message.method().unwrap_or(Method::Ack);
                 self.refuse_unseen(flow, &message, method, Reject::Malformed(broken.why));
             }
-            None => counters.not_sip(),
+            None => counters.messages_dropped.add(DropReason::NotSip),
         }
     }
 
@@ -234,7 +232,7 @@ impl Turn<'_> {
         why: Reject,
     ) -> Option<std::ops::Range<usize>> {
         let answer = why.answer();
-        self.engine.counters.refused(answer.status);
+        self.engine.counters.refusals.add(why.label());
         let tag = self.local_tag(message);
         let host_port = self.running.local(flow).map_or("-", |local| &*local.host_port);
         let mut headers: SmallVec<[(&str, &[u8]); 4]> = SmallVec::new();
