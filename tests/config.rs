@@ -170,7 +170,7 @@ fn what_is_written_wrongly_is_named_where_it_stands() {
             "discard_digits = \"PreDot\"",
             "discard_digits = §\"predot\"",
             "route_pattern[0].discard_digits",
-            "is no value",
+            "no discard",
         ),
         error(
             "directory_numbers = [\"5002\"]",
@@ -367,6 +367,77 @@ fn doubts_are_warnings_at_their_place() {
         warning("services = [\"emcc\", \"pstn-access\", ", "services = [\"emcc\", ", "emcc_session[0].visiting_cluster", "lack \"pstn-access\"").mark("visiting_cluster = §\"BR\""),
         warning("[emcc_template]\ndevice_pool = \"DP-HQ\"\n", "", "remote_cluster[0].id", "G-8").mark("id = §\"BR\""),
         warning("\"Standard Local Route Group\" = \"RG\"", "\"Standard Local Route Group\" = \"RG\", §\"LRG-X\" = \"RG\"", "device_pool[0].local_route_groups.LRG-X", "no route list has"),
+    ]);
+}
+
+#[test]
+fn patterns_are_held_against_the_syntax_and_each_other() {
+    each_gives_exactly_its_problem(&[
+        error("pattern = \"9.1!\"", "pattern = §\"9.1@\"", "route_pattern[2].pattern", "numbering plan"),
+        error("pattern = \"9.1!\"", "pattern = §\"9.1.2\"", "route_pattern[2].pattern", "second dot"),
+        error("pattern = \"9.1!\"", "pattern = §\"9[1\"", "route_pattern[2].pattern", "no closing bracket"),
+        error("pattern = \"9.1!\"", "pattern = §\"9[3-1]\"", "route_pattern[2].pattern", "no range"),
+        error("pattern = \"9.1!\"", "pattern = §\"\"", "route_pattern[2].pattern", "matches nothing"),
+        error("pattern = \"9.1!\"", "pattern = §\"?1\"", "route_pattern[2].pattern", "nothing before it"),
+        error("pattern = \"9.1!\"", "pattern = §91", "route_pattern[2].pattern", "an integer, not a string"),
+        error(
+            "",
+            "[[route_pattern]]\npattern = §\"91!\"\npartition = \"PT-Local\"\nroute_list = \"RL\"",
+            "route_pattern[3].pattern",
+            "matches the same numbers",
+        ),
+        error(
+            "",
+            "[[directory_number]]\npattern = \"[0-9]XXX\"\npartition = \"PT-Local\"\npeer = \"cc\"\n[[directory_number]]\npattern = §\"XXXX\"\npartition = \"PT-Local\"\npeer = \"cc\"",
+            "directory_number[2].pattern",
+            "matches the same numbers",
+        ),
+        error(
+            "",
+            "[[route_pattern]]\npattern = §\"9911\"\npartition = \"PT-Internal\"\nroute_list = \"RL\"",
+            "route_pattern[3].pattern",
+            "takes 9911 from the emergency pattern",
+        ),
+        error(
+            "",
+            "[[route_pattern]]\npattern = §\"11[2]\"\npartition = \"PT-Internal\"\nblock = true",
+            "route_pattern[3].pattern",
+            "takes 112 from the emergency pattern \"112\" in the search space CSS-Phone",
+        ),
+        error("peer = \"cc\"", "peer = \"cc\"\nintercom = true", "user[0].directory_number", "intercom line")
+            .mark("directory_number = §\"5001\""),
+        warning(
+            "originator_css = true\ncalled_mask = \"5XXX\"",
+            "originator_css = true\ncalled_mask = \"8XXX\"",
+            "translation_pattern[0].pattern",
+            "after ten passes",
+        )
+        .mark("pattern = §\"8XXX\""),
+        warning(
+            "directory_numbers = [\"5002\"]",
+            "directory_numbers = [\"5001\"]",
+            "user[0].directory_number",
+            "roaming user",
+        )
+        .mark("directory_number = §\"5001\""),
+        warning(
+            "",
+            "[[user]]\nid = \"bob\"\nline_css = \"CSS-Phone\"\ndirectory_number = §\"5001\"",
+            "user[1].directory_number",
+            "number of both",
+        ),
+        warning(
+            "name = \"CSS-Trunk\"\npartitions = [\"PT-Emergency\"]",
+            "name = §\"CSS-Trunk\"\npartitions = []",
+            "css[0].name",
+            "CSS-Trunk does not reach the emergency numbers 112, 9911",
+        ),
+        warning(
+            "name = \"CSS-Phone\"\npartitions = [\"PT-Internal\", \"PT-Emergency\", ",
+            "name = §\"CSS-Phone\"\npartitions = [\"PT-Internal\", ",
+            "css[1].name",
+            "does not reach the emergency numbers 112, 9911",
+        ),
     ]);
 }
 

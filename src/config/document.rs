@@ -7,55 +7,14 @@ use super::report::{At, Place};
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::{Digits, Pattern, Transform};
+use emcc_policies::location::{Field, Geolocation as Civic};
+use emcc_policies::login::{ClusterMode, Security, Version};
+use emcc_policies::pstn_access::PstnAccessCss;
 use emcc_policies::region::VariableRate;
+use emcc_policies::route::{Distribution, PeerKind};
 use std::net::{IpAddr, SocketAddr};
 
 pub(crate) type Text = At<String>;
-
-/// Version of a cluster's call control: what tables 5 to 8 compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version {
-    /// The number before the first dot, 12 in `12.5(1)`.
-    pub major: u16,
-    /// The number after it, 0 where there is none.
-    pub minor: u16,
-}
-
-/// Security mode of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SecurityMode {
-    /// Secure and non-secure phones.
-    Mixed,
-    /// Non-secure phones only.
-    NonSecure,
-}
-
-/// Security mode of a phone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PhoneMode {
-    /// Signalling over TLS.
-    Secure,
-    /// Signalling in the clear.
-    NonSecure,
-}
-
-/// What a neighbour inside the cluster is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PeerKind {
-    /// Has phones behind it; its device mark is believed.
-    CallControl,
-    /// Leads to the PSTN; its callers are never users or devices of this cluster.
-    Gateway,
-}
-
-/// Which CSS a call over the PSTN access trunk begins with (P-9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PstnAccessCss {
-    /// The inbound CSS of the EMCC trunk.
-    Trunk,
-    /// The device CSS of the phone when nobody is logged in on it over EMCC.
-    OriginalDevice,
-}
 
 /// What follows when a reservation is lost during a call (V-11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,13 +23,6 @@ pub enum MidCall {
     BestEffort,
     /// The call ends when the retries are used up.
     Fail,
-}
-
-/// Order in which a route group's members are tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Order {
-    TopDown,
-    Circular,
 }
 
 /// An intercluster service.
@@ -115,7 +67,7 @@ pub(crate) struct Document {
 pub(crate) struct Cluster {
     pub(crate) id: Option<Text>,
     pub(crate) version: Option<At<Version>>,
-    pub(crate) security_mode: Option<At<SecurityMode>>,
+    pub(crate) security_mode: Option<At<ClusterMode>>,
     pub(crate) max_phones: Option<At<u32>>,
 }
 
@@ -180,7 +132,7 @@ pub(crate) struct Peer {
 pub(crate) struct RemoteCluster {
     pub(crate) id: Text,
     pub(crate) version: Option<At<Version>>,
-    pub(crate) security_mode: Option<At<SecurityMode>>,
+    pub(crate) security_mode: Option<At<ClusterMode>>,
     pub(crate) fqdn: Option<Text>,
     pub(crate) trunk: Vec<At<Address>>,
     pub(crate) rsvp_trunk: Vec<At<Address>>,
@@ -208,13 +160,12 @@ impl RemoteCluster {
 
 pub(crate) struct Geolocation {
     pub(crate) name: Text,
-    /// Field number in the order of domain table 7.1 (G-1), and its value.
-    pub(crate) fields: Vec<(usize, Text)>,
+    pub(crate) location: Civic,
 }
 
 pub(crate) struct Filter {
     pub(crate) name: Text,
-    pub(crate) fields: Vec<At<usize>>,
+    pub(crate) fields: Vec<At<Field>>,
 }
 
 pub(crate) struct DevicePool {
@@ -262,7 +213,7 @@ pub(crate) struct RouteList {
 pub(crate) struct RouteGroup {
     pub(crate) name: Text,
     pub(crate) peers: Vec<Text>,
-    pub(crate) distribution: Option<At<Order>>,
+    pub(crate) distribution: Option<At<Distribution>>,
 }
 
 pub(crate) struct Codec {
@@ -274,7 +225,7 @@ pub(crate) struct Device {
     pub(crate) name: Text,
     pub(crate) css: Option<Text>,
     pub(crate) device_pool: Option<Text>,
-    pub(crate) security_mode: Option<At<PhoneMode>>,
+    pub(crate) security_mode: Option<At<Security>>,
     pub(crate) directory_numbers: Vec<Text>,
     pub(crate) geolocation: Option<Text>,
 }
@@ -292,6 +243,6 @@ pub(crate) struct Session {
     pub(crate) device: Text,
     pub(crate) visiting_cluster: Option<Text>,
     pub(crate) home_cluster: Option<Text>,
-    /// Field number (G-1) and its value, as the visiting cluster sent it.
-    pub(crate) geolocation: Vec<(usize, Text)>,
+    /// As the visiting cluster sent it.
+    pub(crate) geolocation: Option<Civic>,
 }

@@ -7,6 +7,7 @@
 mod address;
 mod check;
 mod document;
+pub mod plan;
 mod problem;
 mod reader;
 mod report;
@@ -17,6 +18,8 @@ mod words;
 
 pub use address::{Address, Transport};
 pub use check::Probe;
+pub use document::MidCall;
+pub use plan::Plan;
 pub use problem::{Problem, Severity};
 
 use std::path::Path;
@@ -38,17 +41,41 @@ impl Checked {
     }
 }
 
+/// A configuration that is right.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the engine runs on.
+    pub plan: Plan,
+    /// What its author should look at, sorted by file and position.
+    pub warnings: Vec<Problem>,
+}
+
 /// Checks a configuration file and all it includes. What passes here is what [`load`] accepts.
 #[must_use]
 pub fn check(path: &Path, probe: Probe) -> Checked {
     let source = source::read(path);
     let readable = source.readable;
-    Checked { problems: inspect(source, probe), readable }
+    Checked { problems: inspected(source, probe).1, readable }
 }
 
-fn inspect(source: source::Source, probe: Probe) -> Vec<Problem> {
-    if source.whole {
-        check::check(&source.document, probe, &source.report);
+/// Loads a configuration file and all it includes.
+///
+/// # Errors
+/// Every problem, warnings among them, if there is an error. A file that cannot be read is one problem on line 0.
+pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
+    match inspected(source::read(path), Probe::Offline) {
+        (Some(plan), warnings) => Ok(Loaded { plan, warnings }),
+        (None, problems) => Err(problems),
     }
-    source.report.into_problems()
+}
+
+/// The one way from files to a plan: no plan where there is an error.
+fn inspected(source: source::Source, probe: Probe) -> (Option<Plan>, Vec<Problem>) {
+    let source::Source { document, report, whole, .. } = source;
+    if whole {
+        check::check(&document, probe, &report);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let plan = (whole && !report.has_errors()).then(|| plan::build(&document, cores));
+    (plan, report.into_problems())
 }

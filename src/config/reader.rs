@@ -3,13 +3,13 @@
 use super::address::{address, advertised, socket_address};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, PatternKind, PatternRow,
-    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Text, Trunk,
-    User,
+    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Text, Trunk, User,
 };
 use super::report::{At, Place, Report};
 use super::section::{Section, nearest};
-use super::words::{self, GEOLOCATION_FIELDS};
+use super::words;
 use emcc_policies::digits::{Digits, Transform};
+use emcc_policies::location::{Field, Geolocation as Civic};
 use std::collections::HashMap;
 
 /// Most kilobits per second a link may be given.
@@ -185,7 +185,7 @@ fn read_cluster(mut section: Section<'_, '_>) -> Cluster {
     let cluster = Cluster {
         id: section.parsed("id", words::token),
         version: section.parsed("version", words::version),
-        security_mode: section.word("security_mode", words::SECURITY_MODES),
+        security_mode: section.word("security_mode", words::CLUSTER_MODES),
         max_phones: section.number("max_phones", 1..=60_000),
     };
     section.finish();
@@ -309,7 +309,7 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
     let id = section.parsed("id", words::token);
     let mut cluster = RemoteCluster {
         version: section.parsed("version", words::version),
-        security_mode: section.word("security_mode", words::SECURITY_MODES),
+        security_mode: section.word("security_mode", words::CLUSTER_MODES),
         fqdn: section.parsed("fqdn", words::name),
         trunk: section.filled_list("trunk", address, "Write its address, as in \"udp:127.0.2.1:5060\"."),
         rsvp_trunk: section.parsed_list("rsvp_trunk", address).unwrap_or_default(),
@@ -332,31 +332,33 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
     Some(cluster)
 }
 
-fn read_location(section: &mut Section<'_, '_>) -> Vec<(usize, Text)> {
-    let fields = GEOLOCATION_FIELDS.iter().enumerate();
-    let read = fields.filter_map(|(number, key)| {
-        let value = if number == 0 { section.parsed(key, words::country) } else { section.parsed(key, words::line) };
-        value.map(|value| (number, value))
-    });
-    read.collect()
+fn read_location(section: &mut Section<'_, '_>) -> Civic {
+    let mut location = Civic::default();
+    for field in Field::ALL {
+        let parse = if field == Field::Country { words::country } else { words::line };
+        if let Some(value) = section.parsed(field.name(), parse) {
+            location.set(field, &value.value);
+        }
+    }
+    location
 }
 
 fn read_geolocation(mut section: Section<'_, '_>) -> Option<Geolocation> {
     section.require("name", "Give the geolocation a name, as in name = \"GL-London\".");
     let name = section.parsed("name", words::name);
-    let fields = read_location(&mut section);
+    let location = read_location(&mut section);
     section.parsed("description", words::line);
     section.finish();
-    Some(Geolocation { name: name?, fields })
+    Some(Geolocation { name: name?, location })
 }
 
-fn field_number(text: &str) -> Result<usize, super::address::Bad> {
-    if let Some(number) = GEOLOCATION_FIELDS.iter().position(|field| *field == text) {
-        return Ok(number);
+fn field(text: &str) -> Result<Field, super::address::Bad> {
+    if let Some(field) = Field::ALL.into_iter().find(|field| field.name() == text) {
+        return Ok(field);
     }
-    let near = nearest(text, GEOLOCATION_FIELDS.into_iter());
-    let hint = near.map(|near| format!("Did you mean \"{near}\"? ")).unwrap_or_default();
-    let fix = format!("{hint}Write fields of {}.", GEOLOCATION_FIELDS.join(", "));
+    let names = Field::ALL.map(Field::name);
+    let hint = nearest(text, names.into_iter()).map(|near| format!("Did you mean \"{near}\"? ")).unwrap_or_default();
+    let fix = format!("{hint}Write fields of {}.", names.join(", "));
     super::address::bad(format!("\"{text}\" is no field of a geolocation"), fix)
 }
 
@@ -364,7 +366,7 @@ fn read_filter(mut section: Section<'_, '_>) -> Option<Filter> {
     section.require("name", "Give the filter a name, as in name = \"country-and-city\".");
     section.require("fields", "Write the fields it compares, as in fields = [\"country\", \"A3\"].");
     let name = section.parsed("name", words::name);
-    let fields = section.parsed_list("fields", field_number).unwrap_or_default();
+    let fields = section.parsed_list("fields", field).unwrap_or_default();
     section.parsed("description", words::line);
     section.finish();
     Some(Filter { name: name?, fields })
@@ -423,7 +425,8 @@ fn read_schedule(mut section: Section<'_, '_>) -> Option<Text> {
 fn read_transform(section: &mut Section<'_, '_>) -> Transform {
     let discard = section.parsed("discard_digits", words::discard).and_then(|at| at.value);
     let mask = |section: &mut Section<'_, '_>, key| section.parsed(key, words::mask).map(|at| at.value);
-    let prefix = |section: &mut Section<'_, '_>, key| section.parsed(key, words::digits).map_or(Digits::EMPTY, |at| at.value);
+    let prefix =
+        |section: &mut Section<'_, '_>, key| section.parsed(key, words::digits).map_or(Digits::EMPTY, |at| at.value);
     Transform {
         discard,
         called_mask: mask(section, "called_mask"),
@@ -484,18 +487,7 @@ fn read_pattern(mut section: Section<'_, '_>, kind: PatternKind, report: &Report
     };
     section.finish();
     let pattern = pattern?;
-    Some(PatternRow {
-        kind,
-        pattern,
-        partition,
-        block,
-        urgent,
-        emergency,
-        target,
-        originator_css,
-        intercom,
-        transforms,
-    })
+    Some(PatternRow { kind, pattern, partition, block, urgent, emergency, target, originator_css, intercom, transform })
 }
 
 fn read_route_list(mut section: Section<'_, '_>) -> Option<RouteList> {
@@ -518,7 +510,7 @@ fn read_route_group(mut section: Section<'_, '_>) -> Option<RouteGroup> {
     section.require("peers", "List its gateways in the order they are tried, as in peers = [\"gw-1\"].");
     let name = section.parsed("name", words::name);
     let peers = section.parsed_list("peers", words::name).unwrap_or_default();
-    let distribution = section.word("distribution", words::ORDERS);
+    let distribution = section.word("distribution", words::DISTRIBUTIONS);
     section.parsed("description", words::line);
     section.finish();
     Some(RouteGroup { name: name?, peers, distribution })
@@ -576,14 +568,11 @@ fn read_session(mut section: Section<'_, '_>, report: &Report) -> Option<Session
         section
             .require("visiting_cluster", "Write visiting_cluster for a user of ours abroad, home_cluster for a guest.");
     }
-    let geolocation = match section.table("geolocation") {
-        Some(mut location) => {
-            let fields = read_location(&mut location);
-            location.finish();
-            fields
-        }
-        None => Vec::new(),
-    };
+    let geolocation = section.table("geolocation").map(|mut below| {
+        let location = read_location(&mut below);
+        below.finish();
+        location
+    });
     section.finish();
     Some(Session { user, device: device?, visiting_cluster, home_cluster, geolocation })
 }

@@ -47,12 +47,6 @@ pub(crate) struct At<T> {
     pub(crate) place: Place,
 }
 
-impl<T> At<T> {
-    pub(super) fn map<U>(self, f: impl FnOnce(T) -> U) -> At<U> {
-        At { value: f(self.value), place: self.place }
-    }
-}
-
 impl At<String> {
     pub(crate) fn as_str(&self) -> &str {
         &self.value

@@ -1,16 +1,19 @@
 //! The fixed words and the small grammars of single values.
 
 use super::address::{Bad, bad};
-use super::document::{Discard, MidCall, Order, PeerKind, PhoneMode, PstnAccessCss, SecurityMode, Service, Version};
+use super::document::{MidCall, Service};
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::{Digits, Discard, DiscardError, Mask, Pattern, PatternError, Wrong};
+use emcc_policies::login::{ClusterMode, Security, Version};
+use emcc_policies::pstn_access::PstnAccessCss;
 use emcc_policies::region::VariableRate;
+use emcc_policies::route::{Distribution, PeerKind};
 
-pub(super) const SECURITY_MODES: &[(&str, SecurityMode)] =
-    &[("mixed", SecurityMode::Mixed), ("non-secure", SecurityMode::NonSecure)];
-pub(super) const PHONE_MODES: &[(&str, PhoneMode)] =
-    &[("secure", PhoneMode::Secure), ("non-secure", PhoneMode::NonSecure)];
+pub(super) const CLUSTER_MODES: &[(&str, ClusterMode)] =
+    &[(ClusterMode::Mixed.name(), ClusterMode::Mixed), (ClusterMode::NonSecure.name(), ClusterMode::NonSecure)];
+pub(super) const PHONE_MODES: &[(&str, Security)] =
+    &[(Security::Secure.name(), Security::Secure), (Security::NonSecure.name(), Security::NonSecure)];
 pub(super) const PEER_KINDS: &[(&str, PeerKind)] =
     &[("call-control", PeerKind::CallControl), ("gateway", PeerKind::Gateway)];
 pub(super) const PSTN_ACCESS_CSS: &[(&str, PstnAccessCss)] =
@@ -25,16 +28,12 @@ pub(super) const RSVP_POLICIES: &[(&str, RsvpPolicy)] = &[
     (RsvpPolicy::ALL[3].name(), RsvpPolicy::ALL[3]),
 ];
 pub(super) const MID_CALLS: &[(&str, MidCall)] = &[("best-effort", MidCall::BestEffort), ("fail", MidCall::Fail)];
-pub(super) const ORDERS: &[(&str, Order)] = &[("top-down", Order::TopDown), ("circular", Order::Circular)];
+pub(super) const DISTRIBUTIONS: &[(&str, Distribution)] =
+    &[("top-down", Distribution::TopDown), ("circular", Distribution::Circular)];
 pub(super) const SERVICES: &[(&str, Service)] =
     &[("emcc", Service::Emcc), ("pstn-access", Service::PstnAccess), ("rsvp-agent", Service::RsvpAgent)];
 pub(super) const DAYS: &[(&str, u8)] =
     &[("mon", 0), ("tue", 1), ("wed", 2), ("thu", 3), ("fri", 4), ("sat", 5), ("sun", 6)];
-
-/// The 17 fields of a geolocation in canonical order (G-1).
-pub(super) const GEOLOCATION_FIELDS: [&str; 17] = [
-    "country", "A1", "A2", "A3", "A4", "A5", "A6", "PRD", "POD", "STS", "HNO", "HNS", "LMK", "LOC", "FLR", "NAM", "PC",
-];
 
 /// Name that means "this device has no geolocation, do not look at its pool's" (G-4).
 pub(super) const UNSPECIFIED: &str = "Unspecified";
@@ -119,16 +118,24 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, Bad> {
     Pattern::parse(text).or_else(|PatternError { at, what }| {
         let (why, fix) = match what {
             Wrong::Empty => ("matches nothing", "Write digits and wildcards, as in \"9.1XXX\"."),
-            Wrong::Character => ("is no character of a pattern", "Use 0-9, *, #, A-D, X, !, ?, +, [..], . and \\+ only."),
-            Wrong::NumberingPlan => ("@ needs a numbering plan, and there is none", "Write the numbers out, as in \"9.[2-9]XXXXXXXXX\"."),
+            Wrong::Character => {
+                ("is no character of a pattern", "Use 0-9, *, #, A-D, X, !, ?, +, [..], . and \\+ only.")
+            }
+            Wrong::NumberingPlan => {
+                ("@ needs a numbering plan, and there is none", "Write the numbers out, as in \"9.[2-9]XXXXXXXXX\".")
+            }
             Wrong::SecondDot => ("is a second dot", "Keep one dot, between access code and number."),
-            Wrong::NothingToRepeat => ("has nothing before it to repeat", "Put a digit or wildcard before it; \\+ stands for a dialed +."),
+            Wrong::NothingToRepeat => {
+                ("has nothing before it to repeat", "Put a digit or wildcard before it; \\+ stands for a dialed +.")
+            }
             Wrong::RepeatedTwice => ("repeats what is repeated already", "Keep one of the two."),
             Wrong::OpenBracket => ("has no closing bracket", "Close it with ]."),
             Wrong::EmptyBrackets => ("matches no character", "Write the digits it stands for, as in [2-9]."),
             Wrong::Range => ("is no range of digits", "Write the lower digit first, as in [2-9]."),
             Wrong::Caret => ("stands where no ^ may", "Write one ^ a pattern, first in its brackets."),
-            Wrong::Escape => ("stands before something other than +", "Write \\+ for a dialed +, or remove the backslash."),
+            Wrong::Escape => {
+                ("stands before something other than +", "Write \\+ for a dialed +, or remove the backslash.")
+            }
             Wrong::TooLong => ("makes the pattern too long", "Write a shorter pattern."),
             Wrong::TooManyReadings => ("makes one number match in too many ways", "Use fewer of !, ? and +."),
         };
@@ -140,18 +147,9 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, Bad> {
 
 /// `12.0`, `11.5`, `12.5(1)SU3`.
 pub(super) fn version(text: &str) -> Result<Version, Bad> {
-    let mut parts = text.splitn(2, '.');
-    let number = |part: &str| {
-        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-        part.get(..end).and_then(|digits| digits.parse::<u16>().ok())
-    };
-    let whole = parts.next().filter(|part| part.bytes().all(|b| b.is_ascii_digit())).and_then(number);
-    let minor = parts.next().map(number);
-    let legal = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'(' | b')' | b'-'));
-    match (whole, minor) {
-        (Some(major), None) => Ok(Version { major, minor: 0 }),
-        (Some(major), Some(Some(minor))) if legal => Ok(Version { major, minor }),
-        _ => bad(format!("\"{text}\" is no version"), "Write the version of the call control, as in \"12.0\"."),
+    match Version::parse(text) {
+        Some(version) => Ok(version),
+        None => bad(format!("\"{text}\" is no version"), "Write the version of the call control, as in \"12.0\"."),
     }
 }
 
@@ -230,24 +228,6 @@ pub(super) fn line(text: &str) -> Result<String, Bad> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_version_is_its_first_two_numbers() {
-        for (text, want) in [
-            ("12.0", Some((12, 0))),
-            ("11.5", Some((11, 5))),
-            ("9", Some((9, 0))),
-            ("12.5(1)SU3", Some((12, 5))),
-            ("8.6.2", Some((8, 6))),
-            ("", None),
-            ("twelve", None),
-            ("12.", None),
-            ("12.x", None),
-            ("12 .0", None),
-        ] {
-            assert_eq!(version(text).ok().map(|v| (v.major, v.minor)), want, "{text}");
-        }
-    }
 
     #[test]
     fn each_small_grammar_takes_its_own_and_refuses_the_rest() {

@@ -4,6 +4,7 @@ use super::names::Names;
 use crate::config::document::{DevicePool, Document, Service};
 use crate::config::report::Report;
 use crate::config::words::UNSPECIFIED;
+use emcc_policies::location::Field;
 use std::collections::HashMap;
 
 pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
@@ -43,10 +44,9 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
     }
 }
 
-fn field_of(pool: &DevicePool, field: usize, names: &Names<'_>) -> String {
+fn field_of(pool: &DevicePool, field: Field, names: &Names<'_>) -> String {
     let place = pool.geolocation.as_ref().and_then(|name| names.geolocations.get(name.as_str()));
-    let value = place.and_then(|place| place.fields.iter().find(|(number, _)| *number == field));
-    value.map(|(_, text)| text.value.trim().to_lowercase()).unwrap_or_default()
+    place.and_then(|place| place.location.get(field)).map(|text| text.trim().to_lowercase()).unwrap_or_default()
 }
 
 /// A phone that others may log in on needs a place of its own or of its pool (G-5).

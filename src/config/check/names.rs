@@ -1,12 +1,13 @@
 //! Names: each given once, each used one given.
 
 use crate::config::document::{
-    Device, DevicePool, Document, Filter, Geolocation, PatternKind, Peer, PeerKind, RemoteCluster, RouteGroup,
-    RouteList, SearchSpace, Text, User,
+    Device, DevicePool, Document, Filter, Geolocation, PatternKind, Peer, RemoteCluster, RouteGroup, RouteList,
+    SearchSpace, Text, User,
 };
 use crate::config::report::Report;
 use crate::config::section::nearest;
 use crate::config::words::{STANDARD_LOCAL_ROUTE_GROUP, UNSPECIFIED};
+use emcc_policies::route::PeerKind;
 use std::collections::{HashMap, HashSet};
 
 /// Every named row of a document; of two with one name, the first.

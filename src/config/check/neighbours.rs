@@ -2,9 +2,10 @@
 
 use super::names::Names;
 use crate::config::address::{Address, Transport};
-use crate::config::document::{Document, PeerKind, RemoteCluster, Service};
+use crate::config::document::{Document, RemoteCluster, Service};
 use crate::config::report::{At, Report};
 use emcc_policies::region::Region;
+use emcc_policies::route::PeerKind;
 use std::collections::HashMap;
 
 /// Smallest Timer C that RFC 3261 16.6 allows, in seconds: more than three minutes.

@@ -1,10 +1,11 @@
 //! What nobody uses or can reach: usually a name that was meant for another.
 
 use super::names::Names;
-use crate::config::document::{Document, PatternKind, PeerKind, Text};
+use crate::config::document::{Document, PatternKind, Text};
 use crate::config::report::Report;
 use crate::config::section::nearest;
 use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
+use emcc_policies::route::PeerKind;
 use std::collections::{BTreeMap, HashSet};
 
 pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {

@@ -1,6 +1,6 @@
 //! Who is who: names, numbers and addresses to rows, each in one step and without allocating.
 
-use super::{DeviceId, Neighbour, SessionId, UserId};
+use super::{DeviceId, Neighbour, RemoteClusterId, SessionId, UserId};
 use crate::config::address::{Address, Transport};
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -70,7 +70,7 @@ impl ByAddress {
     pub(super) fn new(addresses: impl IntoIterator<Item = (Address, Neighbour)>) -> Self {
         let mut grouped: HashMap<(Transport, IpAddr), Vec<(u16, Neighbour)>> = HashMap::new();
         for (Address { transport, socket }, neighbour) in addresses {
-            let ports = grouped.entry((transport, socket.ip())).or_default();
+            let ports = grouped.entry((transport, socket.ip().to_canonical())).or_default();
             // Both trunks of a remote cluster may be one address: then it counts as the first, the PSTN access trunk.
             if !ports.iter().any(|(port, _)| *port == socket.port()) {
                 ports.push((socket.port(), neighbour));
@@ -108,9 +108,12 @@ pub(super) struct Indexes {
     pub(super) sessions_of_users: HashMap<UserId, SessionId, ahash::RandomState>,
     pub(super) users_by_number: ByText<UserId>,
     pub(super) devices_by_number: ByText<DeviceId>,
+    pub(super) clusters: ByText<RemoteClusterId>,
     pub(super) neighbours: ByAddress,
 }
 
-pub(super) fn by_user(entries: impl IntoIterator<Item = (UserId, SessionId)>) -> HashMap<UserId, SessionId, ahash::RandomState> {
+pub(super) fn by_user(
+    entries: impl IntoIterator<Item = (UserId, SessionId)>,
+) -> HashMap<UserId, SessionId, ahash::RandomState> {
     map(entries)
 }
