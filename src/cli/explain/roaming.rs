@@ -50,14 +50,15 @@ pub(crate) struct RoamingAnswer {
 impl Roaming {
     pub(super) fn answer(&self) -> Result<RoamingAnswer, Halt> {
         let plan = plan(&self.config)?;
-        let chosen = plan.roaming(Some(&self.geolocation));
-        let pool = chosen.pool.or(plan.template_pool).and_then(|pool| plan.device_pool(pool));
-        let fields: Vec<&str> = plan.geolocation_filter.iter().map(|field| field.name()).collect();
+        let chosen = plan.roaming_pool(Some(&self.geolocation));
+        let pool = chosen.device_pool.and_then(|pool| plan.device_pool(pool));
+        let fields: Vec<&str> = plan.feature.geolocation_filter.iter().map(|field| field.name()).collect();
+        let compared = (!fields.is_empty()).then(|| format!("fields compared: {}", fields.join(", ")));
         Ok(RoamingAnswer {
             device_pool: pool.map(|pool| pool.name.to_string()),
             score: chosen.score,
-            fallback: chosen.pool.is_none(),
-            because: vec![format!("fields compared: {}", fields.join(", ")), chosen.because.told().to_owned()],
+            fallback: chosen.fallback,
+            because: compared.into_iter().chain([chosen.because.told().to_owned()]).collect(),
         })
     }
 }
