@@ -43,8 +43,7 @@ fn circles(dialing: &Dialing<'_>, report: &Report) {
     for (id, row) in plan.rows().filter(|(_, row)| matches!(row.target, Target::Translate { .. })) {
         let Some(digits) = sample(&row.pattern) else { continue };
         let reaching = plan.search_spaces().find(|css| plan.rank(&[*css], row.partition).is_some());
-        let css: &[_] = reaching.as_ref().map_or(&[], std::slice::from_ref);
-        let analysis = plan.analyse(css, &digits, None, Civil(0));
+        let analysis = plan.analyse(reaching.as_slice(), &digits, None, Civil(0));
         let circles = matches!(analysis.outcome, Outcome::StillTranslating { .. });
         if let Some(origin) = dialing.origin(id).filter(|_| circles && analysis.translations.first() == Some(&id)) {
             let message = format!("{digits} is still translated after ten passes, so the call is refused (D-15)");
