@@ -1,6 +1,6 @@
 //! What a configuration check says, and exactly where.
 
-use emcc_trunk::config::{Probe, Problem, Severity, check};
+use emcc_trunk::config::{Probe, Problem, Severity, check, load};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -344,6 +344,12 @@ fn doubts_are_warnings_at_their_place() {
         warning("", "[store]\n§path = \"x\"", "store.path", "no effect in this version"),
         warning("", "[csv]\n§devices = \"x.csv\"", "csv.devices", "no effect in this version"),
         warning("kind = \"gateway\"", "kind = \"gateway\"\n§rate_per_s = 10", "peer[1].rate_per_s", "no effect"),
+        warning(
+            "",
+            "[[peer]]\nname = \"cc2\"\nkind = \"call-control\"\naddresses = [\"tcp:127.0.1.11:5060\"]\n[[peer]]\nname = \"cc3\"\nkind = \"call-control\"\naddresses = [§\"tcp:127.0.1.11:5061\"]",
+            "peer[3].addresses[0]",
+            "cannot be told apart",
+        ),
         warning("[sip]", "[sip]\n§phones = [\"10.0.0.0/8\"]", "sip.phones", "no effect"),
         warning("[sip]", "[sip]\n§tls = { certificate = \"a\", key = \"b\" }", "sip.tls", "no effect"),
         warning("[sip]", "[sip]\nring_s = §20", "sip.ring_s", "Timer C"),
@@ -477,6 +483,31 @@ fn a_file_that_is_not_there_has_no_line() {
     assert_eq!((problem.file.as_str(), problem.line, problem.column), ("no/such/file.toml", 0, 0));
 }
 
+#[test]
+fn an_address_in_use_is_a_doubt_and_one_this_host_lacks_a_mistake() {
+    let held = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+    let used = held.local_addr().expect("a bound socket has an address");
+    let folder = folder();
+    let path = folder.join("node.toml");
+    let text = format!(
+        "[cluster]\nid = \"N\"\n[sip]\nlisten = [\"udp:{used}\", \"udp:192.0.2.1:5060\"]\n[admin]\nlisten = \"127.0.0.1:{}\"\n",
+        used.port()
+    );
+    std::fs::write(&path, text).expect("the target folder can be written");
+    let said = |probe| {
+        let problems = check(&path, probe).problems;
+        problems.into_iter().map(|p| (p.line, p.column, p.severity, p.key)).collect::<Vec<_>>()
+    };
+    assert_eq!(said(Probe::Offline), []);
+    let column = 14 + format!("\"udp:{used}\"").len() as u32;
+    let want = [
+        (4, 11, Severity::Warning, "sip.listen[0]".to_owned()),
+        (4, column - 1, Severity::Error, "sip.listen[1]".to_owned()),
+    ];
+    assert_eq!(said(Probe::Bind), want);
+    let _ = std::fs::remove_dir_all(folder);
+}
+
 /// Writes the files of one configuration, the first being the main one, and checks it.
 fn check_files(files: &[(&str, &str)]) -> Vec<(String, u32, u32, String, String)> {
     let folder = folder();
@@ -554,7 +585,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
 
     #[test]
-    fn no_mutation_of_the_pair_makes_the_check_panic(
+    fn no_mutation_of_the_pair_panics_and_what_passes_loads(
         home in any::<bool>(),
         cuts in prop::collection::vec((any::<prop::sample::Index>(), 0usize..40, "[\\[\\]{}=\",.#a-zA-Z0-9:!X\\- \n\\\\']{0,12}"), 1..6),
     ) {
@@ -567,7 +598,13 @@ proptest! {
             if text.is_empty() { text.push('\n'); }
         }
         let text: String = text.into_iter().collect();
-        for problem in problems_of(&text) {
+        let folder = folder();
+        let path = folder.join("node.toml");
+        std::fs::write(&path, &text).expect("the target folder can be written");
+        let (checked, loaded) = (check(&path, Probe::Offline), load(&path));
+        let _ = std::fs::remove_dir_all(folder);
+        prop_assert_eq!(checked.is_ok(), loaded.is_ok(), "what passes the check must load");
+        for problem in checked.problems {
             prop_assert!(!problem.fix.is_empty() && !problem.message.is_empty());
             prop_assert!(problem.line as usize <= text.matches('\n').count() + 1);
         }

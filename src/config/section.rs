@@ -377,10 +377,13 @@ fn whole_number(written: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(written.as_str(), written.radix()).ok()
 }
 
+/// Words compared for one suggestion: a cluster has tens of thousands of devices and may misspell as many names.
+const WORDS_COMPARED_MAX: usize = 2_000;
+
 /// The word a writer most probably meant, if any is near enough.
 pub(super) fn nearest<'w>(written: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     const NEAR: f64 = 0.8;
     let lower = written.to_lowercase();
-    let scored = words.map(|word| (strsim::jaro_winkler(&lower, &word.to_lowercase()), word));
+    let scored = words.take(WORDS_COMPARED_MAX).map(|word| (strsim::jaro_winkler(&lower, &word.to_lowercase()), word));
     scored.filter(|(score, _)| *score >= NEAR).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)
 }

@@ -35,16 +35,6 @@ pub(super) fn read(path: &Path) -> Source {
     Source { document, report, whole: whole && readable, readable }
 }
 
-/// As [`read`], of a text that is in no file; includes are looked for in the working directory.
-#[cfg(test)]
-pub(super) fn read_text(name: &str, text: &str) -> Source {
-    let mut loader = Loader { reader: Reader::default(), report: Report::default(), seen: HashSet::new(), whole: true };
-    loader.text(Path::new(name), text.into(), 0);
-    let Loader { reader, report, whole, .. } = loader;
-    let document = reader.into_document(&report, whole);
-    Source { document, report, whole, readable: true }
-}
-
 struct Loader {
     reader: Reader,
     report: Report,

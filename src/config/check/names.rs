@@ -81,7 +81,7 @@ fn duplicate(name: &Text, what: &str, report: &Report) {
 }
 
 /// Reports a name that nothing has.
-fn refer<'d, V>(name: Option<&Text>, rows: &HashMap<&'d str, V>, table: &str, report: &Report) {
+fn refer<V>(name: Option<&Text>, rows: &HashMap<&str, V>, table: &str, report: &Report) {
     if let Some(name) = name.filter(|name| !rows.contains_key(name.as_str())) {
         let near = nearest(name.as_str(), rows.keys().copied());
         dangling(name, table, near, report);

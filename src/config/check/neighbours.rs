@@ -7,6 +7,7 @@ use crate::config::report::{At, Report};
 use emcc_policies::region::Region;
 use emcc_policies::route::PeerKind;
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 /// Smallest Timer C that RFC 3261 16.6 allows, in seconds: more than three minutes.
 const RING_S_LEAST: u32 = 181;
@@ -29,10 +30,9 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
     }
     for peer in &document.peers {
         repeated(&peer.addresses, "addresses", report);
-        if let Some(flag) = peer.send_geolocation.as_ref().filter(|flag| flag.value) {
-            if peer.addresses.iter().any(|address| address.value.transport == Transport::Udp) {
-                over_udp(flag, report);
-            }
+        let datagrams = peer.addresses.iter().any(|address| address.value.transport == Transport::Udp);
+        if let Some(flag) = peer.send_geolocation.as_ref().filter(|flag| flag.value && datagrams) {
+            over_udp(flag, report);
         }
     }
     if names.peers.values().all(|peer| peer.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::Gateway)) {
@@ -82,6 +82,8 @@ fn listening(document: &Document, report: &Report) {
 /// A neighbour is known by address and transport: two with one address cannot be told apart.
 fn addresses(document: &Document, report: &Report) {
     let mut owners: HashMap<Address, &str> = HashMap::new();
+    // Who opens a stream comes from a port of its own choosing, so over TCP the IP address alone tells who it is.
+    let mut streams: HashMap<IpAddr, &str> = HashMap::new();
     let peers = document.peers.iter().map(|peer| (peer.name.as_str(), peer.addresses.iter().collect::<Vec<_>>()));
     let clusters = document.remote_clusters.iter();
     let clusters = clusters.map(|c| (c.id.as_str(), c.trunk.iter().chain(&c.rsvp_trunk).collect()));
@@ -98,6 +100,12 @@ fn addresses(document: &Document, report: &Report) {
                     format!("{ip} is no address of one host"),
                     "Write the neighbour's own IP address.",
                 );
+            }
+            if address.value.transport == Transport::Tcp
+                && let Some(other) = streams.insert(ip, owner).filter(|other| *other != owner)
+            {
+                let message = format!("\"{other}\" and \"{owner}\" share {ip}: streams they open cannot be told apart");
+                report.warning(&address.place, message, "Give each its own IP address, or use udp.");
             }
             match owners.insert(address.value, owner) {
                 Some(other) if other != owner => {

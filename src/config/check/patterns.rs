@@ -7,7 +7,7 @@ use crate::config::report::{Place, Report};
 use emcc_policies::digits::Language;
 use emcc_policies::moment::Civil;
 use emcc_policies::search_space::{Outcome, PartitionId, Target};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report) {
     equal(dialing, report);
@@ -43,8 +43,7 @@ fn circles(dialing: &Dialing<'_>, report: &Report) {
     for (id, row) in plan.rows().filter(|(_, row)| matches!(row.target, Target::Translate { .. })) {
         let Some(digits) = sample(&row.pattern) else { continue };
         let reaching = plan.search_spaces().find(|css| plan.rank(&[*css], row.partition).is_some());
-        let css: &[_] = reaching.as_ref().map_or(&[], std::slice::from_ref);
-        let analysis = plan.analyse(css, &digits, None, Civil(0));
+        let analysis = plan.analyse(reaching.as_slice(), &digits, None, Civil(0));
         let circles = matches!(analysis.outcome, Outcome::StillTranslating { .. });
         if let Some(origin) = dialing.origin(id).filter(|_| circles && analysis.translations.first() == Some(&id)) {
             let message = format!("{digits} is still translated after ten passes, so the call is refused (D-15)");
@@ -61,8 +60,8 @@ fn numbers(document: &Document, report: &Report) {
             devices.entry(number.as_str()).or_insert(device.name.as_str());
         }
     }
-    let abroad: Vec<_> =
-        document.sessions.iter().filter(|s| s.visiting_cluster.is_some()).filter_map(|s| s.user.as_ref()).collect();
+    let roaming = document.sessions.iter().filter(|session| session.visiting_cluster.is_some());
+    let abroad: HashSet<_> = roaming.filter_map(|session| session.user.as_ref()).map(|name| name.as_str()).collect();
     let mut owners: HashMap<&str, &str> = HashMap::new();
     for user in &document.users {
         let Some(number) = user.directory_number.as_ref() else { continue };
@@ -72,7 +71,7 @@ fn numbers(document: &Document, report: &Report) {
             report.warning(&number.place, message, "Give each user a number of their own.");
         }
         owners.entry(number.as_str()).or_insert(user.id.as_str());
-        let roams = user.emcc_enabled || abroad.iter().any(|name| name.value == user.id.value);
+        let roams = user.emcc_enabled || abroad.contains(user.id.as_str());
         if let Some(device) = devices.get(number.as_str()).filter(|_| roams) {
             let message = format!(
                 "{} belongs to the roaming user \"{}\" and to device \"{device}\"",
