@@ -191,7 +191,8 @@ fn words(text: &str, name: &'static str) -> impl Iterator<Item = usize> {
         .filter(|(at, _)| {
             let before = text[..*at].chars().next_back().is_some_and(is_word);
             let after = text[at + name.len()..].chars().next().is_some_and(is_word);
-            !(before && name.starts_with(is_word)) && !(after && name.ends_with(is_word))
+            let goes_on = before && name.starts_with(is_word) || after && name.ends_with(is_word);
+            !goes_on
         })
         .map(|(at, _)| line_of(text, at))
         .collect();
@@ -231,11 +232,7 @@ fn blanked(text: &str) -> String {
             [b'/', b'/', ..] => rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len()),
             [b'/', b'*', ..] => comment(rest),
             [b'"', ..] => quoted(rest),
-            [b'r', b'"' | b'#', ..]
-                if !at.checked_sub(1).is_some_and(|before| is_name(bytes[before], bytes, before)) =>
-            {
-                raw(rest)
-            }
+            [b'r', b'"' | b'#', ..] if !at.checked_sub(1).is_some_and(|before| is_name(bytes, before)) => raw(rest),
             [b'\'', b'\\', ..] => 4 + rest[3..].iter().position(|b| *b == b'\'').unwrap_or(0),
             // One character of one to four octets, then the closing mark; a lifetime has none.
             [b'\'', ..] => rest.iter().take(6).skip(2).position(|b| *b == b'\'').map_or(0, |found| {
@@ -255,10 +252,11 @@ fn blanked(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Whether an octet goes on a name; the `b` of `br"..."` does not.
-fn is_name(byte: u8, bytes: &[u8], at: usize) -> bool {
-    let goes_on = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    goes_on(byte) && !(byte == b'b' && !at.checked_sub(1).is_some_and(|before| goes_on(bytes[before])))
+/// Whether the octet at `at` goes on a name; the `b` of `br"..."` does not.
+fn is_name(bytes: &[u8], at: usize) -> bool {
+    let goes_on = |at: usize| bytes[at].is_ascii_alphanumeric() || bytes[at] == b'_';
+    let is_prefix = bytes[at] == b'b' && !at.checked_sub(1).is_some_and(goes_on);
+    goes_on(at) && !is_prefix
 }
 
 fn comment(rest: &[u8]) -> usize {
