@@ -1,5 +1,15 @@
 //! The engine, its wire formats and its rim.
 #![deny(unsafe_code)]
 
+pub mod admin;
+pub mod config;
+pub mod dialog;
+pub mod engine;
+pub mod io;
 pub mod limits;
+pub mod metrics;
+pub mod neighbour;
 pub mod sip;
+pub mod table;
+pub mod timer;
+pub mod transaction;

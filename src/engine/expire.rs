@@ -6,6 +6,7 @@ use super::effects::{CallKey, Hint, TransactionKey};
 use super::hunt::Failure;
 use super::link::Beat;
 use super::reject::{Refusal, Reject};
+use crate::metrics::AdmissionOutcome;
 use crate::limits::ADJUST_AFTER_MS;
 use crate::sip::{Strictness, essentials, scan};
 use crate::transaction::row::{Cancel, Machine, Purpose, Row};
@@ -70,7 +71,7 @@ impl Turn<'_> {
         match due {
             Due::Nothing => {}
             Due::Resend(flow, bytes) => {
-                self.engine.counters.retransmission_sent();
+                self.engine.counters.retransmissions_sent.increment(1);
                 self.effects.send_copy(flow, &bytes, Some(key));
             }
             Due::Report(lost) => self.lost(key, &lost),
@@ -109,8 +110,7 @@ impl Turn<'_> {
         }
         match (lost.purpose, lost.call) {
             (Purpose::Hunt, Some(call)) => {
-                self.engine.counters.hop_failed();
-                self.after(call, key, lost.failure, None);
+                    self.after(call, key, lost.failure, None);
             }
             (Purpose::Pass, call) => {
                 self.settle_media(call, None);
@@ -200,7 +200,11 @@ impl Turn<'_> {
         let is_current = self.engine.links.is_current(slot, &held);
         if is_current {
             let adjusted = self.engine.links.adjust(slot, &mut held, to).is_ok();
-            self.engine.counters.admission_adjusted(adjusted);
+            self.engine.counters.admissions.add(if adjusted {
+                AdmissionOutcome::Adjusted
+            } else {
+                AdmissionOutcome::Refused
+            });
         }
         self.return_booking(key, slot, held);
     }
@@ -210,7 +214,7 @@ impl Turn<'_> {
         let lent = self.engine.calls.with(&key, |call| Some((call.answered?, call.lend()?))).flatten();
         let Some((to, (slot, mut held))) = lent else { return };
         if let Some(Ok(_)) = self.engine.links.retry(slot, &mut held, to, self.now.moment) {
-            self.engine.counters.admission_granted(true);
+            self.engine.counters.admissions.add(AdmissionOutcome::Granted);
         }
         if let Some(at) = self.engine.links.arm(slot) {
             self.effects.hints.push((at, Hint::Link(slot)));

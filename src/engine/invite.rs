@@ -3,19 +3,22 @@
 use bytes::Bytes;
 use emcc_policies::admission::{Grant, Held, RsvpPolicy, Video};
 use emcc_policies::digits::{self, Digits};
+use emcc_policies::route::PeerKind;
 use emcc_policies::region::{self, Allowed, Role as Half};
 use smallvec::SmallVec;
 
 use super::Turn;
 use super::call::{Booking, Call, Phase};
-use super::decide::{Decision, Party, Question, Source, Target, decide};
-use super::effects::{CallKey, Hint};
+use super::decide::{Decision, Question, Source, Target, decide};
+use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
-use crate::config::plan::{Neighbour, PeerKind, Plan};
+use crate::metrics::AdmissionOutcome;
+use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
+use crate::sip::reply::Reply;
 use crate::sip::{Message, Name, Scheme, UriRef};
 use crate::table::{Full, Inserted};
 
@@ -45,7 +48,7 @@ impl Turn<'_> {
         }
         self.trying(&request);
         if decision.emergency {
-            self.engine.counters.emergency_call();
+            self.engine.counters.emergency_calls.increment(1);
         }
         self.decision_alarms(&plan, &decision, request.essentials.call_id);
         if let Some(refusal) = decision.refusal {
@@ -71,8 +74,8 @@ impl Turn<'_> {
     /// What is asked of the policies.
     pub(crate) fn question<'q>(&self, plan: &Plan, request: &Request<'q>) -> Result<Question<'q>, Reject> {
         let source = match request.from {
-            Neighbour::Remote(remote, _) => Source::Trunk(remote),
-            Neighbour::Peer(peer) => match plan.peers.get(usize::from(peer.0)).map(|peer| peer.kind) {
+            Neighbour::Remote { cluster, .. } => Source::Trunk(cluster),
+            Neighbour::Peer(peer) => match plan.peer(peer).map(|peer| peer.kind) {
                 Some(PeerKind::CallControl) => Source::CallControl,
                 _ => Source::Gateway,
             },
@@ -89,6 +92,8 @@ impl Turn<'_> {
             device: mark.as_ref().map(|mark| mark.device),
             numbers: [asserted, number(&request.essentials.from.uri)],
             target,
+            named: self.named_target(request),
+            is_routed: self.has_foreign_route(message),
             is_marked_emergency: matches!(source, Source::Trunk(_)) && is_marked_emergency(message),
             turn: self.engine.turn(),
             at: self.now.civil,
@@ -96,9 +101,9 @@ impl Turn<'_> {
     }
 
     /// 100 at once: the caller stops repeating itself (RFC 3261 section 16.2).
-    fn trying(&mut self, request: &Request<'_>) {
-        let range = crate::sip::reply::trying(request.message, request.flow.remote, &mut self.effects.arena);
-        if let Some(range) = range {
+    pub(crate) fn trying(&mut self, request: &Request<'_>) {
+        let reply = Reply { source: Some(request.flow.remote), ..Reply::new(100) };
+        if let Some(range) = reply.write(request.message, &mut self.effects.arena) {
             self.respond(request.key, 100, range);
         }
     }
@@ -115,7 +120,6 @@ impl Turn<'_> {
         let mut body = self.shape(plan, decision, request.message, shaping, &mut trail);
         if body.is_refused() {
             if !decision.emergency {
-                self.engine.counters.codec_refused();
                 return Err(Reject::Refusal(Refusal::NoCodecLeft));
             }
             self.alarm("emergency offer without a codec within the region", request.essentials.call_id);
@@ -131,7 +135,7 @@ impl Turn<'_> {
         let (grant, hint) = match reserved {
             Some(Ok(granted)) => granted,
             Some(Err(_)) => {
-                self.engine.counters.admission_refused();
+                self.engine.counters.admissions.add(AdmissionOutcome::Refused);
                 let precondition = body.shaped().is_some_and(|shaped| shaped.has_mandatory_qos);
                 return Err(Reject::Refusal(Refusal::LinkFull { precondition }));
             }
@@ -141,10 +145,14 @@ impl Turn<'_> {
             self.effects.hints.push((at, Hint::Link(slot)));
         }
         if decision.policy != RsvpPolicy::None {
-            self.engine.counters.admission_granted(grant.audio_reserved);
+            self.engine.counters.admissions.add(if grant.audio_reserved {
+                AdmissionOutcome::Granted
+            } else {
+                AdmissionOutcome::BestEffort
+            });
         }
         if grant.over_limit_kbps > 0 {
-            self.engine.counters.emergency_over_limit();
+            self.engine.counters.emergency_over_limit.increment(1);
             self.alarm("emergency call admitted above the link's limit", request.essentials.call_id);
         }
         if grant.video == Video::Refused && body.shaped().is_some() {
@@ -187,6 +195,7 @@ impl Turn<'_> {
             phase: Phase::Hunting,
             alerted: false,
             cancelled: false,
+            had_offer: !request.message.body().is_empty(),
             audio_only,
             best: None,
             caller: self.response_flow(request.flow, request.essentials),
@@ -256,7 +265,7 @@ impl Turn<'_> {
         if let Some((slot, held)) = booking
             && self.engine.links.release(slot, held)
         {
-            self.engine.counters.admission_released();
+            self.engine.counters.admissions.add(AdmissionOutcome::Released);
         }
     }
 
@@ -265,7 +274,8 @@ impl Turn<'_> {
         if let Some(range) = self.write_refusal(request.flow, request.message, why) {
             self.respond(request.key, why.answer().status, range);
         }
-        self.note_refused(decision, request.essentials.call_id, why.answer().status);
+        let plan = self.running.plan.clone();
+        self.note_refused(&plan, decision, request.essentials.call_id, why.answer().status);
     }
 
     /// A request outside a dialog that sets up no call: routed like an INVITE, to its first hop only.
@@ -313,7 +323,7 @@ fn is_service(raw: &[u8]) -> bool {
 
 /// The number a URI names, if it names one.
 pub(crate) fn number(uri: &UriRef<'_>) -> Option<Digits> {
-    digits::dialable(uri.number()?)
+    digits::dialable(uri.number()?).ok()
 }
 
 /// Call control and the trunk mark the phone a call comes from (P-13).

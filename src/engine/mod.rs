@@ -13,6 +13,7 @@ pub mod invite;
 pub mod keep;
 pub mod link;
 pub mod media;
+pub mod notes;
 pub mod own;
 pub mod reject;
 pub mod reply;
@@ -20,7 +21,7 @@ pub mod request;
 pub mod running;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use ahash::RandomState;
 use arc_swap::ArcSwap;
@@ -43,9 +44,10 @@ pub struct Engine {
     transactions: Table<TransactionKey, Row>,
     calls: Table<CallKey, Call>,
     links: Links,
-    counters: Counters,
+    counters: Arc<Counters>,
     hashers: [RandomState; 2],
     is_draining: AtomicBool,
+    turns: AtomicUsize,
     /// Start of the node, Unix seconds: the epoch of our keepalives.
     epoch_s: u64,
     seed: u64,
@@ -98,7 +100,7 @@ impl Engine {
     /// An engine on `plan` that speaks from `locals`, in the order of the rim's listeners. `epoch_s` is the start of
     /// the node in Unix seconds, `seed` random in service and fixed in simulation.
     #[must_use]
-    pub fn new(plan: Plan, locals: Vec<Local>, counters: Counters, bounds: Bounds, epoch_s: u64, seed: u64) -> Self {
+    pub fn new(plan: Plan, locals: Vec<Local>, counters: Arc<Counters>, bounds: Bounds, epoch_s: u64, seed: u64) -> Self {
         let links = Links::default();
         let running = Running::new(Arc::new(plan), locals.into(), &links);
         Self {
@@ -109,6 +111,7 @@ impl Engine {
             counters,
             hashers: [RandomState::with_seeds(seed, 3, 5, 7), RandomState::with_seeds(seed, 11, 13, 17)],
             is_draining: AtomicBool::new(false),
+            turns: AtomicUsize::new(0),
             epoch_s,
             seed,
         }
@@ -186,6 +189,11 @@ impl Engine {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Whose turn it is in circular route groups.
+    pub(crate) fn turn(&self) -> usize {
+        self.turns.fetch_add(1, Relaxed)
     }
 
     /// A seeded 128-bit hash over parts, each ended so that no two divisions meet.

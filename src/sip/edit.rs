@@ -1,10 +1,10 @@
 //! Changed copies of a message: a list of splices, and one copy in order. What nobody touched leaves octet for octet
 //! as it came, unknown headers, odd case, folds and body included (RFC 3261, section 16.6).
 
+use super::message::{Message, Span, Start};
 use super::name::Name;
 use super::read::Value;
-use super::scan::{Message, Span, Start};
-use super::via::ViaRef;
+use super::via::{SourceFact, source_changes};
 use crate::limits::SPLICES_INLINE;
 use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
@@ -158,26 +158,11 @@ impl Editor {
     ///
     /// Values the sender wrote there itself are replaced: responses follow them.
     pub fn received_and_rport(&mut self, message: &Message<'_>, source: SocketAddr) {
-        let Some(value) = message.values(Name::Via).next() else { return };
-        let Ok(via) = ViaRef::parse(value.text) else { return };
-        let rport = via.params.get("rport");
-        let received = via.params.get("received");
-        if let Some(rport) = rport {
-            let span = message.span_of(rport.value.unwrap_or(rport.name)).unwrap_or_default();
-            match rport.value {
-                Some(_) => self.text().decimal(u64::from(source.port())).replace(span),
-                None => {
-                    let after = Span { start: span.end, end: span.end };
-                    self.text().put(b"=").decimal(u64::from(source.port())).replace(after);
-                }
-            }
-        }
-        match received.map(|param| param.value.and_then(|value| message.span_of(value))) {
-            Some(Some(span)) => self.text().ip(source.ip()).replace(span),
-            _ if rport.is_none() && is_ip(&via, source.ip()) => {}
-            _ => {
-                let end = Span { start: value.span.end, end: value.span.end };
-                self.text().put(b";received=").ip(source.ip()).replace(end);
+        for change in source_changes(message, source).into_iter().flatten() {
+            let text = self.text().put(change.before);
+            match change.fact {
+                SourceFact::Port => text.decimal(u64::from(source.port())).replace(change.span),
+                SourceFact::Address => text.ip(source.ip()).replace(change.span),
             }
         }
     }
@@ -199,11 +184,6 @@ impl Editor {
         out.extend_from_slice(Span::new(at as usize, bytes.len()).of(bytes));
         from..out.len()
     }
-}
-
-fn is_ip(via: &ViaRef<'_>, source: IpAddr) -> bool {
-    // A dual-stack socket shows IPv4 peers as mapped addresses; those are the same host.
-    via.host.ip().is_some_and(|ip| ip.to_canonical() == source.to_canonical())
 }
 
 /// A text being written into an editor. Dropping it without saying where it goes records nothing.
@@ -435,6 +415,7 @@ mod tests {
             ("10.0.0.1;branch=b", "10.0.0.2:5060", "10.0.0.1;branch=b;received=10.0.0.2"),
             ("h;branch=b", "10.0.0.2:5060", "h;branch=b;received=10.0.0.2"),
             ("10.0.0.1;rport;branch=b", "10.0.0.1:99", "10.0.0.1;rport=99;branch=b;received=10.0.0.1"),
+            ("h;rport", "10.0.0.1:99", "h;rport=99;received=10.0.0.1"),
             ("h;rport=1;received=6.6.6.6", "10.0.0.1:99", "h;rport=99;received=10.0.0.1"),
             ("h;received=6.6.6.6", "10.0.0.1:99", "h;received=10.0.0.1"),
             ("h ; rport ; branch = b", "[2001:db8::1]:99", "h ; rport=99 ; branch = b;received=2001:db8::1"),

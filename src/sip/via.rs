@@ -1,11 +1,12 @@
 //! Via values as views (RFC 3261, section 20.42; RFC 3581).
 
 use super::malformed::Malformed;
+use super::message::{Message, Span};
 use super::name::{Name, is_token};
 use super::param::{Params, skip_space, trim};
 use super::scan::{decimal, is_space};
 use super::uri::{Host, host_port, ipv6};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The prefix of branches that are unique in space and time (RFC 3261, section 8.1.1.7).
 pub const BRANCH_COOKIE: &[u8] = b"z9hG4bK";
@@ -125,4 +126,107 @@ fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = skip_space(text);
     let split = text.split_at(text.iter().position(|b| !is_token(*b)).unwrap_or(text.len()));
     (!split.0.is_empty()).then_some(split)
+}
+
+/// What a change to the top Via writes about the source of the request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SourceFact {
+    Port,
+    Address,
+}
+
+/// One change to the top Via: `before` and then the fact take the place of `span`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SourceChange {
+    pub(super) span: Span,
+    pub(super) before: &'static [u8],
+    pub(super) fact: SourceFact,
+}
+
+/// The changes that record where a request really came from (RFC 3261, section 18.2.1; RFC 3581, section 4), `rport`
+/// first. None for a Via that cannot be read.
+pub(super) fn source_changes(message: &Message<'_>, source: SocketAddr) -> [Option<SourceChange>; 2] {
+    let Some(value) = message.values(Name::Via).next() else { return [None; 2] };
+    let Ok(via) = ViaRef::parse(value.text) else { return [None; 2] };
+    let asked = via.params.get("rport");
+    let rport = asked.and_then(|param| {
+        let span = message.span_of(param.value.unwrap_or(param.name))?;
+        Some(match param.value {
+            Some(_) => SourceChange { span, before: b"", fact: SourceFact::Port },
+            None => SourceChange { span: Span { start: span.end, ..span }, before: b"=", fact: SourceFact::Port },
+        })
+    });
+    let claimed = via.params.get("received").and_then(|param| message.span_of(param.value?));
+    // A dual-stack socket shows IPv4 peers as mapped addresses; those are the same host.
+    let is_same = via.host.ip().is_some_and(|ip| ip.to_canonical() == source.ip().to_canonical());
+    let received = match claimed {
+        Some(span) => Some(SourceChange { span, before: b"", fact: SourceFact::Address }),
+        None if asked.is_none() && is_same => None,
+        None => Some(SourceChange {
+            span: Span { start: value.span.end, end: value.span.end },
+            before: b";received=",
+            fact: SourceFact::Address,
+        }),
+    };
+    [rport, received]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_via_is_read_whatever_its_spacing() {
+        for raw in [
+            "SIP/2.0/UDP h:5070;branch=z9hG4bK-a=b;rport;ttl=16;maddr=m",
+            "sip / 2.0 /\r\n udp  h : 5070 ; BRANCH = z9hG4bK-a=b ;rport ; ttl=16 ; maddr = m ",
+        ] {
+            let via = ViaRef::parse(raw.as_bytes()).unwrap();
+            assert_eq!((via.transport, via.host, via.port), (Transport::Udp, Host::Name(b"h"), Some(5070)), "{raw}");
+            assert_eq!((via.branch, via.rport()), (Some(&b"z9hG4bK-a=b"[..]), Some(None)), "{raw}");
+            assert_eq!((via.ttl(), via.maddr(), via.received()), (Some(16), Some(&b"m"[..]), None));
+            assert!(via.is_branch_unique());
+        }
+    }
+
+    #[test]
+    fn received_and_rport_are_read_in_either_form() {
+        let read = |raw: &'static str| {
+            let via = ViaRef::parse(raw.as_bytes()).unwrap();
+            (via.received(), via.rport())
+        };
+        assert_eq!(read("SIP/2.0/TLS h;received=10.0.0.1;rport=99"), ("10.0.0.1".parse().ok(), Some(Some(99))));
+        assert_eq!(read("SIP/2.0/TLS h;received=[::1]"), ("::1".parse().ok(), None));
+        assert_eq!(read("SIP/2.0/TLS h;received=::1;rport=99999"), ("::1".parse().ok(), Some(None)));
+    }
+
+    #[test]
+    fn only_a_cookie_with_something_behind_it_is_unique() {
+        for (branch, want) in [("z9hG4bK1", true), ("Z9HG4BKx", true), ("z9hG4bK", false), ("390skdjuw", false)] {
+            let raw = format!("SIP/2.0/UDP h;branch={branch}");
+            assert_eq!(ViaRef::parse(raw.as_bytes()).unwrap().is_branch_unique(), want, "{branch}");
+        }
+        assert!(!ViaRef::parse(b"SIP/2.0/UDP h").unwrap().is_branch_unique());
+    }
+
+    #[test]
+    fn what_is_no_via_is_refused() {
+        for raw in [
+            "",
+            "SIP/2.0/UDP",
+            "SIP/2.0 h",
+            "SIP/7.0/UDP h",
+            "HTTP/2.0/UDP h",
+            "SIP/2.0/UDPh",
+            "SIP/2.0/UDP h;;",
+            "SIP/2.0/UDP h:x",
+            "SIP/2.0/UDP h:0",
+            "SIP/2.0/UDP h:65536",
+            "SIP/2.0/UDP h i",
+            "SIP/2.0/UDP [::1",
+            "SIP/2.0/UDP ::1",
+        ] {
+            assert_eq!(ViaRef::parse(raw.as_bytes()), Err(Malformed::Value(Name::Via)), "{raw}");
+        }
+    }
 }
