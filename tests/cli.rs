@@ -205,7 +205,10 @@ mod call {
         assert_eq!(ran.code, Some(0), "{words}: {}", ran.err);
         let mut object = ran.object();
         let because = object.as_object_mut().and_then(|keys| keys.remove("because")).unwrap();
-        assert!(because.as_array().is_some_and(|steps| !steps.is_empty() && steps.iter().all(Value::is_string)), "{words}");
+        assert!(
+            because.as_array().is_some_and(|steps| !steps.is_empty() && steps.iter().all(Value::is_string)),
+            "{words}"
+        );
         object
     }
 
@@ -228,12 +231,29 @@ mod call {
     #[test]
     fn an_emergency_over_the_trunk_is_answered_as_the_contract_shows() {
         let ran = asked("br.toml", "--from SEP001122334455 --to 911 --via HQ");
-        assert_eq!(ran.object()["because"][0].as_str().map(|step| step.contains("emergency")), Some(true), "{}", ran.out);
+        assert_eq!(
+            ran.object()["because"][0].as_str().map(|step| step.contains("emergency")),
+            Some(true),
+            "{}",
+            ran.out
+        );
         assert!(ran.object()["because"].as_array().unwrap().contains(&json!("pstn-access CSS: trunk")));
         let keys: Vec<String> = ordered_keys(&ran.out);
         let want = [
-            "cluster", "role", "caller", "css", "match", "translations", "emergency", "outcome", "called", "calling",
-            "next_hops", "status", "codecs", "because",
+            "cluster",
+            "role",
+            "caller",
+            "css",
+            "match",
+            "translations",
+            "emergency",
+            "outcome",
+            "called",
+            "calling",
+            "next_hops",
+            "status",
+            "codecs",
+            "because",
         ];
         assert_eq!(keys, want);
         assert_eq!(
@@ -279,7 +299,8 @@ mod call {
         let trunk = |called: &str| json!({ "name": "BR", "address": "udp:127.0.2.1:5060", "called": called });
         let gateway = |called: &str| json!({ "name": "gw-hq", "address": "udp:127.0.1.20:5060", "called": called });
         let phones = |called: &str| json!({ "name": "cc-hq", "address": "udp:127.0.1.10:5060", "called": called });
-        let pattern = |text: &str, partition: &str, kind: &str| json!({ "pattern": text, "partition": partition, "kind": kind });
+        let pattern =
+            |text: &str, partition: &str, kind: &str| json!({ "pattern": text, "partition": partition, "kind": kind });
         for (dialed, matched, emergency, outcome, hops, status) in [
             (
                 "9999",
@@ -305,9 +326,23 @@ mod call {
                 vec![gateway("19195551234")],
                 Value::Null,
             ),
-            ("902079460000", pattern("9.0!", "PT-Local", "route"), false, "emcc-trunk", vec![trunk("02079460000")], Value::Null),
+            (
+                "902079460000",
+                pattern("9.0!", "PT-Local", "route"),
+                false,
+                "emcc-trunk",
+                vec![trunk("02079460000")],
+                Value::Null,
+            ),
             ("919005551234", pattern("9.1900!", "PT-Local", "block"), false, "reject", vec![], json!(403)),
-            ("5002", pattern("5XXX", "PT-Internal", "directory-number"), false, "call-control", vec![phones("5002")], Value::Null),
+            (
+                "5002",
+                pattern("5XXX", "PT-Internal", "directory-number"),
+                false,
+                "call-control",
+                vec![phones("5002")],
+                Value::Null,
+            ),
             ("777", Value::Null, false, "reject", vec![], json!(404)),
             ("99", Value::Null, false, "reject", vec![], json!(484)),
         ] {
@@ -384,7 +419,10 @@ mod call {
         let ran = emcc_trunk(&[&arguments[..], &["--to", "7001", "--via", "HQ"]].concat());
         let answer = ran.object();
         assert_eq!((&answer["outcome"], &answer["status"]), (&json!("reject"), &json!(403)));
-        assert_eq!(answer["match"], json!({ "pattern": "7XXX", "partition": "PT-Internal", "kind": "directory-number" }));
+        assert_eq!(
+            answer["match"],
+            json!({ "pattern": "7XXX", "partition": "PT-Internal", "kind": "directory-number" })
+        );
     }
 
     /// P-15, P-23.
@@ -413,7 +451,8 @@ mod call {
 
     #[test]
     fn a_calling_number_leaves_with_the_call_and_not_with_a_refusal() {
-        let with = |dialed: &str| decided("hq.toml", &format!("--from alice --calling 5001 --to {dialed}"))["calling"].clone();
+        let with =
+            |dialed: &str| decided("hq.toml", &format!("--from alice --calling 5001 --to {dialed}"))["calling"].clone();
         assert_eq!(with("919195551234"), "5001");
         assert_eq!(with("777"), Value::Null);
     }
@@ -440,7 +479,18 @@ mod call {
     #[test]
     fn people_read_the_trail_on_standard_error() {
         let config = pair("br.toml");
-        let ran = emcc_trunk(&["explain", "call", "--config", &config, "--from", "SEP001122334455", "--to", "911", "--via", "HQ"]);
+        let ran = emcc_trunk(&[
+            "explain",
+            "call",
+            "--config",
+            &config,
+            "--from",
+            "SEP001122334455",
+            "--to",
+            "911",
+            "--via",
+            "HQ",
+        ]);
         assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""));
         for line in [
             "cluster BR, visiting call of SEP001122334455, alice of HQ visiting BR, device pool DP-London",
@@ -484,7 +534,11 @@ mod codecs {
         ] {
             let ran = asked(&offer, words);
             let answer = ran.object();
-            assert_eq!((ran.code, &answer["codecs"], &answer["video_kbps"]), (Some(0), &want, &Value::Null), "{words:?}");
+            assert_eq!(
+                (ran.code, &answer["codecs"], &answer["video_kbps"]),
+                (Some(0), &want, &Value::Null),
+                "{words:?}"
+            );
             assert!(answer["sdp"].as_str().is_some_and(|sdp| sdp.starts_with("v=0\r\n")), "{words:?}");
             assert_eq!(answer.as_object().unwrap().len(), 4, "codecs, sdp, video_kbps and because");
         }
