@@ -1,11 +1,17 @@
 //! The engine, its wire formats and its rim.
 #![deny(unsafe_code)]
 
+pub mod admin;
 pub mod agent;
+pub mod cli;
+pub mod config;
+pub mod dialog;
+pub mod engine;
+pub mod io;
 pub mod limits;
+pub mod metrics;
+pub mod neighbour;
 pub mod sip;
-
-/// The pure part: what goes in and what comes out.
-pub mod engine {
-    pub mod ids;
-}
+pub mod table;
+pub mod timer;
+pub mod transaction;

@@ -33,3 +33,34 @@ pub const MAX_FORWARDS_FIRST: u8 = 70;
 /// Positions in a message are stored as `u32`, so a message must never outgrow them.
 const _: () = assert!(MESSAGE_BYTES_MAX <= u32::MAX as usize);
 const _: () = assert!(HEAD_BYTES_MAX <= MESSAGE_BYTES_MAX && LINE_BYTES_MAX <= HEAD_BYTES_MAX);
+
+/// Transactions at a time; a row is some hundred bytes and what it may have to repeat.
+pub const TRANSACTIONS_MAX: usize = 1_000_000;
+
+/// Calls at a time.
+pub const CALLS_MAX: usize = 250_000;
+
+/// Share of a table's rows that ordinary calls may take; the rest is kept for emergency calls and for calls that stand.
+pub const ORDINARY_ROWS_PERCENT: usize = 90;
+
+/// How often one call may pass the node, and how many tries of it may linger, at a time.
+pub const PASSES_MAX: u8 = 8;
+
+/// Parties behind one call that may have answered it, when somebody behind us forks.
+pub const LEGS_MAX: usize = 4;
+
+/// Remote clusters a process has links to, over all reloads.
+pub const REMOTE_CLUSTERS_MAX: usize = 256;
+
+/// Longest time from INVITE to the final response, milliseconds: only for calls whose other end fell silent without
+/// a word, since ringing has its own limit (`sip.ring_s`) and an emergency call's has none.
+pub const SETUP_MS_MAX: u64 = 3 * 3_600_000;
+
+/// Longest a call may stand, milliseconds.
+pub const CALL_MS_MAX: u64 = 24 * 3_600_000;
+
+/// From the answer to the adjustment of its booking, milliseconds (V-18).
+pub const ADJUST_AFTER_MS: u64 = 1_000;
+
+/// Parts of a multipart body that are looked through.
+pub const BODY_PARTS_MAX: usize = 16;

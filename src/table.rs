@@ -47,6 +47,10 @@ impl<K: Eq + Hash, V> Table<K, V> {
     /// # Errors
     /// [`Full`] at the bound.
     pub fn insert(&self, key: K, value: V) -> Result<Inserted, Full> {
+        self.place(key, || Some(value))
+    }
+
+    fn place(&self, key: K, value: impl FnOnce() -> Option<V>) -> Result<Inserted, Full> {
         if self.used.fetch_add(1, Relaxed) >= self.rows_max {
             self.used.fetch_sub(1, Relaxed);
             return Err(Full);
@@ -57,9 +61,25 @@ impl<K: Eq + Hash, V> Table<K, V> {
                 Ok(Inserted::Exists)
             }
             Entry::Vacant(place) => {
-                place.insert(value);
+                match value() {
+                    Some(value) => drop(place.insert(value)),
+                    None => drop(self.used.fetch_sub(1, Relaxed)),
+                }
                 Ok(Inserted::New)
             }
+        }
+    }
+
+    /// As [`Self::insert`], but a value that found no place comes back.
+    ///
+    /// # Errors
+    /// The value, with what stood in its way.
+    pub fn insert_or_return(&self, key: K, value: V) -> Result<(), (V, Result<Inserted, Full>)> {
+        let mut value = Some(value);
+        let outcome = self.place(key, || value.take());
+        match value {
+            None => Ok(()),
+            Some(value) => Err((value, outcome)),
         }
     }
 

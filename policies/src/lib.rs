@@ -13,3 +13,4 @@ pub mod pstn_access;
 pub mod region;
 pub mod route;
 pub mod search_space;
+pub mod trail;

@@ -75,7 +75,7 @@ pub struct Call {
     /// The configuration it began with.
     pub plan: Arc<Plan>,
     /// What was decided when it began.
-    pub decision: Box<Decision>,
+    pub decision: Arc<Decision>,
     /// Which pass of this call through the node: the `pass` parameter of our Record-Route.
     pub pass: u8,
     /// The INVITE as it came.
@@ -96,6 +96,8 @@ pub struct Call {
     pub alerted: bool,
     /// The caller gave up.
     pub cancelled: bool,
+    /// The INVITE carried an offer.
+    pub had_offer: bool,
     /// Video does not leave: the link refused it.
     pub audio_only: bool,
     /// The best failure so far and its response.

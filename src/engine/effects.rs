@@ -40,6 +40,15 @@ pub struct TransactionKey(pub u128);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallKey(pub u128);
 
+/// One of the two parties of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// Who sent the first INVITE.
+    Caller,
+    /// Who was called.
+    Callee,
+}
+
 /// Whose deadline may have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {

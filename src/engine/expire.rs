@@ -109,7 +109,6 @@ impl Turn<'_> {
         }
         match (lost.purpose, lost.call) {
             (Purpose::Hunt, Some(call)) => {
-                self.engine.counters.hop_failed();
                 self.after(call, key, lost.failure, None);
             }
             (Purpose::Pass, call) => {
@@ -323,4 +322,13 @@ fn report_of(row: &Row, failure: Failure, must_cancel: bool) -> Lost {
         flow: row.flow,
         must_cancel,
     }
+}
+
+/// Branch and method of a request of ours that came back, as much of it as came.
+pub(super) fn bounced_branch(payload: &[u8]) -> Option<(&[u8], &[u8])> {
+    let method = payload.split(|octet| *octet == b' ').next()?;
+    let at = memchr::memmem::find(payload, b";branch=")? + b";branch=".len();
+    let rest = payload.get(at..)?;
+    let end = rest.iter().position(|octet| matches!(octet, b';' | b',' | b'\r' | b'\n' | b' ')).unwrap_or(rest.len());
+    Some((rest.get(..end)?, method))
 }

@@ -9,8 +9,8 @@ use emcc_policies::digits::Digits;
 
 use super::Turn;
 use super::call::Phase;
-use super::decide::{Decision, Next, NextHop, Party, Role};
-use super::effects::{CallKey, Hint, TransactionKey};
+use super::decide::{Decision, Next, NextHop, Role};
+use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::hunt::Failure;
 use super::media::{Body, Shaping};
 use super::reject::{Busy, Reject};
@@ -80,7 +80,6 @@ impl Turn<'_> {
         if let Some(server) = launch.server {
             self.engine.transactions.with(&server, |row| row.partner = Some(key));
         }
-        self.engine.counters.request_out(launch.method);
         self.effects.send(flow, range, Some(key));
         true
     }
@@ -96,7 +95,7 @@ impl Turn<'_> {
             && let Ok(of) = essentials(&message, Strictness::default())
         {
             let allowed = super::media::allowed(audio_only);
-            let shaping = Shaping { author: Party::Caller, role: emcc_policies::region::Role::Offer, allowed };
+            let shaping = Shaping { role: emcc_policies::region::Role::Offer, allowed };
             let body = self.shape(&plan, &decision, &message, shaping, &mut Default::default());
             let outgoing = Outgoing { plan: &plan, decision: &decision, caller, pass };
             self.send_invite(key, &outgoing, &message, &of, &next, &body);
@@ -160,7 +159,13 @@ impl Turn<'_> {
         let editor = &mut self.desk.editor;
         editor.begin();
         request_uri(editor, message, of, next);
-        editor.remove_all(message, Name::Route);
+        let own = self.own_routes(message);
+        let editor = &mut self.desk.editor;
+        if next.to == NextHop::Named {
+            editor.remove_first_values(message, Name::Route, own);
+        } else {
+            editor.remove_all(message, Name::Route);
+        }
         let (Some(inward), Some(outward)) = (running.local(out.caller), running.local(flow)) else {
             return 0..0;
         };
@@ -203,7 +208,7 @@ pub(crate) fn via(editor: &mut Editor, message: &Message<'_>, local: &Local, bra
     editor
         .text()
         .put(b"Via: SIP/2.0/")
-        .put(local.transport.via_name().as_bytes())
+        .put(local.address.transport.via_name().as_bytes())
         .put(b" ")
         .put(local.host_port.as_bytes())
         .put(b";branch=")
@@ -214,7 +219,7 @@ pub(crate) fn via(editor: &mut Editor, message: &Message<'_>, local: &Local, bra
 /// Puts our Record-Route before those that came; with two listeners in play each gets its own (RFC 5658).
 fn record_route(editor: &mut Editor, message: &Message<'_>, local: &Local, pass: u8) {
     let text = editor.text().put(b"Record-Route: <sip:").put(local.host_port.as_bytes()).put(b";lr");
-    let text = if local.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
+    let text = if local.address.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
     let text = if pass > 0 { text.put(b";pass=").decimal(u64::from(pass)) } else { text };
     let text = text.put(b">");
     match message.first(Name::RecordRoute) {
@@ -224,13 +229,12 @@ fn record_route(editor: &mut Editor, message: &Message<'_>, local: &Local, pass:
 }
 
 /// The number at the next hop, or the URI unchanged where there is no number to put (P-23).
-fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essentials<'_>, next: &Next) {
+pub(crate) fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essentials<'_>, next: &Next) {
     let crate::sip::Start::Request { uri: span, .. } = message.start() else { return };
     let Some(called) = next.called else { return };
     let text = editor.text().put(b"sip:").put(called.as_str().as_bytes()).put(b"@").host(next.address.socket.ip());
     let text = text.put(b":").decimal(u64::from(next.address.socket.port()));
-    let text =
-        if next.address.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
+    let text = if next.address.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
     let is_phone = of.uri.is_some_and(|uri| uri.param("user").is_some_and(|user| user == b"phone"));
     let text = if is_phone { text.put(b";user=phone") } else { text };
     text.replace(span);
@@ -272,14 +276,13 @@ fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &
 /// dialog.
 fn calling(editor: &mut Editor, message: &Message<'_>, calling: Option<&Digits>, running: &Running, flow: Flow) {
     let (Some(calling), Some(local)) = (calling, running.local(flow)) else { return };
-    let host = local.host_port.rsplit_once(':').map_or(&*local.host_port, |(host, _)| host);
     editor.remove_all(message, Name::PAssertedIdentity);
     editor
         .text()
         .put(b"P-Asserted-Identity: <sip:")
         .put(calling.as_str().as_bytes())
         .put(b"@")
-        .put(host.as_bytes())
+        .host(local.advertised.ip())
         .put(b">")
         .append(message);
 }

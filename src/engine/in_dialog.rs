@@ -6,15 +6,20 @@ use emcc_policies::region::Role;
 
 use super::Turn;
 use super::call::{Call, EndedBy, Phase};
-use super::decide::{Next, Party};
-use super::effects::{CallKey, CallRecord, Hint, Note};
+use super::decide::Next;
+use super::effects::{CallKey, CallRecord, Hint, Note, Party};
 use super::forward::{self, Launch, is_neighbour};
 use super::media::{Body, Rates, ask};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
+use crate::dialog::{self, Towards};
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX, PASSES_MAX};
 use crate::neighbour::{Address, Flow, Transport};
-use crate::sip::{Essentials, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, build, essentials};
+use crate::sip::build::DialogFacts;
+use crate::sip::reply::Reply;
+use crate::sip::{
+    Essentials, Index, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, ViaRef, essentials, scan,
+};
 use crate::transaction::row::Purpose;
 
 /// A call found for a request in its dialog.
@@ -70,7 +75,6 @@ impl Turn<'_> {
         }
         let Some(flow) = self.way_on(&found, &request) else { return };
         let range = self.write_on(&request, flow, &body, None);
-        self.engine.counters.request_out(Method::Ack);
         self.effects.send(flow, range, None);
         if body.is_refused() {
             self.end_both(found.key, "an answer without a codec within the region's bit rate");
@@ -79,7 +83,7 @@ impl Turn<'_> {
 
     /// A CANCEL: answered here, and the hop being tried is cancelled (RFC 3261 sections 9.2 and 16.10).
     pub(crate) fn cancel(&mut self, request: Request<'_>) {
-        let invite = self.server_key(request.message, request.essentials, Method::Invite);
+        let invite = self.server_key(request.essentials, b"INVITE");
         let standing = self.engine.transactions.with(&invite, |row| (row.call, row.partner));
         let Some((call, partner)) = standing else {
             return self.refuse_unseen(
@@ -91,8 +95,9 @@ impl Turn<'_> {
         };
         let back = self.response_flow(request.flow, request.essentials);
         let tag = self.local_tag(request.message);
-        let range = crate::sip::reply::ok(request.message, request.flow.remote, &tag, &mut self.effects.arena);
-        if let Some(range) = range {
+        let reply =
+            Reply { to_tag: std::str::from_utf8(&tag).ok(), source: Some(request.flow.remote), ..Reply::new(200) };
+        if let Some(range) = reply.write(request.message, &mut self.effects.arena) {
             self.engine.counters.response_out(200);
             self.effects.send(back, range, None);
         }
@@ -158,10 +163,7 @@ impl Turn<'_> {
         body: &Body,
     ) {
         if request.method == Method::Invite {
-            let arena = &mut self.effects.arena;
-            if let Some(range) = crate::sip::reply::trying(request.message, request.flow.remote, arena) {
-                self.respond(request.key, 100, range);
-            }
+            self.trying(request);
         }
         let branch = self.branch();
         let client = self.client_key(&branch, request.essentials.cseq.token);
@@ -216,7 +218,20 @@ impl Turn<'_> {
     fn own_route<'m>(&self, message: &Message<'m>) -> Option<(Value<'m>, UriRef<'m>)> {
         let value = message.values(Name::Route).next()?;
         let route = NameAddrRef::parse(value.text, Strictness::Lenient).ok()?;
-        self.running.is_ours(route.uri.host.text(), route.uri.port).then_some((value, route.uri))
+        self.running.is_ours(&route.uri).then_some((value, route.uri))
+    }
+
+    /// How many Route values on top are our own.
+    pub(crate) fn own_routes(&self, message: &Message<'_>) -> usize {
+        let is_own = |value: &Value<'_>| {
+            NameAddrRef::parse(value.text, Strictness::Lenient).is_ok_and(|route| self.running.is_ours(&route.uri))
+        };
+        message.values(Name::Route).take_while(is_own).count()
+    }
+
+    /// Whether a Route beyond this node decides where the request goes.
+    pub(crate) fn has_foreign_route(&self, message: &Message<'_>) -> bool {
+        message.values(Name::Route).count() > self.own_routes(message)
     }
 
     /// Where a request goes on: to the address its next Route or its Request-URI names when that is a neighbour's,
@@ -239,13 +254,13 @@ impl Turn<'_> {
     }
 
     /// The neighbour's address that the next Route after ours, or else the Request-URI, names.
-    fn named_target(&self, request: &Request<'_>) -> Option<Address> {
+    pub(crate) fn named_target(&self, request: &Request<'_>) -> Option<Address> {
         let route = request
             .message
             .values(Name::Route)
             .filter_map(|value| NameAddrRef::parse(value.text, Strictness::Lenient).ok())
             .map(|route| route.uri)
-            .find(|uri| !self.running.is_ours(uri.host.text(), uri.port));
+            .find(|uri| !self.running.is_ours(uri));
         let uri = route.or(request.essentials.uri)?;
         let ip = uri.host.ip()?;
         let transport = match uri.param("transport") {
@@ -304,7 +319,13 @@ impl Turn<'_> {
         Some(Refusal::LinkFull { precondition: shaped.has_mandatory_qos })
     }
 
-    fn write_on(&mut self, request: &Request<'_>, flow: Flow, body: &Body, next: Option<&Next>) -> std::ops::Range<usize> {
+    fn write_on(
+        &mut self,
+        request: &Request<'_>,
+        flow: Flow,
+        body: &Body,
+        next: Option<&Next>,
+    ) -> std::ops::Range<usize> {
         let branch = self.branch();
         self.write_with(request, flow, body, next, &branch)
     }
@@ -320,15 +341,9 @@ impl Turn<'_> {
     ) -> std::ops::Range<usize> {
         let running = self.running.clone();
         let (message, of) = (request.message, request.essentials);
+        let own = self.own_routes(message);
         let editor = &mut self.desk.editor;
         editor.begin();
-        let own = message
-            .values(Name::Route)
-            .take_while(|value| {
-                NameAddrRef::parse(value.text, Strictness::Lenient)
-                    .is_ok_and(|route| running.is_ours(route.uri.host.text(), route.uri.port))
-            })
-            .count();
         editor.remove_first_values(message, Name::Route, own);
         if let Some(next) = next {
             forward::request_uri(editor, message, of, next);
@@ -362,12 +377,12 @@ impl Turn<'_> {
 
     /// Ends a call: gives back what it holds, writes its line, removes its row. `status` 0 keeps the one it has.
     pub(crate) fn end(&mut self, key: CallKey, status: u16, by: EndedBy) {
-        let Some((mut call, booking)) = self.engine.calls.remove_if(&key, |call| call.phase != Phase::Ended).map(
-            |mut call| {
+        let Some((mut call, booking)) =
+            self.engine.calls.remove_if(&key, |call| call.phase != Phase::Ended).map(|mut call| {
                 let booking = call.take();
                 (call, booking)
-            },
-        ) else {
+            })
+        else {
             return;
         };
         // A booking in another worker's hand is given back by that worker: it finds no row to put it into.
@@ -410,29 +425,47 @@ impl Turn<'_> {
     /// Our own BYE to one side of a call.
     fn bye(&mut self, invite: &[u8], answer: &[u8], to: Party, flow: Flow, cseq: [u32; 2]) {
         let branch = self.branch();
-        let Some(local) = self.running.clone().local(flow).cloned() else { return };
         let number = cseq[usize::from(to == Party::Caller)].saturating_add(1);
-        let range = build::bye(
-            &build::Dialog { invite, answer, to_caller: to == Party::Caller },
-            &build::Hop { via: local.transport.via_name(), host_port: &local.host_port, branch: &branch },
-            number,
-            &mut self.effects.arena,
-        );
-        let Some(range) = range else { return };
+        let towards = if to == Party::Caller { Towards::Caller } else { Towards::Callee };
+        let Some((facts, via)) = self.own_request(invite, answer, towards, flow, &branch) else { return };
+        let range = facts.bye(number, via).write(&mut self.effects.arena);
         let key = self.client_key(&branch, b"BYE");
         let launch =
             Launch { purpose: Purpose::Bye, server: None, call: None, offered: false, by: to, method: Method::Bye };
         self.launch(key, flow, range, launch);
     }
 
+    /// What a request of our own in a dialog is built from.
+    fn own_request(
+        &mut self,
+        invite: &[u8],
+        answer: &[u8],
+        towards: Towards,
+        flow: Flow,
+        branch: &[u8],
+    ) -> Option<(DialogFacts, rsip::typed::Via)> {
+        let running = self.running.clone();
+        let local = running.local(flow)?;
+        let (mut first, mut second) = (Index::new(), Index::new());
+        let (invite, answer) = (scan(invite, &mut first).ok()?, scan(answer, &mut second).ok()?);
+        let facts = dialog::facts(&invite, &answer, towards, |uri| running.is_ours(uri))?;
+        let via = format!(
+            "SIP/2.0/{} {};branch={}",
+            local.address.transport.via_name(),
+            local.host_port,
+            String::from_utf8_lossy(branch)
+        );
+        let via = ViaRef::parse(via.as_bytes()).ok()?.try_into().ok()?;
+        Some((facts, via))
+    }
+
     /// Acknowledges a 2xx nobody waits for any more, and hangs up (RFC 3261 section 13.2.2.4).
     pub(crate) fn hang_up(&mut self, flow: Flow, request: &Bytes, answer: &Message<'_>) {
-        let Some(local) = self.running.clone().local(flow).cloned() else { return };
         let Ok(of) = essentials(answer, Strictness::Lenient) else { return };
         let branch = self.branch();
-        let dialog = build::Dialog { invite: request, answer: answer.bytes(), to_caller: false };
-        let hop = build::Hop { via: local.transport.via_name(), host_port: &local.host_port, branch: &branch };
-        if let Some(range) = build::ack_of_success(&dialog, &hop, of.cseq.number, &mut self.effects.arena) {
+        let own = self.own_request(request, answer.bytes(), Towards::Callee, flow, &branch);
+        if let Some((facts, via)) = own {
+            let range = facts.ack(of.cseq.number, via).write(&mut self.effects.arena);
             self.effects.send(flow, range, None);
         }
         self.bye(request, answer.bytes(), Party::Callee, flow, [of.cseq.number, 0]);

@@ -4,26 +4,22 @@ use bytes::Bytes;
 use emcc_policies::admission::{Grant, Held, RsvpPolicy, Video};
 use emcc_policies::digits::{self, Digits};
 use emcc_policies::region::{self, Allowed, Role as Half};
+use emcc_policies::route::PeerKind;
 use smallvec::SmallVec;
 
 use super::Turn;
 use super::call::{Booking, Call, Phase};
-use super::decide::{Decision, Party, Question, Source, Target, decide};
-use super::effects::{CallKey, Hint};
+use super::decide::{Decision, Question, Source, Target, decide};
+use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
-use crate::config::plan::{Neighbour, PeerKind, Plan};
+use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
+use crate::sip::reply::Reply;
 use crate::sip::{Message, Name, Scheme, UriRef};
 use crate::table::{Full, Inserted};
-
-/// The device mark of a message: name and cluster (P-13).
-pub(crate) struct Mark<'a> {
-    pub(crate) device: &'a [u8],
-    pub(crate) cluster: Option<&'a [u8]>,
-}
 
 impl Turn<'_> {
     /// A new INVITE outside a dialog.
@@ -64,15 +60,16 @@ impl Turn<'_> {
         if engine.is_draining() {
             return Some(Busy::Draining);
         }
-        let is_full = engine.calls.is_above(ORDINARY_ROWS_PERCENT) || engine.transactions.is_above(ORDINARY_ROWS_PERCENT);
+        let is_full =
+            engine.calls.is_above(ORDINARY_ROWS_PERCENT) || engine.transactions.is_above(ORDINARY_ROWS_PERCENT);
         is_full.then_some(Busy::Full)
     }
 
     /// What is asked of the policies.
     pub(crate) fn question<'q>(&self, plan: &Plan, request: &Request<'q>) -> Result<Question<'q>, Reject> {
         let source = match request.from {
-            Neighbour::Remote(remote, _) => Source::Trunk(remote),
-            Neighbour::Peer(peer) => match plan.peers.get(usize::from(peer.0)).map(|peer| peer.kind) {
+            Neighbour::Remote { cluster, .. } => Source::Trunk(cluster),
+            Neighbour::Peer(peer) => match plan.peer(peer).map(|peer| peer.kind) {
                 Some(PeerKind::CallControl) => Source::CallControl,
                 _ => Source::Gateway,
             },
@@ -81,14 +78,14 @@ impl Turn<'_> {
         let uri = request.essentials.uri.ok_or(Reject::Refusal(Refusal::NotANeighbour))?;
         let target = target(&uri)?;
         let mark = if source == Source::Gateway { None } else { device_mark(message) };
-        let asserted = message
-            .addresses(Name::PAssertedIdentity)
-            .find_map(|address| number(&address.ok()?.uri));
+        let asserted = message.addresses(Name::PAssertedIdentity).find_map(|address| number(&address.ok()?.uri));
         Ok(Question {
             source,
-            device: mark.as_ref().map(|mark| mark.device),
+            device: mark,
             numbers: [asserted, number(&request.essentials.from.uri)],
             target,
+            named: self.named_target(request),
+            is_routed: self.has_foreign_route(message),
             is_marked_emergency: matches!(source, Source::Trunk(_)) && is_marked_emergency(message),
             turn: self.engine.turn(),
             at: self.now.civil,
@@ -96,9 +93,9 @@ impl Turn<'_> {
     }
 
     /// 100 at once: the caller stops repeating itself (RFC 3261 section 16.2).
-    fn trying(&mut self, request: &Request<'_>) {
-        let range = crate::sip::reply::trying(request.message, request.flow.remote, &mut self.effects.arena);
-        if let Some(range) = range {
+    pub(crate) fn trying(&mut self, request: &Request<'_>) {
+        let reply = Reply { source: Some(request.flow.remote), ..Reply::new(100) };
+        if let Some(range) = reply.write(request.message, &mut self.effects.arena) {
             self.respond(request.key, 100, range);
         }
     }
@@ -111,11 +108,10 @@ impl Turn<'_> {
         request: &Request<'_>,
     ) -> Result<(Body, Option<(u16, Grant)>), Reject> {
         let mut trail = region::Trail::new();
-        let mut shaping = Shaping { author: Party::Caller, role: Half::Offer, allowed: Allowed::AudioAndVideo };
+        let mut shaping = Shaping { role: Half::Offer, allowed: Allowed::AudioAndVideo };
         let mut body = self.shape(plan, decision, request.message, shaping, &mut trail);
         if body.is_refused() {
             if !decision.emergency {
-                self.engine.counters.codec_refused();
                 return Err(Reject::Refusal(Refusal::NoCodecLeft));
             }
             self.alarm("emergency offer without a codec within the region", request.essentials.call_id);
@@ -149,7 +145,9 @@ impl Turn<'_> {
         }
         if grant.video == Video::Refused && body.shaped().is_some() {
             shaping.allowed = Allowed::AudioOnly;
-            body = self.shape(plan, decision, request.message, shaping, &mut decision.region_trail);
+            let mut trail = std::mem::take(&mut decision.region_trail);
+            body = self.shape(plan, decision, request.message, shaping, &mut trail);
+            decision.region_trail = trail;
         }
         Ok((body, Some((slot, grant))))
     }
@@ -187,6 +185,7 @@ impl Turn<'_> {
             phase: Phase::Hunting,
             alerted: false,
             cancelled: false,
+            had_offer: !request.message.body().is_empty(),
             audio_only,
             best: None,
             caller: self.response_flow(request.flow, request.essentials),
@@ -265,7 +264,8 @@ impl Turn<'_> {
         if let Some(range) = self.write_refusal(request.flow, request.message, why) {
             self.respond(request.key, why.answer().status, range);
         }
-        self.note_refused(decision, request.essentials.call_id, why.answer().status);
+        let plan = self.running.plan.clone();
+        self.note_refused(&plan, decision, request.essentials.call_id, why.answer().status);
     }
 
     /// A request outside a dialog that sets up no call: routed like an INVITE, to its first hop only.
@@ -313,16 +313,15 @@ fn is_service(raw: &[u8]) -> bool {
 
 /// The number a URI names, if it names one.
 pub(crate) fn number(uri: &UriRef<'_>) -> Option<Digits> {
-    digits::dialable(uri.number()?)
+    digits::dialable(uri.number()?).ok()
 }
 
 /// Call control and the trunk mark the phone a call comes from (P-13).
-pub(crate) fn device_mark<'m>(message: &Message<'m>) -> Option<Mark<'m>> {
+pub(crate) fn device_mark<'m>(message: &Message<'m>) -> Option<&'m [u8]> {
     message.call_infos().find_map(|(_, info)| {
         let is_mark = info.params.value("purpose").is_some_and(|value| value.eq_ignore_ascii_case(b"emcc-device"));
         let (scheme, device) = info.uri.split_at_checked(DEVICE_URN.len())?;
-        (is_mark && scheme.eq_ignore_ascii_case(DEVICE_URN) && !device.is_empty())
-            .then(|| Mark { device, cluster: info.params.value("cluster") })
+        (is_mark && scheme.eq_ignore_ascii_case(DEVICE_URN) && !device.is_empty()).then_some(device)
     })
 }
 

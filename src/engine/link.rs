@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use emcc_policies::admission::{Ask, Capacity, Direction, Grant, Held, Link, LinkFull, Pool, Released, RsvpPolicy, Video};
+use emcc_policies::admission::{Ask, Direction, Grant, Held, Link, LinkFull, Pool, Released, RsvpPolicy, Video};
 use emcc_policies::keepalive::{Action, Heard, Keepalive, PeerEpoch};
 use emcc_policies::moment::Moment;
 
@@ -61,7 +61,7 @@ impl Default for Links {
 impl Links {
     /// The slot of a remote cluster, set to what the configuration now says of it.
     pub fn slot_of(&self, remote: &RemoteCluster, plan: &Plan) -> u16 {
-        let capacity = Capacity { audio_kbps: remote.link_audio_kbps, video_kbps: remote.link_video_kbps };
+        let capacity = remote.link;
         let interval_s = plan.feature.rsvp_keepalive_s;
         for (number, slot) in self.slots.iter().enumerate() {
             let mut slot = lock(slot);
@@ -147,6 +147,17 @@ impl Links {
     /// A KeepAlive or an acknowledgment came.
     pub fn heard(&self, slot: u16, now: Moment) -> Heard {
         self.with(slot, |slot| slot.keepalive.heard(now)).unwrap_or(Heard::Noted)
+    }
+
+    /// What the link counts for a call now.
+    #[must_use]
+    pub fn booked(&self, slot: u16, held: &Held) -> Ask {
+        self.with(slot, |slot| held.booked(&slot.link)).unwrap_or_default()
+    }
+
+    /// The deadline a hint is needed for in that slot, if any.
+    pub fn arm(&self, slot: u16) -> Option<Moment> {
+        self.with(slot, Slot::arm)?
     }
 
     /// The start a remote cluster names.

@@ -5,8 +5,8 @@ use emcc_policies::region::{self, Allowed, Role, Shaped, Trail};
 
 use super::Turn;
 use super::call::{Call, Phase};
-use super::decide::{Decision, Party};
-use super::effects::{CallKey, Hint};
+use super::decide::Decision;
+use super::effects::{CallKey, Hint, Party};
 use crate::config::plan::Plan;
 use crate::limits::ADJUST_AFTER_MS;
 use crate::sip::Message;
@@ -46,8 +46,6 @@ impl Body {
 /// The policy a call's descriptions pass.
 #[derive(Clone, Copy)]
 pub(crate) struct Shaping {
-    /// Which of the two parties wrote the description.
-    pub(crate) author: Party,
     /// Offer or answer.
     pub(crate) role: Role,
     /// Whether video may leave.
@@ -64,7 +62,7 @@ impl Turn<'_> {
         shaping: Shaping,
         trail: &mut Trail,
     ) -> Body {
-        let Some(remote) = decision.link.and_then(|link| plan.remote_clusters.get(usize::from(link.0))) else {
+        let Some(remote) = decision.link.and_then(|link| plan.remote_cluster(link)) else {
             return Body::None;
         };
         let Some(part) = multipart::description(message) else { return Body::None };
@@ -89,13 +87,7 @@ impl Turn<'_> {
     }
 
     /// Applies a standing call's policy to a message of it, and notes what an answer settles.
-    pub(crate) fn call_body(
-        &mut self,
-        key: Option<CallKey>,
-        message: &Message<'_>,
-        role: Role,
-        author: Party,
-    ) -> Body {
+    pub(crate) fn call_body(&mut self, key: Option<CallKey>, message: &Message<'_>, role: Role, author: Party) -> Body {
         let Some(key) = key else { return Body::None };
         if message.body().is_empty() {
             return Body::None;
@@ -105,8 +97,8 @@ impl Turn<'_> {
             has_policy.then(|| (call.plan.clone(), call.decision.clone(), call.audio_only))
         });
         let Some(Some((plan, decision, audio_only))) = facts else { return Body::None };
-        let allowed = if audio_only { Allowed::AudioOnly } else { Allowed::AudioAndVideo };
-        let body = self.shape(&plan, &decision, message, Shaping { author, role, allowed }, &mut Trail::new());
+        let allowed = allowed(audio_only);
+        let body = self.shape(&plan, &decision, message, Shaping { role, allowed }, &mut Trail::new());
         if let (Some(shaped), Role::Answer) = (body.shaped(), role) {
             let ask = ask(&decision, shaped, author, Rates::Answered);
             self.settle_media(Some(key), Some(ask));
@@ -134,6 +126,11 @@ impl Turn<'_> {
             self.effects.hints.push((at, Hint::Call(key)));
         }
     }
+}
+
+/// What admission lets a call's descriptions carry.
+pub(crate) fn allowed(audio_only: bool) -> Allowed {
+    if audio_only { Allowed::AudioOnly } else { Allowed::AudioAndVideo }
 }
 
 /// Which rates of a description are asked for.
@@ -171,7 +168,7 @@ pub(crate) fn ask(decision: &Decision, shaped: &Shaped, author: Party, rates: Ra
 /// What a call asks for whose offer is still to come: the dearest within the cap, both ways (V-18).
 pub(crate) fn ask_without_offer(plan: &Plan, decision: &Decision, is_ipv4: bool) -> Ask {
     use emcc_codecs::bandwidth::AddressFamily;
-    let Some(remote) = decision.link.and_then(|link| plan.remote_clusters.get(usize::from(link.0))) else {
+    let Some(remote) = decision.link.and_then(|link| plan.remote_cluster(link)) else {
         return Ask::default();
     };
     let family = if is_ipv4 { AddressFamily::V4 } else { AddressFamily::V6 };

@@ -13,14 +13,16 @@ pub mod invite;
 pub mod keep;
 pub mod link;
 pub mod media;
+pub mod notes;
 pub mod own;
 pub mod reject;
 pub mod reply;
 pub mod request;
 pub mod running;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use ahash::RandomState;
 use arc_swap::ArcSwap;
@@ -46,6 +48,7 @@ pub struct Engine {
     counters: Counters,
     hashers: [RandomState; 2],
     is_draining: AtomicBool,
+    turns: AtomicUsize,
     /// Start of the node, Unix seconds: the epoch of our keepalives.
     epoch_s: u64,
     seed: u64,
@@ -109,6 +112,7 @@ impl Engine {
             counters,
             hashers: [RandomState::with_seeds(seed, 3, 5, 7), RandomState::with_seeds(seed, 11, 13, 17)],
             is_draining: AtomicBool::new(false),
+            turns: AtomicUsize::new(0),
             epoch_s,
             seed,
         }
@@ -120,12 +124,7 @@ impl Engine {
         Worker {
             ids: Ids::new(self.seed, stream),
             index: Box::default(),
-            desk: Desk {
-                index: Some(Box::default()),
-                editor: Editor::default(),
-                media: Vec::new(),
-                text: Vec::new(),
-            },
+            desk: Desk { index: Some(Box::default()), editor: Editor::default(), media: Vec::new(), text: Vec::new() },
             effects: Effects::default(),
         }
     }
@@ -138,6 +137,17 @@ impl Engine {
             Input::Message { flow, bytes } => turn.message(flow, bytes, index),
             Input::Due(hint) => turn.due(hint),
             Input::Failed(key) => turn.failed(key),
+        }
+    }
+
+    /// The network gave back a datagram of ours: the transaction whose branch it carries has failed. Anyone can forge
+    /// this, so it counts only for a branch of ours that went to that address.
+    pub fn bounced(&self, worker: &mut Worker, now: Now, destination: SocketAddr, payload: &[u8]) {
+        let Some(key) = expire::bounced_branch(payload).map(|(branch, method)| self.client_key(branch, method)) else {
+            return;
+        };
+        if self.transactions.with(&key, |row| row.flow.remote == destination) == Some(true) {
+            self.handle(worker, now, Input::Failed(key));
         }
     }
 
@@ -186,6 +196,16 @@ impl Engine {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Whose turn it is in circular route groups.
+    pub(crate) fn turn(&self) -> usize {
+        self.turns.fetch_add(1, Relaxed)
+    }
+
+    /// The client transaction with this branch of ours.
+    pub(crate) fn client_key(&self, branch: &[u8], method: &[u8]) -> TransactionKey {
+        TransactionKey(self.hash(&[b"c", branch, method]))
     }
 
     /// A seeded 128-bit hash over parts, each ended so that no two divisions meet.

@@ -1,6 +1,6 @@
 //! The one place where an error becomes what the caller sees: status, reason phrase, Warning and Reason headers.
 
-use crate::sip::malformed::Malformed;
+use crate::sip::Malformed;
 
 /// Why a request is not served, by whose move it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Reject {
     #[must_use]
     pub fn answer(self) -> Answer {
         match self {
-            Self::Malformed(malformed) => Answer::plain(malformed.status(), malformed.reason()),
+            Self::Malformed(malformed) => Answer::plain(status_of(malformed), malformed.reason()),
             Self::Refusal(refusal) => refusal.answer(),
             Self::Busy(busy) => Answer {
                 status: 503,
@@ -114,6 +114,16 @@ impl Reject {
                 retry_after_s: Some(RETRY_AFTER_S),
             },
         }
+    }
+}
+
+/// Status of a message that is not well formed (RFC 3261 sections 21.4.1, 21.4.11, 21.5.6 and 21.5.7).
+fn status_of(malformed: Malformed) -> u16 {
+    match malformed {
+        Malformed::Version => 505,
+        Malformed::HeadTooLarge | Malformed::TooManyHeaders | Malformed::LineTooLong { .. } => 513,
+        Malformed::MessageTooLarge => 413,
+        _ => 400,
     }
 }
 

@@ -7,14 +7,15 @@ use emcc_policies::region::Role;
 
 use super::Turn;
 use super::call::{EndedBy, Onward, Phase};
-use super::effects::{CallKey, Hint, TransactionKey};
+use super::effects::{CallKey, Hint, Party, TransactionKey};
+use super::forward::Launch;
 use super::hunt::{Failure, outward};
 use super::media::Body;
 use super::reject::{Refusal, Reject};
 use crate::limits::LEGS_MAX;
 use crate::neighbour::Flow;
 use crate::sip::build;
-use crate::sip::{Essentials, Message, Method, Name, Strictness, essentials};
+use crate::sip::{Editor, Essentials, Message, Method, Name, Span, Start, Strictness, essentials};
 use crate::transaction::row::{Cancel, Machine, Purpose, Row};
 use crate::transaction::{LIFETIME_MS, client, client_invite, server, server_invite};
 
@@ -27,6 +28,7 @@ struct Heard {
     request: Bytes,
     flow: Flow,
     offered: bool,
+    by: Party,
     must_cancel: bool,
     hint: Option<emcc_policies::moment::Moment>,
 }
@@ -41,11 +43,11 @@ impl Turn<'_> {
     /// One response from the network.
     pub(crate) fn response(&mut self, flow: Flow, message: &Message<'_>, status: u16) {
         self.engine.counters.response_in(status);
-        let Ok(of) = essentials(message, Strictness::default()) else {
+        let Ok(of) = essentials(message, Strictness::Lenient) else {
             self.engine.counters.malformed();
             return;
         };
-        let key = self.client_key(of.via.branch.unwrap_or_default(), message.method_token(of.cseq.method));
+        let key = self.client_key(of.via.branch.unwrap_or_default(), of.cseq.token);
         let Some(heard) = self.hear(key, flow, status) else {
             self.engine.counters.stray_response();
             return;
@@ -109,6 +111,7 @@ impl Turn<'_> {
                 request: row.request.clone(),
                 flow: row.flow,
                 offered: row.offered,
+                by: row.by,
                 must_cancel,
                 hint: row.timing.arm(),
             })
@@ -204,14 +207,7 @@ impl Turn<'_> {
         }
     }
 
-    fn success(
-        &mut self,
-        key: TransactionKey,
-        heard: &Heard,
-        message: &Message<'_>,
-        of: &Essentials<'_>,
-        status: u16,
-    ) {
+    fn success(&mut self, key: TransactionKey, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
         let (Purpose::Hunt, Some(call_key)) = (heard.purpose, heard.call) else {
             let body = self.answer_body(heard, message, status);
             let refused = matches!(body, Body::NoCodecLeft | Body::Unreadable);
@@ -255,7 +251,7 @@ impl Turn<'_> {
             if !is_emergency {
                 return Verdict::Refuse(Failure::Status(488));
             }
-            self.alarm("emergency answer without a codec within the region", call_key);
+            self.alarm_of("emergency answer without a codec within the region", call_key);
         }
         let now = self.now.moment;
         let answer = Bytes::copy_from_slice(message.bytes());
@@ -358,8 +354,7 @@ impl Turn<'_> {
             self.respond(server, why.answer().status, range);
         }
         self.desk.index = Some(index);
-        let ended_by =
-            if why == Reject::Refusal(Refusal::Cancelled) { EndedBy::Cancelled } else { EndedBy::Refused };
+        let ended_by = if why == Reject::Refusal(Refusal::Cancelled) { EndedBy::Cancelled } else { EndedBy::Refused };
         self.end(call_key, why.answer().status, ended_by);
     }
 
@@ -369,7 +364,8 @@ impl Turn<'_> {
             return Body::None;
         }
         let role = if heard.offered { Role::Answer } else { Role::Offer };
-        self.call_body(heard.call, message, role, super::media::Author::Responder(heard.server))
+        let author = if heard.by == Party::Caller { Party::Callee } else { Party::Caller };
+        self.call_body(heard.call, message, role, author)
     }
 
     /// Passes a response to the server transaction its request came by.
@@ -382,11 +378,13 @@ impl Turn<'_> {
 
     /// Writes a response without our Via, with what the body became.
     fn write_back(&mut self, message: &Message<'_>, status: u16, body: &Body) -> Option<Range<usize>> {
+        // The one Via is ours: a response to a request that we made ourselves goes nowhere.
+        message.values(Name::Via).nth(1)?;
         let editor = &mut self.desk.editor;
         editor.begin();
-        editor.remove_first_value(message, Name::Via)?;
+        editor.remove_first_values(message, Name::Via, 1);
         if message.status() != Some(status) {
-            editor.status(message, status, "Server Internal Error");
+            status_line(editor, message, status);
         }
         match body {
             Body::Changed(_) => editor.body(message, &self.desk.media),
@@ -480,10 +478,28 @@ impl Turn<'_> {
             && let Some(range) = build::cancel_for(&message, &mut self.effects.arena)
             && let Ok(of) = essentials(&message, Strictness::default())
         {
-            let key = self.client_key(of.via.branch.unwrap_or_default(), message.method_token(Method::Cancel));
-            self.launch(key, flow, range, Purpose::Cancel, None, None, false);
+            let key = self.client_key(of.via.branch.unwrap_or_default(), b"CANCEL");
+            let launch = Launch {
+                purpose: Purpose::Cancel,
+                server: None,
+                call: None,
+                offered: false,
+                by: Party::Caller,
+                method: Method::Cancel,
+            };
+            self.launch(key, flow, range, launch);
         }
         self.desk.index = Some(index);
+    }
+}
+
+/// Puts another status into the start line of a response.
+fn status_line(editor: &mut Editor, message: &Message<'_>, status: u16) {
+    if let Start::Response { reason, .. } = message.start() {
+        // The status code stands right before its space and the reason phrase.
+        let code = Span { start: reason.start.saturating_sub(4), end: reason.end };
+        let text = editor.text().decimal(u64::from(status)).put(b" ");
+        text.put(crate::sip::typed::reason_phrase(status).as_bytes()).replace(code);
     }
 }
 

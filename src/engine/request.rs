@@ -1,14 +1,15 @@
 //! What a request is, before anybody asks what it wants: is its sender a neighbour, is it whole, has it been here.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::Turn;
-use super::effects::{Hint, TransactionKey};
+use super::effects::{Hint, Party, TransactionKey};
 use super::reject::{Refusal, Reject};
 use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
-use crate::sip::reply::{self, Reply};
-use crate::sip::{Broken, Essentials, Index, Message, Method, Name, Start, Strictness, Values, essentials, scan};
+use crate::sip::reply::Reply;
+use crate::sip::{Broken, Essentials, Index, Message, Method, Name, Start, Strictness, ViaRef, essentials, scan};
 use crate::transaction::row::{Cancel, Machine, Purpose, Row, Timing};
 use crate::transaction::{LIFETIME_MS, server, server_invite};
 
@@ -42,9 +43,6 @@ impl Turn<'_> {
             Ok(message) => message,
             Err(broken) => return self.broken(flow, &broken),
         };
-        if message.trailing() > 0 {
-            counters.trailing_octets();
-        }
         let method = match message.start() {
             Start::Response { status, .. } => return self.response(flow, &message, status),
             Start::Request { method, .. } => method,
@@ -57,7 +55,8 @@ impl Turn<'_> {
                 return self.refuse_unseen(flow, &message, method, Reject::Malformed(why));
             }
         };
-        let key = self.server_key(&message, &essentials, if method == Method::Ack { Method::Invite } else { method });
+        let token = if method == Method::Ack { b"INVITE" } else { essentials.cseq.token };
+        let key = self.server_key(&essentials, token);
         self.request(Request { flow, from, message: &message, essentials: &essentials, method, key });
     }
 
@@ -141,6 +140,7 @@ impl Turn<'_> {
             call: None,
             purpose: Purpose::Server,
             offered: false,
+            by: Party::Caller,
             cancel: Cancel::No,
             timing: Timing::waiting(self.now.moment, life_ms),
         };
@@ -169,7 +169,7 @@ impl Turn<'_> {
     /// port of its Via unless the sender asked for the one it came from.
     pub(crate) fn response_flow(&self, flow: Flow, essentials: &Essentials<'_>) -> Flow {
         let mut back = flow;
-        if flow.transport == Transport::Udp && !essentials.via.has_rport() {
+        if flow.transport == Transport::Udp && essentials.via.rport().is_none() {
             back.remote.set_port(essentials.via.port.unwrap_or(5060));
         }
         back
@@ -177,22 +177,19 @@ impl Turn<'_> {
 
     /// The server transaction a request belongs to (RFC 3261 section 17.2.3). `method` is INVITE for an ACK, and for a
     /// CANCEL when the transaction to cancel is meant.
-    pub(crate) fn server_key(&self, message: &Message<'_>, of: &Essentials<'_>, method: Method) -> TransactionKey {
-        let token = message.method_token(method);
-        let branch = of.via.branch.unwrap_or_default();
-        TransactionKey(if branch.len() > 7 && branch.starts_with(b"z9hG4bK") {
-            self.engine.hash(&[b"s", branch, of.via.sent_by(), token])
+    pub(crate) fn server_key(&self, of: &Essentials<'_>, method: &[u8]) -> TransactionKey {
+        TransactionKey(if of.via.is_branch_unique() {
+            self.engine.hash(&[b"s", of.via.branch.unwrap_or_default(), of.via.sent_by, method])
         } else {
-            // RFC 2543: the Request-URI, tags, Call-ID, CSeq and top Via as a whole tell transactions apart.
+            // RFC 2543: tags, Call-ID, CSeq and the top Via as a whole tell transactions apart.
             let number = of.cseq.number.to_be_bytes();
-            let via = of.via.raw;
-            self.engine.hash(&[b"o", of.call_id, of.from_tag.unwrap_or_default(), &number, via, token])
+            self.engine.hash(&[b"o", of.call_id, of.from_tag.unwrap_or_default(), &number, of.via.raw, method])
         })
     }
 
     /// The client transaction with this branch of ours.
     pub(crate) fn client_key(&self, branch: &[u8], method: &[u8]) -> TransactionKey {
-        TransactionKey(self.engine.hash(&[b"c", branch, method]))
+        self.engine.client_key(branch, method)
     }
 
     /// A message that could not be read: answered when enough of it could, dropped otherwise.
@@ -214,10 +211,12 @@ impl Turn<'_> {
             return;
         }
         let mut back = flow;
-        if let Some(port) = reply::response_port(message)
+        let via = message.values(Name::Via).next().and_then(|value| ViaRef::parse(value.text).ok());
+        if let Some(via) = via
             && flow.transport == Transport::Udp
+            && via.rport().is_none()
         {
-            back.remote.set_port(port);
+            back.remote.set_port(via.port.unwrap_or(5060));
         }
         if let Some(range) = self.write_refusal(flow, message, why) {
             self.effects.send(back, range, None);
@@ -234,40 +233,35 @@ impl Turn<'_> {
         let answer = why.answer();
         self.engine.counters.refused(answer.status);
         let tag = self.local_tag(message);
+        let host_port = self.running.local(flow).map_or("-", |local| &*local.host_port);
+        let mut headers: SmallVec<[(&str, &[u8]); 4]> = SmallVec::new();
+        // The texts stand one after the other on the desk; the headers point into it.
         let text = &mut self.desk.text;
         text.clear();
-        let host_port = self.running.locals.get(usize::from(flow.listener)).map_or("-", |local| &*local.host_port);
-        if let Some(cause) = answer.cause {
-            reply::reason_q850(text, cause, answer.phrase);
-        }
-        if let Some(code) = answer.warning {
-            reply::warning(text, code, host_port, answer.phrase);
-        }
-        if let Some(seconds) = answer.retry_after_s {
-            reply::retry_after(text, seconds);
-        }
-        if answer.status == 405 {
-            text.extend_from_slice(ALLOW);
-        }
-        if answer.status == 420 {
-            for value in Values::of(message, Name::ProxyRequire) {
-                text.extend_from_slice(b"Unsupported: ");
-                text.extend_from_slice(message.text(value.span));
-                text.extend_from_slice(b"\r\n");
+        let reason =
+            answer.cause.map(|cause| write_to(text, format_args!("Q.850;cause={cause};text=\"{}\"", answer.phrase)));
+        let warning =
+            answer.warning.map(|code| write_to(text, format_args!("{code} {host_port} \"{}\"", answer.phrase)));
+        let retry = answer.retry_after_s.map(|seconds| write_to(text, format_args!("{seconds}")));
+        for (name, range) in [("Reason", reason), ("Warning", warning), ("Retry-After", retry)] {
+            if let Some(value) = range.and_then(|range| text.get(range)) {
+                headers.push((name, value));
             }
         }
-        reply::write(
-            message,
-            &Reply {
-                status: answer.status,
-                phrase: answer.phrase,
-                to_tag: Some(&tag),
-                source: Some(flow.remote),
-                lines: text,
-                record_route: false,
-            },
-            &mut self.effects.arena,
-        )
+        if answer.status == 405 {
+            headers.push(("Allow", ALLOW));
+        }
+        if answer.status == 420 {
+            headers.extend(message.values(Name::ProxyRequire).map(|value| ("Unsupported", value.text)));
+        }
+        let reply = Reply {
+            reason: answer.phrase,
+            to_tag: std::str::from_utf8(&tag).ok(),
+            source: Some(flow.remote),
+            headers: &headers,
+            ..Reply::new(answer.status)
+        };
+        reply.write(message, &mut self.effects.arena)
     }
 
     /// The tag of our own responses: a seeded hash of the request, so that a repeated one gets the same.
@@ -285,10 +279,19 @@ impl Turn<'_> {
 
     /// Whether the Request-URI is one of our own addresses without a user.
     pub(crate) fn is_for_us(&self, request: &Request<'_>) -> bool {
-        let Some(uri) = request.essentials.uri() else { return false };
-        uri.user.is_none() && self.running.is_ours(uri.host_text(), uri.port)
+        let Some(uri) = request.essentials.uri else { return false };
+        uri.user.is_none() && self.running.is_ours(&uri)
     }
 }
 
 /// The methods this node passes on or answers.
-pub(crate) const ALLOW: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO\r\n";
+pub(crate) const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO";
+
+/// Writes a header's value behind what `text` holds; gives back where.
+fn write_to(text: &mut Vec<u8>, value: std::fmt::Arguments<'_>) -> std::ops::Range<usize> {
+    use std::io::Write;
+    let start = text.len();
+    // Writing to memory cannot fail.
+    let _ = text.write_fmt(value);
+    start..text.len()
+}

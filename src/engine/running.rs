@@ -5,29 +5,25 @@ use std::sync::Arc;
 
 use super::link::Links;
 use crate::config::plan::{Plan, RemoteClusterId};
-use crate::neighbour::{Address, Flow, Transport};
+use crate::neighbour::{Address, Flow};
+use crate::sip::UriRef;
 
 /// One of our listening addresses and how it is written in headers.
 #[derive(Clone, Debug)]
 pub struct Local {
-    /// How it listens.
-    pub transport: Transport,
-    /// Where it listens.
-    pub socket: SocketAddr,
-    /// `host:port` as others are told to reach it.
+    /// What it listens on.
+    pub address: Address,
+    /// Where others are told to reach it.
+    pub advertised: SocketAddr,
+    /// The same as headers write it.
     pub host_port: Box<str>,
 }
 
 impl Local {
-    /// A listener that is reached where it listens, or at `advertise` when others see another host.
+    /// A listener at `address` that others reach at `advertised`.
     #[must_use]
-    pub fn new(transport: Transport, socket: SocketAddr, advertise: Option<&str>) -> Self {
-        let host_port = match advertise {
-            Some(host) if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{}", socket.port()),
-            Some(host) => format!("{host}:{}", socket.port()),
-            None => socket.to_string(),
-        };
-        Self { transport, socket, host_port: host_port.into() }
+    pub fn new(address: Address, advertised: SocketAddr) -> Self {
+        Self { address, advertised, host_port: advertised.to_string().into() }
     }
 }
 
@@ -52,21 +48,21 @@ impl Running {
     /// Slot of that remote cluster's link.
     #[must_use]
     pub fn slot(&self, remote: RemoteClusterId) -> Option<u16> {
-        self.slots.get(usize::from(remote.0)).copied()
+        self.slots.get(remote.0 as usize).copied()
     }
 
     /// The remote cluster whose link is in that slot.
     #[must_use]
     pub fn remote_of(&self, slot: u16) -> Option<RemoteClusterId> {
         let at = self.slots.iter().position(|s| *s == slot)?;
-        u16::try_from(at).ok().map(RemoteClusterId)
+        u32::try_from(at).ok().map(RemoteClusterId)
     }
 
     /// The way to `address`: from the preferred listener when it fits, else from the first that does.
     #[must_use]
     pub fn way(&self, address: Address, preferred: u16) -> Option<Flow> {
         let fits = |local: &Local| {
-            local.transport == address.transport && local.socket.is_ipv4() == address.socket.is_ipv4()
+            local.address.transport == address.transport && local.address.socket.is_ipv4() == address.socket.is_ipv4()
         };
         let listener = if self.locals.get(usize::from(preferred)).is_some_and(fits) {
             preferred
@@ -82,15 +78,12 @@ impl Running {
         self.locals.get(usize::from(flow.listener))
     }
 
-    /// Whether `host` and `port`, as a URI or Via writes them, are one of our own addresses.
+    /// Whether a URI names one of our own addresses.
     #[must_use]
-    pub fn is_ours(&self, host: &[u8], port: Option<u16>) -> bool {
-        let port = port.unwrap_or(5060);
-        self.locals.iter().any(|local| {
-            local
-                .host_port
-                .rsplit_once(':')
-                .is_some_and(|(h, p)| h.as_bytes().eq_ignore_ascii_case(host) && p.parse() == Ok(port))
-        })
+    pub fn is_ours(&self, uri: &UriRef<'_>) -> bool {
+        let Some(ip) = uri.host.ip() else { return false };
+        let port = uri.port.unwrap_or(5060);
+        let here = |socket: SocketAddr| socket.ip() == ip && socket.port() == port;
+        self.locals.iter().any(|local| here(local.advertised) || here(local.address.socket))
     }
 }

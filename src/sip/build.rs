@@ -2,9 +2,9 @@
 //! the RFC wants a copy (ACK of a refusal, CANCEL).
 
 use super::edit::push_decimal;
+use super::message::{Message, Start};
 use super::name::{Method, Name};
 use super::reply::{push_field, push_header, push_safe};
-use super::scan::{Message, Start};
 use crate::limits::MAX_FORWARDS_FIRST;
 use std::fmt::{Display, Write};
 use std::ops::Range;
@@ -185,4 +185,99 @@ fn push_hops(out: &mut Vec<u8>) {
     out.extend_from_slice(b"Max-Forwards: ");
     push_decimal(out, u64::from(MAX_FORWARDS_FIRST));
     out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::{Index, NameAddrRef, Strictness, UriRef, ViaRef, essentials, scan};
+
+    fn address(raw: &str) -> NameAddrRef<'_> {
+        NameAddrRef::parse(raw.as_bytes(), Strictness::Strict).unwrap()
+    }
+
+    fn via() -> rsip::typed::Via {
+        ViaRef::parse(b"SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK7").unwrap().try_into().unwrap()
+    }
+
+    fn dialog(routes: &[&str]) -> DialogFacts {
+        DialogFacts {
+            call_id: "c1".to_owned(),
+            local: address("\"Me, myself\" <sip:john.smith@h>;tag=us").try_into().unwrap(),
+            remote: address("<sip:b@h>;tag=them").try_into().unwrap(),
+            routes: routes.iter().map(|route| address(route).try_into().unwrap()).collect(),
+            target: UriRef::parse(b"sip:b@[2001:db8::2]:5070").unwrap().try_into().unwrap(),
+        }
+    }
+
+    fn text(build: &Build) -> String {
+        let mut out = b"before".to_vec();
+        let range = build.write(&mut out);
+        String::from_utf8(out[range].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_bye_carries_the_dialog_and_our_own_scanner_reads_it() {
+        let bye = text(&dialog(&["<sip:r1;lr>", "<sip:r2;lr>"]).bye(8, via()));
+        assert_eq!(
+            bye,
+            "BYE sip:b@[2001:db8::2]:5070 SIP/2.0\r\n\
+             Via: SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK7\r\n\
+             Route: <sip:r1;lr>,<sip:r2;lr>\r\n\
+             From: \"Me, myself\" <sip:john.smith@h>;tag=us\r\n\
+             To: <sip:b@h>;tag=them\r\n\
+             Call-ID: c1\r\n\
+             CSeq: 8 BYE\r\n\
+             Max-Forwards: 70\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        let mut index = Index::new();
+        let facts = essentials(&scan(bye.as_bytes(), &mut index).unwrap(), Strictness::Strict).unwrap();
+        assert_eq!((facts.from_tag, facts.to_tag), (Some(&b"us"[..]), Some(&b"them"[..])));
+    }
+
+    #[test]
+    fn a_strict_router_gets_its_own_uri() {
+        let ack = text(&dialog(&["<sip:strict>", "<sip:r2;lr>"]).ack(1, via()));
+        assert!(ack.starts_with("ACK sip:strict SIP/2.0\r\n"), "{ack}");
+        assert!(ack.contains("Route: <sip:r2;lr>,<sip:b@[2001:db8::2]:5070>\r\n"), "{ack}");
+    }
+
+    #[test]
+    fn a_probe_has_what_its_caller_adds_and_no_line_end_too_many() {
+        let facts = dialog(&[]);
+        let probe = options(&facts.target, via(), facts.local, facts.remote, "id", 1)
+            .header(rsip::Header::Other("Call-Info".into(), "<urn:x>;purpose=p\r\nEvil: 1".into()))
+            .body("text/plain", b"\xff");
+        let mut out = Vec::new();
+        probe.write(&mut out);
+        let mut index = Index::new();
+        let message = scan(&out, &mut index).unwrap();
+        assert_eq!(message.value_spelled("evil"), None);
+        assert_eq!((message.body(), message.value(Name::ContentLength)), (&b"\xff"[..], Some(&b"1"[..])));
+    }
+
+    const INVITE: &[u8] = b"INVITE tel:911 SIP/2.0\r\nVia: SIP/2.0/UDP us;branch=z9hG4bK1, SIP/2.0/UDP them\r\n\
+        Route: <sip:r1;lr>\r\nroute: <sip:r2;lr>\r\nf: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\n\
+        CSeq: 0042 INVITE\r\nSubject: x\r\n\r\n";
+
+    #[test]
+    fn ack_and_cancel_copy_the_request_they_belong_to() {
+        let (mut index, mut other) = (Index::new(), Index::new());
+        let request = scan(INVITE, &mut index).unwrap();
+        let response = scan(b"SIP/2.0 486 Busy\r\nTo: <sip:b@h>;tag=2\r\n\r\n", &mut other).unwrap();
+        let want = |method: &str, to: &str| {
+            format!(
+                "{method} tel:911 SIP/2.0\r\nVia: SIP/2.0/UDP us;branch=z9hG4bK1\r\nRoute: <sip:r1;lr>\r\n\
+                 route: <sip:r2;lr>\r\nf: <sip:a@h>;tag=1\r\n{to}\r\nCall-ID: c\r\nCSeq: 42 {method}\r\n\
+                 Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+            )
+        };
+        let mut out = Vec::new();
+        let ack = ack_for(&request, &response, &mut out).unwrap();
+        let cancel = cancel_for(&request, &mut out).unwrap();
+        assert_eq!(out[ack], *want("ACK", "To: <sip:b@h>;tag=2").as_bytes());
+        assert_eq!(out[cancel], *want("CANCEL", "To: <sip:b@h>").as_bytes());
+        assert_eq!(cancel_for(&response, &mut Vec::new()), None);
+    }
 }

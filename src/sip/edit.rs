@@ -1,9 +1,9 @@
 //! Changed copies of a message: a list of splices, and one copy in order. What nobody touched leaves octet for octet
 //! as it came, unknown headers, odd case, folds and body included (RFC 3261, section 16.6).
 
+use super::message::{Message, Span, Start};
 use super::name::Name;
 use super::read::Value;
-use super::scan::{Message, Span, Start};
 use super::via::{SourceFact, source_changes};
 use crate::limits::SPLICES_INLINE;
 use smallvec::SmallVec;
@@ -415,6 +415,7 @@ mod tests {
             ("10.0.0.1;branch=b", "10.0.0.2:5060", "10.0.0.1;branch=b;received=10.0.0.2"),
             ("h;branch=b", "10.0.0.2:5060", "h;branch=b;received=10.0.0.2"),
             ("10.0.0.1;rport;branch=b", "10.0.0.1:99", "10.0.0.1;rport=99;branch=b;received=10.0.0.1"),
+            ("h;rport", "10.0.0.1:99", "h;rport=99;received=10.0.0.1"),
             ("h;rport=1;received=6.6.6.6", "10.0.0.1:99", "h;rport=99;received=10.0.0.1"),
             ("h;received=6.6.6.6", "10.0.0.1:99", "h;received=10.0.0.1"),
             ("h ; rport ; branch = b", "[2001:db8::1]:99", "h ; rport=99 ; branch = b;received=2001:db8::1"),

@@ -4,7 +4,8 @@
 //! fooled about every message behind it. Sizes are judged when the head is complete, before the body is waited for.
 
 use super::malformed::Malformed;
-use super::scan::{ContentLength, Head, Index, head};
+use super::message::Index;
+use super::scan::{ContentLength, Head, head};
 use crate::limits::{HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
 use bytes::{Bytes, BytesMut};
 use tokio_util::codec::Decoder;
@@ -138,5 +139,121 @@ impl Decoder for Framer {
         self.message_len = None;
         self.line_start = 0;
         Ok(Some(Frame::Message(buffer.split_to(length).freeze())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a stream yields: the message as text, `ping`, or the status of a refusal.
+    fn frames(stream: &[u8], step: usize) -> Vec<String> {
+        let (mut framer, mut buffer, mut out) = (Framer::new(), BytesMut::new(), Vec::new());
+        for part in stream.chunks(step) {
+            buffer.extend_from_slice(part);
+            while let Some(frame) = framer.decode(&mut buffer).unwrap() {
+                out.push(match frame {
+                    Frame::Message(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+                    Frame::Ping => "ping".to_owned(),
+                    Frame::Refused { status, .. } => status.to_string(),
+                });
+            }
+        }
+        out
+    }
+
+    fn request(lines: &str, body: &str) -> String {
+        format!("OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/TCP h\r\n{lines}\r\n{body}")
+    }
+
+    #[test]
+    fn boundaries_do_not_depend_on_how_the_octets_arrive() {
+        let one = request("Content-Length: 3\r\n", "abc");
+        let two = request("l :\r\n 0\r\n", "");
+        let stream = format!("{one}\r\n\r\n\r\n{two}\r\n\r\n{one}");
+        let want = vec![one.clone(), "ping".to_owned(), two, "ping".to_owned(), one];
+        for step in [1, 2, 3, 7, 64, 100_000] {
+            assert_eq!(frames(stream.as_bytes(), step), want, "{step} octets at a time");
+        }
+    }
+
+    #[test]
+    fn a_length_that_two_parsers_could_read_differently_closes() {
+        let hidden = request("Content-Length: 0\r\n", "");
+        for (lines, status) in [
+            ("Content-Length: 0\r\nContent-Length: 500\r\n", "400"),
+            ("Content-Length: 500\r\nl: 0\r\n", "400"),
+            ("Content-Length: -1\r\n", "400"),
+            ("Content-Length: +0\r\n", "400"),
+            ("Content-Length: 0x0\r\n", "400"),
+            ("Content-Length: 0 500\r\n", "400"),
+            ("Content-Length: 0, 0\r\n", "400"),
+            ("Content-Length:\r\n", "400"),
+            ("", "400"),
+            ("Content-Length: 4294967296\r\n", "413"),
+            ("Content-Length: 18446744073709551616\r\n", "413"),
+            ("Content-Length: 4000000000\r\n", "413"),
+            ("Content-Length: 0\nX: 1\r\n", "400"),
+            ("Content-Length: 0\rX: 1\r\n", "400"),
+            ("Content-Length\x0b: 5\r\nContent-Length: 0\r\n", "400"),
+            (" Content-Length: 0\r\n", "400"),
+        ] {
+            let stream = request(lines, "") + &hidden;
+            assert_eq!(frames(stream.as_bytes(), 100_000), [status], "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn equal_lengths_and_folds_are_legal() {
+        for lines in ["Content-Length: 0\r\nl: 00\r\n", "Content-Length:\r\n\t0\r\n", "CONTENT-LENGTH : 0\r\n"] {
+            let stream = request(lines, "");
+            assert_eq!(frames(stream.as_bytes(), 5), std::slice::from_ref(&stream));
+        }
+    }
+
+    #[test]
+    fn a_body_that_looks_like_a_request_stays_a_body() {
+        let inner = request("Content-Length: 0\r\n", "");
+        let outer = request(&format!("Content-Length: {}\r\n", inner.len()), &inner);
+        assert_eq!(frames(outer.as_bytes(), 9), std::slice::from_ref(&outer));
+    }
+
+    #[test]
+    fn sizes_are_judged_before_the_body_is_waited_for() {
+        let filler = "X: ".to_owned() + &"y".repeat(8_000) + "\r\n";
+        let cases = [
+            (request(&filler.repeat(9), ""), "513"),
+            (request(&format!("X: {}", "y".repeat(70_000)), ""), "513"),
+            (request(&"X: y\r\n".repeat(200), ""), "513"),
+            (request(&format!("X: {}\r\nl: 0\r\n", "y".repeat(9_000)), ""), "513"),
+            (request(&format!("Content-Length: {MESSAGE_BYTES_MAX}\r\n"), ""), "413"),
+        ];
+        for (stream, status) in cases {
+            assert_eq!(frames(stream.as_bytes(), 1_460), [status]);
+        }
+        let head = request("Content-Length: 0\r\n", "").len() + 5;
+        let body = "z".repeat(MESSAGE_BYTES_MAX - head);
+        let largest = request(&format!("Content-Length: {}\r\n", body.len()), &body);
+        assert_eq!(largest.len(), MESSAGE_BYTES_MAX);
+        assert_eq!(frames(largest.as_bytes(), 1_460), std::slice::from_ref(&largest));
+    }
+
+    #[test]
+    fn what_is_not_sip_closes_and_what_is_bad_sip_goes_up() {
+        assert_eq!(frames(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 100), ["400"]);
+        assert_eq!(frames(b"\n\n", 1), ["400"]);
+        let bad = "OPTIONS sip:a b SIP/2.0\r\nl: 0\r\n\r\n";
+        assert_eq!(frames(bad.as_bytes(), 100), [bad]);
+    }
+
+    #[test]
+    fn a_refusal_carries_what_an_answer_needs_and_ends_the_stream() {
+        let (mut framer, mut buffer) = (Framer::new(), BytesMut::from(request("", "").as_bytes()));
+        let Some(Frame::Refused { why, head, .. }) = framer.decode(&mut buffer).unwrap() else { panic!("accepted") };
+        assert_eq!(why, Malformed::ContentLengthMissing);
+        assert!(head.starts_with(b"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/TCP h\r\n"));
+        buffer.extend_from_slice(request("Content-Length: 0\r\n", "").as_bytes());
+        assert_eq!(framer.decode(&mut buffer).unwrap(), None);
+        assert!(buffer.is_empty());
     }
 }

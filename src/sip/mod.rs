@@ -1,6 +1,6 @@
 //! SIP, bytes to values and back (RFC 3261, sections 7, 18 and 25). Pure: no socket, no clock, no copy on the way in.
 //!
-//! There is one message type: [`Message`], positions over the octets as they came. [`scan`] finds the fields,
+//! There is one message type: [`Message`], positions over the octets as they came. [`scan()`] finds the fields,
 //! [`read`] and its neighbours look at their values when someone asks, [`edit`] writes a changed copy in which every
 //! octet nobody touched is the octet that came in.
 
@@ -8,6 +8,8 @@ pub mod build;
 pub mod edit;
 pub mod frame;
 mod malformed;
+mod message;
+pub mod multipart;
 pub mod name;
 pub mod param;
 pub mod read;
@@ -19,9 +21,10 @@ pub mod via;
 
 pub use edit::Editor;
 pub use malformed::Malformed;
+pub use message::{Field, Index, Message, Span, Start};
 pub use name::{Method, Name};
 pub use param::{Param, Params};
-pub use read::{CSeq, Essentials, Strictness, Value, Values, essentials};
-pub use scan::{Broken, Field, Index, Message, Span, Start, scan};
+pub use read::{CSeq, ContactRef, Essentials, Strictness, Value, Values, essentials};
+pub use scan::{Broken, scan};
 pub use uri::{Host, NameAddrRef, Scheme, UriRef};
 pub use via::{Transport, ViaRef};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::scan::Message;
+use super::Message;
 use crate::limits::BODY_PARTS_MAX;
 
 /// The octets of the body that are an `application/sdp` description; `None` where there is none.

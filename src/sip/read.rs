@@ -2,9 +2,10 @@
 //! headers this node understands.
 
 use super::malformed::Malformed;
+use super::message::{Field, Message, Span, Start};
 use super::name::{Method, Name, is_token};
 use super::param::{Params, quoted_len, skip_space, trim};
-use super::scan::{Field, Message, Span, Start, decimal, is_space};
+use super::scan::{decimal, is_space};
 use super::uri::{NameAddrRef, Scheme, UriRef};
 use super::via::ViaRef;
 use crate::limits::{CONTACT_VALUES_MAX, ROUTE_VALUES_MAX, VIA_VALUES_MAX};
@@ -381,4 +382,113 @@ fn leading_number(text: &[u8]) -> Option<u32> {
     let text = trim(text);
     let digits = text.get(..text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len()))?;
     decimal(digits).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::{Index, scan};
+
+    fn with<R>(lines: &str, look: impl FnOnce(&Message<'_>) -> R) -> R {
+        let text = format!("INVITE sip:1@h SIP/2.0\r\n{lines}\r\n\r\n");
+        look(&scan(text.as_bytes(), &mut Index::new()).unwrap())
+    }
+
+    const PLAIN: &str =
+        "Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 INVITE";
+
+    #[test]
+    fn values_come_in_order_over_lines_and_commas() {
+        let lines = "Route: \"a,b\" <sip:a,b@h;x=y>,<sip:c>\r\nX: 1\r\nroute:\r\nROUTE: <sip:d> ,\r\n <sip:e>";
+        with(lines, |message| {
+            let values: Vec<_> = message.values(Name::Route).map(|v| (v.field, v.text)).collect();
+            assert_eq!(
+                values,
+                [
+                    (0, &b"\"a,b\" <sip:a,b@h;x=y>"[..]),
+                    (0, &b"<sip:c>"[..]),
+                    (2, &b""[..]),
+                    (3, &b"<sip:d>"[..]),
+                    (3, &b"<sip:e>"[..])
+                ]
+            );
+            assert!(message.values(Name::Route).all(|v| message.text(v.span) == v.text));
+            assert_eq!(message.values_of(3).count(), 2);
+            assert_eq!(message.values(Name::Via).count(), 0);
+        });
+    }
+
+    #[test]
+    fn essentials_are_read() {
+        with(PLAIN, |message| {
+            let facts = essentials(message, Strictness::Strict).unwrap();
+            assert_eq!((facts.call_id, facts.cseq.number, facts.max_forwards), (&b"c"[..], 1, None));
+            assert_eq!((facts.from_tag, facts.to_tag), (Some(&b"1"[..]), None));
+            assert_eq!(facts.uri.unwrap().user, Some(&b"1"[..]));
+        });
+    }
+
+    #[test]
+    fn what_is_missing_repeated_or_wrong_is_named() {
+        use Malformed::{CSeqMethod, CSeqNumber, MaxForwards, Missing, TooManyValues, Twice};
+        for (from, to, want) in [
+            ("Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\n", "", Missing(Name::Via)),
+            ("From: <sip:a@h>;tag=1\r\n", "", Missing(Name::From)),
+            ("To: <sip:b@h>\r\n", "", Missing(Name::To)),
+            ("Call-ID: c\r\n", "", Missing(Name::CallId)),
+            ("\r\nCSeq: 1 INVITE", "", Missing(Name::CSeq)),
+            ("Call-ID: c", "Call-ID: c\r\ni: c", Twice(Name::CallId)),
+            ("Call-ID: c", "Call-ID: c d", Malformed::Value(Name::CallId)),
+            ("Call-ID: c", "Call-ID: c\r\nMax-Forwards: 1\r\nMax-Forwards: 1", Twice(Name::MaxForwards)),
+            ("Call-ID: c", "Call-ID: c\r\nMax-Forwards: 256", MaxForwards),
+            ("Call-ID: c", "Call-ID: c\r\nMax-Forwards: -1", MaxForwards),
+            ("1 INVITE", "4294967296 INVITE", CSeqNumber),
+            ("1 INVITE", "1 BYE", CSeqMethod),
+            ("1 INVITE", "1 invite", CSeqMethod),
+            ("1 INVITE", "1INVITE", Malformed::Value(Name::CSeq)),
+            ("1 INVITE", "INVITE", Malformed::Value(Name::CSeq)),
+            ("1 INVITE", "1 INVITE\r\nContact: sip:a@h, <sip:b", Malformed::Value(Name::Contact)),
+            ("1 INVITE", &format!("1 INVITE\r\nRoute: x{}", ",x".repeat(ROUTE_VALUES_MAX)), TooManyValues(Name::Route)),
+        ] {
+            let lines = PLAIN.replacen(from, to, 1);
+            let why = with(&lines, |message| essentials(message, Strictness::Strict).map(|_| ()));
+            assert_eq!(why, Err(want), "{from:?} -> {to:?}");
+        }
+    }
+
+    #[test]
+    fn lists_numbers_and_marks_are_read() {
+        let lines = "Require: 100rel , Timer\r\nk: \r\nExpires: 99999999999\r\nRetry-After: 18 (soon);duration=9\r\n\
+            x: 1800 ; refresher=uac\r\nRAck: 7 3 INVITE\r\nRSeq: 7\r\nPriority: emergency\r\n\
+            c: Application / SDP ; charset=\"utf-8\"\r\nContact: *\r\n\
+            Call-Info: <urn:emcc:device:A,B>;purpose=emcc-device;cluster=\"HQ\", junk, <x:y>;epoch=5";
+        with(lines, |message| {
+            assert_eq!(message.tokens(Name::Require).collect::<Vec<_>>(), [&b"100rel"[..], b"Timer"]);
+            assert!(message.has_token(Name::Require, "timer") && !message.has_token(Name::Supported, "timer"));
+            assert_eq!(message.tokens(Name::Supported).count(), 0);
+            assert_eq!((message.number(Name::Expires), message.number(Name::RetryAfter)), (Some(u32::MAX), Some(18)));
+            assert_eq!((message.number(Name::RSeq), message.number(Name::MinSe)), (Some(7), None));
+            let session = message.session_expires().unwrap();
+            assert_eq!((session.interval_s, session.refresher), (1800, Some(&b"uac"[..])));
+            let rack = message.rack().unwrap();
+            assert_eq!((rack.rseq, rack.cseq.number, rack.cseq.method), (7, 3, Method::Invite));
+            let kind = message.content_type().unwrap();
+            assert!(kind.is("application", "sdp") && kind.params.value("charset") == Some(b"utf-8"));
+            assert_eq!(message.contacts().next(), Some(Ok(ContactRef::Any)));
+            let infos: Vec<_> = message.call_infos().map(|(_, info)| info).collect();
+            assert_eq!((infos.len(), infos[0].uri), (2, &b"urn:emcc:device:A,B"[..]));
+            assert_eq!(
+                (infos[0].params.value("cluster"), infos[1].params.value("epoch")),
+                (Some(&b"HQ"[..]), Some(&b"5"[..]))
+            );
+        });
+    }
+
+    #[test]
+    fn only_gmt_makes_a_date() {
+        assert!(is_date(b"Sat, 13 Nov 2010 23:29:00 GMT"));
+        for text in ["", "Sat, 13 Nov 2010 23:29:00 EST", "Sat, 13 Nov 2010 23:29:00GMT", "13 Nov 2010 23:29:00 GMT"] {
+            assert!(!is_date(text.as_bytes()), "{text}");
+        }
+    }
 }

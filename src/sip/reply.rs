@@ -1,9 +1,9 @@
 //! Responses this node gives itself, made of the request's own octets (RFC 3261, section 8.2.6).
 
 use super::edit::{push_decimal, push_ip};
+use super::message::{Field, Message};
 use super::name::Name;
 use super::read::Strictness;
-use super::scan::{Field, Message};
 use super::typed::reason_phrase;
 use super::uri::NameAddrRef;
 use super::via::{SourceFact, source_changes};

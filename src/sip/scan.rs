@@ -4,118 +4,9 @@
 //! another to the wire: odd spacing, odd case, folding and compact names all end in the same [`Field`].
 
 use super::malformed::Malformed;
+use super::message::{Field, Index, Message, Span, Start, narrow};
 use super::name::{Method, Name, is_token};
-use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX, LEADING_CRLF_MAX, LINE_BYTES_MAX, MESSAGE_BYTES_MAX};
-
-/// A stretch of a message, in octets from the first octet of its start line; `end` is the octet after the last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    /// First octet.
-    pub start: u32,
-    /// Octet after the last.
-    pub end: u32,
-}
-
-impl Span {
-    /// The span of these positions; positions within a message always fit.
-    pub(super) fn new(start: usize, end: usize) -> Self {
-        Self { start: narrow(start), end: narrow(end) }
-    }
-
-    /// The octets of the span; empty where `bytes` is not the message the span was made of.
-    pub fn of(self, bytes: &[u8]) -> &[u8] {
-        bytes.get(self.start as usize..self.end as usize).unwrap_or(&[])
-    }
-
-    /// Length in octets.
-    pub fn len(self) -> usize {
-        self.end.saturating_sub(self.start) as usize
-    }
-
-    /// Whether nothing is in it.
-    pub fn is_empty(self) -> bool {
-        self.end <= self.start
-    }
-}
-
-fn narrow(position: usize) -> u32 {
-    u32::try_from(position).unwrap_or(u32::MAX)
-}
-
-/// One header field, its continuation lines included.
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
-    /// The name as understood, long or compact.
-    pub name: Name,
-    /// The name as written.
-    pub name_span: Span,
-    /// The value without the white space around it; folds inside it are still there.
-    pub value: Span,
-    /// The whole field, line end included.
-    pub line: Span,
-}
-
-impl Field {
-    const NONE: Self = Self {
-        name: Name::Other,
-        name_span: Span { start: 0, end: 0 },
-        value: Span { start: 0, end: 0 },
-        line: Span { start: 0, end: 0 },
-    };
-}
-
-/// Room for the fields of one message. Kept and reused: a new scan overwrites only what it needs.
-#[derive(Debug)]
-pub struct Index {
-    fields: [Field; HEADERS_MAX],
-    used: usize,
-}
-
-impl Default for Index {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Index {
-    /// An empty index, about 4 kB.
-    pub const fn new() -> Self {
-        Self { fields: [Field::NONE; HEADERS_MAX], used: 0 }
-    }
-}
-
-/// The start line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// A request line.
-    Request {
-        /// The method.
-        method: Method,
-        /// The method as written.
-        token: Span,
-        /// The Request-URI.
-        uri: Span,
-    },
-    /// A status line.
-    Response {
-        /// 100 to 699.
-        status: u16,
-        /// The reason phrase, possibly empty, any octets (RFC 4475, `unreason`).
-        reason: Span,
-    },
-}
-
-/// A message: its octets and where its parts are. A view, as cheap to copy as a slice.
-#[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
-    bytes: &'a [u8],
-    fields: &'a [Field],
-    start: Start,
-    headers_start: u32,
-    head_end: u32,
-    trailing: u32,
-    has_start_line_space: bool,
-}
+use crate::limits::{HEAD_BYTES_MAX, LEADING_CRLF_MAX, LINE_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 /// A message that cannot be used, with what could still be read of it.
 #[derive(Clone, Copy, Debug)]
@@ -171,104 +62,6 @@ pub fn scan<'a>(bytes: &'a [u8], index: &'a mut Index) -> Result<Message<'a>, Br
             why: why.unwrap_or(Malformed::Empty),
             partial: partial.filter(|message| matches!(message.start, Start::Request { .. })),
         }),
-    }
-}
-
-impl<'a> Message<'a> {
-    /// The octets of the message: first of the start line to last of the body. Every [`Span`] counts from here.
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-
-    /// The start line.
-    pub fn start(&self) -> Start {
-        self.start
-    }
-
-    /// The method, of a request.
-    pub fn method(&self) -> Option<Method> {
-        match self.start {
-            Start::Request { method, .. } => Some(method),
-            Start::Response { .. } => None,
-        }
-    }
-
-    /// The status, of a response.
-    pub fn status(&self) -> Option<u16> {
-        match self.start {
-            Start::Request { .. } => None,
-            Start::Response { status, .. } => Some(status),
-        }
-    }
-
-    /// The fields in the order they came.
-    pub fn fields(&self) -> &'a [Field] {
-        self.fields
-    }
-
-    /// The first field of this name, with its place among the fields.
-    pub fn first(&self, name: Name) -> Option<(usize, &'a Field)> {
-        self.fields.iter().enumerate().find(|(_, field)| field.name == name)
-    }
-
-    /// The fields of this name in order, each with its place among the fields.
-    pub fn all(&self, name: Name) -> impl Iterator<Item = (usize, &'a Field)> + use<'a> {
-        self.fields.iter().enumerate().filter(move |(_, field)| field.name == name)
-    }
-
-    /// The value of the first field of this name.
-    pub fn value(&self, name: Name) -> Option<&'a [u8]> {
-        self.first(name).map(|(_, field)| self.text(field.value))
-    }
-
-    /// The value of the first field spelled like this in any case; for headers [`Name`] does not know.
-    pub fn value_spelled(&self, spelling: &str) -> Option<&'a [u8]> {
-        self.fields
-            .iter()
-            .find(|field| self.text(field.name_span).eq_ignore_ascii_case(spelling.as_bytes()))
-            .map(|field| self.text(field.value))
-    }
-
-    /// The octets of a span of this message.
-    pub fn text(&self, span: Span) -> &'a [u8] {
-        span.of(self.bytes)
-    }
-
-    /// The span of a part that one of the readers gave back; `None` for octets that are not this message's.
-    pub fn span_of(&self, part: &[u8]) -> Option<Span> {
-        let start = (part.as_ptr() as usize).checked_sub(self.bytes.as_ptr() as usize)?;
-        let end = start.checked_add(part.len())?;
-        (end <= self.bytes.len()).then(|| Span::new(start, end))
-    }
-
-    /// The body.
-    pub fn body(&self) -> &'a [u8] {
-        self.bytes.get(self.head_end as usize..).unwrap_or(&[])
-    }
-
-    /// Octets of start line, headers and the empty line.
-    pub fn head_end(&self) -> u32 {
-        self.head_end
-    }
-
-    /// Where the first header line begins.
-    pub(super) fn headers_start(&self) -> u32 {
-        self.headers_start
-    }
-
-    /// Where the empty line that ends the headers begins.
-    pub(super) fn headers_end(&self) -> u32 {
-        self.fields.last().map_or(self.headers_start, |field| field.line.end)
-    }
-
-    /// Octets that followed the message in its datagram and do not belong to it (RFC 4475, `dblreq`).
-    pub fn trailing(&self) -> u32 {
-        self.trailing
-    }
-
-    /// Whether white space follows the version in the request line (RFC 4475, `trws`).
-    pub fn has_start_line_space(&self) -> bool {
-        self.has_start_line_space
     }
 }
 
@@ -496,5 +289,117 @@ fn request_line(head: &mut Head, text: &[u8]) {
     }
     if uri.of(text).first() == Some(&b'<') {
         head.wrong_start(Malformed::RequestUriBrackets);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::HEADERS_MAX;
+
+    fn why(text: &str) -> Option<Malformed> {
+        scan(text.as_bytes(), &mut Index::new()).err().map(|broken| broken.why)
+    }
+
+    #[test]
+    fn fields_are_found_whatever_their_spelling() {
+        let text = b"\r\n\r\nBYE sip:h SIP/2.0\r\nFROM : a \r\nt\t:\r\n b\r\nX-y:\r\nv:c\r\n\r\nbody";
+        let mut index = Index::new();
+        let message = scan(text, &mut index).unwrap();
+        let found: Vec<_> = message.fields().iter().map(|f| (f.name, message.text(f.value))).collect();
+        assert_eq!(
+            found,
+            [(Name::From, &b"a"[..]), (Name::To, &b"b"[..]), (Name::Other, &b""[..]), (Name::Via, &b"c"[..])]
+        );
+        assert_eq!((message.method(), message.body(), message.trailing()), (Some(Method::Bye), &b"body"[..], 0));
+        assert_eq!(message.value_spelled("x-Y"), Some(&b""[..]));
+        assert!(message.bytes().starts_with(b"BYE"));
+        assert_eq!(message.text(message.fields()[1].line), b"t\t:\r\n b\r\n");
+        let body = message.span_of(message.body()).unwrap();
+        assert_eq!((body.start, message.text(body)), (message.head_end(), &b"body"[..]));
+        assert_eq!(message.span_of(b"elsewhere"), None);
+    }
+
+    #[test]
+    fn an_index_used_again_holds_nothing_of_the_message_before() {
+        let mut index = Index::new();
+        scan(b"BYE sip:h SIP/2.0\r\nTo: a\r\nFrom: b\r\n\r\n", &mut index).unwrap();
+        assert_eq!(scan(b"BYE sip:h SIP/2.0\r\nVia: c\r\n\r\n", &mut index).unwrap().fields().len(), 1);
+    }
+
+    #[test]
+    fn a_body_ends_where_content_length_says() {
+        let mut index = Index::new();
+        let message = scan(b"BYE sip:h SIP/2.0\r\nl: 2\r\n\r\nabcd", &mut index).unwrap();
+        assert_eq!((message.body(), message.trailing()), (&b"ab"[..], 2));
+        assert!(message.bytes().ends_with(b"ab"));
+    }
+
+    #[test]
+    fn status_lines_are_read() {
+        for (line, want) in [
+            ("SIP/2.0 200 OK", Some((200, "OK"))),
+            ("sip/2.0 486 Busy Here", Some((486, "Busy Here"))),
+            ("SIP/2.0 100 ", Some((100, ""))),
+            ("SIP/2.0 100", Some((100, ""))),
+            ("SIP/2.0 99 x", None),
+            ("SIP/2.0 0200 x", None),
+            ("SIP/2.0 700 x", None),
+            ("SIP/2.0  200 x", None),
+            ("SIP/3.0 200 x", None),
+        ] {
+            let text = format!("{line}\r\n\r\n");
+            let mut index = Index::new();
+            let found = scan(text.as_bytes(), &mut index).ok().map(|message| match message.start() {
+                Start::Response { status, reason } => (status, message.text(reason)),
+                Start::Request { .. } => panic!("{line}"),
+            });
+            assert_eq!(found, want.map(|(status, reason): (u16, &str)| (status, reason.as_bytes())), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, want) in [
+            ("", Malformed::Empty),
+            ("BYE\r\n\r\n", Malformed::StartLine { at: 3 }),
+            ("BYE sip:h\r\n\r\n", Malformed::StartLine { at: 9 }),
+            ("B@E sip:h SIP/2.0\r\n\r\n", Malformed::StartLine { at: 1 }),
+            ("BYE sip:h SIP/2.1\r\n\r\n", Malformed::Version),
+            ("BYE sip:h\tx SIP/2.0\r\n\r\n", Malformed::RequestUriSpace),
+            ("BYE sip:h SIP/2.0\r\nTo: a\r\n", Malformed::HeadUnfinished),
+            ("BYE sip:h SIP/2.0\r\nTo: a\n\r\n", Malformed::BareLf { at: 24 }),
+            ("BYE sip:h SIP/2.0\r\nTo: a\rb\r\n\r\n", Malformed::BareCr { at: 24 }),
+            ("BYE sip:h SIP/2.0\r\nTo a\r\n\r\n", Malformed::HeaderLine { at: 19 }),
+            ("BYE sip:h SIP/2.0\r\n: a\r\n\r\n", Malformed::HeaderLine { at: 19 }),
+            ("BYE sip:h SIP/2.0\r\nl: 1\r\nl: 2\r\n\r\nab", Malformed::ContentLengthConflict),
+            ("BYE sip:h SIP/2.0\r\nl: 4294967296\r\n\r\n", Malformed::BodyTooShort { stated: 1 << 32, have: 0 }),
+        ] {
+            assert_eq!(why(text), Some(want), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn limits_are_limits() {
+        let with = |lines: &str| why(&format!("BYE sip:h SIP/2.0\r\n{lines}\r\n"));
+        assert_eq!(with(&"X: y\r\n".repeat(HEADERS_MAX)), None);
+        assert_eq!(with(&"X: y\r\n".repeat(HEADERS_MAX + 1)), Some(Malformed::TooManyHeaders));
+        let line = |length: usize| format!("X: {}\r\n", "y".repeat(length - 5));
+        assert_eq!(with(&line(LINE_BYTES_MAX)), None);
+        assert_eq!(with(&line(LINE_BYTES_MAX + 1)), Some(Malformed::LineTooLong { at: 19 }));
+        assert_eq!(with(&line(LINE_BYTES_MAX).repeat(8)), Some(Malformed::HeadTooLarge));
+        let body = "z".repeat(MESSAGE_BYTES_MAX);
+        assert_eq!(why(&format!("BYE sip:h SIP/2.0\r\n\r\n{body}")), Some(Malformed::MessageTooLarge));
+    }
+
+    #[test]
+    fn a_broken_request_still_shows_its_fields_and_a_broken_response_does_not() {
+        let mut index = Index::new();
+        let broken = scan(b"BYE sip:h SIP/7.0\r\njunk\r\nVia: v\nTo: t\r\n", &mut index).unwrap_err();
+        assert_eq!(broken.why, Malformed::Version);
+        let partial = broken.partial.unwrap();
+        assert_eq!((partial.value(Name::Via), partial.value(Name::To)), (Some(&b"v"[..]), Some(&b"t"[..])));
+        let mut index = Index::new();
+        assert!(scan(b"SIP/2.0 200 OK\r\nVia: v\n\r\n", &mut index).unwrap_err().partial.is_none());
     }
 }

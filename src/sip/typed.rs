@@ -286,11 +286,81 @@ pub fn reason_phrase(status: u16) -> &'static str {
         604 => "Does Not Exist Anywhere",
         606 => "Not Acceptable",
         607 => "Unwanted",
-        ..=199 => "Provisional",
-        200..=299 => "Success",
-        300..=399 => "Redirection",
-        400..=499 => "Client Error",
-        500..=599 => "Server Error",
-        _ => "Global Failure",
+        _ => match status / 100 {
+            1 => "Provisional",
+            2 => "Success",
+            3 => "Redirection",
+            4 => "Client Error",
+            5 => "Server Error",
+            _ => "Global Failure",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::Strictness;
+
+    fn uri(text: &str) -> Result<rsip::Uri, Untyped> {
+        UriRef::parse(text.as_bytes()).unwrap().try_into()
+    }
+
+    #[test]
+    fn what_rsip_reads_wrongly_survives_when_we_read_it() {
+        for text in [
+            "sip:john.smith@h",
+            "sip:a@[2001:db8::1]:5070",
+            "sips:a:secret@h;lr;x=%41;y=[z",
+            "sip:911;phone-context=+1@h;user=phone",
+            "sip:h;transport=UNKNOWN;method=invite",
+        ] {
+            assert_eq!(uri(text).unwrap().to_string(), text);
+        }
+        assert_eq!(uri("sip:john.smith@h").unwrap().user(), Some("john.smith"));
+    }
+
+    #[test]
+    fn what_rsip_cannot_hold_says_so() {
+        assert_eq!(uri("tel:911"), Err(Untyped::Scheme));
+        assert_eq!(uri("urn:service:sos"), Err(Untyped::Scheme));
+        assert_eq!(uri("sip:h?Replaces=x"), Err(Untyped::UriHeaders));
+        let latin = UriRef::parse(b"sip:\xe9@h").unwrap();
+        assert_eq!(rsip::Uri::try_from(latin), Err(Untyped::NotUtf8));
+        let via = ViaRef::parse(b"SIP/2.0/UNKNOWN h").unwrap();
+        assert_eq!(rsip::typed::Via::try_from(via), Err(Untyped::Transport));
+        let cseq = CSeq::parse(b"1 FOO").unwrap();
+        assert_eq!(rsip::typed::CSeq::try_from(cseq), Err(Untyped::Method));
+    }
+
+    #[test]
+    fn header_values_become_typed_ones() {
+        let address = NameAddrRef::parse(br#""A <b>" <sip:a@h>;tag=1;q=0.5"#, Strictness::Strict).unwrap();
+        let from = rsip::typed::From::try_from(address).unwrap();
+        assert_eq!((from.to_string().as_str(), from.tag().is_some()), (r#""A <b>" <sip:a@h>;tag=1;q=0.5"#, true));
+        assert_eq!(rsip::typed::To::try_from(address).unwrap().to_string(), from.to_string());
+        assert_eq!(rsip::typed::Contact::try_from(address).unwrap().to_string(), from.to_string());
+        assert_eq!(rsip::UriWithParams::try_from(address).unwrap().to_string(), "<sip:a@h>;tag=1;q=0.5");
+        let via = rsip::typed::Via::try_from(ViaRef::parse(b"SIP/2.0/TLS h ;branch = z9hG4bK-a=b").unwrap()).unwrap();
+        assert_eq!(via.to_string(), "SIP/2.0/TLS h;branch=z9hG4bK-a=b");
+    }
+
+    #[test]
+    fn methods_go_both_ways() {
+        for method in Method::KNOWN {
+            let typed = rsip::Method::try_from(method).unwrap();
+            assert_eq!(typed.to_string(), method.as_str());
+            assert_eq!(Method::from(typed), method);
+        }
+    }
+
+    #[test]
+    fn reason_phrases_are_those_of_the_rfcs() {
+        for (status, phrase) in
+            [(486, "Busy Here"), (183, "Session Progress"), (580, "Precondition Failure"), (499, "Client Error")]
+        {
+            assert_eq!(reason_phrase(status), phrase);
+            assert_eq!(status_code(status).code(), status);
+        }
     }
 }

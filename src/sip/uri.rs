@@ -335,3 +335,120 @@ impl<'a> NameAddrRef<'a> {
         self.params.value("tag")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> UriRef<'_> {
+        UriRef::parse(text.as_bytes()).unwrap_or_else(|why| panic!("{text}: {why:?}"))
+    }
+
+    #[test]
+    fn a_uri_comes_apart_at_the_right_places() {
+        let full = uri("sips:john.smith:se?cret@example.com:5061;transport=tls;lr?Subject=x&y=z");
+        assert_eq!((full.scheme, full.user), (Scheme::Sips, Some(&b"john.smith"[..])));
+        assert_eq!((full.password, full.port), (Some(&b"se?cret"[..]), Some(5061)));
+        assert_eq!((full.host, full.headers), (Host::Name(b"example.com"), Some(&b"Subject=x&y=z"[..])));
+        assert_eq!((full.param("Transport"), full.is_loose()), (Some(&b"tls"[..]), true));
+        let bare = uri("SIP:10.0.0.1");
+        assert_eq!((bare.user, bare.host.ip(), bare.port), (None, "10.0.0.1".parse().ok(), None));
+        assert_eq!(uri("sip:[2001:db8::1]:5070").host.ip(), "2001:db8::1".parse().ok());
+        assert_eq!(uri("sip:h?a=b").headers, Some(&b"a=b"[..]));
+    }
+
+    #[test]
+    fn telephone_parameters_are_found_in_the_user_part_and_in_tel() {
+        let sip = uri("sip:911;phone-context=+1;x=1@h;user=phone");
+        assert_eq!((sip.number(), sip.param("phone-context")), (Some(&b"911"[..]), Some(&b"+1"[..])));
+        assert_eq!(sip.param("user"), Some(&b"phone"[..]));
+        let tel = uri("tel:+1-201-555-0123;ext=7");
+        assert_eq!((tel.scheme, tel.number()), (Scheme::Tel, Some(&b"+1-201-555-0123"[..])));
+        assert_eq!((tel.host, tel.param("ext")), (Host::None, Some(&b"7"[..])));
+    }
+
+    #[test]
+    fn what_two_parsers_could_read_differently_is_no_uri() {
+        for text in [
+            "",
+            "sip",
+            "sip:",
+            ":x",
+            "1ip:h",
+            "sip:@h",
+            "sip:a@",
+            "sip:a@b@c",
+            "sip:a b@h",
+            "sip:a@h:",
+            "sip:a@h:x",
+            "sip:a@h:70000",
+            "sip:a@h:0",
+            "sip:a@[::1",
+            "sip:a@::1",
+            "sip:a@h;",
+            "sip:a@h;;x",
+            "sip:a@1.2.3.256",
+            "sip:a@1.2.3",
+            "sip:a@h_%41",
+            "sip:<a@h>",
+            "tel:",
+            "tel:abcxyz",
+            "sip:a\u{7f}@h",
+        ] {
+            assert!(UriRef::parse(text.as_bytes()).is_err(), "{text}");
+        }
+        assert_eq!(UriRef::parse(b"sip:a%4@h"), Err(Malformed::Escape));
+    }
+
+    #[test]
+    fn escapes_are_decoded_into_the_buffer_given() {
+        let mut buffer = [0; 8];
+        assert_eq!(unescape(b"%2b1%30a", &mut buffer), Ok(&b"+10a"[..]));
+        assert_eq!(unescape(b"%00", &mut buffer), Ok(&b"\0"[..]));
+        for (text, why) in [("%", Malformed::Escape), ("%4", Malformed::Escape), ("%zz", Malformed::Escape)] {
+            assert_eq!(unescape(text.as_bytes(), &mut buffer), Err(why));
+        }
+        assert_eq!(unescape(b"123456789", &mut buffer), Err(Malformed::Uri));
+    }
+
+    #[test]
+    fn hosts_are_the_same_by_value() {
+        let same = |a: &str, b: &str| Host::parse(a.as_bytes()).unwrap().is_same(&Host::parse(b.as_bytes()).unwrap());
+        assert!(same("Example.com", "eXample.COM") && same("[::1]", "[0:0::1]") && same("10.0.0.1", "10.0.0.1"));
+        assert!(!same("a", "b") && !same("10.0.0.1", "10.0.0.2") && !same("[::1]", "a"));
+    }
+
+    #[test]
+    fn addresses_are_read_with_and_without_brackets() {
+        let read = |raw: &'static str| NameAddrRef::parse(raw.as_bytes(), Strictness::Strict).unwrap();
+        let quoted = read(r#""A <b>; \"c\", d"  <sip:a@h;lr> ; tag = 1"#);
+        assert_eq!(quoted.display, Some(&br#""A <b>; \"c\", d""#[..]));
+        assert_eq!((quoted.tag(), quoted.uri.is_loose()), (Some(&b"1"[..]), true));
+        let bare = read("sip:a@h;tag=1");
+        assert_eq!((bare.tag(), bare.uri.params.raw(), bare.is_bracketed), (Some(&b"1"[..]), &b""[..], false));
+        assert_eq!(read("Two Words <tel:1>").display, Some(&b"Two Words"[..]));
+        assert_eq!(read("<tel:1>").display, None);
+    }
+
+    #[test]
+    fn broken_addresses_are_refused_in_either_strictness() {
+        for raw in [
+            "",
+            "<sip:a@h",
+            "\"a <sip:a@h>",
+            "a\" <sip:a@h>",
+            "\"a\" b <sip:a@h>",
+            "\"a\" sip:a@h",
+            "<sip:a@h>x",
+            "<sip:a@h>;",
+            "sip:a@h?b=c",
+            "sip:a,b@h",
+            "<>",
+            "sip:a@h junk",
+        ] {
+            for strictness in [Strictness::Strict, Strictness::Lenient] {
+                assert!(NameAddrRef::parse(raw.as_bytes(), strictness).is_err(), "{raw}");
+            }
+        }
+    }
+}

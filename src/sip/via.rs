@@ -1,9 +1,10 @@
 //! Via values as views (RFC 3261, section 20.42; RFC 3581).
 
 use super::malformed::Malformed;
+use super::message::{Message, Span};
 use super::name::{Name, is_token};
 use super::param::{Params, skip_space, trim};
-use super::scan::{Message, Span, decimal, is_space};
+use super::scan::{decimal, is_space};
 use super::uri::{Host, host_port, ipv6};
 use std::net::{IpAddr, SocketAddr};
 
@@ -168,4 +169,64 @@ pub(super) fn source_changes(message: &Message<'_>, source: SocketAddr) -> [Opti
         }),
     };
     [rport, received]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_via_is_read_whatever_its_spacing() {
+        for raw in [
+            "SIP/2.0/UDP h:5070;branch=z9hG4bK-a=b;rport;ttl=16;maddr=m",
+            "sip / 2.0 /\r\n udp  h : 5070 ; BRANCH = z9hG4bK-a=b ;rport ; ttl=16 ; maddr = m ",
+        ] {
+            let via = ViaRef::parse(raw.as_bytes()).unwrap();
+            assert_eq!((via.transport, via.host, via.port), (Transport::Udp, Host::Name(b"h"), Some(5070)), "{raw}");
+            assert_eq!((via.branch, via.rport()), (Some(&b"z9hG4bK-a=b"[..]), Some(None)), "{raw}");
+            assert_eq!((via.ttl(), via.maddr(), via.received()), (Some(16), Some(&b"m"[..]), None));
+            assert!(via.is_branch_unique());
+        }
+    }
+
+    #[test]
+    fn received_and_rport_are_read_in_either_form() {
+        let read = |raw: &'static str| {
+            let via = ViaRef::parse(raw.as_bytes()).unwrap();
+            (via.received(), via.rport())
+        };
+        assert_eq!(read("SIP/2.0/TLS h;received=10.0.0.1;rport=99"), ("10.0.0.1".parse().ok(), Some(Some(99))));
+        assert_eq!(read("SIP/2.0/TLS h;received=[::1]"), ("::1".parse().ok(), None));
+        assert_eq!(read("SIP/2.0/TLS h;received=::1;rport=99999"), ("::1".parse().ok(), Some(None)));
+    }
+
+    #[test]
+    fn only_a_cookie_with_something_behind_it_is_unique() {
+        for (branch, want) in [("z9hG4bK1", true), ("Z9HG4BKx", true), ("z9hG4bK", false), ("390skdjuw", false)] {
+            let raw = format!("SIP/2.0/UDP h;branch={branch}");
+            assert_eq!(ViaRef::parse(raw.as_bytes()).unwrap().is_branch_unique(), want, "{branch}");
+        }
+        assert!(!ViaRef::parse(b"SIP/2.0/UDP h").unwrap().is_branch_unique());
+    }
+
+    #[test]
+    fn what_is_no_via_is_refused() {
+        for raw in [
+            "",
+            "SIP/2.0/UDP",
+            "SIP/2.0 h",
+            "SIP/7.0/UDP h",
+            "HTTP/2.0/UDP h",
+            "SIP/2.0/UDPh",
+            "SIP/2.0/UDP h;;",
+            "SIP/2.0/UDP h:x",
+            "SIP/2.0/UDP h:0",
+            "SIP/2.0/UDP h:65536",
+            "SIP/2.0/UDP h i",
+            "SIP/2.0/UDP [::1",
+            "SIP/2.0/UDP ::1",
+        ] {
+            assert_eq!(ViaRef::parse(raw.as_bytes()), Err(Malformed::Value(Name::Via)), "{raw}");
+        }
+    }
 }

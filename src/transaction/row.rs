@@ -4,7 +4,7 @@ use bytes::Bytes;
 use emcc_policies::moment::Moment;
 
 use super::{LIFETIME_MS, T1_MS, T2_MS, T4_MS, TIMER_D_MS, client, client_invite, server, server_invite};
-use crate::engine::effects::{CallKey, TransactionKey};
+use crate::engine::effects::{CallKey, Party, TransactionKey};
 use crate::neighbour::Flow;
 
 /// Which of the four machines runs, and where it stands.
@@ -71,6 +71,8 @@ pub struct Row {
     pub purpose: Purpose,
     /// Whether the request carried a session description, so that one in its response is an answer (RFC 3264).
     pub offered: bool,
+    /// Which party's side the request came from.
+    pub by: Party,
     /// Whether a CANCEL is to go out, or went out, for it (RFC 3261 section 9.1).
     pub cancel: Cancel,
     /// Deadlines.

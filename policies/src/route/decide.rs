@@ -1,0 +1,165 @@
+//! One call from its dialed number to its hops: analysis, route, and for an emergency what follows when either fails.
+
+use smallvec::SmallVec;
+
+use super::{Caller, Hop, Hops, NextHop, NoRoute, Outbound, RouteBook, RouteGroupId, add};
+use crate::digits::Digits;
+use crate::emergency::{Alarm, Emergency, GoesOn, goes_on_after};
+use crate::moment::Civil;
+use crate::search_space::{Analysis, CssId, DialPlan, Outcome, PatternId};
+use crate::trail::{Step, Trail};
+
+/// A call to be routed.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// The search spaces in effect, in order.
+    pub css: &'a [CssId],
+    /// The called number; none: a service URN, which no pattern matches.
+    pub dialed: Option<Digits>,
+    /// The caller's number, if known.
+    pub calling: Option<Digits>,
+    /// Who calls.
+    pub caller: Caller<'a>,
+    /// That it is an emergency call, recognised before (P-23).
+    pub emergency: Option<Emergency>,
+    /// When.
+    pub at: Civil,
+    /// For each circular group, the place of the peer whose turn it is.
+    pub turns: &'a dyn Fn(RouteGroupId) -> usize,
+}
+
+/// Where a call goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The pattern that won the last pass; none when nothing matched there.
+    pub won: Option<PatternId>,
+    /// Translations on the way, in order.
+    pub translations: SmallVec<[PatternId; 4]>,
+    /// It is an emergency call: recognised before, or a pattern on the way is one.
+    pub emergency: bool,
+    /// Places to try, in order; an emergency's last resort included.
+    pub hops: Hops,
+    /// Why there is none, or why an emergency call had to go on past analysis.
+    pub refused: Option<NoRoute>,
+    /// What somebody has to be told.
+    pub alarms: SmallVec<[Alarm; 3]>,
+}
+
+/// Routes one call. The steps are added to `trail`.
+#[must_use]
+pub fn decide(plan: &DialPlan, book: &RouteBook, call: &Call<'_>, trail: &mut Trail) -> Decision {
+    if let Some(emergency) = call.emergency {
+        trail.push(Step::EmergencyRecognised(emergency.by));
+    }
+    let mut decision = Decision {
+        won: None,
+        translations: SmallVec::new(),
+        emergency: call.emergency.is_some(),
+        hops: Hops::new(),
+        refused: None,
+        alarms: SmallVec::new(),
+    };
+    let routed = match &call.dialed {
+        Some(dialed) => {
+            let analysis = plan.analyse(call.css, dialed, call.calling.as_ref(), call.at);
+            decision.follow(plan, book, call, &analysis, trail)
+        }
+        None => Err(NoRoute::NoMatch),
+    };
+    match routed {
+        Ok(hops) => decision.hops = hops,
+        Err(why) => {
+            trail.push(Step::NoRoute(why));
+            decision.refused = Some(why);
+        }
+    }
+    if decision.emergency {
+        decision.go_on(plan, book, call, trail);
+    }
+    decision
+}
+
+impl Decision {
+    /// Takes in what an analysis found, and resolves it.
+    fn follow(
+        &mut self,
+        plan: &DialPlan,
+        book: &RouteBook,
+        call: &Call<'_>,
+        analysis: &Analysis,
+        trail: &mut Trail,
+    ) -> Result<Hops, NoRoute> {
+        self.emergency |= analysis.emergency;
+        trail.extend(analysis.translations.iter().map(|&pattern| Step::Translated { pattern }));
+        self.translations.clone_from(&analysis.translations);
+        self.won = analysis.outcome.row();
+        trail.extend(self.won.map(|pattern| Step::MatchWon { pattern }));
+        match &analysis.outcome {
+            Outcome::Found { row, dialed, calling } => {
+                let row = plan.row(*row).ok_or(NoRoute::NoMatch)?;
+                let (calling, caller) = (calling.as_ref(), call.caller);
+                book.resolve(&Outbound { row, dialed, calling, caller, turns: call.turns }, trail)
+            }
+            Outcome::Blocked { .. } => Err(NoRoute::Blocked),
+            Outcome::Nothing => Err(NoRoute::NoMatch),
+            Outcome::OnlyBeginnings => Err(NoRoute::Incomplete),
+            Outcome::StillTranslating { .. } => Err(NoRoute::StillTranslating),
+        }
+    }
+
+    /// Where an emergency call goes after what its search space gave, or in its place (P-23).
+    fn go_on(&mut self, plan: &DialPlan, book: &RouteBook, call: &Call<'_>, trail: &mut Trail) {
+        let recognised = call.emergency.unwrap_or_else(|| {
+            let found = Emergency::on_the_way(call.dialed);
+            trail.push(Step::EmergencyRecognised(found.by));
+            found
+        });
+        if let Some(why) = self.refused {
+            let mut tried = None;
+            while let Some(next) = goes_on_after(call.caller, tried).filter(|_| self.hops.is_empty()) {
+                tried = Some(next);
+                trail.push(Step::EmergencyGoesOn { why, to: next });
+                self.alarms.push(Alarm::WentOn { why, to: next });
+                match next {
+                    GoesOn::TrunkToVisiting => {
+                        let called = recognised.number;
+                        add(&mut self.hops, Hop { to: NextHop::TrunkToVisiting, called, calling: call.calling });
+                    }
+                    GoesOn::EmergencyPatterns => self.by_any_emergency_pattern(plan, book, call, &recognised, trail),
+                    GoesOn::LastResort => break,
+                }
+            }
+        }
+        let called = self.hops.first().map_or(recognised.number, |hop| hop.called);
+        if !book.last_resort.is_empty() {
+            trail.push(Step::LastResort);
+        }
+        for &peer in &book.last_resort {
+            add(&mut self.hops, Hop { to: NextHop::Peer(peer), called, calling: call.calling });
+        }
+    }
+
+    fn by_any_emergency_pattern(
+        &mut self,
+        plan: &DialPlan,
+        book: &RouteBook,
+        call: &Call<'_>,
+        recognised: &Emergency,
+        trail: &mut Trail,
+    ) {
+        for number in recognised.tried_in_patterns() {
+            let analysis = plan.analyse_emergency(&number, call.calling.as_ref(), call.at);
+            if !matches!(analysis.outcome, Outcome::Found { .. }) {
+                continue;
+            }
+            if let Ok(hops) = self.follow(plan, book, call, &analysis, trail) {
+                self.hops = hops;
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,401 @@
+//! Claims about routes, on the dial plans of a pair of clusters: HQ is home, BR is visited.
+
+use super::*;
+use crate::digits::{Digits, Discard, Mask, Pattern, Transform};
+use crate::emergency::{Called, EmergencyNumbers};
+use crate::pstn_access::{Arrival, ClusterId, NamedPhone, PstnAccessCss, TrunkSide, accept};
+use crate::route::{DevicePoolId, Distribution, LocalRouteGroupId, LocalRouteGroups, Member, PeerId, PeerKind};
+use crate::route::{RouteGroup, RouteList, RouteListId};
+use crate::search_space::{DialPlanBuilder, PartitionId, Row, Target, TranslateCss, of_emcc_phone, of_phone};
+use crate::trail::Numbers;
+
+fn digits(text: &str) -> Digits {
+    Digits::from_bytes(text.as_bytes()).unwrap()
+}
+
+struct Cluster {
+    plan: DialPlan,
+    book: RouteBook,
+    peers: &'static [&'static str],
+    css: Vec<CssId>,
+    emergency: EmergencyNumbers,
+}
+
+const LOCAL: RouteListId = RouteListId(0);
+
+/// Builds one cluster: partitions by number, search spaces as lists of them, rows as (pattern, partition, target).
+fn cluster(
+    partitions: u32,
+    spaces: &[&[u32]],
+    rows: &[(&str, u32, Target, bool)],
+    book: RouteBook,
+    peers: &'static [&'static str],
+) -> Cluster {
+    let mut builder = DialPlanBuilder::default();
+    for _ in 0..partitions {
+        builder.partition(None);
+    }
+    let css = spaces.iter().map(|space| builder.css(&space.iter().copied().map(PartitionId).collect::<Vec<_>>()));
+    let css = css.collect();
+    for (text, partition, target, emergency) in rows {
+        let pattern = Pattern::parse(text).unwrap();
+        let discard = pattern.has_dot().then_some(Discard::PreDot);
+        let called_mask = matches!(target, Target::Translate { .. }).then(|| Mask::parse("999").unwrap());
+        builder.row(Row {
+            pattern,
+            partition: Some(PartitionId(*partition)),
+            urgent: *emergency,
+            emergency: *emergency,
+            transform: Transform { discard, called_mask, ..Transform::default() },
+            target: *target,
+        });
+    }
+    Cluster { plan: builder.build(), book, peers, css, emergency: EmergencyNumbers::default() }
+}
+
+const PHONES: Target = Target::DirectoryNumber { peer: Some(PeerId(0)), intercom: false };
+const OUT: Target = Target::RouteList(LOCAL);
+
+// Search spaces of HQ.
+const HQ_TRUNK: usize = 0;
+const ADJUNCT_LONDON: usize = 1;
+const LINE: usize = 2;
+const EMCC: usize = 3;
+const HQ_PHONE: usize = 4;
+
+fn hq() -> Cluster {
+    let (emergency, london, local, internal) = (0, 1, 2, 3);
+    let by_hq = Target::RouteList(RouteListId(1));
+    cluster(
+        4,
+        &[&[emergency, local], &[london], &[internal, emergency], &[local], &[internal, emergency, local]],
+        &[
+            ("9.999", london, OUT, true),
+            ("9.911", emergency, OUT, true),
+            ("911", emergency, OUT, true),
+            ("9.1[2-9]XX[2-9]XXXXXX", local, by_hq, false),
+            ("9.0!", local, OUT, false),
+            ("9.1900!", local, Target::Block, false),
+            ("5XXX", internal, PHONES, false),
+        ],
+        RouteBook {
+            lists: vec![
+                RouteList { members: vec![(Member::Standard, None)] },
+                RouteList { members: vec![(Member::Group(RouteGroupId(0)), None)] },
+            ],
+            groups: vec![RouteGroup { peers: [PeerId(1)].into(), distribution: Distribution::TopDown }],
+            peers: vec![PeerKind::CallControl, PeerKind::Gateway],
+            last_resort: vec![PeerId(1)],
+        },
+        &["cc-hq", "gw-hq"],
+    )
+}
+
+// Search spaces of BR.
+const BR_TRUNK: usize = 0;
+const BR_PHONE: usize = 1;
+
+fn br() -> Cluster {
+    let (emergency, translate, national, europe, internal) = (0, 1, 2, 3, 4);
+    cluster(
+        5,
+        &[&[emergency, translate, national], &[emergency, europe, national, internal], &[emergency]],
+        &[
+            ("911", translate, Target::Translate { css: TranslateCss::Css(CssId(2)) }, true),
+            ("999", emergency, OUT, true),
+            ("112", europe, OUT, true),
+            ("0!", national, OUT, false),
+            ("7XXX", internal, PHONES, false),
+        ],
+        RouteBook {
+            lists: vec![RouteList { members: vec![(Member::Standard, None)] }],
+            groups: vec![
+                RouteGroup { peers: [PeerId(1), PeerId(2)].into(), distribution: Distribution::TopDown },
+                RouteGroup { peers: [PeerId(3)].into(), distribution: Distribution::TopDown },
+            ],
+            peers: vec![PeerKind::CallControl, PeerKind::Gateway, PeerKind::Gateway, PeerKind::Gateway],
+            last_resort: vec![PeerId(2)],
+        },
+        &["cc-br", "gw-br-1", "gw-br-2", "gw-trunk-pool"],
+    )
+}
+
+/// The pool whose Standard Local Route Group is that route group.
+fn pool(group: u32) -> LocalRouteGroups {
+    LocalRouteGroups { standard: Some(RouteGroupId(group)), named: vec![(LocalRouteGroupId(0), RouteGroupId(group))] }
+}
+
+impl Cluster {
+    fn decide(&self, css: &[CssId], dialed: &str, caller: Caller<'_>, marked: bool) -> (Decision, Trail) {
+        let (mut trail, dialed) = (Trail::new(), digits(dialed));
+        let emergency = self.emergency.recognise(&self.plan, Called::Number(&dialed), marked);
+        let (calling, turns) = (None, &(|_| 0usize) as &dyn Fn(RouteGroupId) -> usize);
+        let call = Call { css, dialed: Some(dialed), calling, caller, emergency, at: Civil(0), turns };
+        (decide(&self.plan, &self.book, &call, &mut trail), trail)
+    }
+
+    /// Hops as `name:called`, or the status of a refusal.
+    fn told(&self, decision: &Decision) -> String {
+        let hop = |hop: &Hop| {
+            let name = match hop.to {
+                NextHop::TrunkToVisiting => "trunk",
+                NextHop::Peer(peer) => self.peers[peer.0 as usize],
+            };
+            format!("{name}:{}", hop.called.map_or_else(|| "-".to_owned(), |called| called.to_string()))
+        };
+        match decision.hops.is_empty() {
+            true => decision.refused.map(NoRoute::status).unwrap().to_string(),
+            false => decision.hops.iter().map(hop).collect::<Vec<_>>().join(" "),
+        }
+    }
+
+    fn spaces(&self, of: &[usize]) -> Vec<CssId> {
+        of.iter().map(|place| self.css[*place]).collect()
+    }
+
+    fn won(&self, decision: &Decision) -> &str {
+        decision.won.and_then(|id| self.plan.row(id)).map_or("-", |row| row.pattern.text())
+    }
+}
+
+/// Alice of HQ, logged in on a phone in London.
+#[test]
+fn a_roaming_phone_at_home_leaves_over_the_trunk_by_a_local_route_group() {
+    let hq = hq();
+    let css = of_emcc_phone(Some(hq.css[ADJUNCT_LONDON]), Some(hq.css[LINE]), Some(hq.css[EMCC]));
+    for (dialed, won, want, emergency) in [
+        ("9999", "9.999", "trunk:999 gw-hq:999", true),
+        ("9911", "9.911", "trunk:911 gw-hq:911", true),
+        ("911", "911", "trunk:911 gw-hq:911", true),
+        ("912125551234", "9.1[2-9]XX[2-9]XXXXXX", "gw-hq:12125551234", false),
+        ("902071234567", "9.0!", "trunk:02071234567", false),
+        ("919005551234", "9.1900!", "403", false),
+        ("5002", "5XXX", "cc-hq:5002", false),
+        ("999", "-", "484", false),
+        ("112", "-", "404", false),
+        ("50", "-", "484", false),
+    ] {
+        let (decision, _) = hq.decide(&css, dialed, Caller::RoamingAtHome, false);
+        assert_eq!((hq.told(&decision).as_str(), hq.won(&decision)), (want, won), "{dialed}");
+        assert_eq!(decision.emergency, emergency, "{dialed}");
+        assert!(decision.alarms.is_empty());
+    }
+}
+
+#[test]
+fn any_other_phone_leaves_by_the_local_route_group_of_its_pool_p22() {
+    let (hq, groups) = (hq(), pool(0));
+    let css = of_phone(Some(hq.css[LINE]), Some(hq.css[HQ_PHONE]));
+    let caller = Caller::Local { pool: Some(DevicePoolId(0)), groups: &groups };
+    for (dialed, want) in [
+        ("9911", "gw-hq:911"),
+        ("902071234567", "gw-hq:02071234567"),
+        ("5001", "cc-hq:5001"),
+        ("919005551234", "403"),
+        // Not in this phone's search space, but an emergency pattern of the cluster.
+        ("9999", "gw-hq:999"),
+    ] {
+        assert_eq!(hq.told(&hq.decide(&css, dialed, caller, false).0), want, "{dialed}");
+    }
+    let (decision, _) = hq.decide(&css, "9999", caller, false);
+    assert_eq!((hq.won(&decision), decision.refused), ("9.999", Some(NoRoute::NoMatch)));
+    let to = GoesOn::EmergencyPatterns;
+    assert_eq!(decision.alarms.as_slice(), [Alarm::WentOn { why: NoRoute::NoMatch, to }]);
+    // Trap 10 the other way round: the pool has no such group, and the call fails.
+    let none = LocalRouteGroups::default();
+    let caller = Caller::Local { pool: None, groups: &none };
+    assert_eq!(hq.told(&hq.decide(&css, "902071234567", caller, false).0), "404");
+    assert_eq!(hq.told(&hq.decide(&css, "9911", caller, false).0), "gw-hq:911");
+}
+
+/// The phone in London, its call come over the trunk. Trap 11: group 0 is its own pool's, 1 the trunk's.
+#[test]
+fn a_visiting_phone_leaves_by_the_gateways_beside_it() {
+    let (br, groups) = (br(), pool(0));
+    let caller = Caller::Visiting { pool: Some(DevicePoolId(0)), groups: &groups };
+    for (space, dialed, marked, won, want, alarms) in [
+        (BR_TRUNK, "999", false, "999", "gw-br-1:999 gw-br-2:999", 0),
+        (BR_TRUNK, "911", false, "999", "gw-br-1:999 gw-br-2:999", 0),
+        (BR_TRUNK, "112", false, "112", "gw-br-1:112 gw-br-2:112", 1),
+        (BR_TRUNK, "02071234567", false, "0!", "gw-br-1:02071234567 gw-br-2:02071234567", 0),
+        (BR_TRUNK, "7001", false, "-", "404", 0),
+        (BR_PHONE, "112", false, "112", "gw-br-1:112 gw-br-2:112", 0),
+        (BR_PHONE, "911", false, "999", "gw-br-1:999 gw-br-2:999", 1),
+        // P-12: a phone of the cluster is no gateway.
+        (BR_PHONE, "7001", false, "7XXX", "403", 0),
+        (BR_PHONE, "7001", true, "7XXX", "gw-br-2:7001", 2),
+        (BR_TRUNK, "110", true, "-", "gw-br-2:110", 2),
+    ] {
+        let (decision, _) = br.decide(&br.spaces(&[space]), dialed, caller, marked);
+        assert_eq!((br.told(&decision).as_str(), br.won(&decision)), (want, won), "{dialed}");
+        assert_eq!(decision.alarms.len(), alarms, "{dialed}");
+    }
+}
+
+#[test]
+fn the_whole_way_of_an_emergency_at_the_visited_cluster_is_told() {
+    let (br, groups) = (br(), pool(0));
+    let arrival = Arrival {
+        on_selected_trunk: true,
+        profile_active: true,
+        remote_active: true,
+        phone: NamedPhone::Known {
+            device_pool: Some(DevicePoolId(0)),
+            css: Some(br.css[BR_PHONE]),
+            logged_in: Some(ClusterId(0)),
+        },
+        sender: ClusterId(0),
+        emergency: true,
+    };
+    let side = TrunkSide { setting: PstnAccessCss::Trunk, css: Some(br.css[BR_TRUNK]), device_pool: None };
+    let mut told = Trail::new();
+    let choice = accept(&arrival, &side, &mut told).unwrap();
+    let caller = Caller::Visiting { pool: choice.device_pool, groups: &groups };
+    let (decision, trail) = br.decide(choice.css.as_slice(), "911", caller, true);
+    assert_eq!(decision.translations.len(), 1);
+    told.extend(trail);
+    assert_eq!(
+        told.iter().map(|step| step.told(&Numbers)).collect::<Vec<_>>(),
+        [
+            "pstn-access CSS: trunk",
+            "emergency: matches 911",
+            "translated by 911",
+            "closest match: 911",
+            "local route group of DP: RG",
+            "emergency: the last resort closes the list",
+        ]
+    );
+}
+
+/// Trap 12.
+#[test]
+fn the_original_device_search_space_is_the_phones() {
+    let rows = [("999", 0, OUT, false), ("911", 1, OUT, false)];
+    let visited = cluster(2, &[&[0], &[1]], &rows, br().book, &["cc-br", "gw-br-1", "gw-br-2", "gw-trunk-pool"]);
+    let groups = pool(0);
+    let caller = Caller::Visiting { pool: None, groups: &groups };
+    let told = |dialed| visited.told(&visited.decide(&[visited.css[0]], dialed, caller, false).0);
+    assert_eq!(told("999"), "gw-br-1:999 gw-br-2:999");
+    assert_eq!(told("911"), "404");
+}
+
+/// Trap 22.
+#[test]
+fn an_emergency_number_without_a_pattern_goes_to_where_the_phone_is() {
+    let mut hq = hq();
+    hq.emergency = EmergencyNumbers { numbers: vec![digits("112")], access_codes: vec![digits("9")] };
+    let css = hq.spaces(&[ADJUNCT_LONDON, LINE, EMCC]);
+    for dialed in ["112", "9112"] {
+        let (decision, _) = hq.decide(&css, dialed, Caller::RoamingAtHome, false);
+        assert_eq!(hq.told(&decision), "trunk:112 gw-hq:112", "{dialed}");
+        assert!(matches!(decision.alarms.as_slice(), [Alarm::WentOn { to: GoesOn::TrunkToVisiting, .. }]));
+    }
+    let groups = pool(0);
+    let local = Caller::Local { pool: None, groups: &groups };
+    let (decision, _) = hq.decide(&css, "9112", local, false);
+    assert_eq!((hq.told(&decision).as_str(), decision.alarms.len()), ("gw-hq:112", 2));
+}
+
+#[test]
+fn a_service_urn_goes_on_as_the_first_number_or_unchanged() {
+    let mut hq = hq();
+    for (numbers, want) in [(vec![digits("911")], "trunk:911 gw-hq:911"), (vec![], "trunk:- gw-hq:-")] {
+        hq.emergency.numbers = numbers;
+        let emergency = hq.emergency.recognise(&hq.plan, Called::Uri(b"urn:service:sos.fire"), false);
+        let css = hq.spaces(&[HQ_TRUNK]);
+        let (caller, turns) = (Caller::RoamingAtHome, &(|_| 0usize) as &dyn Fn(RouteGroupId) -> usize);
+        let call = Call { css: &css, dialed: None, calling: None, caller, emergency, at: Civil(0), turns };
+        assert_eq!(hq.told(&decide(&hq.plan, &hq.book, &call, &mut Trail::new())), want);
+    }
+}
+
+/// One route pattern `9.0!` with PreDot, and the route list given.
+fn one_list(members: Vec<(Member, Option<Transform>)>, groups: Vec<RouteGroup>) -> Cluster {
+    let (gateway, book) = (PeerKind::Gateway, RouteBook::default());
+    let lists = vec![RouteList { members }];
+    let peers = vec![PeerKind::CallControl, gateway, gateway, gateway];
+    let book = RouteBook { lists, groups, peers, ..book };
+    cluster(1, &[&[0]], &[("9.0!", 0, OUT, false)], book, &["cc", "gw-1", "gw-2", "gw-3"])
+}
+
+fn group(peers: &[u32], distribution: Distribution) -> RouteGroup {
+    RouteGroup { peers: peers.iter().copied().map(PeerId).collect(), distribution }
+}
+
+#[test]
+fn a_members_transform_replaces_the_patterns_d23() {
+    let to = |place| Member::Group(RouteGroupId(place));
+    let prefixed = |discard| Some(Transform { discard, prefix: digits("00"), ..Transform::default() });
+    let members = vec![
+        (to(0), None),
+        (to(1), prefixed(None)),
+        (to(2), prefixed(Some(Discard::NoDigits))),
+        // A peer stays at its first place.
+        (to(0), prefixed(None)),
+    ];
+    let groups = [1, 2, 3].map(|peer| group(&[peer], Distribution::TopDown)).to_vec();
+    let cluster = one_list(members, groups);
+    let (decision, _) = cluster.decide(&cluster.css, "9012", Caller::RoamingAtHome, false);
+    assert_eq!(cluster.told(&decision), "gw-1:012 gw-2:00012 gw-3:009012");
+}
+
+#[test]
+fn every_local_route_group_of_a_roaming_phone_is_the_trunk_once_p5() {
+    let named = |name| Member::Named(LocalRouteGroupId(name));
+    let members =
+        vec![(named(0), None), (Member::Group(RouteGroupId(0)), None), (Member::Standard, None), (named(9), None)];
+    let cluster = one_list(members, vec![group(&[1], Distribution::TopDown)]);
+    let roaming = cluster.decide(&cluster.css, "9012", Caller::RoamingAtHome, false);
+    assert_eq!(cluster.told(&roaming.0), "trunk:012 gw-1:012");
+    let groups = pool(0);
+    let local = Caller::Local { pool: None, groups: &groups };
+    assert_eq!(cluster.told(&cluster.decide(&cluster.css, "9012", local, false).0), "gw-1:012");
+}
+
+#[test]
+fn a_circular_group_begins_with_the_peer_whose_turn_it_is() {
+    let members = vec![(Member::Group(RouteGroupId(0)), None)];
+    for (distribution, turn, want) in [
+        (Distribution::TopDown, 1, "gw-1:012 gw-2:012 gw-3:012"),
+        (Distribution::Circular, 0, "gw-1:012 gw-2:012 gw-3:012"),
+        (Distribution::Circular, 1, "gw-2:012 gw-3:012 gw-1:012"),
+        (Distribution::Circular, 5, "gw-3:012 gw-1:012 gw-2:012"),
+    ] {
+        let cluster = one_list(members.clone(), vec![group(&[1, 2, 3], distribution)]);
+        let turns: &dyn Fn(RouteGroupId) -> usize = &|_| turn;
+        let (dialed, caller) = (Some(digits("9012")), Caller::RoamingAtHome);
+        let css = &cluster.css;
+        let call = Call { css, dialed, calling: None, caller, emergency: None, at: Civil(0), turns };
+        assert_eq!(cluster.told(&decide(&cluster.plan, &cluster.book, &call, &mut Trail::new())), want);
+    }
+    let empty = one_list(members, vec![group(&[], Distribution::Circular)]);
+    assert_eq!(empty.told(&empty.decide(&empty.css, "9012", Caller::RoamingAtHome, false).0), "404");
+}
+
+#[test]
+fn only_gateways_are_left_to_a_visiting_phone_p12() {
+    let groups = pool(0);
+    let visiting = Caller::Visiting { pool: None, groups: &groups };
+    for (peers, want) in [(&[0, 1][..], "gw-1:012"), (&[0], "403"), (&[], "404")] {
+        let cluster = one_list(vec![(Member::Standard, None)], vec![group(peers, Distribution::TopDown)]);
+        assert_eq!(cluster.told(&cluster.decide(&cluster.css, "9012", visiting, false).0), want);
+    }
+}
+
+#[test]
+fn a_directory_number_is_its_call_controls_and_intercom_is_not_for_emcc() {
+    let any = Target::DirectoryNumber { peer: None, intercom: false };
+    let intercom = Target::DirectoryNumber { peer: Some(PeerId(0)), intercom: true };
+    let book = RouteBook { peers: vec![PeerKind::CallControl, PeerKind::Gateway], ..RouteBook::default() };
+    let cluster = cluster(1, &[&[0]], &[("5XXX", 0, any, false), ("6XXX", 0, intercom, false)], book, &["cc", "gw"]);
+    let groups = LocalRouteGroups::default();
+    let local = Caller::Local { pool: None, groups: &groups };
+    for (dialed, caller, want) in [
+        ("5001", local, "cc:5001"),
+        ("5001", Caller::RoamingAtHome, "cc:5001"),
+        ("6001", local, "cc:6001"),
+        ("6001", Caller::RoamingAtHome, "403"),
+    ] {
+        assert_eq!(cluster.told(&cluster.decide(&cluster.css, dialed, caller, false).0), want, "{dialed}");
+    }
+}

@@ -1,0 +1,345 @@
+//! Claims about digit analysis.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::digits::Mask;
+
+const NOW: Civil = Civil(0);
+
+fn digits(text: &str) -> Digits {
+    Digits::from_bytes(text.as_bytes()).unwrap()
+}
+
+fn row(pattern: &str, partition: Option<PartitionId>) -> Row {
+    Row {
+        pattern: Pattern::parse(pattern).unwrap(),
+        partition,
+        urgent: false,
+        emergency: false,
+        transform: Transform::default(),
+        target: Target::RouteList(RouteListId(0)),
+    }
+}
+
+/// A plan of one search space: each inner list is a partition, in order.
+fn ordered(partitions: &[&[&str]]) -> (DialPlan, CssId) {
+    let mut builder = DialPlanBuilder::default();
+    let ids: Vec<PartitionId> = partitions.iter().map(|_| builder.partition(None)).collect();
+    let css = builder.css(&ids);
+    for (patterns, id) in partitions.iter().zip(ids) {
+        for pattern in *patterns {
+            builder.row(row(pattern, Some(id)));
+        }
+    }
+    (builder.build(), css)
+}
+
+fn won<'a>(plan: &'a DialPlan, css: &[CssId], dialed: &str) -> Option<&'a str> {
+    let analysis = plan.analyse(css, &digits(dialed), None, NOW);
+    analysis.outcome.row().and_then(|id| plan.row(id)).map(|row| row.pattern.text())
+}
+
+#[test]
+fn the_closest_match_wins_wherever_it_is() {
+    for (partitions, dialed, want) in [
+        // D-11.
+        (&[&["XXXXXXX"][..], &["123XXXX"], &["1234XXX"]][..], "1234567", "1234XXX"),
+        // Trap 6: only strings of the dialed length count.
+        (&[&["1[3-5]XX", "15!"]], "1515", "15!"),
+        // Trap 7: the order of partitions is only a tie-break.
+        (&[&["9.!"], &["9.911"]], "9911", "9.911"),
+        (&[&["9911"], &["9.911"]], "9911", "9911"),
+        (&[&["9.911"], &["9911"]], "9911", "9.911"),
+        // D-13: the longer literal prefix, then byte order.
+        (&[&["12X4", "123X"]], "1234", "123X"),
+        (&[&["9911", "9.911"]], "9911", "9.911"),
+        (&[&["XX", "X!"]], "12", "X!"),
+        // The published examples of closest match.
+        (&[&["1XXX", "12XX", "123X", "1234"]], "1234", "1234"),
+        (&[&["1XXX", "12XX", "123X", "1234"]], "1239", "123X"),
+        (&[&["1XXX", "12XX", "123X", "1234"]], "1999", "1XXX"),
+        (&[&["!", "9!", "91!"]], "9123", "91!"),
+    ] {
+        let (plan, css) = ordered(partitions);
+        assert_eq!(won(&plan, &[css], dialed), Some(want), "{partitions:?} dialing {dialed}");
+    }
+}
+
+#[test]
+fn patterns_in_no_partition_come_after_all_others_d7() {
+    let mut builder = DialPlanBuilder::default();
+    let partition = builder.partition(None);
+    let (css, empty) = (builder.css(&[partition]), builder.css(&[]));
+    builder.row(row("12XX", None));
+    builder.row(row("1[2]XX", Some(partition)));
+    let plan = builder.build();
+    assert_eq!(won(&plan, &[css], "1234"), Some("1[2]XX"));
+    for nobody in [&[empty][..], &[]] {
+        assert_eq!(won(&plan, nobody, "1234"), Some("12XX"));
+    }
+}
+
+#[derive(Debug)]
+struct Before(i64);
+
+impl Hours for Before {
+    fn open(&self, at: Civil) -> bool {
+        at.0 < self.0
+    }
+}
+
+#[test]
+fn a_partition_outside_its_hours_is_not_there_d4() {
+    let mut builder = DialPlanBuilder::default();
+    let (day, always) = (builder.partition(Some(Box::new(Before(100)))), builder.partition(None));
+    let css = builder.css(&[day, always]);
+    builder.row(row("911", Some(day)));
+    builder.row(row("9XX", Some(always)));
+    let plan = builder.build();
+    for (at, want) in [(99, "911"), (100, "9XX")] {
+        let analysis = plan.analyse(&[css], &digits("911"), None, Civil(at));
+        let text = analysis.outcome.row().and_then(|id| plan.row(id)).map(|row| row.pattern.text());
+        assert_eq!(text, Some(want), "at {at}");
+    }
+}
+
+#[test]
+fn a_number_that_only_begins_one_is_told_from_one_nobody_has() {
+    let (plan, css) = ordered(&[&["5XXX", "9.011!", "777888"]]);
+    for (dialed, want) in [
+        ("50", Outcome::OnlyBeginnings),
+        ("9011", Outcome::OnlyBeginnings),
+        ("777", Outcome::OnlyBeginnings),
+        ("", Outcome::OnlyBeginnings),
+        ("778", Outcome::Nothing),
+        ("50000", Outcome::Nothing),
+        ("6", Outcome::Nothing),
+    ] {
+        assert_eq!(plan.analyse(&[css], &digits(dialed), None, NOW).outcome, want, "{dialed}");
+    }
+    assert_eq!(plan.analyse(&[], &digits("5001"), None, NOW).outcome, Outcome::Nothing);
+}
+
+#[test]
+fn a_block_is_matched_like_any_other_d14() {
+    let mut builder = DialPlanBuilder::default();
+    let partition = builder.partition(None);
+    let css = builder.css(&[partition]);
+    builder.row(row("9.!", Some(partition)));
+    let blocking = builder.row(Row { target: Target::Block, ..row("9.1900!", Some(partition)) });
+    let plan = builder.build();
+    assert_eq!(plan.analyse(&[css], &digits("91900555"), None, NOW).outcome, Outcome::Blocked { row: blocking });
+    assert_eq!(won(&plan, &[css], "91800555"), Some("9.!"));
+}
+
+#[test]
+fn a_translation_starts_again_with_its_own_search_space_d15() {
+    let mut builder = DialPlanBuilder::default();
+    let (first, second) = (builder.partition(None), builder.partition(None));
+    let (css, onward) = (builder.css(&[first]), builder.css(&[second]));
+    let mask = |text: &str| Some(Mask::parse(text).unwrap());
+    let transform = Transform { called_mask: mask("999"), calling_mask: mask("555XXXX"), ..Transform::default() };
+    let translation = builder.row(Row {
+        target: Target::Translate { css: TranslateCss::Css(onward) },
+        emergency: true,
+        transform,
+        ..row("911", Some(first))
+    });
+    builder.row(row("999", Some(first)));
+    let route = builder.row(row("999", Some(second)));
+    let plan = builder.build();
+    let analysis = plan.analyse(&[css], &digits("911"), Some(&digits("5001")), NOW);
+    assert_eq!(
+        analysis.outcome,
+        Outcome::Found { row: route, dialed: digits("999"), calling: Some(digits("5555001")) }
+    );
+    assert_eq!((analysis.translations.as_slice(), analysis.emergency), (&[translation][..], true));
+}
+
+#[test]
+fn translations_stop_after_ten_passes_d15() {
+    let mut builder = DialPlanBuilder::default();
+    let partition = builder.partition(None);
+    let css = builder.css(&[partition]);
+    let target = Target::Translate { css: TranslateCss::Originator };
+    let endless = builder.row(Row { target, ..row("1", Some(partition)) });
+    // Eight translations are followed by the ninth pass's route.
+    let prefix = Transform { prefix: digits("2"), ..Transform::default() };
+    builder.row(Row { target, transform: prefix, ..row("2!", Some(partition)) });
+    let end = builder.row(row("2222222225", Some(partition)));
+    let longer = builder.row(Row { target, transform: prefix, ..row("3", None) });
+    let plan = builder.build();
+    let analysis = plan.analyse(&[css], &digits("1"), None, NOW);
+    assert_eq!(analysis.outcome, Outcome::StillTranslating { row: endless });
+    assert_eq!(analysis.translations.len(), PASSES_MAX - 1);
+    let analysis = plan.analyse(&[css], &digits("25"), None, NOW);
+    assert_eq!((analysis.outcome.row(), analysis.translations.len()), (Some(end), 8));
+    assert_eq!(plan.analyse(&[css], &digits("3"), None, NOW).translations.first(), Some(&longer));
+}
+
+#[test]
+fn a_number_translated_too_long_matches_nothing() {
+    let mut builder = DialPlanBuilder::default();
+    let css = builder.css(&[]);
+    let transform = Transform { prefix: digits(&"1".repeat(30)), ..Transform::default() };
+    let target = Target::Translate { css: TranslateCss::None };
+    builder.row(Row { target, transform, ..row("!", None) });
+    let plan = builder.build();
+    assert_eq!(plan.analyse(&[css], &digits(&"2".repeat(30)), None, NOW).outcome, Outcome::Nothing);
+}
+
+#[test]
+fn digits_are_routed_one_by_one_by_d16_and_urgency_counts_only_for_the_best_d17() {
+    let mut builder = DialPlanBuilder::default();
+    let partition = builder.partition(None);
+    let css = builder.css(&[partition]);
+    builder.row(Row { urgent: true, ..row("911", Some(partition)) });
+    builder.row(row("911X", Some(partition)));
+    builder.row(row("5XX", Some(partition)));
+    builder.row(Row { urgent: true, ..row("[5]X!", Some(partition)) });
+    builder.row(row("0!", Some(partition)));
+    builder.row(row("77", Some(partition)));
+    let plan = builder.build();
+    for (dialed, want) in [
+        ("", Overlap::Wait),
+        ("9", Overlap::Wait),
+        ("91", Overlap::Wait),
+        ("911", Overlap::Route),
+        ("8", Overlap::Reorder),
+        ("778", Overlap::Reorder),
+        ("77", Overlap::Route),
+        // `[5]X!` and `5XX` both count 100; the longer literal prefix is the same, then byte order: the route waits.
+        ("501", Overlap::Wait),
+        ("5012", Overlap::Route),
+        ("012", Overlap::Wait),
+    ] {
+        assert_eq!(plan.digit_by_digit(&[css], &digits(dialed), NOW), want, "{dialed}");
+    }
+}
+
+#[test]
+fn a_pattern_shadows_another_only_where_it_wins() {
+    let (plan, css) = ordered(&[&["9.!", "99XX", "[9]911"], &["9.911", "9911!", "112"], &["911", "9.9111"]]);
+    let id = |text: &str| plan.rows().find(|(_, row)| row.pattern.text() == text).map(|(id, _)| id).unwrap();
+    for (a, b, want) in [
+        ("9.!", "9.911", None),
+        ("[9]911", "9.911", Some("9911")),
+        ("9.911", "[9]911", None),
+        ("99XX", "9.911", None),
+        ("9.!", "911", None),
+        ("9.!", "112", None),
+        ("9.911", "9.!", Some("9911")),
+        ("9.9111", "9911!", Some("99111")),
+        ("9911!", "9.9111", None),
+        ("9911!", "99XX", None),
+    ] {
+        let got = plan.shadows(id(a), id(b), &[css]);
+        assert_eq!(got.as_ref().map(Digits::as_str), want, "{a} over {b}");
+    }
+    assert_eq!(plan.shadows(id("[9]911"), id("9.911"), &[]), None);
+}
+
+#[test]
+fn emergency_patterns_are_found_in_every_partition_and_hour_p23() {
+    let mut builder = DialPlanBuilder::default();
+    let closed = builder.partition(Some(Box::new(Before(0))));
+    let open = builder.partition(None);
+    let css = builder.css(&[open]);
+    let target = Target::Translate { css: TranslateCss::Css(css) };
+    let mask = Transform { called_mask: Some(Mask::parse("999").unwrap()), ..Transform::default() };
+    let translation = builder.row(Row { emergency: true, target, transform: mask, ..row("911", Some(closed)) });
+    let route = builder.row(Row { emergency: true, ..row("999", Some(closed)) });
+    let blocked = builder.row(Row { emergency: true, target: Target::Block, ..row("999", Some(open)) });
+    builder.row(row("112", Some(open)));
+    let plan = builder.build();
+    assert_eq!(plan.emergency_match(&digits("911")), Some(translation));
+    assert_eq!(plan.emergency_match(&digits("999")), Some(route));
+    assert_eq!(plan.emergency_match(&digits("112")), None);
+    assert_eq!(plan.analyse(&[css], &digits("999"), None, NOW).outcome, Outcome::Blocked { row: blocked });
+    // The translation's own search space blocks it, so the emergency patterns of every partition are asked again.
+    let onward = plan.analyse_emergency(&digits("911"), None, NOW);
+    assert_eq!(onward.outcome, Outcome::Found { row: route, dialed: digits("999"), calling: None });
+}
+
+#[test]
+fn search_spaces_are_concatenated_in_order_p2_d5() {
+    assert_eq!(of_emcc_phone(Some(CssId(3)), Some(CssId(1)), None).as_slice(), [CssId(3), CssId(1)]);
+    assert_eq!(of_phone(None, Some(CssId(2))).as_slice(), [CssId(2)]);
+}
+
+/// The rules of selection, read line by line over every row.
+fn naive(plan: &DialPlan, css: &[CssId], dialed: &Digits) -> (Option<PatternId>, bool) {
+    let reached = plan.rows().filter_map(|(id, row)| Some((plan.rank(css, row.partition)?, id, row)));
+    let reached: Vec<_> = reached.map(|(rank, id, row)| (rank, id, row, row.pattern.matches(dialed))).collect();
+    let best = reached.iter().filter(|(.., reach)| reach.full).min_by(|a, b| {
+        let count = |row: &Row| row.pattern.count(dialed.len());
+        let prefix = |row: &Row| usize::MAX - row.pattern.literal_prefix_len();
+        (count(a.2), a.0, prefix(a.2), a.2.pattern.text(), a.1).cmp(&(
+            count(b.2),
+            b.0,
+            prefix(b.2),
+            b.2.pattern.text(),
+            b.1,
+        ))
+    });
+    (best.map(|best| best.1), reached.iter().any(|(.., reach)| reach.could_grow))
+}
+
+proptest! {
+    #[test]
+    fn analysis_is_what_a_look_at_every_row_gives(
+        rows in prop::collection::vec((r"[0-2X]{0,3}(|!|X\?|[01]|\[1-3\]|\.1|\*)[0-2X]{0,2}", 0u32..5), 1..24),
+        spaces in prop::collection::vec(prop::collection::vec(0u32..4, 0..4), 1..4),
+        dialed in "[0-3*]{0,6}",
+    ) {
+        let mut builder = DialPlanBuilder::default();
+        for _ in 0..4 {
+            builder.partition(None);
+        }
+        let css: Vec<CssId> = spaces.iter().map(|listed| {
+            let listed: Vec<PartitionId> = listed.iter().copied().map(PartitionId).collect();
+            builder.css(&listed)
+        }).collect();
+        for (text, partition) in &rows {
+            if Pattern::parse(text).is_ok() {
+                builder.row(row(text, (*partition < 4).then_some(PartitionId(*partition))));
+            }
+        }
+        let plan = builder.build();
+        let dialed = digits(&dialed);
+        let (best, grows) = naive(&plan, &css, &dialed);
+        let outcome = plan.analyse(&css, &dialed, None, NOW).outcome;
+        prop_assert_eq!(outcome.row(), best);
+        if best.is_none() {
+            prop_assert_eq!(outcome == Outcome::OnlyBeginnings, grows);
+        }
+        for (a, _) in plan.rows() {
+            for (b, _) in plan.rows().filter(|(b, _)| *b != a) {
+                if let Some(number) = plan.shadows(a, b, &css) {
+                    let (a, b) = (plan.row(a).unwrap(), plan.row(b).unwrap());
+                    prop_assert!(a.pattern.matches(&number).full && b.pattern.matches(&number).full);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hundred_thousand_numbers_do_not_slow_one_down() {
+    let mut builder = DialPlanBuilder::default();
+    let partitions: Vec<PartitionId> = (0..20).map(|_| builder.partition(None)).collect();
+    let css = builder.css(&partitions);
+    for number in 0..100_000usize {
+        builder.row(row(&format!("8{number:06}"), Some(partitions[number % 20])));
+    }
+    builder.row(row("8!", Some(partitions[7])));
+    let plan = builder.build();
+    let mut looked_at = 0;
+    for partition in &partitions {
+        plan.index.walk(index::Root::Partition(*partition), &digits("8012345"), |_| looked_at += 1);
+    }
+    assert_eq!(looked_at, 2);
+    assert_eq!(won(&plan, &[css], "8012345"), Some("8012345"));
+    assert_eq!(won(&plan, &[css], "8912345"), Some("8!"));
+}

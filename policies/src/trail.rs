@@ -1,0 +1,251 @@
+//! What was decided on the way and why, as facts; words are made only when somebody asks.
+
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use crate::emergency::{GoesOn, Recognised};
+use crate::pstn_access::{PstnAccessCss, Refusal};
+use crate::route::{DevicePoolId, NoRoute, PeerId, RouteGroupId, RouteListId};
+use crate::search_space::{CssId, PartitionId, PatternId};
+
+/// The steps of one decision, in order.
+pub type Trail = SmallVec<[Step; 12]>;
+
+/// Whose part of a search space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CssPart {
+    /// The adjunct CSS of a roaming device pool.
+    Adjunct,
+    /// A line's.
+    Line,
+    /// The EMCC CSS of a device profile.
+    Emcc,
+    /// A device's own.
+    Device,
+    /// A trunk's.
+    Trunk,
+}
+
+/// One step of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A part of the search space in effect, in order.
+    SearchSpace {
+        /// Whose.
+        part: CssPart,
+        /// Which.
+        css: CssId,
+    },
+    /// The search space choice of PSTN access (P-9).
+    PstnAccessCss(PstnAccessCss),
+    /// A translation won and was passed (D-15).
+    Translated {
+        /// It.
+        pattern: PatternId,
+    },
+    /// The closest match of the last pass (D-8).
+    MatchWon {
+        /// It.
+        pattern: PatternId,
+    },
+    /// Analysis or route gave no hop.
+    NoRoute(NoRoute),
+    /// A local route group was looked up in a device pool (P-11, P-22).
+    LocalRouteGroup {
+        /// The pool.
+        pool: Option<DevicePoolId>,
+        /// What it stands for there; none: skipped.
+        group: Option<RouteGroupId>,
+    },
+    /// A local route group of an EMCC phone at home: over the trunk (P-4, P-5).
+    TrunkToVisiting,
+    /// A peer that is no gateway, left out of a visiting phone's route (P-12).
+    NotCoLocated {
+        /// It.
+        peer: PeerId,
+    },
+    /// The call is an emergency call (P-23).
+    EmergencyRecognised(Recognised),
+    /// Its search space gave no way, so it went on (P-23).
+    EmergencyGoesOn {
+        /// Why.
+        why: NoRoute,
+        /// Where.
+        to: GoesOn,
+    },
+    /// The last resort closes the list of hops.
+    LastResort,
+    /// A call of the trunk was refused (P-14).
+    Refused(Refusal),
+    /// An emergency call that would have been refused (P-15).
+    NotRefused(Refusal),
+}
+
+/// The names behind the ids of a plan.
+pub trait Names {
+    /// Of a partition.
+    fn partition(&self, id: PartitionId) -> &str;
+    /// Of a search space.
+    fn css(&self, id: CssId) -> &str;
+    /// Text of a pattern.
+    fn pattern(&self, id: PatternId) -> &str;
+    /// Of a device pool.
+    fn device_pool(&self, id: DevicePoolId) -> &str;
+    /// Of a peer.
+    fn peer(&self, id: PeerId) -> &str;
+    /// Of a route list.
+    fn route_list(&self, id: RouteListId) -> &str;
+    /// Of a route group.
+    fn route_group(&self, id: RouteGroupId) -> &str;
+}
+
+impl Step {
+    /// The step in words.
+    #[must_use]
+    pub fn told(&self, names: &dyn Names) -> String {
+        Told { step: *self, names }.to_string()
+    }
+}
+
+struct Told<'a> {
+    step: Step,
+    names: &'a dyn Names,
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.names;
+        match self.step {
+            Step::SearchSpace { part, css } => {
+                let whose = match part {
+                    CssPart::Adjunct => "adjunct",
+                    CssPart::Line => "line",
+                    CssPart::Emcc => "EMCC",
+                    CssPart::Device => "device",
+                    CssPart::Trunk => "trunk",
+                };
+                write!(f, "search space, {whose}: {}", names.css(css))
+            }
+            Step::PstnAccessCss(PstnAccessCss::Trunk) => f.write_str("pstn-access CSS: trunk"),
+            Step::PstnAccessCss(PstnAccessCss::OriginalDevice) => f.write_str("pstn-access CSS: original device"),
+            Step::Translated { pattern } => write!(f, "translated by {}", names.pattern(pattern)),
+            Step::MatchWon { pattern } => write!(f, "closest match: {}", names.pattern(pattern)),
+            Step::NoRoute(why) => write!(f, "no route: {}", no_route(why)),
+            Step::LocalRouteGroup { pool, group } => {
+                let pool = pool.map_or("no device pool", |pool| names.device_pool(pool));
+                let group = group.map_or("nothing, skipped", |group| names.route_group(group));
+                write!(f, "local route group of {pool}: {group}")
+            }
+            Step::TrunkToVisiting => f.write_str("local route group of an EMCC phone: trunk to its visited cluster"),
+            Step::NotCoLocated { peer } => write!(f, "{} is not a gateway beside the phone", names.peer(peer)),
+            Step::EmergencyRecognised(by) => match by {
+                Recognised::Number => f.write_str("emergency: a configured number"),
+                Recognised::BehindAccessCode => f.write_str("emergency: a configured number behind an access code"),
+                Recognised::OwnPattern(id) => write!(f, "emergency: matches {}", names.pattern(id)),
+                Recognised::ServiceUrn => f.write_str("emergency: urn:service:sos"),
+                Recognised::PriorityMark => f.write_str("emergency: marked by the home cluster"),
+                Recognised::OnTheWay => f.write_str("emergency: a pattern on the way"),
+            },
+            Step::EmergencyGoesOn { why, to } => {
+                let to = match to {
+                    GoesOn::TrunkToVisiting => "over the trunk to the visited cluster",
+                    GoesOn::EmergencyPatterns => "with the emergency patterns of every partition",
+                    GoesOn::LastResort => "to the last resort",
+                };
+                write!(f, "emergency goes on {to}: {}", no_route(why))
+            }
+            Step::LastResort => f.write_str("emergency: the last resort closes the list"),
+            Step::Refused(why) => write!(f, "refused: {}", refusal(why)),
+            Step::NotRefused(why) => write!(f, "emergency, so not refused: {}", refusal(why)),
+        }
+    }
+}
+
+fn no_route(why: NoRoute) -> &'static str {
+    match why {
+        NoRoute::NoMatch => "no pattern matches",
+        NoRoute::Incomplete => "only longer numbers match",
+        NoRoute::Blocked => "a blocking pattern won",
+        NoRoute::StillTranslating => "translations do not end",
+        NoRoute::NotCoLocated => "not a gateway beside the phone",
+        NoRoute::Exhausted => "no member of the route list leads anywhere",
+        NoRoute::Intercom => "no intercom for an EMCC phone",
+    }
+}
+
+fn refusal(why: Refusal) -> &'static str {
+    match why {
+        Refusal::OtherTrunk => "not the trunk for PSTN access",
+        Refusal::ServiceInactive => "PSTN access is not active",
+        Refusal::MissingDevice => "no device named",
+        Refusal::UnknownPhone => "unknown phone",
+        Refusal::NobodyLoggedIn => "nobody is logged in on the phone",
+        Refusal::OtherCluster => "somebody of another cluster is logged in on the phone",
+    }
+}
+
+/// Names for tests that look at none.
+#[cfg(test)]
+pub(crate) struct Numbers;
+
+#[cfg(test)]
+impl Names for Numbers {
+    fn partition(&self, _: PartitionId) -> &str {
+        "PT"
+    }
+    fn css(&self, _: CssId) -> &str {
+        "CSS"
+    }
+    fn pattern(&self, _: PatternId) -> &str {
+        "911"
+    }
+    fn device_pool(&self, _: DevicePoolId) -> &str {
+        "DP"
+    }
+    fn peer(&self, _: PeerId) -> &str {
+        "gw"
+    }
+    fn route_list(&self, _: RouteListId) -> &str {
+        "RL"
+    }
+    fn route_group(&self, _: RouteGroupId) -> &str {
+        "RG"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_told_by_name() {
+        for (step, want) in [
+            (Step::SearchSpace { part: CssPart::Emcc, css: CssId(0) }, "search space, EMCC: CSS"),
+            (Step::PstnAccessCss(PstnAccessCss::Trunk), "pstn-access CSS: trunk"),
+            (Step::PstnAccessCss(PstnAccessCss::OriginalDevice), "pstn-access CSS: original device"),
+            (Step::MatchWon { pattern: PatternId(0) }, "closest match: 911"),
+            (
+                Step::LocalRouteGroup { pool: Some(DevicePoolId(0)), group: Some(RouteGroupId(0)) },
+                "local route group of DP: RG",
+            ),
+            (
+                Step::LocalRouteGroup { pool: Some(DevicePoolId(0)), group: None },
+                "local route group of DP: nothing, skipped",
+            ),
+            (Step::NoRoute(NoRoute::Blocked), "no route: a blocking pattern won"),
+            (
+                Step::EmergencyGoesOn { why: NoRoute::NoMatch, to: GoesOn::TrunkToVisiting },
+                "emergency goes on over the trunk to the visited cluster: no pattern matches",
+            ),
+            (Step::Refused(Refusal::UnknownPhone), "refused: unknown phone"),
+        ] {
+            assert_eq!(step.told(&Numbers), want);
+        }
+    }
+
+    #[test]
+    fn a_trail_is_small_enough_to_live_on_the_stack() {
+        assert!(size_of::<Trail>() <= 256, "{}", size_of::<Trail>());
+    }
+}

@@ -1,0 +1,58 @@
+//! Whom `--from` and `--via` name.
+
+use emcc_policies::digits::{Digits, dialable};
+
+use crate::cli::halt::Halt;
+use crate::config::plan::{Plan, Side};
+use crate::engine::decide::Source;
+
+/// A caller as an INVITE would show it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Caller {
+    pub(super) source: Source,
+    /// The device mark.
+    pub(super) device: Option<String>,
+    /// The number in From, where there is no mark.
+    pub(super) number: Option<Digits>,
+}
+
+/// The caller that `who`, a device name, a user id or a directory number, is here (`via` is `local`), or is made to be
+/// by the cluster whose trunk the INVITE comes over.
+pub(super) fn find(plan: &Plan, who: &str, via: &str) -> Result<Caller, Halt> {
+    if via != "local" {
+        let remote = plan.remote_cluster_with_id(via).ok_or_else(|| Halt::UnknownSource(via.into()))?;
+        // Only a device can be marked; whom this cluster does not know may still call over the trunk (P-14, P-15).
+        let device = visiting_device(plan, who).unwrap_or(who);
+        return Ok(Caller { source: Source::Trunk(remote), device: Some(device.into()), number: None });
+    }
+    let marked = |device: &str| Ok(Caller { source: Source::CallControl, device: Some(device.into()), number: None });
+    let is_abroad = |id| plan.session(id).is_some_and(|session| matches!(session.side, Side::Home { .. }));
+    if plan.device_named(who).is_some() || plan.session_on(who).is_some_and(is_abroad) {
+        return marked(who);
+    }
+    let user = plan.user_with_id(who);
+    if let Some(session) = user.and_then(|user| plan.session_of(user)).and_then(|id| plan.session(id)) {
+        return marked(&session.device);
+    }
+    let number = match user.and_then(|user| plan.user(user)) {
+        Some(user) => user.directory_number.as_deref(),
+        None => Some(who),
+    };
+    let number = number.and_then(|number| dialable(number.as_bytes()).ok()).filter(|number| {
+        plan.device_with_number(number.as_str()).is_some() || plan.user_with_number(number.as_str()).is_some()
+    });
+    if number.is_none() && user.is_none() {
+        return Err(Halt::UnknownCaller(who.into()));
+    }
+    Ok(Caller { source: Source::CallControl, device: None, number })
+}
+
+/// The phone of this cluster that a user from elsewhere is logged in on, or that has the directory number.
+fn visiting_device<'p>(plan: &'p Plan, who: &str) -> Option<&'p str> {
+    if plan.device_named(who).is_some() {
+        return None;
+    }
+    let visitor = plan.sessions.iter().find(|s| matches!(s.side, Side::Visiting { .. }) && &*s.user == who);
+    let by_number = || plan.device_with_number(who).and_then(|id| plan.device(id)).map(|device| &*device.name);
+    visitor.map(|session| &*session.device).or_else(by_number)
+}

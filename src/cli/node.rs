@@ -1,0 +1,140 @@
+//! A whole node: the engine on a plan, the rim that drives it, and the page that shows it.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use emcc_policies::admission::{Direction, Pool};
+use thiserror::Error;
+
+use crate::admin::{Admin, AdminError, Readiness, Status, View};
+use crate::config::plan::Plan;
+use crate::engine::running::Local;
+use crate::engine::{Bounds, Engine};
+use crate::io::{Clock, Node, Setup, StartError};
+use crate::metrics::{Exporter, Gauge};
+use crate::neighbour::Address;
+
+/// Why a node did not start. Nothing of it runs then.
+#[derive(Debug, Error)]
+pub(super) enum Fault {
+    /// Of the SIP side.
+    #[error("cannot start: {0}")]
+    Sip(#[from] StartError),
+    /// Of the admin page.
+    #[error("cannot start: {0}")]
+    Admin(#[from] AdminError),
+}
+
+/// A running node. Dropping it stops it.
+pub(super) struct Running {
+    engine: Arc<Engine>,
+    rim: Node,
+    admin: Admin,
+}
+
+impl Running {
+    /// Binds every address of the plan and starts to serve.
+    pub(super) fn start(plan: Plan) -> Result<Self, Fault> {
+        let clock = Clock::start();
+        let started_s = u64::try_from(clock.now().civil.0).unwrap_or(0);
+        let (exporter, counters) = Exporter::new();
+        let listen: Vec<Address> = plan.sip.listen.iter().map(|listen| listen.address).collect();
+        let locals = plan.sip.listen.iter().map(|listen| Local::new(listen.address, listen.advertised)).collect();
+        let (workers, admin_listen) = (plan.sip.workers, plan.admin_listen);
+        let engine = Engine::new(plan, locals, counters.clone(), Bounds::default(), started_s, random());
+        let engine = Arc::new(engine);
+        let driver = Arc::clone(&engine);
+        let rim = Node::start(Setup { listen, workers, driver, clock, counters, seed: random() })?;
+        let page = Page { engine: Arc::clone(&engine), clock, started_s };
+        let admin = Admin::start(admin_listen, exporter, Arc::new(page))?;
+        Ok(Self { engine, rim, admin })
+    }
+
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Where it listens for SIP.
+    pub(super) fn listens(&self) -> &[Address] {
+        self.rim.local()
+    }
+
+    /// Where it shows itself.
+    pub(super) fn admin(&self) -> SocketAddr {
+        self.admin.local()
+    }
+}
+
+/// A seed nobody outside can guess: the standard library takes its hash keys from the system.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// What the admin page shows of an engine.
+struct Page {
+    engine: Arc<Engine>,
+    clock: Clock,
+    /// Unix seconds.
+    started_s: u64,
+}
+
+impl View for Page {
+    fn gauges(&self) -> Vec<Gauge> {
+        let plan = self.engine.plan();
+        let plain = |name, value| Gauge { name, labels: Vec::new(), value };
+        let build = vec![("version", VERSION.to_owned()), ("cluster", plan.cluster.id.to_string())];
+        let mut gauges = vec![
+            plain("emcc_calls", self.engine.calls() as f64),
+            plain("emcc_transactions", self.engine.transactions() as f64),
+            plain("emcc_ready", f64::from(u8::from(!self.engine.is_draining()))),
+            plain("emcc_process_start_time_seconds", self.started_s as f64),
+            Gauge { name: "emcc_build_info", labels: build, value: 1.0 },
+        ];
+        // Books outlive their cluster in the configuration; the text does not.
+        let is_configured = |id: &str| plan.remote_clusters.iter().any(|remote| &*remote.id == id);
+        for book in self.engine.links().books().iter().filter(|book| is_configured(&book.cluster)) {
+            let pool = match book.pool {
+                Pool::Audio => "audio",
+                Pool::Video => "video",
+            };
+            let direction = match book.direction {
+                Direction::Outward => "outward",
+                Direction::Inward => "inward",
+            };
+            let labels = vec![
+                ("cluster", book.cluster.to_string()),
+                ("pool", pool.to_owned()),
+                ("direction", direction.to_owned()),
+            ];
+            let capacity = book.capacity_kbps.map(|kbps| f64::from(kbps) * BITS_PER_KILOBIT);
+            gauges.extend(capacity.map(|value| Gauge {
+                name: "emcc_link_capacity_bits_per_second",
+                labels: labels.clone(),
+                value,
+            }));
+            let value = book.used_kbps as f64 * BITS_PER_KILOBIT;
+            gauges.push(Gauge { name: "emcc_link_used_bits_per_second", labels, value });
+        }
+        gauges
+    }
+
+    fn readiness(&self) -> Readiness {
+        let is_draining = self.engine.is_draining();
+        Readiness { ready: !is_draining, because: if is_draining { vec!["draining"] } else { Vec::new() } }
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            version: VERSION,
+            cluster: self.engine.plan().cluster.id.to_string(),
+            uptime_s: self.clock.now().moment.0 / 1_000,
+            calls: self.engine.calls() as u64,
+            draining: self.engine.is_draining(),
+        }
+    }
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const BITS_PER_KILOBIT: f64 = 1_000.0;

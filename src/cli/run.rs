@@ -1,0 +1,128 @@
+//! `emcc-trunk run`: the node, until a signal ends it.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::halt::Halt;
+use super::node::Running;
+use crate::config::plan::Plan;
+use crate::config::{self, Problem, Severity};
+use crate::engine::Engine;
+use crate::io::log;
+use crate::io::signals::{self, End, Operate};
+
+/// Longest wait for calls to end after SIGTERM; a second SIGTERM ends it at once.
+const DRAIN_MAX: Duration = Duration::from_secs(3_600);
+
+/// Runs the node of a configuration file until it is stopped or drained.
+pub(super) fn run(path: &Path) -> Result<(), Halt> {
+    log::open().map_err(Halt::Log)?;
+    let loaded = config::load(path).map_err(Halt::refused)?;
+    tell(&loaded.warnings);
+    let cluster = loaded.plan.cluster.id.clone();
+    let node = Running::start(loaded.plan).map_err(Halt::Start)?;
+    let mut operator = Operator { engine: Arc::clone(node.engine()), path: path.to_owned() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Halt::System)?;
+    let ended = runtime.block_on(async {
+        let mut serving = pin!(signals::serve(&mut operator, DRAIN_MAX));
+        // "ready" is said once the signals are heard: who reads it may send one at once.
+        match poll_fn(|context| Poll::Ready(serving.as_mut().poll(context))).await {
+            Poll::Ready(end) => end,
+            Poll::Pending => {
+                say_ready(&cluster, &node)?;
+                serving.await
+            }
+        }
+    });
+    match ended.map_err(Halt::System)? {
+        End::Drained => tracing::info!("stopped: every call has ended"),
+        End::DrainBound => tracing::warn!(calls = node.engine().calls(), "stopped: calls outlasted the drain"),
+        End::Stopped => tracing::info!(calls = node.engine().calls(), "stopped at once"),
+    }
+    Ok(())
+}
+
+/// One line for people and scripts that wait for it, whatever the log's level is.
+fn say_ready(cluster: &str, node: &Running) -> io::Result<()> {
+    let listens: Vec<String> = node.listens().iter().map(ToString::to_string).collect();
+    writeln!(
+        io::stderr().lock(),
+        "ready: cluster {cluster} on {}; admin on http://{}",
+        listens.join(", "),
+        node.admin()
+    )
+}
+
+/// What signals do to the node.
+struct Operator {
+    engine: Arc<Engine>,
+    path: PathBuf,
+}
+
+impl Operate for Operator {
+    fn reload(&mut self) {
+        let runs = self.reloaded();
+        self.engine.counters().reloaded(runs);
+    }
+
+    fn drain(&mut self) {
+        self.engine.drain();
+        tracing::info!(calls = self.engine.calls(), "draining: new calls are refused, emergency calls are not");
+    }
+
+    fn is_drained(&self) -> bool {
+        self.engine.calls() == 0
+    }
+}
+
+impl Operator {
+    /// Whether the file's new content runs now. Anything wrong with it changes nothing.
+    fn reloaded(&self) -> bool {
+        let loaded = match config::load(&self.path) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                tell(&problems);
+                tracing::error!("reload refused: the configuration has errors; the one that runs goes on");
+                return false;
+            }
+        };
+        tell(&loaded.warnings);
+        let fixed = changed_for_good(&self.engine.plan(), &loaded.plan);
+        if !fixed.is_empty() {
+            let keys = fixed.join(", ");
+            tracing::error!(
+                "reload refused: {keys} cannot change while the node runs; restart it, or change them back"
+            );
+            return false;
+        }
+        self.engine.reload(loaded.plan);
+        tracing::info!("reloaded: new calls follow the new configuration");
+        true
+    }
+}
+
+/// Keys that differ and that a running node cannot follow: its sockets, its threads, and whose node it is.
+fn changed_for_good(runs: &Plan, wanted: &Plan) -> Vec<&'static str> {
+    let pairs = [
+        ("cluster.id", runs.cluster.id == wanted.cluster.id),
+        ("sip.listen or sip.advertise", runs.sip.listen == wanted.sip.listen),
+        ("sip.workers", runs.sip.workers == wanted.sip.workers),
+        ("admin.listen", runs.admin_listen == wanted.admin_listen),
+    ];
+    pairs.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
+}
+
+/// Writes every problem to the log.
+fn tell(problems: &[Problem]) {
+    for Problem { file, line, column, severity, message, fix, .. } in problems {
+        match severity {
+            Severity::Error => tracing::error!("{file}:{line}:{column}: {message}; fix: {fix}"),
+            Severity::Warning => tracing::warn!("{file}:{line}:{column}: {message}; fix: {fix}"),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Places: what a roaming phone's device pool is chosen by (domain section 7).
+
+use super::names::Names;
+use crate::config::document::{DevicePool, Document, Service};
+use crate::config::report::Report;
+use crate::config::words::UNSPECIFIED;
+use emcc_policies::location::Field;
+use std::collections::HashMap;
+
+pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
+    let on = document.profile.emcc.as_ref().is_some_and(|flag| flag.value);
+    let remote = document.remote_clusters.iter().find(|cluster| cluster.offers(Service::Emcc, &document.feature));
+    let Some(remote) = remote.filter(|_| on) else { return };
+    visiting_phones(document, names, report);
+    if document.template_pool.is_none() {
+        let message = "there is no [emcc_template]: a visiting phone that matches no device pool gets none (G-8)";
+        report.warning(&remote.id.place, message, "Write [emcc_template] with device_pool.");
+    }
+    let Some(filter) = document.feature.geolocation_filter.as_ref() else {
+        let message =
+            "there is no feature.geolocation_filter: every visiting phone gets the template's device pool (G-8)";
+        report.warning(&remote.id.place, message, "Write geolocation_filter in [feature].");
+        return;
+    };
+    let Some(fields) = names.filters.get(filter.as_str()).map(|filter| &filter.fields) else { return };
+    let mut seen: HashMap<Vec<String>, &str> = HashMap::new();
+    for pool in &document.device_pools {
+        let filtered: Vec<_> = fields.iter().map(|field| field_of(pool, field.value, names)).collect();
+        if filtered.iter().all(String::is_empty) {
+            continue;
+        }
+        if let Some(other) = seen.insert(filtered, pool.name.as_str()) {
+            let message =
+                format!("device pools \"{other}\" and \"{}\" have one filtered geolocation (G-7)", pool.name.value);
+            let fix =
+                "Give them places that differ in a field of the filter; until then byte order of the names decides.";
+            report.warning(&pool.name.place, message, fix);
+        }
+    }
+    if seen.is_empty() {
+        let message =
+            "no device pool has a place the filter could match: every visiting phone gets the template's (G-7)";
+        report.warning(&filter.place, message, "Give a device pool a geolocation with a field of this filter.");
+    }
+}
+
+fn field_of(pool: &DevicePool, field: Field, names: &Names<'_>) -> String {
+    let place = pool.geolocation.as_ref().and_then(|name| names.geolocations.get(name.as_str()));
+    place.and_then(|place| place.location.get(field)).map(|text| text.trim().to_lowercase()).unwrap_or_default()
+}
+
+/// A phone that others may log in on needs a place of its own or of its pool (G-5).
+fn visiting_phones(document: &Document, names: &Names<'_>, report: &Report) {
+    for device in &document.devices {
+        let pool = device.device_pool.as_ref().and_then(|name| names.device_pools.get(name.as_str()));
+        let inherited = pool.is_none_or(|pool| pool.geolocation.as_ref().is_some_and(|name| name.value != UNSPECIFIED));
+        let has_place = device.geolocation.as_ref().map_or(inherited, |name| name.value != UNSPECIFIED);
+        if !has_place {
+            let message = format!("device \"{}\" has no geolocation, its own or its pool's (G-5)", device.name.value);
+            report.warning(&device.name.place, message, "Write geolocation at the device or at its device pool.");
+        }
+    }
+}

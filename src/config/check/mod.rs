@@ -1,0 +1,28 @@
+//! Whether the values of a document fit each other. One file a concern; each only reports.
+
+mod emergency;
+mod geography;
+mod names;
+mod neighbours;
+mod patterns;
+mod probe;
+mod usage;
+
+pub use probe::Probe;
+
+use super::document::Document;
+use super::plan::dial_plan::Dialing;
+use super::report::Report;
+
+/// Reports everything that is wrong or doubtful between the values of a document that parsed.
+pub(super) fn check(document: &Document, probe: Probe, report: &Report) {
+    let names = names::Names::of(document, report);
+    names::references(document, &names, report);
+    neighbours::check(document, &names, report);
+    geography::check(document, &names, report);
+    usage::check(document, &names, report);
+    let dialing = Dialing::of(document);
+    patterns::check(document, &dialing, report);
+    emergency::check(document, &dialing, report);
+    probe::check(document, probe, report);
+}

@@ -1,0 +1,262 @@
+//! Names: each given once, each used one given.
+
+use crate::config::document::{
+    Device, DevicePool, Document, Filter, Geolocation, PatternKind, Peer, RemoteCluster, RouteGroup, RouteList,
+    SearchSpace, Text, User,
+};
+use crate::config::report::Report;
+use crate::config::section::nearest;
+use crate::config::words::{STANDARD_LOCAL_ROUTE_GROUP, UNSPECIFIED};
+use emcc_policies::route::PeerKind;
+use std::collections::{HashMap, HashSet};
+
+/// Every named row of a document; of two with one name, the first.
+pub(super) struct Names<'d> {
+    pub(super) peers: HashMap<&'d str, &'d Peer>,
+    pub(super) remote_clusters: HashMap<&'d str, &'d RemoteCluster>,
+    pub(super) geolocations: HashMap<&'d str, &'d Geolocation>,
+    pub(super) filters: HashMap<&'d str, &'d Filter>,
+    pub(super) device_pools: HashMap<&'d str, &'d DevicePool>,
+    pub(super) spaces: HashMap<&'d str, &'d SearchSpace>,
+    pub(super) schedules: HashMap<&'d str, &'d Text>,
+    pub(super) route_lists: HashMap<&'d str, &'d RouteList>,
+    pub(super) route_groups: HashMap<&'d str, &'d RouteGroup>,
+    pub(super) users: HashMap<&'d str, &'d User>,
+    /// By name in lower case: phones are not of one mind about it.
+    pub(super) devices: HashMap<String, &'d Device>,
+    /// Local route groups that some device pool maps, and the standard one.
+    pub(super) local_route_groups: HashSet<&'d str>,
+}
+
+impl<'d> Names<'d> {
+    /// Reports names given twice.
+    pub(super) fn of(document: &'d Document, report: &Report) -> Self {
+        index(&document.partitions, |row| row, "partitions", report);
+        index(&document.codecs, |row| &row.name, "codecs", report);
+        let mut devices = HashMap::new();
+        for device in &document.devices {
+            if devices.insert(device.name.value.to_lowercase(), device).is_some() {
+                duplicate(&device.name, "devices", report);
+            }
+        }
+        let pools = &document.device_pools;
+        let mapped = pools.iter().flat_map(|pool| pool.local_route_groups.iter().map(|(name, _)| name.as_str()));
+        Self {
+            peers: index(&document.peers, |row| &row.name, "peers", report),
+            remote_clusters: index(&document.remote_clusters, |row| &row.id, "remote clusters", report),
+            geolocations: index(&document.geolocations, |row| &row.name, "geolocations", report),
+            filters: index(&document.filters, |row| &row.name, "geolocation filters", report),
+            device_pools: index(&document.device_pools, |row| &row.name, "device pools", report),
+            spaces: index(&document.spaces, |row| &row.name, "calling search spaces", report),
+            schedules: index(&document.schedules, |row| row, "schedules", report),
+            route_lists: index(&document.route_lists, |row| &row.name, "route lists", report),
+            route_groups: index(&document.route_groups, |row| &row.name, "route groups", report),
+            users: index(&document.users, |row| &row.id, "users", report),
+            devices,
+            local_route_groups: mapped.chain([STANDARD_LOCAL_ROUTE_GROUP]).collect(),
+        }
+    }
+}
+
+fn index<'d, T>(
+    rows: &'d [T],
+    name: impl Fn(&'d T) -> &'d Text,
+    what: &str,
+    report: &Report,
+) -> HashMap<&'d str, &'d T> {
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let name = name(row);
+        if found.contains_key(name.as_str()) {
+            duplicate(name, what, report);
+        } else {
+            found.insert(name.as_str(), row);
+        }
+    }
+    found
+}
+
+fn duplicate(name: &Text, what: &str, report: &Report) {
+    report.error(&name.place, format!("two {what} are named \"{}\"", name.value), "Rename or remove one of them.");
+}
+
+/// Reports a name that nothing has.
+fn refer<V>(name: Option<&Text>, rows: &HashMap<&str, V>, table: &str, report: &Report) {
+    if let Some(name) = name.filter(|name| !rows.contains_key(name.as_str())) {
+        let near = nearest(name.as_str(), rows.keys().copied());
+        dangling(name, table, near, report);
+    }
+}
+
+fn dangling(name: &Text, table: &str, near: Option<&str>, report: &Report) {
+    let key = if matches!(table, "remote_cluster" | "user") { "id" } else { "name" };
+    let add = format!("add [[{table}]] with {key} = \"{}\"", name.value);
+    let fix = match near {
+        Some(near) => format!("Did you mean \"{near}\"? Otherwise {add}."),
+        None => format!("Write the name of one there is, or {add}."),
+    };
+    report.error(&name.place, format!("there is no {table} \"{}\"", name.value), fix);
+}
+
+/// Reports every name used that nothing has, and every name of the wrong kind of thing.
+pub(super) fn references(document: &Document, names: &Names<'_>, report: &Report) {
+    refer(document.feature.geolocation_filter.as_ref(), &names.filters, "geolocation_filter", report);
+    refer(document.template_pool.as_ref(), &names.device_pools, "device_pool", report);
+    for trunk in document.emcc_trunk.iter().chain(&document.rsvp_trunk) {
+        refer(trunk.css.as_ref(), &names.spaces, "css", report);
+        refer(trunk.device_pool.as_ref(), &names.device_pools, "device_pool", report);
+    }
+    for name in &document.emergency.last_resort {
+        gateway(name, names, "an emergency call must end at the PSTN", report);
+    }
+    for pool in &document.device_pools {
+        refer(
+            pool.geolocation.as_ref().filter(|name| name.value != UNSPECIFIED),
+            &names.geolocations,
+            "geolocation",
+            report,
+        );
+        refer(pool.adjunct_css.as_ref(), &names.spaces, "css", report);
+        for (_, group) in &pool.local_route_groups {
+            refer(Some(group), &names.route_groups, "route_group", report);
+        }
+    }
+    for schedule in &document.partition_schedules {
+        refer(Some(schedule), &names.schedules, "schedule", report);
+    }
+    dial_plan(document, names, report);
+    for device in &document.devices {
+        refer(device.css.as_ref(), &names.spaces, "css", report);
+        refer(device.device_pool.as_ref(), &names.device_pools, "device_pool", report);
+        let geolocation = device.geolocation.as_ref().filter(|name| name.value != UNSPECIFIED);
+        refer(geolocation, &names.geolocations, "geolocation", report);
+    }
+    for user in &document.users {
+        refer(user.line_css.as_ref(), &names.spaces, "css", report);
+        refer(user.emcc_css.as_ref(), &names.spaces, "css", report);
+    }
+    sessions(document, names, report);
+}
+
+fn dial_plan(document: &Document, names: &Names<'_>, report: &Report) {
+    for row in &document.patterns {
+        match row.kind {
+            PatternKind::Route => refer(row.target.as_ref(), &names.route_lists, "route_list", report),
+            PatternKind::Translation => refer(row.target.as_ref(), &names.spaces, "css", report),
+            PatternKind::DirectoryNumber => {
+                refer(row.target.as_ref(), &names.peers, "peer", report);
+                let peer = row.target.as_ref().and_then(|name| Some((name, names.peers.get(name.as_str())?)));
+                if let Some((name, _)) = peer.filter(|(_, peer)| is(peer, PeerKind::Gateway)) {
+                    let message = format!("directory numbers cannot be behind the gateway \"{}\"", name.value);
+                    report.error(&name.place, message, "Name a peer of kind \"call-control\".");
+                }
+            }
+        }
+    }
+    for list in &document.route_lists {
+        if list.members.is_empty() {
+            report.warning(
+                &list.name.place,
+                format!("route list \"{}\" has no members", list.name.value),
+                "Name a route group in members.",
+            );
+        }
+        for member in &list.members {
+            let (group, local) =
+                (names.route_groups.contains_key(member.as_str()), names.local_route_groups.contains(member.as_str()));
+            if group && local {
+                let message = format!("\"{}\" is both a route group and a local route group", member.value);
+                report.error(&member.place, message, "Rename the local route group in local_route_groups.");
+            } else if !group && !local {
+                let all = names.route_groups.keys().chain(&names.local_route_groups).copied();
+                dangling(member, "route_group", nearest(member.as_str(), all), report);
+            }
+        }
+        for (member, _) in &list.transforms {
+            if !list.members.iter().any(|name| name.value == member.value) {
+                let message = format!("\"{}\" is no member of route list \"{}\"", member.value, list.name.value);
+                report.error(&member.place, message, "Write the name of one of its members.");
+            }
+        }
+        repeated(&list.members, "member of this route list", report);
+    }
+    for group in &document.route_groups {
+        for name in &group.peers {
+            gateway(name, names, "a route group leads to the PSTN", report);
+        }
+        repeated(&group.peers, "peer of this route group", report);
+        if group.peers.is_empty() {
+            report.warning(
+                &group.name.place,
+                format!("route group \"{}\" has no peers", group.name.value),
+                "Name a gateway in peers.",
+            );
+        }
+    }
+}
+
+fn repeated(names: &[Text], what: &str, report: &Report) {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name.as_str()) {
+            report.warning(&name.place, format!("\"{}\" is already a {what}", name.value), "Remove the second one.");
+        }
+    }
+}
+
+fn is(peer: &Peer, kind: PeerKind) -> bool {
+    peer.kind.as_ref().is_some_and(|found| found.value == kind)
+}
+
+fn gateway(name: &Text, names: &Names<'_>, why: &str, report: &Report) {
+    match names.peers.get(name.as_str()) {
+        None => refer(Some(name), &names.peers, "peer", report),
+        Some(peer) if is(peer, PeerKind::CallControl) => {
+            let message = format!("\"{}\" is call control, not a gateway: {why}", name.value);
+            report.error(&name.place, message, "Name a peer of kind \"gateway\".");
+        }
+        Some(_) => {}
+    }
+}
+
+/// A session's phone belongs to the visited cluster and its user to the home cluster.
+fn sessions(document: &Document, names: &Names<'_>, report: &Report) {
+    let ours = document.cluster.id.as_ref().map(|id| id.as_str());
+    let (mut devices, mut users) = (HashSet::new(), HashSet::new());
+    for session in &document.sessions {
+        let lower = session.device.value.to_lowercase();
+        let here = names.devices.get(&lower);
+        for cluster in session.visiting_cluster.iter().chain(&session.home_cluster) {
+            if Some(cluster.as_str()) == ours {
+                let fix = "Name the other cluster; a login within one cluster is no EMCC session.";
+                report.error(&cluster.place, format!("\"{}\" is this cluster itself", cluster.value), fix);
+            } else {
+                refer(Some(cluster), &names.remote_clusters, "remote_cluster", report);
+            }
+        }
+        if session.home_cluster.is_some() && here.is_none() {
+            let near = document.devices.iter().map(|device| device.name.as_str());
+            dangling(&session.device, "device", nearest(session.device.as_str(), near), report);
+        }
+        if session.visiting_cluster.is_some() && session.home_cluster.is_none() {
+            if here.is_some() {
+                let message = format!("device \"{}\" is configured in both clusters (error 37)", session.device.value);
+                report.error(&session.device.place, message, "Remove the [[device]] here, or write home_cluster.");
+            }
+            refer(session.user.as_ref(), &names.users, "user", report);
+            let user = session.user.as_ref().and_then(|name| Some((name, names.users.get(name.as_str())?)));
+            if let Some((name, _)) = user.filter(|(_, user)| !user.emcc_enabled) {
+                let message = format!("user \"{}\" is logged in abroad and not enabled for EMCC (L-22)", name.value);
+                report.warning(&name.place, message, "Write emcc_enabled = true at the user, or remove the session.");
+            }
+            if let Some(name) = session.user.as_ref().filter(|name| !users.insert(name.as_str())) {
+                let message = format!("user \"{}\" is logged in on a second phone (L-19)", name.value);
+                report.warning(&name.place, message, "Remove one session; calls to the number find the first.");
+            }
+        }
+        if !devices.insert(lower) {
+            let message = format!("two sessions are on device \"{}\"", session.device.value);
+            report.error(&session.device.place, message, "Keep one session a phone.");
+        }
+    }
+}

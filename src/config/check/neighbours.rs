@@ -1,0 +1,212 @@
+//! Neighbours: addresses that tell them apart, links, services, region parameters.
+
+use super::names::Names;
+use crate::config::address::{Address, Transport};
+use crate::config::document::{Document, RemoteCluster, Service};
+use crate::config::report::{At, Report};
+use emcc_policies::region::Region;
+use emcc_policies::route::PeerKind;
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+/// Smallest Timer C that RFC 3261 16.6 allows, in seconds: more than three minutes.
+const RING_S_LEAST: u32 = 181;
+
+pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
+    listening(document, report);
+    addresses(document, report);
+    services(document, report);
+    for cluster in &document.remote_clusters {
+        if document.cluster.id.as_ref().is_some_and(|id| id.value == cluster.id.value) {
+            let message = format!("remote cluster \"{}\" has the id of this cluster", cluster.id.value);
+            report.error(&cluster.id.place, message, "Write the other cluster's own cluster ID (R-5).");
+        }
+        link(cluster, report);
+        region(document, cluster, report);
+        locations(cluster, report);
+        for (list, key) in [(&cluster.trunk, "trunk"), (&cluster.rsvp_trunk, "rsvp_trunk")] {
+            repeated(list, key, report);
+        }
+    }
+    for peer in &document.peers {
+        repeated(&peer.addresses, "addresses", report);
+        let datagrams = peer.addresses.iter().any(|address| address.value.transport == Transport::Udp);
+        if let Some(flag) = peer.send_geolocation.as_ref().filter(|flag| flag.value && datagrams) {
+            over_udp(flag, report);
+        }
+    }
+    if names.peers.values().all(|peer| peer.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::Gateway)) {
+        let numbers = document.devices.iter().flat_map(|device| device.directory_numbers.first());
+        let numbers = numbers.chain(document.users.iter().filter_map(|user| user.directory_number.as_ref()));
+        if let Some(number) = numbers.into_iter().next() {
+            let message = "calls to directory numbers have nowhere to go: there is no call-control peer";
+            report.warning(&number.place, message, "Add [[peer]] with kind = \"call-control\".");
+        }
+    }
+}
+
+fn listening(document: &Document, report: &Report) {
+    let sip = &document.sip;
+    if let Some(ring) = sip.ring_s.as_ref().filter(|ring| ring.value < RING_S_LEAST) {
+        let message = format!("{} s of ringing is less than Timer C allows (RFC 3261, 16.6)", ring.value);
+        report.warning(&ring.place, message, format!("Write at least {RING_S_LEAST}, or leave the key out."));
+    }
+    let wildcard = sip.listen.iter().find(|listen| listen.value.socket.ip().is_unspecified());
+    if let Some(listen) = wildcard.filter(|_| sip.advertise.is_none()) {
+        let message = format!("{} is no address that neighbours could answer to", listen.value);
+        report.error(&listen.place, message, "Write the host's own address, or name it in advertise.");
+    }
+    if let Some(advertise) = sip.advertise.as_ref().filter(|a| a.value.0.is_unspecified() || a.value.0.is_multicast()) {
+        let fix = "Write the IP address the neighbours reach this node at.";
+        report.error(&advertise.place, format!("{} cannot be advertised", advertise.value.0), fix);
+    }
+    let mut seen = HashMap::new();
+    for listen in &sip.listen {
+        if seen.insert(listen.value, ()).is_some() {
+            report.error(&listen.place, format!("{} is listened on twice", listen.value), "Remove one of the two.");
+        }
+    }
+    if let Some(admin) = document.admin_listen.as_ref() {
+        if !admin.value.ip().is_loopback() {
+            let message =
+                format!("the admin page would be open to the network at {}, without TLS and a token", admin.value);
+            report.error(&admin.place, message, "Write a loopback address, as in \"127.0.0.1:9411\".");
+        }
+        if seen.contains_key(&Address { transport: Transport::Tcp, socket: admin.value }) {
+            let message = format!("{} is listened on for SIP and for the admin page", admin.value);
+            report.error(&admin.place, message, "Give the admin page another port.");
+        }
+    }
+}
+
+/// A neighbour is known by address and transport: two with one address cannot be told apart.
+fn addresses(document: &Document, report: &Report) {
+    let mut owners: HashMap<Address, &str> = HashMap::new();
+    // Who opens a stream comes from a port of its own choosing, so over TCP the IP address alone tells who it is.
+    let mut streams: HashMap<IpAddr, &str> = HashMap::new();
+    let peers = document.peers.iter().map(|peer| (peer.name.as_str(), peer.addresses.iter().collect::<Vec<_>>()));
+    let clusters = document.remote_clusters.iter();
+    let clusters = clusters.map(|c| (c.id.as_str(), c.trunk.iter().chain(&c.rsvp_trunk).collect()));
+    for (owner, list) in peers.chain(clusters) {
+        for address in list {
+            if document.sip.listen.iter().any(|listen| listen.value == address.value) {
+                let message = format!("{} is this node's own listening address", address.value);
+                report.error(&address.place, message, "Write the neighbour's address.");
+            }
+            let ip = address.value.socket.ip();
+            if ip.is_unspecified() || ip.is_multicast() {
+                report.error(
+                    &address.place,
+                    format!("{ip} is no address of one host"),
+                    "Write the neighbour's own IP address.",
+                );
+            }
+            if address.value.transport == Transport::Tcp
+                && let Some(other) = streams.insert(ip, owner).filter(|other| *other != owner)
+            {
+                let message = format!("\"{other}\" and \"{owner}\" share {ip}: streams they open cannot be told apart");
+                report.warning(&address.place, message, "Give each its own IP address, or use udp.");
+            }
+            match owners.insert(address.value, owner) {
+                Some(other) if other != owner => {
+                    let message = format!("{} is the address of both \"{other}\" and \"{owner}\"", address.value);
+                    report.error(&address.place, message, "Give each neighbour an address of its own.");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn repeated(list: &[At<Address>], key: &str, report: &Report) {
+    for (index, address) in list.iter().enumerate() {
+        if list.iter().take(index).any(|earlier| earlier.value == address.value) {
+            report.warning(
+                &address.place,
+                format!("{} is written twice in {key}", address.value),
+                "Remove one of the two.",
+            );
+        }
+    }
+}
+
+fn services(document: &Document, report: &Report) {
+    let Some(first) = document.remote_clusters.first() else { return };
+    let profile = &document.profile;
+    for (flag, key, effect) in [
+        (&profile.emcc, "emcc", "no EMCC login succeeds (201)"),
+        (
+            &profile.pstn_access,
+            "pstn_access",
+            "no EMCC login succeeds (211, P-19), and the trunk carries emergency calls alone",
+        ),
+        (&profile.rsvp_agent, "rsvp_agent", "no bandwidth is reserved on the trunk"),
+    ] {
+        let key = format!("intercluster_service_profile.{key}");
+        let fix = format!("Write {key} = true to offer the service.");
+        match flag {
+            Some(flag) if flag.value => {}
+            Some(flag) => report.warning(&flag.place, format!("{key} is off: {effect}"), fix),
+            None => {
+                report.warning(&first.id.place.named(&key), format!("{key} is left out, so it is off: {effect}"), fix)
+            }
+        }
+    }
+    if document.emcc_trunk.is_none() {
+        let message = "there is no [emcc_trunk]: calls of unknown phones reach patterns of no partition alone (P-15)";
+        report.warning(&first.id.place.named("emcc_trunk"), message, "Write [emcc_trunk] with css and device_pool.");
+    }
+    for session in &document.sessions {
+        let Some(name) = session.visiting_cluster.as_ref().or(session.home_cluster.as_ref()) else { continue };
+        let Some(cluster) = document.remote_clusters.iter().find(|c| c.id.value == name.value) else { continue };
+        for (service, word) in [(Service::Emcc, "emcc"), (Service::PstnAccess, "pstn-access")] {
+            if !cluster.offers(service, &document.feature) {
+                let message = format!("a session with \"{}\", whose services lack \"{word}\"", name.value);
+                report.warning(&name.place, message, format!("Add \"{word}\" to the services of the remote cluster."));
+            }
+        }
+    }
+}
+
+fn link(cluster: &RemoteCluster, report: &Report) {
+    for (limit, key) in [(&cluster.link_audio_kbps, "link_audio_kbps"), (&cluster.link_video_kbps, "link_video_kbps")] {
+        if limit.is_none() {
+            let message = format!("the link to \"{}\" has no limit: {key} is left out", cluster.id.value);
+            report.warning(&cluster.id.place.sibling(key), message, format!("Write {key} with what the link carries."));
+        }
+    }
+}
+
+/// Both ends must cap alike (M-8).
+fn region(document: &Document, cluster: &RemoteCluster, report: &Report) {
+    let (feature, ours) = (&document.feature, Region::default());
+    let fix = "Agree on one value; until then the lower cap is used and nothing is reserved through this peer (M-8).";
+    for (theirs, ours, default) in [
+        (&cluster.region_max_audio_kbps, &feature.region_max_audio_kbps, ours.audio_kbps),
+        (&cluster.region_max_video_kbps, &feature.region_max_video_kbps, ours.video_kbps),
+    ] {
+        let ours = ours.as_ref().map_or(default, |at| at.value);
+        if let Some(theirs) = theirs.as_ref().filter(|theirs| theirs.value != ours) {
+            let message = format!("\"{}\" caps at {} kbit/s, this cluster at {ours}", cluster.id.value, theirs.value);
+            report.warning(&theirs.place, message, fix);
+        }
+    }
+    let loss = feature.region_link_loss.as_ref().map_or(ours.link_loss, |at| at.value);
+    if let Some(theirs) = cluster.region_link_loss.as_ref().filter(|theirs| theirs.value != loss) {
+        let message = format!("\"{}\" has another link loss type than this cluster", cluster.id.value);
+        report.warning(&theirs.place, message, fix);
+    }
+}
+
+/// A message with a location body easily passes what a datagram should hold (RFC 3261, 18.1.1).
+fn locations(cluster: &RemoteCluster, report: &Report) {
+    let sends = cluster.send_geolocation.as_ref().is_none_or(|flag| flag.value);
+    if let Some(address) = cluster.trunk.iter().find(|a| sends && a.value.transport == Transport::Udp) {
+        over_udp(address, report);
+    }
+}
+
+fn over_udp<T>(at: &At<T>, report: &Report) {
+    let message = "location bodies leave over UDP, where a message above 1300 bytes may be lost";
+    report.warning(&at.place, message, "Write a tcp address, or send_geolocation = false.");
+}

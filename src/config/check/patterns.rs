@@ -1,0 +1,104 @@
+//! Patterns against each other: equal ones, translations that go in circles, numbers that belong to two.
+
+use super::emergency::sample;
+use crate::config::document::{Document, PatternKind};
+use crate::config::plan::dial_plan::{Dialing, Origin};
+use crate::config::report::{Place, Report};
+use emcc_policies::digits::Language;
+use emcc_policies::moment::Civil;
+use emcc_policies::search_space::{Outcome, PartitionId, Target};
+use std::collections::{HashMap, HashSet};
+
+pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report) {
+    equal(dialing, report);
+    circles(dialing, report);
+    numbers(document, report);
+    intercom(document, report);
+}
+
+/// Two patterns of one partition that match the same numbers.
+fn equal(dialing: &Dialing<'_>, report: &Report) {
+    let mut first: HashMap<(Option<PartitionId>, Language), &Place> = HashMap::new();
+    for (id, row) in dialing.plan.rows() {
+        let Some(Origin::Row(written)) = dialing.origin(id) else { continue };
+        let key = (row.partition, row.pattern.language());
+        if let Some(other) = first.get(&key) {
+            let (file, line, _) = report.locate(other);
+            let partition =
+                written.partition.as_ref().map_or("no partition".to_owned(), |p| format!("partition \"{}\"", p.value));
+            let message = format!(
+                "\"{}\" matches the same numbers as the pattern at {file}:{line}, both in {partition}",
+                row.pattern.text()
+            );
+            report.error(&written.pattern.place, message, "Remove one of them, or put it into another partition.");
+        } else {
+            first.insert(key, &written.pattern.place);
+        }
+    }
+}
+
+/// Translations that lead back to themselves until the tenth pass (D-15).
+fn circles(dialing: &Dialing<'_>, report: &Report) {
+    let plan = &dialing.plan;
+    for (id, row) in plan.rows().filter(|(_, row)| matches!(row.target, Target::Translate { .. })) {
+        let Some(digits) = sample(&row.pattern) else { continue };
+        let reaching = plan.search_spaces().find(|css| plan.rank(&[*css], row.partition).is_some());
+        let analysis = plan.analyse(reaching.as_slice(), &digits, None, Civil(0));
+        let circles = matches!(analysis.outcome, Outcome::StillTranslating { .. });
+        if let Some(origin) = dialing.origin(id).filter(|_| circles && analysis.translations.first() == Some(&id)) {
+            let message = format!("{digits} is still translated after ten passes, so the call is refused (D-15)");
+            report.warning(origin.place(), message, "Give the translation a CSS that does not reach it again.");
+        }
+    }
+}
+
+/// Numbers of several users, and numbers of a roaming user and a local device.
+fn numbers(document: &Document, report: &Report) {
+    let mut devices = HashMap::new();
+    for device in &document.devices {
+        for number in &device.directory_numbers {
+            devices.entry(number.as_str()).or_insert(device.name.as_str());
+        }
+    }
+    let roaming = document.sessions.iter().filter(|session| session.visiting_cluster.is_some());
+    let abroad: HashSet<_> = roaming.filter_map(|session| session.user.as_ref()).map(|name| name.as_str()).collect();
+    let mut owners: HashMap<&str, &str> = HashMap::new();
+    for user in &document.users {
+        let Some(number) = user.directory_number.as_ref() else { continue };
+        if let Some(other) = owners.get(number.as_str()) {
+            let message =
+                format!("{} is the number of both \"{other}\" and \"{}\" (error 47)", number.value, user.id.value);
+            report.warning(&number.place, message, "Give each user a number of their own.");
+        }
+        owners.entry(number.as_str()).or_insert(user.id.as_str());
+        let roams = user.emcc_enabled || abroad.contains(user.id.as_str());
+        if let Some(device) = devices.get(number.as_str()).filter(|_| roams) {
+            let message = format!(
+                "{} belongs to the roaming user \"{}\" and to device \"{device}\"",
+                number.value, user.id.value
+            );
+            report.warning(
+                &number.place,
+                message,
+                "Give one of them another number; calls from it count as the device's.",
+            );
+        }
+    }
+}
+
+/// Intercom needs a static device, so no EMCC user may have such a line (domain table 4).
+fn intercom(document: &Document, report: &Report) {
+    let lines = document.patterns.iter().filter(|row| row.kind == PatternKind::DirectoryNumber && row.intercom);
+    let lines: Vec<_> = lines.collect();
+    if lines.is_empty() {
+        return;
+    }
+    for user in document.users.iter().filter(|user| user.emcc_enabled) {
+        let Some(number) = user.directory_number.as_ref() else { continue };
+        let Ok(digits) = crate::config::words::digits(&number.value) else { continue };
+        if lines.iter().any(|line| line.pattern.value.matches(&digits).full) {
+            let message = format!("{} is an intercom line, which no EMCC user may have (table 4)", number.value);
+            report.error(&number.place, message, "Give the user another number, or write emcc_enabled = false.");
+        }
+    }
+}

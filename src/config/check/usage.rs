@@ -1,0 +1,163 @@
+//! What nobody uses or can reach: usually a name that was meant for another.
+
+use super::names::Names;
+use crate::config::document::{Document, PatternKind, Text};
+use crate::config::report::Report;
+use crate::config::section::nearest;
+use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
+use emcc_policies::route::PeerKind;
+use std::collections::{BTreeMap, HashSet};
+
+pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
+    let spaces = spaces_in_use(document);
+    for space in document.spaces.iter().filter(|space| !spaces.contains(space.name.as_str())) {
+        let message = format!("no caller has the calling search space \"{}\"", space.name.value);
+        report.warning(
+            &space.name.place,
+            message,
+            "Name it at a device, a user, a pool, a trunk or a translation, or remove it.",
+        );
+    }
+    partitions(document, &spaces, report);
+    pools_and_places(document, report);
+    routes(document, names, report);
+}
+
+/// Every search space a call can begin or go on with. The trunk's always counts: unknown phones get it (P-15).
+fn spaces_in_use(document: &Document) -> HashSet<&str> {
+    let devices = document.devices.iter().filter_map(|device| device.css.as_ref());
+    let users = document.users.iter().flat_map(|user| user.line_css.iter().chain(&user.emcc_css));
+    let pools = document.device_pools.iter().filter_map(|pool| pool.adjunct_css.as_ref());
+    let trunks = document.emcc_trunk.iter().chain(&document.rsvp_trunk).filter_map(|trunk| trunk.css.as_ref());
+    let translations = document.patterns.iter().filter(|row| row.kind == PatternKind::Translation);
+    let translations = translations.filter_map(|row| row.target.as_ref());
+    devices.chain(users).chain(pools).chain(trunks).chain(translations).map(|name| name.as_str()).collect()
+}
+
+fn partitions(document: &Document, spaces: &HashSet<&str>, report: &Report) {
+    let used = document.spaces.iter().filter(|space| spaces.contains(space.name.as_str()));
+    let reachable: HashSet<_> = used.flat_map(|space| space.partitions.iter().map(|name| name.as_str())).collect();
+    let mut filled: BTreeMap<&str, Option<&Text>> = BTreeMap::new();
+    for row in &document.patterns {
+        if let Some(partition) = row.partition.as_ref() {
+            // An emergency pattern is reached from everywhere when all else fails (P-23).
+            let lost = filled.entry(partition.as_str()).or_default();
+            if !row.emergency && lost.is_none() {
+                *lost = Some(partition);
+            }
+        }
+    }
+    for (name, first) in &filled {
+        if let Some(partition) = first.filter(|_| !reachable.contains(name)) {
+            let message = format!("nobody reaches partition \"{name}\": no calling search space in use lists it");
+            report.warning(&partition.place, message, "List it in a CSS, or remove its patterns.");
+        }
+    }
+    let declared: HashSet<_> = document.partitions.iter().map(|name| name.as_str()).collect();
+    for space in &document.spaces {
+        let mut seen = HashSet::new();
+        for partition in &space.partitions {
+            if !filled.contains_key(partition.as_str()) && !declared.contains(partition.as_str()) {
+                let fix = match nearest(partition.as_str(), filled.keys().copied()) {
+                    Some(near) => format!("Did you mean \"{near}\"?"),
+                    None => "Write a partition that has patterns, or remove it.".to_owned(),
+                };
+                report.warning(&partition.place, format!("no pattern is in partition \"{}\"", partition.value), fix);
+            }
+            if !seen.insert(partition.as_str()) {
+                let message = format!("partition \"{}\" is listed twice", partition.value);
+                report.warning(&partition.place, message, "Remove the second one.");
+            }
+        }
+        let text: usize = space.partitions.iter().map(|name| name.value.chars().count() + 1).sum();
+        if text > CSS_CHARS_MAX + 1 {
+            let message = format!("CSS \"{}\" is longer than {CSS_CHARS_MAX} characters (D-6)", space.name.value);
+            report.warning(
+                &space.name.place,
+                message,
+                "Use fewer partitions or shorter names; call control would refuse it.",
+            );
+        }
+    }
+    for partition in document.partitions.iter().filter(|name| !filled.contains_key(name.as_str())) {
+        let message = format!("no pattern is in partition \"{}\"", partition.value);
+        report.warning(&partition.place, message, "Put a pattern into it, or remove it.");
+    }
+}
+
+/// Longest text of a calling search space, partition names joined by colons (D-6).
+const CSS_CHARS_MAX: usize = 1_024;
+
+fn pools_and_places(document: &Document, report: &Report) {
+    let pools = &document.device_pools;
+    let trunks = document.emcc_trunk.iter().chain(&document.rsvp_trunk).filter_map(|trunk| trunk.device_pool.as_ref());
+    let devices = document.devices.iter().filter_map(|device| device.device_pool.as_ref());
+    let used: HashSet<_> = trunks.chain(devices).chain(&document.template_pool).map(|name| name.as_str()).collect();
+    // A pool with a place may be chosen for a visiting phone (G-6), whoever else names it.
+    for pool in pools.iter().filter(|pool| pool.geolocation.is_none() && !used.contains(pool.name.as_str())) {
+        let message = format!("nothing is in device pool \"{}\"", pool.name.value);
+        report.warning(&pool.name.place, message, "Put a device into it, give it a geolocation, or remove it.");
+    }
+    let places: HashSet<_> = pools
+        .iter()
+        .filter_map(|pool| pool.geolocation.as_ref())
+        .chain(document.devices.iter().filter_map(|device| device.geolocation.as_ref()))
+        .map(|name| name.as_str())
+        .collect();
+    for place in document.geolocations.iter().filter(|place| !places.contains(place.name.as_str())) {
+        let message = format!("nothing is at geolocation \"{}\"", place.name.value);
+        report.warning(&place.name.place, message, "Name it at a device or a device pool, or remove it.");
+    }
+    let filter = document.feature.geolocation_filter.as_ref().map(|name| name.as_str());
+    for unused in document.filters.iter().filter(|row| Some(row.name.as_str()) != filter) {
+        let message = format!("geolocation filter \"{}\" is not used", unused.name.value);
+        report.warning(&unused.name.place, message, "Name it in feature.geolocation_filter, or remove it.");
+    }
+    let scheduled: HashSet<_> = document.partition_schedules.iter().map(|name| name.as_str()).collect();
+    for schedule in document.schedules.iter().filter(|name| !scheduled.contains(name.as_str())) {
+        let message = format!("no partition has the schedule \"{}\"", schedule.value);
+        report.warning(&schedule.place, message, "Name it at a partition, or remove it.");
+    }
+}
+
+fn routes(document: &Document, names: &Names<'_>, report: &Report) {
+    let targets = document.patterns.iter().filter(|row| row.kind == PatternKind::Route);
+    let lists: HashSet<_> = targets.filter_map(|row| row.target.as_ref()).map(|name| name.as_str()).collect();
+    for list in document.route_lists.iter().filter(|list| !lists.contains(list.name.as_str())) {
+        let message = format!("no pattern takes route list \"{}\"", list.name.value);
+        report.warning(&list.name.place, message, "Name it at a route pattern, or remove it.");
+    }
+    let members: HashSet<_> =
+        document.route_lists.iter().flat_map(|list| &list.members).map(|name| name.as_str()).collect();
+    let mapped = document.device_pools.iter().flat_map(|pool| &pool.local_route_groups);
+    let mut groups = members.clone();
+    for (local, group) in mapped {
+        groups.insert(group.as_str());
+        if local.value != STANDARD_LOCAL_ROUTE_GROUP && !members.contains(local.as_str()) {
+            let near =
+                nearest(local.as_str(), members.iter().copied().filter(|name| !names.route_groups.contains_key(name)));
+            let fix = match near.or_else(|| nearest(local.as_str(), [STANDARD_LOCAL_ROUTE_GROUP].into_iter())) {
+                Some(near) => format!("Did you mean \"{near}\"?"),
+                None => "Name it in the members of a route list, or remove it.".to_owned(),
+            };
+            report.warning(&local.place, format!("no route list has the local route group \"{}\"", local.value), fix);
+        }
+    }
+    for group in document.route_groups.iter().filter(|group| !groups.contains(group.name.as_str())) {
+        let message = format!("nothing leads to route group \"{}\"", group.name.value);
+        report.warning(&group.name.place, message, "Name it in a route list or as a local route group, or remove it.");
+    }
+    let grouped = document.route_groups.iter().flat_map(|group| &group.peers).chain(&document.emergency.last_resort);
+    let peers: HashSet<_> = grouped.map(|name| name.as_str()).collect();
+    for peer in &document.peers {
+        let gateway = peer.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::Gateway);
+        if gateway && !peers.contains(peer.name.as_str()) {
+            let message = format!("no call goes to gateway \"{}\"", peer.name.value);
+            report.warning(
+                &peer.name.place,
+                message,
+                "Name it in a route group or in emergency.last_resort, or remove it.",
+            );
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What the files say, key by key, each value with its place. Nothing here is resolved or defaulted: absent is `None`.
+//!
+//! Keys without effect in this version are checked while reading and not kept.
+
+use super::address::Address;
+use super::report::{At, Place};
+use emcc_codecs::catalogue::LinkLoss;
+use emcc_policies::admission::RsvpPolicy;
+use emcc_policies::digits::{Digits, Pattern, Transform};
+use emcc_policies::location::{Field, Geolocation as Civic};
+use emcc_policies::login::{ClusterMode, Security, Version};
+use emcc_policies::pstn_access::PstnAccessCss;
+use emcc_policies::region::VariableRate;
+use emcc_policies::route::{Distribution, PeerKind};
+use std::net::{IpAddr, SocketAddr};
+
+pub(crate) type Text = At<String>;
+
+/// What follows when a reservation is lost during a call (V-11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MidCall {
+    /// The call goes on without a reservation.
+    BestEffort,
+    /// The call ends when the retries are used up.
+    Fail,
+}
+
+/// An intercluster service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Service {
+    Emcc,
+    PstnAccess,
+    RsvpAgent,
+}
+
+#[derive(Default)]
+pub(crate) struct Document {
+    pub(crate) cluster: Cluster,
+    pub(crate) sip: Sip,
+    pub(crate) admin_listen: Option<At<SocketAddr>>,
+    pub(crate) profile: Profile,
+    pub(crate) feature: Feature,
+    pub(crate) emcc_trunk: Option<Trunk>,
+    pub(crate) rsvp_trunk: Option<Trunk>,
+    pub(crate) template_pool: Option<Text>,
+    pub(crate) emergency: Emergency,
+    pub(crate) rsvp: Rsvp,
+    pub(crate) peers: Vec<Peer>,
+    pub(crate) remote_clusters: Vec<RemoteCluster>,
+    pub(crate) geolocations: Vec<Geolocation>,
+    pub(crate) filters: Vec<Filter>,
+    pub(crate) device_pools: Vec<DevicePool>,
+    pub(crate) spaces: Vec<SearchSpace>,
+    pub(crate) partitions: Vec<Text>,
+    pub(crate) schedules: Vec<Text>,
+    pub(crate) partition_schedules: Vec<Text>,
+    pub(crate) patterns: Vec<PatternRow>,
+    pub(crate) route_lists: Vec<RouteList>,
+    pub(crate) route_groups: Vec<RouteGroup>,
+    pub(crate) codecs: Vec<Codec>,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) users: Vec<User>,
+    pub(crate) sessions: Vec<Session>,
+}
+
+#[derive(Default)]
+pub(crate) struct Cluster {
+    pub(crate) id: Option<Text>,
+    pub(crate) version: Option<At<Version>>,
+    pub(crate) security_mode: Option<At<ClusterMode>>,
+    pub(crate) max_phones: Option<At<u32>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Sip {
+    pub(crate) listen: Vec<At<Address>>,
+    pub(crate) advertise: Option<At<(IpAddr, Option<u16>)>>,
+    pub(crate) workers: Option<At<u32>>,
+    pub(crate) no_response_s: Option<At<u32>>,
+    pub(crate) ring_s: Option<At<u32>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Profile {
+    pub(crate) emcc: Option<At<bool>>,
+    pub(crate) pstn_access: Option<At<bool>>,
+    pub(crate) rsvp_agent: Option<At<bool>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Feature {
+    pub(crate) pstn_access_css: Option<At<PstnAccessCss>>,
+    pub(crate) geolocation_filter: Option<Text>,
+    pub(crate) region_max_audio_kbps: Option<At<u32>>,
+    pub(crate) region_max_video_kbps: Option<At<u32>>,
+    pub(crate) region_link_loss: Option<At<LinkLoss>>,
+    pub(crate) variable_rate_codecs: Option<At<VariableRate>>,
+    pub(crate) rsvp_keepalive_s: Option<At<u32>>,
+    pub(crate) login_tftp_servers: Vec<Text>,
+    pub(crate) enable_services: Option<At<bool>>,
+}
+
+pub(crate) struct Trunk {
+    pub(crate) place: Place,
+    pub(crate) css: Option<Text>,
+    pub(crate) device_pool: Option<Text>,
+}
+
+#[derive(Default)]
+pub(crate) struct Emergency {
+    pub(crate) numbers: Vec<At<Digits>>,
+    pub(crate) access_codes: Vec<At<Digits>>,
+    pub(crate) last_resort: Vec<Text>,
+    pub(crate) priority_kbps: Option<At<u32>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Rsvp {
+    pub(crate) retry_s: Option<At<u32>>,
+    pub(crate) mid_call: Option<At<MidCall>>,
+    pub(crate) mid_call_retries: Option<At<i64>>,
+}
+
+pub(crate) struct Peer {
+    pub(crate) name: Text,
+    pub(crate) kind: Option<At<PeerKind>>,
+    pub(crate) addresses: Vec<At<Address>>,
+    pub(crate) send_geolocation: Option<At<bool>>,
+    pub(crate) device_header: Option<Text>,
+}
+
+pub(crate) struct RemoteCluster {
+    pub(crate) id: Text,
+    pub(crate) version: Option<At<Version>>,
+    pub(crate) security_mode: Option<At<ClusterMode>>,
+    pub(crate) fqdn: Option<Text>,
+    pub(crate) trunk: Vec<At<Address>>,
+    pub(crate) rsvp_trunk: Vec<At<Address>>,
+    pub(crate) services: Option<Vec<At<Service>>>,
+    pub(crate) rsvp_policy: Option<At<RsvpPolicy>>,
+    pub(crate) pstn_access_rsvp_policy: Option<At<RsvpPolicy>>,
+    pub(crate) link_audio_kbps: Option<At<u32>>,
+    pub(crate) link_video_kbps: Option<At<u32>>,
+    pub(crate) region_max_audio_kbps: Option<At<u32>>,
+    pub(crate) region_max_video_kbps: Option<At<u32>>,
+    pub(crate) region_link_loss: Option<At<LinkLoss>>,
+    pub(crate) send_geolocation: Option<At<bool>>,
+    pub(crate) device_header: Option<Text>,
+}
+
+impl RemoteCluster {
+    /// Whether our record of it has the service; one that lists none has all or nothing, as new clusters do (L-33).
+    pub(crate) fn offers(&self, service: Service, feature: &Feature) -> bool {
+        match &self.services {
+            Some(services) => services.iter().any(|listed| listed.value == service),
+            None => feature.enable_services.as_ref().is_some_and(|flag| flag.value),
+        }
+    }
+}
+
+pub(crate) struct Geolocation {
+    pub(crate) name: Text,
+    pub(crate) location: Civic,
+}
+
+pub(crate) struct Filter {
+    pub(crate) name: Text,
+    pub(crate) fields: Vec<At<Field>>,
+}
+
+pub(crate) struct DevicePool {
+    pub(crate) name: Text,
+    pub(crate) geolocation: Option<Text>,
+    pub(crate) adjunct_css: Option<Text>,
+    /// Local route group and the route group it stands for.
+    pub(crate) local_route_groups: Vec<(Text, Text)>,
+}
+
+pub(crate) struct SearchSpace {
+    pub(crate) name: Text,
+    pub(crate) partitions: Vec<Text>,
+}
+
+/// Which table a pattern was written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum PatternKind {
+    Route,
+    Translation,
+    DirectoryNumber,
+}
+
+pub(crate) struct PatternRow {
+    pub(crate) kind: PatternKind,
+    pub(crate) pattern: At<Pattern>,
+    pub(crate) partition: Option<Text>,
+    pub(crate) block: bool,
+    pub(crate) urgent: bool,
+    pub(crate) emergency: bool,
+    /// The route list, the translation's CSS or the directory number's peer, by `kind`.
+    pub(crate) target: Option<Text>,
+    pub(crate) originator_css: bool,
+    pub(crate) intercom: bool,
+    pub(crate) transform: Transform,
+}
+
+pub(crate) struct RouteList {
+    pub(crate) name: Text,
+    pub(crate) members: Vec<Text>,
+    /// Transforms of one member, by the member's name.
+    pub(crate) transforms: Vec<(Text, Transform)>,
+}
+
+pub(crate) struct RouteGroup {
+    pub(crate) name: Text,
+    pub(crate) peers: Vec<Text>,
+    pub(crate) distribution: Option<At<Distribution>>,
+}
+
+pub(crate) struct Codec {
+    pub(crate) name: Text,
+    pub(crate) check_kbps: Option<At<u32>>,
+}
+
+pub(crate) struct Device {
+    pub(crate) name: Text,
+    pub(crate) css: Option<Text>,
+    pub(crate) device_pool: Option<Text>,
+    pub(crate) security_mode: Option<At<Security>>,
+    pub(crate) directory_numbers: Vec<Text>,
+    pub(crate) geolocation: Option<Text>,
+}
+
+pub(crate) struct User {
+    pub(crate) id: Text,
+    pub(crate) directory_number: Option<Text>,
+    pub(crate) line_css: Option<Text>,
+    pub(crate) emcc_css: Option<Text>,
+    pub(crate) emcc_enabled: bool,
+}
+
+pub(crate) struct Session {
+    pub(crate) user: Option<Text>,
+    pub(crate) device: Text,
+    pub(crate) visiting_cluster: Option<Text>,
+    pub(crate) home_cluster: Option<Text>,
+    /// As the visiting cluster sent it.
+    pub(crate) geolocation: Option<Civic>,
+}

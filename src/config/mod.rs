@@ -1,0 +1,81 @@
+//! Configuration: TOML files into the typed plan the engine runs on, refused whole if anything in them is wrong.
+//!
+//! `section` reads one table and remembers what it was asked for; `reader` names every key and builds the
+//! `document`, in which each value knows its place; `check` compares the values with each other; `plan` is what
+//! the engine gets. Every problem of every stage goes to one list, so that one pass shows them all.
+
+mod address;
+mod check;
+mod document;
+pub mod plan;
+mod problem;
+mod reader;
+mod report;
+mod section;
+mod source;
+mod without_effect;
+mod words;
+
+pub use address::{Address, Transport};
+pub use check::Probe;
+pub use document::MidCall;
+pub use plan::Plan;
+pub use problem::{Problem, Severity};
+
+use std::path::Path;
+
+/// What checking a file found.
+#[derive(Debug)]
+pub struct Checked {
+    /// Every problem, sorted by file and position.
+    pub problems: Vec<Problem>,
+    /// Whether the named file could be read at all.
+    pub readable: bool,
+}
+
+impl Checked {
+    /// Whether the node starts with this file: there may be warnings, there is no error.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.problems.iter().all(|problem| problem.severity == Severity::Warning)
+    }
+}
+
+/// A configuration that is right.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the engine runs on.
+    pub plan: Plan,
+    /// What its author should look at, sorted by file and position.
+    pub warnings: Vec<Problem>,
+}
+
+/// Checks a configuration file and all it includes. What passes here is what [`load`] accepts.
+#[must_use]
+pub fn check(path: &Path, probe: Probe) -> Checked {
+    let source = source::read(path);
+    let readable = source.readable;
+    Checked { problems: inspected(source, probe).1, readable }
+}
+
+/// Loads a configuration file and all it includes.
+///
+/// # Errors
+/// Every problem, warnings among them, if there is an error. A file that cannot be read is one problem on line 0.
+pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
+    match inspected(source::read(path), Probe::Offline) {
+        (Some(plan), warnings) => Ok(Loaded { plan, warnings }),
+        (None, problems) => Err(problems),
+    }
+}
+
+/// The one way from files to a plan: no plan where there is an error.
+fn inspected(source: source::Source, probe: Probe) -> (Option<Plan>, Vec<Problem>) {
+    let source::Source { document, report, whole, .. } = source;
+    if whole {
+        check::check(&document, probe, &report);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let plan = (whole && !report.has_errors()).then(|| plan::build(&document, cores));
+    (plan, report.into_problems())
+}

@@ -1,0 +1,424 @@
+//! A document without errors into a plan.
+
+use super::dial_plan::Dialing;
+use super::index::{ByAddress, ByName, ByText, Indexes, by_user};
+use super::lookup::{NameTables, roaming_pool};
+use super::{
+    Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Neighbour, Peer, Plan, Profile, RemoteCluster,
+    RemoteClusterId, Rsvp, Services, SessionId, Side, Sip, Trunk, User, UserId,
+};
+use crate::config::address::Address;
+use crate::config::document::{self, Document, MidCall, Service, Text};
+use crate::config::report::At;
+use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
+use emcc_policies::admission::Capacity;
+use emcc_policies::emergency::EmergencyNumbers;
+use emcc_policies::keepalive;
+use emcc_policies::location::{Field, Geolocation};
+use emcc_policies::login::{ClusterMode, Security, Version};
+use emcc_policies::pstn_access::TrunkSide;
+use emcc_policies::region::{CheckRate, PeerRegion, Region};
+use emcc_policies::route::{
+    DevicePoolId, LocalRouteGroupId, LocalRouteGroups, Member, PeerId, RouteBook, RouteGroup, RouteGroupId, RouteList,
+};
+use emcc_policies::search_space::{of_emcc_phone, of_phone};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+const VERSION: Version = Version { major: 12, minor: 0 };
+const MAX_PHONES: u32 = 60_000;
+const NO_RESPONSE_S: u32 = 4;
+/// Timer C, just above the three minutes of RFC 3261, section 16.6.
+const RING_S: u32 = 181;
+const RSVP_RETRY_S: u32 = 60;
+const RSVP_MID_CALL_RETRIES: u32 = 1;
+const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9411);
+const DEVICE_HEADER: &str = "Call-Info";
+
+/// Resolves a document. `cores` is how many workers serve the sockets unless the file says.
+///
+/// A document with errors gives some plan, in which what could not be resolved is missing; nobody may run it.
+pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
+    let ids = Ids::of(document);
+    let dialing = Dialing::of(document);
+    let feature = feature(document);
+    let device_pools: Box<[_]> = document.device_pools.iter().map(|pool| device_pool(pool, &ids, &dialing)).collect();
+    let peers: Box<[_]> = document.peers.iter().map(peer).collect();
+    let remote_clusters: Box<[_]> =
+        document.remote_clusters.iter().map(|c| remote_cluster(c, document, &feature.region)).collect();
+    let devices: Box<[_]> = devices(document, &ids, &device_pools, &dialing);
+    let users: Box<[_]> = document.users.iter().map(|row| user(row, &dialing)).collect();
+    let sessions: Box<[_]> = sessions(document, &ids, &feature.geolocation_filter, &device_pools, &dialing);
+    let indexes = indexes(&peers, &remote_clusters, &devices, &users, &sessions);
+    let trunk = document.emcc_trunk.as_ref();
+    Plan {
+        cluster: Cluster {
+            id: document.cluster.id.as_ref().map(boxed).unwrap_or_default(),
+            version: value(&document.cluster.version, VERSION),
+            security_mode: value(&document.cluster.security_mode, ClusterMode::Mixed),
+            max_phones: value(&document.cluster.max_phones, MAX_PHONES),
+        },
+        sip: sip(document, cores),
+        admin_listen: value(&document.admin_listen, ADMIN_LISTEN),
+        profile: Profile {
+            emcc: value(&document.profile.emcc, false),
+            pstn_access: value(&document.profile.pstn_access, false),
+            rsvp_agent: value(&document.profile.rsvp_agent, false),
+        },
+        trunk: TrunkSide {
+            setting: value(&document.feature.pstn_access_css, Default::default()),
+            css: trunk.and_then(|trunk| dialing.css(trunk.css.as_ref())),
+            device_pool: trunk.and_then(|trunk| ids.pool(trunk.device_pool.as_ref())),
+        },
+        rsvp_trunk: document.rsvp_trunk.as_ref().map(|trunk| Trunk {
+            css: dialing.css(trunk.css.as_ref()),
+            device_pool: ids.pool(trunk.device_pool.as_ref()),
+        }),
+        template_pool: ids.pool(document.template_pool.as_ref()),
+        emergency: EmergencyNumbers {
+            numbers: document.emergency.numbers.iter().map(|at| at.value).collect(),
+            access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
+        },
+        emergency_priority_kbps: value(&document.emergency.priority_kbps, 0),
+        rsvp: Rsvp {
+            retry_s: value(&document.rsvp.retry_s, RSVP_RETRY_S),
+            mid_call: value(&document.rsvp.mid_call, MidCall::BestEffort),
+            mid_call_retries: match &document.rsvp.mid_call_retries {
+                None => Some(RSVP_MID_CALL_RETRIES),
+                Some(at) => u32::try_from(at.value).ok(),
+            },
+        },
+        routes: routes(document, &ids),
+        device_pools,
+        names: NameTables {
+            partitions: dialing.partition_names.iter().map(|name| (*name).into()).collect(),
+            spaces: document.spaces.iter().map(|space| boxed(&space.name)).collect(),
+            route_lists: document.route_lists.iter().map(|list| boxed(&list.name)).collect(),
+            route_groups: document.route_groups.iter().map(|group| boxed(&group.name)).collect(),
+        },
+        dial_plan: dialing.plan,
+        feature,
+        peers,
+        remote_clusters,
+        devices,
+        users,
+        sessions,
+        indexes,
+    }
+}
+
+/// Names of rows to their ids; of two with one name, the first.
+struct Ids<'d> {
+    peers: HashMap<&'d str, u32>,
+    pools: HashMap<&'d str, u32>,
+    groups: HashMap<&'d str, u32>,
+    local_groups: HashMap<&'d str, u32>,
+    places: HashMap<&'d str, Arc<Geolocation>>,
+    clusters: HashMap<&'d str, u32>,
+    users: HashMap<&'d str, u32>,
+}
+
+impl<'d> Ids<'d> {
+    fn of(document: &'d Document) -> Self {
+        let pools = &document.device_pools;
+        let local = pools.iter().flat_map(|pool| pool.local_route_groups.iter().map(|(name, _)| name));
+        Self {
+            peers: numbered(document.peers.iter().map(|row| &row.name)),
+            pools: numbered(pools.iter().map(|row| &row.name)),
+            groups: numbered(document.route_groups.iter().map(|row| &row.name)),
+            local_groups: numbered(local),
+            places: document
+                .geolocations
+                .iter()
+                .rev()
+                .map(|row| (row.name.as_str(), Arc::new(row.location.clone())))
+                .collect(),
+            clusters: numbered(document.remote_clusters.iter().map(|row| &row.id)),
+            users: numbered(document.users.iter().map(|row| &row.id)),
+        }
+    }
+
+    fn pool(&self, name: Option<&Text>) -> Option<DevicePoolId> {
+        self.pools.get(name?.as_str()).copied().map(DevicePoolId)
+    }
+
+    fn place(&self, name: Option<&Text>) -> Option<Arc<Geolocation>> {
+        self.places.get(name?.as_str()).cloned()
+    }
+
+    fn group(&self, name: &Text) -> Option<RouteGroupId> {
+        self.groups.get(name.as_str()).copied().map(RouteGroupId)
+    }
+
+    fn peers(&self, names: &[Text]) -> impl Iterator<Item = PeerId> {
+        names.iter().filter_map(|name| self.peers.get(name.as_str()).copied().map(PeerId))
+    }
+
+    fn cluster(&self, name: Option<&Text>) -> Option<RemoteClusterId> {
+        self.clusters.get(name?.as_str()).copied().map(RemoteClusterId)
+    }
+
+    fn user(&self, name: Option<&Text>) -> Option<UserId> {
+        self.users.get(name?.as_str()).copied().map(UserId)
+    }
+}
+
+/// Numbers names from 0; a name that comes again keeps its place, and takes one up all the same.
+fn numbered<'d>(names: impl Iterator<Item = &'d Text>) -> HashMap<&'d str, u32> {
+    let mut found = HashMap::new();
+    for (number, name) in (0..).zip(names) {
+        found.entry(name.as_str()).or_insert(number);
+    }
+    found
+}
+
+fn boxed(text: &Text) -> Box<str> {
+    text.as_str().into()
+}
+
+fn value<T: Copy>(at: &Option<At<T>>, default: T) -> T {
+    at.as_ref().map_or(default, |at| at.value)
+}
+
+fn sip(document: &Document, cores: usize) -> Sip {
+    let advertise = document.sip.advertise.as_ref().map(|at| at.value);
+    let listen = document.sip.listen.iter().map(|at| {
+        let socket = at.value.socket;
+        let advertised = match advertise {
+            Some((ip, port)) => SocketAddr::new(ip, port.unwrap_or(socket.port())),
+            None => socket,
+        };
+        Listen { address: at.value, advertised }
+    });
+    let workers = document.sip.workers.as_ref().and_then(|at| usize::try_from(at.value).ok());
+    Sip {
+        listen: listen.collect(),
+        workers: workers.unwrap_or(cores).max(1),
+        no_response_ms: u64::from(value(&document.sip.no_response_s, NO_RESPONSE_S)) * 1_000,
+        ring_ms: u64::from(value(&document.sip.ring_s, RING_S)) * 1_000,
+    }
+}
+
+fn feature(document: &Document) -> Feature {
+    let (feature, default) = (&document.feature, Region::default());
+    let rates = document.codecs.iter().filter_map(|codec| {
+        Some(CheckRate { encoding: boxed(&codec.name), check_kbps: codec.check_kbps.as_ref()?.value })
+    });
+    let keepalive = feature.rsvp_keepalive_s.as_ref().and_then(|at| u16::try_from(at.value).ok());
+    let filter = document
+        .filters
+        .iter()
+        .find(|row| feature.geolocation_filter.as_ref().is_some_and(|n| n.value == row.name.value));
+    Feature {
+        geolocation_filter: filter.into_iter().flat_map(|row| row.fields.iter().map(|at| at.value)).collect(),
+        region: Region {
+            audio_kbps: value(&feature.region_max_audio_kbps, default.audio_kbps),
+            video_kbps: value(&feature.region_max_video_kbps, default.video_kbps),
+            link_loss: value(&feature.region_link_loss, default.link_loss),
+            variable_rate: value(&feature.variable_rate_codecs, default.variable_rate),
+            check_rates: rates.collect(),
+        },
+        rsvp_keepalive_s: keepalive.unwrap_or(keepalive::INTERVAL_S_DEFAULT),
+        login_tftp_servers: feature.login_tftp_servers.iter().map(boxed).collect(),
+    }
+}
+
+fn addresses(list: &[At<Address>]) -> Box<[Address]> {
+    list.iter().map(|at| at.value).collect()
+}
+
+fn peer(row: &document::Peer) -> Peer {
+    Peer {
+        name: boxed(&row.name),
+        // The reader refuses a peer without a kind; a gateway is who may do least.
+        kind: value(&row.kind, emcc_policies::route::PeerKind::Gateway),
+        addresses: addresses(&row.addresses),
+        device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
+        send_geolocation: value(&row.send_geolocation, false),
+    }
+}
+
+fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Region) -> RemoteCluster {
+    let theirs = PeerRegion {
+        audio_kbps: value(&row.region_max_audio_kbps, ours.audio_kbps),
+        video_kbps: value(&row.region_max_video_kbps, ours.video_kbps),
+        link_loss: value(&row.region_link_loss, ours.link_loss),
+    };
+    let (region, region_differs) = ours.meet(Some(theirs));
+    let offers = |service| row.offers(service, &document.feature);
+    let policy = value(&row.rsvp_policy, Default::default());
+    RemoteCluster {
+        id: boxed(&row.id),
+        version: value(&row.version, value(&document.cluster.version, VERSION)),
+        security_mode: value(&row.security_mode, ClusterMode::Mixed),
+        fqdn: row.fqdn.as_ref().map(|name| name.value.to_ascii_lowercase().into()),
+        addresses: addresses(&row.trunk),
+        rsvp_trunk: addresses(if row.rsvp_trunk.is_empty() { &row.trunk } else { &row.rsvp_trunk }),
+        services: Services {
+            emcc: offers(Service::Emcc),
+            pstn_access: offers(Service::PstnAccess),
+            rsvp_agent: offers(Service::RsvpAgent) && !region_differs,
+        },
+        rsvp_policy: policy,
+        pstn_access_rsvp_policy: value(&row.pstn_access_rsvp_policy, policy),
+        link: Capacity {
+            audio_kbps: row.link_audio_kbps.as_ref().map(|at| at.value),
+            video_kbps: row.link_video_kbps.as_ref().map(|at| at.value),
+        },
+        region,
+        region_differs,
+        device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
+        send_geolocation: value(&row.send_geolocation, true),
+    }
+}
+
+fn routes(document: &Document, ids: &Ids<'_>) -> RouteBook {
+    let member = |name: &Text| match ids.group(name) {
+        Some(group) => Some(Member::Group(group)),
+        None if name.value == STANDARD_LOCAL_ROUTE_GROUP => Some(Member::Standard),
+        None => ids.local_groups.get(name.as_str()).copied().map(LocalRouteGroupId).map(Member::Named),
+    };
+    let lists = document.route_lists.iter().map(|list| {
+        let members = list.members.iter().filter_map(|name| {
+            let own = list.transforms.iter().find(|(member, _)| member.value == name.value);
+            Some((member(name)?, own.map(|(_, transform)| *transform)))
+        });
+        RouteList { members: members.collect() }
+    });
+    let groups = document.route_groups.iter().map(|group| RouteGroup {
+        peers: ids.peers(&group.peers).collect(),
+        distribution: value(&group.distribution, Default::default()),
+    });
+    RouteBook {
+        lists: lists.collect(),
+        groups: groups.collect(),
+        peers: document.peers.iter().map(|row| peer(row).kind).collect(),
+        last_resort: ids.peers(&document.emergency.last_resort).collect(),
+    }
+}
+
+fn device_pool(row: &document::DevicePool, ids: &Ids<'_>, dialing: &Dialing<'_>) -> DevicePool {
+    let mut groups = LocalRouteGroups::default();
+    for (name, group) in &row.local_route_groups {
+        let Some(group) = ids.group(group) else { continue };
+        if name.value == STANDARD_LOCAL_ROUTE_GROUP {
+            groups.standard = Some(group);
+        } else if let Some(local) = ids.local_groups.get(name.as_str()) {
+            groups.named.push((LocalRouteGroupId(*local), group));
+        }
+    }
+    DevicePool {
+        name: boxed(&row.name),
+        geolocation: ids.place(row.geolocation.as_ref()),
+        adjunct_css: dialing.css(row.adjunct_css.as_ref()),
+        local_route_groups: groups,
+    }
+}
+
+fn devices(document: &Document, ids: &Ids<'_>, pools: &[DevicePool], dialing: &Dialing<'_>) -> Box<[Device]> {
+    let mut lines = HashMap::new();
+    for user in &document.users {
+        if let Some(number) = &user.directory_number {
+            lines.entry(number.as_str()).or_insert(dialing.css(user.line_css.as_ref()));
+        }
+    }
+    let device = |row: &document::Device| {
+        let css = dialing.css(row.css.as_ref());
+        // The reader refuses a device without a pool, the name check one whose pool is not there.
+        let device_pool = ids.pool(row.device_pool.as_ref()).unwrap_or(DevicePoolId(0));
+        let inherited = pools.get(device_pool.0 as usize).and_then(|pool| pool.geolocation.clone());
+        let line = row.directory_numbers.first().and_then(|number| lines.get(number.as_str()).copied().flatten());
+        Device {
+            name: boxed(&row.name),
+            css,
+            search_space: of_phone(line, css),
+            device_pool,
+            geolocation: if row.geolocation.is_some() { ids.place(row.geolocation.as_ref()) } else { inherited },
+            security_mode: value(&row.security_mode, Security::NonSecure),
+            directory_numbers: row.directory_numbers.iter().map(boxed).collect(),
+        }
+    };
+    document.devices.iter().map(device).collect()
+}
+
+fn user(row: &document::User, dialing: &Dialing<'_>) -> User {
+    User {
+        id: boxed(&row.id),
+        directory_number: row.directory_number.as_ref().map(boxed),
+        line_css: dialing.css(row.line_css.as_ref()),
+        emcc_css: dialing.css(row.emcc_css.as_ref()),
+        emcc_enabled: row.emcc_enabled,
+    }
+}
+
+fn sessions(
+    document: &Document,
+    ids: &Ids<'_>,
+    filter: &[Field],
+    pools: &[DevicePool],
+    dialing: &Dialing<'_>,
+) -> Box<[EmccSession]> {
+    let template = ids.pool(document.template_pool.as_ref());
+    let session = |row: &document::Session| {
+        let side = match ids.cluster(row.home_cluster.as_ref()) {
+            Some(home) => Side::Visiting { home },
+            None => {
+                let user = ids.user(row.user.as_ref())?;
+                let profile = document.users.get(user.0 as usize)?;
+                let (line, emcc) = (dialing.css(profile.line_css.as_ref()), dialing.css(profile.emcc_css.as_ref()));
+                let roaming = roaming_pool(filter, pools, template, row.geolocation.as_ref());
+                let placed = roaming.device_pool.and_then(|id| pools.get(id.0 as usize));
+                Side::Home {
+                    user,
+                    visiting: ids.cluster(row.visiting_cluster.as_ref())?,
+                    geolocation: row.geolocation.clone().map(Arc::new),
+                    roaming,
+                    search_space: of_emcc_phone(placed.and_then(|pool| pool.adjunct_css), line, emcc),
+                }
+            }
+        };
+        Some(EmccSession { user: boxed(row.user.as_ref()?), device: boxed(&row.device), side })
+    };
+    document.sessions.iter().filter_map(session).collect()
+}
+
+fn indexes(
+    peers: &[Peer],
+    clusters: &[RemoteCluster],
+    devices: &[Device],
+    users: &[User],
+    sessions: &[EmccSession],
+) -> Indexes {
+    let of_peers = (0..)
+        .map(PeerId)
+        .zip(peers)
+        .flat_map(|(id, peer)| peer.addresses.iter().map(move |address| (*address, Neighbour::Peer(id))));
+    let of_clusters = (0..).map(RemoteClusterId).zip(clusters).flat_map(|(cluster, row)| {
+        let trunk =
+            row.addresses.iter().map(move |address| (*address, Neighbour::Remote { cluster, is_rsvp_trunk: false }));
+        trunk.chain(
+            row.rsvp_trunk.iter().map(move |address| (*address, Neighbour::Remote { cluster, is_rsvp_trunk: true })),
+        )
+    });
+    let abroad = (0..).map(SessionId).zip(sessions).filter_map(|(id, session)| match session.side {
+        Side::Home { user, .. } => Some((user, id)),
+        Side::Visiting { .. } => None,
+    });
+    let numbers = (0..)
+        .map(DeviceId)
+        .zip(devices)
+        .flat_map(|(id, device)| device.directory_numbers.iter().map(move |n| (&**n, id)));
+    Indexes {
+        devices: ByName::new(devices.iter().map(|device| &*device.name).zip((0..).map(DeviceId))),
+        users: ByText::new(users.iter().map(|user| &*user.id).zip((0..).map(UserId))),
+        sessions: ByName::new(sessions.iter().map(|session| &*session.device).zip((0..).map(SessionId))),
+        sessions_of_users: by_user(abroad),
+        users_by_number: ByText::new(
+            (0..).map(UserId).zip(users).filter_map(|(id, user)| Some((user.directory_number.as_deref()?, id))),
+        ),
+        devices_by_number: ByText::new(numbers),
+        clusters: ByText::new(clusters.iter().map(|row| &*row.id).zip((0..).map(RemoteClusterId))),
+        neighbours: ByAddress::new(of_peers.chain(of_clusters)),
+    }
+}

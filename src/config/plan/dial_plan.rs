@@ -1,0 +1,173 @@
+//! The rows of the document into the dial plan, each still known by where it was written.
+
+use crate::config::document::{Document, PatternKind, PatternRow, Text};
+use crate::config::report::Place;
+use emcc_policies::digits::{Digits, Pattern, Transform};
+use emcc_policies::moment::Civil;
+use emcc_policies::route::PeerKind;
+use emcc_policies::route::{PeerId, RouteListId};
+use emcc_policies::search_space::{
+    CssId, DialPlan, DialPlanBuilder, Outcome, PartitionId, PatternId, Row, Target, TranslateCss,
+};
+use std::collections::{HashMap, HashSet};
+
+/// A dial plan and the names its ids stand for.
+pub(in crate::config) struct Dialing<'d> {
+    pub(in crate::config) plan: DialPlan,
+    /// Where each row was written, by its id.
+    pub(in crate::config) origins: Vec<Origin<'d>>,
+    pub(in crate::config) spaces: HashMap<&'d str, CssId>,
+    /// Names by id.
+    pub(in crate::config) partition_names: Vec<&'d str>,
+}
+
+/// What a row was made of.
+pub(in crate::config) enum Origin<'d> {
+    /// A table of patterns.
+    Row(&'d PatternRow),
+    /// A device's or user's number that no directory-number pattern covers.
+    Number(&'d Text),
+}
+
+impl Origin<'_> {
+    /// Where the pattern stands in the file.
+    pub(in crate::config) fn place(&self) -> &Place {
+        match self {
+            Self::Row(row) => &row.pattern.place,
+            Self::Number(number) => &number.place,
+        }
+    }
+}
+
+impl<'d> Dialing<'d> {
+    /// Never fails: what a row names and nobody has becomes the first of its kind, and the names' own check says so.
+    pub(in crate::config) fn of(document: &'d Document) -> Self {
+        let mut builder = DialPlanBuilder::default();
+        let mut partitions: HashMap<&str, PartitionId> = HashMap::new();
+        let mut partition_names = Vec::new();
+        let listed = document.spaces.iter().flat_map(|space| &space.partitions);
+        let filled = document.patterns.iter().filter_map(|row| row.partition.as_ref());
+        for name in document.partitions.iter().chain(listed).chain(filled) {
+            partitions.entry(name.as_str()).or_insert_with(|| {
+                partition_names.push(name.as_str());
+                builder.partition(None)
+            });
+        }
+        let mut spaces = HashMap::new();
+        for space in &document.spaces {
+            let ids = space.partitions.iter().filter_map(|name| partitions.get(name.as_str()).copied());
+            let id = builder.css(&ids.collect::<Vec<_>>());
+            spaces.entry(space.name.as_str()).or_insert(id);
+        }
+        let mut dialing =
+            Self { plan: DialPlanBuilder::default().build(), origins: Vec::new(), spaces, partition_names };
+        let (peers, lists) = (
+            positions(document.peers.iter().map(|peer| &peer.name)),
+            positions(document.route_lists.iter().map(|list| &list.name)),
+        );
+        for row in &document.patterns {
+            let named = row.target.as_ref().map(|name| name.as_str());
+            let target = match row.kind {
+                _ if row.block => Target::Block,
+                PatternKind::Route => {
+                    Target::RouteList(RouteListId(named.and_then(|name| lists.get(name).copied()).unwrap_or(0)))
+                }
+                PatternKind::Translation => Target::Translate { css: dialing.next_css(row) },
+                PatternKind::DirectoryNumber => Target::DirectoryNumber {
+                    peer: named.and_then(|name| peers.get(name).copied()).map(PeerId),
+                    intercom: row.intercom,
+                },
+            };
+            builder.row(Row {
+                pattern: row.pattern.value.clone(),
+                partition: row.partition.as_ref().and_then(|name| partitions.get(name.as_str()).copied()),
+                urgent: row.urgent,
+                emergency: row.emergency,
+                transform: row.transform,
+                target,
+            });
+            dialing.origins.push(Origin::Row(row));
+        }
+        dialing.add_bare_numbers(document, &mut builder);
+        dialing.plan = builder.build();
+        dialing
+    }
+
+    fn next_css(&self, row: &PatternRow) -> TranslateCss {
+        match row.target.as_ref().and_then(|name| self.spaces.get(name.as_str())) {
+            _ if row.originator_css => TranslateCss::Originator,
+            Some(css) => TranslateCss::Css(*css),
+            None => TranslateCss::None,
+        }
+    }
+
+    /// Numbers of devices and users that no directory-number pattern covers get a row of their own, which everybody
+    /// reaches; the first call control has them.
+    fn add_bare_numbers(&mut self, document: &'d Document, builder: &mut DialPlanBuilder) {
+        let covered = covered_numbers(document);
+        let first =
+            document.peers.iter().position(|peer| peer.kind.as_ref().is_some_and(|k| k.value == PeerKind::CallControl));
+        let peer = first.and_then(|index| u32::try_from(index).ok()).map(PeerId);
+        let mut seen = HashSet::new();
+        for number in numbers(document) {
+            let Ok(digits) = Digits::from_bytes(number.value.as_bytes()) else { continue };
+            if !seen.insert(digits) || finds(&covered, &[], &digits) {
+                continue;
+            }
+            let Ok(pattern) = Pattern::parse(&number.value.replace('+', "\\+")) else { continue };
+            let target = Target::DirectoryNumber { peer, intercom: false };
+            builder.row(Row {
+                pattern,
+                partition: None,
+                urgent: false,
+                emergency: false,
+                transform: Transform::default(),
+                target,
+            });
+            self.origins.push(Origin::Number(number));
+        }
+    }
+
+    pub(in crate::config) fn css(&self, name: Option<&Text>) -> Option<CssId> {
+        self.spaces.get(name?.as_str()).copied()
+    }
+
+    pub(in crate::config) fn origin(&self, id: PatternId) -> Option<&Origin<'d>> {
+        self.origins.get(id.0 as usize)
+    }
+}
+
+/// Every directory number of a device or user.
+pub(in crate::config) fn numbers(document: &Document) -> impl Iterator<Item = &Text> {
+    let devices = document.devices.iter().flat_map(|device| &device.directory_numbers);
+    devices.chain(document.users.iter().filter_map(|user| user.directory_number.as_ref()))
+}
+
+/// Every directory-number pattern, reachable by everybody: whether a number is covered does not depend on who dials it.
+fn covered_numbers(document: &Document) -> DialPlan {
+    let mut builder = DialPlanBuilder::default();
+    for row in document.patterns.iter().filter(|row| row.kind == PatternKind::DirectoryNumber) {
+        builder.row(Row {
+            pattern: row.pattern.value.clone(),
+            partition: None,
+            urgent: false,
+            emergency: false,
+            transform: Transform::default(),
+            target: Target::DirectoryNumber { peer: None, intercom: row.intercom },
+        });
+    }
+    builder.build()
+}
+
+/// Whether some row takes the number.
+pub(in crate::config) fn finds(plan: &DialPlan, css: &[CssId], digits: &Digits) -> bool {
+    matches!(plan.analyse(css, digits, None, Civil(0)).outcome, Outcome::Found { .. })
+}
+
+fn positions<'d>(names: impl Iterator<Item = &'d Text>) -> HashMap<&'d str, u32> {
+    let mut found = HashMap::new();
+    for (index, name) in names.enumerate() {
+        found.entry(name.as_str()).or_insert(u32::try_from(index).unwrap_or(u32::MAX));
+    }
+    found
+}

@@ -1,0 +1,119 @@
+//! Who is who: names, numbers and addresses to rows, each in one step and without allocating.
+
+use super::{DeviceId, Neighbour, RemoteClusterId, SessionId, UserId};
+use crate::config::address::{Address, Transport};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, SocketAddr};
+
+/// Longest name or number that is looked up; longer ones are nobody's.
+const KEY_BYTES_MAX: usize = 128;
+
+/// Keys come from the configuration, so a fixed seed is safe: nobody on the wire can add one.
+type Map<K, V> = HashMap<K, V, ahash::RandomState>;
+
+fn map<K: Eq + Hash, V>(entries: impl IntoIterator<Item = (K, V)>) -> Map<K, V> {
+    let mut made = Map::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4));
+    for (key, value) in entries {
+        // The first of a name counts.
+        made.entry(key).or_insert(value);
+    }
+    made
+}
+
+/// Rows by name, letters compared without case.
+#[derive(Debug)]
+pub(super) struct ByName<V>(Map<Box<[u8]>, V>);
+
+impl<V: Copy> ByName<V> {
+    pub(super) fn new<'n>(entries: impl IntoIterator<Item = (&'n str, V)>) -> Self {
+        Self(map(entries.into_iter().map(|(name, value)| (name.to_ascii_lowercase().into_bytes().into(), value))))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<V> {
+        let mut lower = [0; KEY_BYTES_MAX];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name.as_bytes());
+        lower.make_ascii_lowercase();
+        self.0.get(&*lower).copied()
+    }
+}
+
+/// Rows by exact text.
+#[derive(Debug)]
+pub(super) struct ByText<V>(Map<Box<str>, V>);
+
+impl<V: Copy> ByText<V> {
+    pub(super) fn new<'n>(entries: impl IntoIterator<Item = (&'n str, V)>) -> Self {
+        Self(map(entries.into_iter().map(|(text, value)| (text.into(), value))))
+    }
+
+    pub(super) fn get(&self, text: &str) -> Option<V> {
+        self.0.get(text).copied()
+    }
+}
+
+/// Who sends from an IP address over a transport.
+#[derive(Debug)]
+enum Owner {
+    /// Everything from there, whatever the port.
+    One(Neighbour),
+    /// Several neighbours share it, so the port decides; what comes from another port is the last field's, if anybody's.
+    ByPort(Box<[(u16, Neighbour)]>, Option<Neighbour>),
+}
+
+/// Neighbours by where they send from.
+#[derive(Debug)]
+pub(super) struct ByAddress(Map<(Transport, IpAddr), Owner>);
+
+impl ByAddress {
+    pub(super) fn new(addresses: impl IntoIterator<Item = (Address, Neighbour)>) -> Self {
+        let mut grouped: HashMap<(Transport, IpAddr), Vec<(u16, Neighbour)>> = HashMap::new();
+        for (Address { transport, socket }, neighbour) in addresses {
+            let ports = grouped.entry((transport, socket.ip().to_canonical())).or_default();
+            // Both trunks of a remote cluster may be one address: then it counts as the first, the PSTN access trunk.
+            if !ports.iter().any(|(port, _)| *port == socket.port()) {
+                ports.push((socket.port(), neighbour));
+            }
+        }
+        Self(map(grouped.into_iter().filter_map(|(key, ports)| {
+            let first = ports.first()?.1;
+            let owner = if ports.iter().all(|(_, neighbour)| *neighbour == first) {
+                Owner::One(first)
+            } else {
+                let same = ports.iter().all(|(_, neighbour)| neighbour.same_host(first));
+                Owner::ByPort(ports.into(), same.then_some(first))
+            };
+            Some((key, owner))
+        })))
+    }
+
+    pub(super) fn get(&self, transport: Transport, from: SocketAddr) -> Option<Neighbour> {
+        match self.0.get(&(transport, from.ip().to_canonical()))? {
+            Owner::One(neighbour) => Some(*neighbour),
+            Owner::ByPort(ports, otherwise) => {
+                let found = ports.iter().find(|(port, _)| *port == from.port());
+                found.map(|(_, neighbour)| *neighbour).or(*otherwise)
+            }
+        }
+    }
+}
+
+/// Every index of a plan.
+#[derive(Debug)]
+pub(super) struct Indexes {
+    pub(super) devices: ByName<DeviceId>,
+    pub(super) users: ByText<UserId>,
+    pub(super) sessions: ByName<SessionId>,
+    pub(super) sessions_of_users: HashMap<UserId, SessionId, ahash::RandomState>,
+    pub(super) users_by_number: ByText<UserId>,
+    pub(super) devices_by_number: ByText<DeviceId>,
+    pub(super) clusters: ByText<RemoteClusterId>,
+    pub(super) neighbours: ByAddress,
+}
+
+pub(super) fn by_user(
+    entries: impl IntoIterator<Item = (UserId, SessionId)>,
+) -> HashMap<UserId, SessionId, ahash::RandomState> {
+    map(entries)
+}

@@ -1,0 +1,160 @@
+//! Looking things up in a plan.
+
+use super::{
+    Device, DeviceId, DevicePool, EmccSession, Neighbour, Peer, Plan, RemoteCluster, RemoteClusterId, RoamingPool,
+    SessionId, User, UserId,
+};
+use crate::config::address::Transport;
+use emcc_policies::device_pool::{Roaming, choose};
+use emcc_policies::location::{Field, Geolocation};
+use emcc_policies::route::{DevicePoolId, PeerId, RouteGroupId, RouteListId};
+use emcc_policies::search_space::{CssId, PartitionId, PatternId};
+use emcc_policies::trail::Names;
+use std::net::SocketAddr;
+
+/// Names that only trails and answers need, by id.
+#[derive(Debug)]
+pub(super) struct NameTables {
+    pub(super) partitions: Box<[Box<str>]>,
+    pub(super) spaces: Box<[Box<str>]>,
+    pub(super) route_lists: Box<[Box<str>]>,
+    pub(super) route_groups: Box<[Box<str>]>,
+}
+
+impl Plan {
+    /// The device of this name, letters compared without case.
+    #[must_use]
+    pub fn device_named(&self, name: &str) -> Option<DeviceId> {
+        self.indexes.devices.get(name)
+    }
+
+    /// The first device that has this directory number.
+    #[must_use]
+    pub fn device_with_number(&self, number: &str) -> Option<DeviceId> {
+        self.indexes.devices_by_number.get(number)
+    }
+
+    /// The user with this id.
+    #[must_use]
+    pub fn user_with_id(&self, id: &str) -> Option<UserId> {
+        self.indexes.users.get(id)
+    }
+
+    /// The first user who has this directory number.
+    #[must_use]
+    pub fn user_with_number(&self, number: &str) -> Option<UserId> {
+        self.indexes.users_by_number.get(number)
+    }
+
+    /// The session on the device of this name, letters compared without case.
+    #[must_use]
+    pub fn session_on(&self, device: &str) -> Option<SessionId> {
+        self.indexes.sessions.get(device)
+    }
+
+    /// The first session of a user of ours who is abroad.
+    #[must_use]
+    pub fn session_of(&self, user: UserId) -> Option<SessionId> {
+        self.indexes.sessions_of_users.get(&user).copied()
+    }
+
+    /// The remote cluster with this cluster ID.
+    #[must_use]
+    pub fn remote_cluster_with_id(&self, id: &str) -> Option<RemoteClusterId> {
+        self.indexes.clusters.get(id)
+    }
+
+    /// Who sends from this address: by IP address and transport, by port too only where several share an address.
+    #[must_use]
+    pub fn neighbour(&self, transport: Transport, from: SocketAddr) -> Option<Neighbour> {
+        self.indexes.neighbours.get(transport, from)
+    }
+
+    /// Where a visiting phone at this place belongs (G-6 to G-10). Runs once a login: it allocates.
+    #[must_use]
+    pub fn roaming_pool(&self, phone: Option<&Geolocation>) -> RoamingPool {
+        roaming_pool(&self.feature.geolocation_filter, &self.device_pools, self.template_pool, phone)
+    }
+
+    /// A device; nothing for an id of another plan.
+    #[must_use]
+    pub fn device(&self, id: DeviceId) -> Option<&Device> {
+        self.devices.get(id.0 as usize)
+    }
+
+    /// A user; nothing for an id of another plan.
+    #[must_use]
+    pub fn user(&self, id: UserId) -> Option<&User> {
+        self.users.get(id.0 as usize)
+    }
+
+    /// A session; nothing for an id of another plan.
+    #[must_use]
+    pub fn session(&self, id: SessionId) -> Option<&EmccSession> {
+        self.sessions.get(id.0 as usize)
+    }
+
+    /// A peer; nothing for an id of another plan.
+    #[must_use]
+    pub fn peer(&self, id: PeerId) -> Option<&Peer> {
+        self.peers.get(id.0 as usize)
+    }
+
+    /// A remote cluster; nothing for an id of another plan.
+    #[must_use]
+    pub fn remote_cluster(&self, id: RemoteClusterId) -> Option<&RemoteCluster> {
+        self.remote_clusters.get(id.0 as usize)
+    }
+
+    /// A device pool; nothing for an id of another plan.
+    #[must_use]
+    pub fn device_pool(&self, id: DevicePoolId) -> Option<&DevicePool> {
+        self.device_pools.get(id.0 as usize)
+    }
+}
+
+pub(super) fn roaming_pool(
+    filter: &[Field],
+    pools: &[DevicePool],
+    template: Option<DevicePoolId>,
+    phone: Option<&Geolocation>,
+) -> RoamingPool {
+    let places: Vec<_> = pools.iter().map(|pool| (&*pool.name, pool.geolocation.as_deref())).collect();
+    let Roaming { pool, score, because } = choose(filter, phone, &places);
+    let chosen = pool.and_then(|place| u32::try_from(place).ok()).map(DevicePoolId);
+    RoamingPool { device_pool: chosen.or(template), score, fallback: chosen.is_none(), because }
+}
+
+fn named(table: &[Box<str>], id: u32) -> &str {
+    table.get(id as usize).map(AsRef::as_ref).unwrap_or_default()
+}
+
+impl Names for Plan {
+    fn partition(&self, id: PartitionId) -> &str {
+        named(&self.names.partitions, id.0)
+    }
+
+    fn css(&self, id: CssId) -> &str {
+        named(&self.names.spaces, id.0)
+    }
+
+    fn pattern(&self, id: PatternId) -> &str {
+        self.dial_plan.row(id).map(|row| row.pattern.text()).unwrap_or_default()
+    }
+
+    fn device_pool(&self, id: DevicePoolId) -> &str {
+        self.device_pools.get(id.0 as usize).map(|pool| &*pool.name).unwrap_or_default()
+    }
+
+    fn peer(&self, id: PeerId) -> &str {
+        self.peers.get(id.0 as usize).map(|peer| &*peer.name).unwrap_or_default()
+    }
+
+    fn route_list(&self, id: RouteListId) -> &str {
+        named(&self.names.route_lists, id.0)
+    }
+
+    fn route_group(&self, id: RouteGroupId) -> &str {
+        named(&self.names.route_groups, id.0)
+    }
+}

@@ -1,0 +1,341 @@
+//! What the engine runs on: a configuration that is right, resolved. Immutable; a reload builds another.
+//!
+//! Every id is a place in the table of its kind, in the order of the files. Looking something up by name, number or
+//! address takes one step and allocates nothing.
+
+mod build;
+pub(in crate::config) mod dial_plan;
+mod index;
+mod lookup;
+mod service;
+
+pub(in crate::config) use build::build;
+pub use emcc_policies::pstn_access::ClusterId as RemoteClusterId;
+
+use crate::config::address::Address;
+use crate::config::document::MidCall;
+use emcc_policies::admission::{Capacity, RsvpPolicy};
+use emcc_policies::device_pool::Because;
+use emcc_policies::emergency::EmergencyNumbers;
+use emcc_policies::location::{Field, Geolocation};
+use emcc_policies::login::{ClusterMode, Security, Version};
+use emcc_policies::pstn_access::TrunkSide;
+use emcc_policies::region::Region;
+use emcc_policies::route::{DevicePoolId, LocalRouteGroups, PeerId, PeerKind, RouteBook};
+use emcc_policies::search_space::{CssId, DialPlan, SearchSpace};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A device of this cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceId(pub u32);
+
+/// A user of this cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserId(pub u32);
+
+/// An EMCC session that stands from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u32);
+
+/// A configuration, resolved.
+#[derive(Debug)]
+pub struct Plan {
+    /// This cluster.
+    pub cluster: Cluster,
+    /// Sockets and patience.
+    pub sip: Sip,
+    /// Where the admin page listens; a loopback address.
+    pub admin_listen: SocketAddr,
+    /// Which intercluster services this cluster takes part in.
+    pub profile: Profile,
+    /// The EMCC feature parameters (domain 1.2).
+    pub feature: Feature,
+    /// The EMCC trunk as calls that come in over it see it, with the choice of P-9.
+    pub trunk: TrunkSide,
+    /// The second EMCC trunk, that of the RSVP agent service, where there is one.
+    pub rsvp_trunk: Option<Trunk>,
+    /// Device pool of a visiting phone that matches no other (G-8).
+    pub template_pool: Option<DevicePoolId>,
+    /// Emergency numbers beside those of the patterns (P-23).
+    pub emergency: EmergencyNumbers,
+    /// Bandwidth meant for emergency calls on every link, in kbps; 0 for none.
+    pub emergency_priority_kbps: u32,
+    /// What follows a failed reservation.
+    pub rsvp: Rsvp,
+    /// Neighbours inside the cluster, by [`PeerId`].
+    pub peers: Box<[Peer]>,
+    /// Other clusters, by [`RemoteClusterId`].
+    pub remote_clusters: Box<[RemoteCluster]>,
+    /// Partitions, search spaces, patterns.
+    pub dial_plan: DialPlan,
+    /// Route lists, route groups, what each peer is, last resort.
+    pub routes: RouteBook,
+    /// Device pools, by [`DevicePoolId`].
+    pub device_pools: Box<[DevicePool]>,
+    /// Devices of this cluster, by [`DeviceId`].
+    pub devices: Box<[Device]>,
+    /// Users of this cluster, by [`UserId`].
+    pub users: Box<[User]>,
+    /// EMCC sessions that stand from the start, by [`SessionId`].
+    pub sessions: Box<[EmccSession]>,
+    names: lookup::NameTables,
+    indexes: index::Indexes,
+}
+
+/// This cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Cluster ID.
+    pub id: Box<str>,
+    /// Version of its call control; 12.0 unless configured.
+    pub version: Version,
+    /// Its security mode; mixed unless configured.
+    pub security_mode: ClusterMode,
+    /// MaxPhones (L-27), 1 to 60,000.
+    pub max_phones: u32,
+}
+
+/// A socket to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// What is bound.
+    pub address: Address,
+    /// What neighbours are told to send to: in Via, Record-Route and Contact.
+    pub advertised: SocketAddr,
+}
+
+/// Sockets and patience of the SIP side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sip {
+    /// Sockets, in the order written; at least one.
+    pub listen: Box<[Listen]>,
+    /// Threads that serve them; the number of cores unless configured.
+    pub workers: usize,
+    /// A next hop that sent nothing for so long is given up, in milliseconds, 1,000 to 32,000.
+    pub no_response_ms: u64,
+    /// Timer C (RFC 3261, section 16.6), in milliseconds.
+    pub ring_ms: u64,
+}
+
+/// Active flags of the intercluster service profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// EMCC logins.
+    pub emcc: bool,
+    /// PSTN access over the trunk.
+    pub pstn_access: bool,
+    /// RSVP agent over the trunk.
+    pub rsvp_agent: bool,
+}
+
+/// EMCC feature parameters the engine and `explain` use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// Fields of the EMCC geolocation filter, in the order written; none without a filter (G-6).
+    pub geolocation_filter: Box<[Field]>,
+    /// This cluster's own region parameters and check rates.
+    pub region: Region,
+    /// RSVP SIP trunk KeepAlive timer in seconds, 1 to 600 (V-4).
+    pub rsvp_keepalive_s: u16,
+    /// TFTP servers that devices logging in from elsewhere are sent to, default first (L-8).
+    pub login_tftp_servers: Box<[Box<str>]>,
+}
+
+/// The second EMCC trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trunk {
+    /// Its inbound search space.
+    pub css: Option<CssId>,
+    /// Its device pool.
+    pub device_pool: Option<DevicePoolId>,
+}
+
+/// What follows a failed reservation (V-10, V-11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rsvp {
+    /// Pause between attempts in seconds; 0: none is made.
+    pub retry_s: u32,
+    /// What a mandatory policy does when a reservation is lost during a call.
+    pub mid_call: MidCall,
+    /// Attempts before such a call fails; none: until one succeeds or the call ends.
+    pub mid_call_retries: Option<u32>,
+}
+
+/// A neighbour inside the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it is.
+    pub kind: PeerKind,
+    /// Its addresses in the order they are tried; at least one.
+    pub addresses: Box<[Address]>,
+    /// Header that carries the device mark (P-13).
+    pub device_header: Box<str>,
+    /// Whether location bodies leave towards it; off unless configured.
+    pub send_geolocation: bool,
+}
+
+/// Services of a remote cluster that are enabled in our record of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Services {
+    /// EMCC logins.
+    pub emcc: bool,
+    /// PSTN access over the trunk.
+    pub pstn_access: bool,
+    /// RSVP agent over the trunk; never with a cluster whose region parameters differ (L-31, M-8).
+    pub rsvp_agent: bool,
+}
+
+/// Another cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteCluster {
+    /// Cluster ID.
+    pub id: Box<str>,
+    /// Version of its call control; ours unless configured.
+    pub version: Version,
+    /// Its security mode; mixed unless configured.
+    pub security_mode: ClusterMode,
+    /// Its fully qualified name, in lower case, if configured.
+    pub fqdn: Option<Box<str>>,
+    /// Addresses of its PSTN access trunk in the order they are tried; at least one.
+    pub addresses: Box<[Address]>,
+    /// Addresses of its RSVP agent trunk; those of the PSTN access trunk unless configured.
+    pub rsvp_trunk: Box<[Address]>,
+    /// What is enabled with it.
+    pub services: Services,
+    /// RSVP policy of calls to it (V-7).
+    pub rsvp_policy: RsvpPolicy,
+    /// RSVP policy of PSTN access calls, whose media may stay at the visited site.
+    pub pstn_access_rsvp_policy: RsvpPolicy,
+    /// What the link to it carries, per direction.
+    pub link: Capacity,
+    /// Region parameters of calls with it: the lower cap of both, our own list (M-8).
+    pub region: Region,
+    /// Whether its region parameters differ from ours (M-8): an alarm, and no RSVP agent.
+    pub region_differs: bool,
+    /// Header that carries the device mark (P-13).
+    pub device_header: Box<str>,
+    /// Whether location bodies leave towards it; on unless configured.
+    pub send_geolocation: bool,
+}
+
+/// A device pool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DevicePool {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its place, if it has one.
+    pub geolocation: Option<Arc<Geolocation>>,
+    /// Adjunct CSS of phones that roam into it (P-2).
+    pub adjunct_css: Option<CssId>,
+    /// What its local route groups stand for (P-21).
+    pub local_route_groups: LocalRouteGroups,
+}
+
+/// A phone of this cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    /// Its name as written; names are compared without case.
+    pub name: Box<str>,
+    /// Its own CSS: what P-9 may choose, without a line's.
+    pub css: Option<CssId>,
+    /// Search space of its calls: the line CSS of the user who has its first number, then its own (D-5).
+    pub search_space: SearchSpace,
+    /// Its device pool; of an EMCC login the original one (P-11).
+    pub device_pool: DevicePoolId,
+    /// Its security mode; non-secure unless configured.
+    pub security_mode: Security,
+    /// Where it is: its own geolocation or its device pool's (G-3, G-4).
+    pub geolocation: Option<Arc<Geolocation>>,
+    /// Its directory numbers.
+    pub directory_numbers: Box<[Box<str>]>,
+}
+
+/// A user of this cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// User id.
+    pub id: Box<str>,
+    /// Directory number of the user's device profile.
+    pub directory_number: Option<Box<str>>,
+    /// CSS of that line.
+    pub line_css: Option<CssId>,
+    /// EMCC CSS of the device profile: the device CSS of a login from elsewhere.
+    pub emcc_css: Option<CssId>,
+    /// Whether the user may log in at another cluster.
+    pub emcc_enabled: bool,
+}
+
+/// An EMCC session that stands from the start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EmccSession {
+    /// Who is logged in: a user of the home cluster.
+    pub user: Box<str>,
+    /// On which phone: a device of the visited cluster.
+    pub device: Box<str>,
+    /// Which half of the session this cluster has.
+    pub side: Side,
+}
+
+/// Which half of a session this cluster has.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Side {
+    /// Our user, abroad.
+    Home {
+        /// The user.
+        user: UserId,
+        /// The cluster visited.
+        visiting: RemoteClusterId,
+        /// Where the phone is, as the visited cluster said.
+        geolocation: Option<Arc<Geolocation>>,
+        /// The device pool it is placed in, and why (G-6).
+        roaming: RoamingPool,
+        /// Search space of the phone's calls: adjunct, line, EMCC CSS (P-2).
+        search_space: SearchSpace,
+    },
+    /// Our phone, with somebody else's user.
+    Visiting {
+        /// The user's cluster.
+        home: RemoteClusterId,
+    },
+}
+
+/// Where a visiting phone is placed, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoamingPool {
+    /// The device pool; none where the template's counts and there is no template.
+    pub device_pool: Option<DevicePoolId>,
+    /// Fields of the filter that agree; 0 with the template's pool.
+    pub score: usize,
+    /// It is the template's pool, because no other matches (G-8).
+    pub fallback: bool,
+    /// What decided.
+    pub because: Because,
+}
+
+/// Who is at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Neighbour {
+    /// A peer of this cluster.
+    Peer(PeerId),
+    /// Another cluster.
+    Remote {
+        /// Which.
+        cluster: RemoteClusterId,
+        /// It is the address of a second trunk, for the RSVP agent service alone: no PSTN access comes from there.
+        is_rsvp_trunk: bool,
+    },
+}
+
+impl Neighbour {
+    /// Whether both are one program, on whichever of its trunks.
+    fn same_host(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Peer(a), Self::Peer(b)) => a == b,
+            (Self::Remote { cluster: a, .. }, Self::Remote { cluster: b, .. }) => a == b,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,578 @@
+//! The tree of one file into the document, table by table. Every key of every table is named here and nowhere else.
+
+use super::address::{address, advertised, socket_address};
+use super::document::{
+    Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, PatternKind, PatternRow,
+    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Text, Trunk, User,
+};
+use super::report::{At, Place, Report};
+use super::section::{Section, nearest};
+use super::words;
+use emcc_policies::digits::{Digits, Transform};
+use emcc_policies::location::{Field, Geolocation as Civic};
+use std::collections::HashMap;
+
+/// Most kilobits per second a link may be given.
+const LINK_KBPS_MAX: u32 = 100_000_000;
+/// Threads that serve sockets.
+const WORKERS_MAX: u32 = 256;
+
+/// Gathers the tables of all files. A table that exists once may be written in any of them.
+#[derive(Default)]
+pub(super) struct Reader {
+    document: Document,
+    /// Where each table that exists once was first written.
+    single: HashMap<&'static str, Place>,
+    trunks: usize,
+}
+
+impl Reader {
+    /// Reads one file; gives back what it includes.
+    pub(super) fn read(&mut self, mut root: Section<'_, '_>, report: &Report) -> Vec<Text> {
+        let includes = root.parsed_list("include", words::line).unwrap_or_default();
+        self.tables_of_the_node(&mut root, report);
+        self.tables_without_effect(&mut root, report);
+        self.read_trunks(&mut root, report);
+        let document = &mut self.document;
+        document.peers.extend(root.tables("peer").into_iter().filter_map(read_peer));
+        document.remote_clusters.extend(root.tables("remote_cluster").into_iter().filter_map(read_remote_cluster));
+        document.geolocations.extend(root.tables("geolocation").into_iter().filter_map(read_geolocation));
+        document.filters.extend(root.tables("geolocation_filter").into_iter().filter_map(read_filter));
+        document.device_pools.extend(root.tables("device_pool").into_iter().filter_map(read_device_pool));
+        document.spaces.extend(root.tables("css").into_iter().filter_map(read_css));
+        for section in root.tables("partition") {
+            read_partition(section, document);
+        }
+        document.schedules.extend(root.tables("schedule").into_iter().filter_map(read_schedule));
+        for (key, kind) in [
+            ("route_pattern", PatternKind::Route),
+            ("translation_pattern", PatternKind::Translation),
+            ("directory_number", PatternKind::DirectoryNumber),
+        ] {
+            let rows = root.tables(key).into_iter().filter_map(|section| read_pattern(section, kind, report));
+            document.patterns.extend(rows);
+        }
+        document.route_lists.extend(root.tables("route_list").into_iter().filter_map(read_route_list));
+        document.route_groups.extend(root.tables("route_group").into_iter().filter_map(read_route_group));
+        document.codecs.extend(root.tables("codec").into_iter().filter_map(read_codec));
+        document.devices.extend(root.tables("device").into_iter().filter_map(read_device));
+        document.users.extend(root.tables("user").into_iter().filter_map(read_user));
+        document.sessions.extend(root.tables("emcc_session").into_iter().filter_map(|s| read_session(s, report)));
+        root.finish();
+        includes
+    }
+
+    /// The document, once every file is read. `whole`: nothing was skipped, so what is missing is missing.
+    pub(super) fn into_document(self, report: &Report, whole: bool) -> Document {
+        if whole {
+            for (table, fix) in [
+                ("cluster", "Write [cluster] with the id of this cluster: id = \"HQ\"."),
+                ("sip", "Write [sip] with a listening address: listen = [\"udp:127.0.0.1:5060\"]."),
+            ] {
+                if !self.single.contains_key(table) {
+                    report.error(&Place::new(0, 0, table), format!("the table [{table}] is missing"), fix);
+                }
+            }
+        }
+        self.document
+    }
+
+    /// A table that exists once; a second one, in this file or another, is an error at the second.
+    fn single<'a, 'i>(
+        &mut self,
+        root: &mut Section<'a, 'i>,
+        key: &'static str,
+        report: &Report,
+    ) -> Option<Section<'a, 'i>> {
+        let section = root.table(key)?;
+        if let Some(first) = self.single.get(key) {
+            let (file, line, _) = report.locate(first);
+            let message = format!("[{key}] is written a second time; the first is at {file}:{line}");
+            report.error(&section.place, message, "Put all its keys into one of the two.");
+            return None;
+        }
+        self.single.insert(key, section.place.clone());
+        Some(section)
+    }
+
+    fn tables_of_the_node(&mut self, root: &mut Section<'_, '_>, report: &Report) {
+        if let Some(section) = self.single(root, "cluster", report) {
+            self.document.cluster = read_cluster(section);
+        }
+        if let Some(section) = self.single(root, "sip", report) {
+            self.document.sip = read_sip(section);
+        }
+        if let Some(section) = self.single(root, "admin", report) {
+            self.document.admin_listen = read_admin(section);
+        }
+        if let Some(section) = self.single(root, "intercluster_service_profile", report) {
+            self.document.profile = read_profile(section);
+        }
+        if let Some(section) = self.single(root, "feature", report) {
+            self.document.feature = read_feature(section);
+        }
+        if let Some(mut section) = self.single(root, "emcc_template", report) {
+            section.require("device_pool", "Name the device pool of visiting phones that match no other (G-8).");
+            section.parsed("description", words::line);
+            self.document.template_pool = section.parsed("device_pool", words::name);
+            section.finish();
+        }
+        if let Some(section) = self.single(root, "emergency", report) {
+            self.document.emergency = read_emergency(section);
+        }
+        if let Some(section) = self.single(root, "rsvp", report) {
+            self.document.rsvp = read_rsvp(section);
+        }
+    }
+
+    fn tables_without_effect(&mut self, root: &mut Section<'_, '_>, report: &Report) {
+        if let Some(mut media) = self.single(root, "media", report) {
+            media.parsed("ports", words::ports);
+            media.parsed_list("addresses", ip_address);
+            media.number("learn_ms", 0..=60_000);
+            media.word("over_rate", &[("drop", ()), ("count", ())]);
+            media.number("silence_s", 0..=86_400);
+            media.word("on_silence", &[("report", ()), ("end", ())]);
+            media.finish();
+        }
+        if let Some(mut store) = self.single(root, "store", report) {
+            store.parsed("path", words::line);
+            store.parsed("redis", words::line);
+            store.finish();
+        }
+        if let Some(mut csv) = self.single(root, "csv", report) {
+            for key in ["devices", "users", "patterns"] {
+                csv.parsed(key, words::line);
+            }
+            csv.finish();
+        }
+    }
+
+    /// At most two EMCC trunks, one table each.
+    fn read_trunks(&mut self, root: &mut Section<'_, '_>, report: &Report) {
+        for key in ["emcc_trunk", "emcc_rsvp_trunk"] {
+            let sections = if root.is_array(key) { root.tables(key) } else { root.table(key).into_iter().collect() };
+            for mut section in sections {
+                let trunk = Trunk {
+                    css: section.parsed("css", words::name),
+                    device_pool: section.parsed("device_pool", words::name),
+                    place: section.place.clone(),
+                };
+                section.finish();
+                self.trunks += 1;
+                let slot =
+                    if key == "emcc_trunk" { &mut self.document.emcc_trunk } else { &mut self.document.rsvp_trunk };
+                if self.trunks > 2 {
+                    let fix =
+                        "Remove it; a cluster has at most two EMCC trunks, [emcc_trunk] and [emcc_rsvp_trunk] (R-8).";
+                    report.error(&trunk.place, "a third EMCC trunk", fix);
+                } else if slot.is_some() {
+                    let fix = "Write the second trunk, that of the RSVP agent service, as [emcc_rsvp_trunk].";
+                    report.error(&trunk.place, format!("a second [{key}]"), fix);
+                }
+                slot.get_or_insert(trunk);
+            }
+        }
+    }
+}
+
+fn ip_address(text: &str) -> Result<std::net::IpAddr, super::address::Bad> {
+    text.parse().or_else(|_| super::address::bad(format!("\"{text}\" is no IP address"), "Write an IP address."))
+}
+
+fn read_cluster(mut section: Section<'_, '_>) -> Cluster {
+    section.require("id", "Write the cluster ID that the other clusters know this one by, as in id = \"HQ\" (R-5).");
+    let cluster = Cluster {
+        id: section.parsed("id", words::token),
+        version: section.parsed("version", words::version),
+        security_mode: section.word("security_mode", words::CLUSTER_MODES),
+        max_phones: section.number("max_phones", 1..=60_000),
+    };
+    section.finish();
+    cluster
+}
+
+fn read_sip(mut section: Section<'_, '_>) -> Sip {
+    section.require("listen", "Write the addresses to listen on, as in listen = [\"udp:127.0.0.1:5060\"].");
+    let sip = Sip {
+        listen: section.filled_list("listen", address, "Write an address to listen on, as in \"udp:127.0.0.1:5060\"."),
+        advertise: section.parsed("advertise", advertised),
+        workers: section.number("workers", 1..=WORKERS_MAX),
+        no_response_s: section.number("no_response_s", 1..=32),
+        ring_s: section.number("ring_s", 1..=3_600),
+    };
+    section.parsed_list("phones", words::network);
+    if let Some(mut tls) = section.table("tls") {
+        for key in ["certificate", "key", "trust"] {
+            tls.parsed(key, words::line);
+        }
+        tls.finish();
+    }
+    section.finish();
+    sip
+}
+
+fn read_admin(mut section: Section<'_, '_>) -> Option<At<std::net::SocketAddr>> {
+    let listen = section.parsed("listen", socket_address);
+    section.parsed("token_file", words::line);
+    if let Some(mut tls) = section.table("tls") {
+        for key in ["certificate", "key", "trust"] {
+            tls.parsed(key, words::line);
+        }
+        tls.finish();
+    }
+    section.finish();
+    listen
+}
+
+fn read_profile(mut section: Section<'_, '_>) -> Profile {
+    let profile = Profile {
+        emcc: section.flag("emcc"),
+        pstn_access: section.flag("pstn_access"),
+        rsvp_agent: section.flag("rsvp_agent"),
+    };
+    section.finish();
+    profile
+}
+
+/// Ranges of seed table 2 (domain 1.2).
+fn read_feature(mut section: Section<'_, '_>) -> Feature {
+    let feature = Feature {
+        pstn_access_css: section.word("pstn_access_css", words::PSTN_ACCESS_CSS),
+        geolocation_filter: section.parsed("geolocation_filter", words::name),
+        region_max_audio_kbps: section.number("region_max_audio_kbps", 6..=510),
+        region_max_video_kbps: section.number("region_max_video_kbps", 0..=8_128),
+        region_link_loss: section.word("region_link_loss", words::LOSSES),
+        variable_rate_codecs: section.word("variable_rate_codecs", words::VARIABLES),
+        rsvp_keepalive_s: section.number("rsvp_keepalive_s", 1..=600),
+        login_tftp_servers: section.parsed_list("login_tftp_servers", words::name).unwrap_or_default(),
+        enable_services: section.flag("enable_services_on_new_remote_cluster"),
+    };
+    section.number("stale_device_interval_min", 10..=1_440);
+    section.number("remote_cluster_update_interval_min", 15..=10_080);
+    section.parsed_list("remote_cluster_update_servers", words::name);
+    section.finish();
+    feature
+}
+
+fn read_emergency(mut section: Section<'_, '_>) -> Emergency {
+    let emergency = Emergency {
+        numbers: section.parsed_list("numbers", words::digits).unwrap_or_default(),
+        access_codes: section.parsed_list("access_codes", words::digits).unwrap_or_default(),
+        last_resort: section.parsed_list("last_resort", words::name).unwrap_or_default(),
+        priority_kbps: section.number("priority_kbps", 0..=LINK_KBPS_MAX),
+    };
+    section.finish();
+    emergency
+}
+
+fn read_rsvp(mut section: Section<'_, '_>) -> Rsvp {
+    let rsvp = Rsvp {
+        retry_s: section.number("retry_s", 0..=86_400),
+        mid_call: section.word("mid_call", words::MID_CALLS),
+        mid_call_retries: section.integer("mid_call_retries", -1..=1_000),
+    };
+    for key in ["dscp_audio", "dscp_video", "dscp_failed"] {
+        section.number(key, 0..=63);
+    }
+    section.finish();
+    rsvp
+}
+
+/// Keys that a peer and a remote cluster share and that do nothing yet.
+fn read_neighbour_rest(section: &mut Section<'_, '_>) {
+    section.number("priority", 0..=65_535);
+    section.number("weight", 0..=65_535);
+    section.parsed_list("methods", words::method);
+    section.number("rate_per_s", 1..=1_000_000);
+    section.parsed("tls_name", words::name);
+    section.parsed("description", words::line);
+}
+
+fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
+    section.require("name", "Give the peer a name, as in name = \"gw-1\".");
+    section.require("kind", "Write kind = \"gateway\" or kind = \"call-control\".");
+    section.require("addresses", "Write its addresses, as in addresses = [\"udp:127.0.0.1:5060\"].");
+    let name = section.parsed("name", words::name);
+    let kind = section.word("kind", words::PEER_KINDS);
+    let addresses = section.filled_list("addresses", address, "Write its address, as in \"udp:127.0.0.1:5060\".");
+    let send_geolocation = section.flag("send_geolocation");
+    let device_header = section.parsed("device_header", words::header_name);
+    read_neighbour_rest(&mut section);
+    section.finish();
+    Some(Peer { name: name?, kind, addresses, send_geolocation, device_header })
+}
+
+fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
+    section.require("id", "Write the cluster ID of the other cluster, as in id = \"BR\" (R-5).");
+    section.require("trunk", "Write the addresses of its EMCC trunk, as in trunk = [\"udp:127.0.2.1:5060\"].");
+    let id = section.parsed("id", words::token);
+    let mut cluster = RemoteCluster {
+        version: section.parsed("version", words::version),
+        security_mode: section.word("security_mode", words::CLUSTER_MODES),
+        fqdn: section.parsed("fqdn", words::name),
+        trunk: section.filled_list("trunk", address, "Write its address, as in \"udp:127.0.2.1:5060\"."),
+        rsvp_trunk: section.parsed_list("rsvp_trunk", address).unwrap_or_default(),
+        services: section.words("services", words::SERVICES),
+        rsvp_policy: section.word("rsvp_policy", words::RSVP_POLICIES),
+        pstn_access_rsvp_policy: section.word("pstn_access_rsvp_policy", words::RSVP_POLICIES),
+        link_audio_kbps: section.number("link_audio_kbps", 0..=LINK_KBPS_MAX),
+        link_video_kbps: section.number("link_video_kbps", 0..=LINK_KBPS_MAX),
+        region_max_audio_kbps: section.number("region_max_audio_kbps", 6..=510),
+        region_max_video_kbps: section.number("region_max_video_kbps", 0..=8_128),
+        region_link_loss: section.word("region_link_loss", words::LOSSES),
+        send_geolocation: section.flag("send_geolocation"),
+        device_header: section.parsed("device_header", words::header_name),
+        id: At { value: String::new(), place: section.place.clone() },
+    };
+    section.word("media", &[("relay", ()), ("direct", ())]);
+    read_neighbour_rest(&mut section);
+    section.finish();
+    cluster.id = id?;
+    Some(cluster)
+}
+
+fn read_location(section: &mut Section<'_, '_>) -> Civic {
+    let mut location = Civic::default();
+    for field in Field::ALL {
+        let parse = if field == Field::Country { words::country } else { words::line };
+        if let Some(value) = section.parsed(field.name(), parse) {
+            location.set(field, &value.value);
+        }
+    }
+    location
+}
+
+fn read_geolocation(mut section: Section<'_, '_>) -> Option<Geolocation> {
+    section.require("name", "Give the geolocation a name, as in name = \"GL-London\".");
+    let name = section.parsed("name", words::name);
+    let location = read_location(&mut section);
+    section.parsed("description", words::line);
+    section.finish();
+    Some(Geolocation { name: name?, location })
+}
+
+fn field(text: &str) -> Result<Field, super::address::Bad> {
+    if let Some(field) = Field::ALL.into_iter().find(|field| field.name() == text) {
+        return Ok(field);
+    }
+    let names = Field::ALL.map(Field::name);
+    let hint = nearest(text, names.into_iter()).map(|near| format!("Did you mean \"{near}\"? ")).unwrap_or_default();
+    let fix = format!("{hint}Write fields of {}.", names.join(", "));
+    super::address::bad(format!("\"{text}\" is no field of a geolocation"), fix)
+}
+
+fn read_filter(mut section: Section<'_, '_>) -> Option<Filter> {
+    section.require("name", "Give the filter a name, as in name = \"country-and-city\".");
+    section.require("fields", "Write the fields it compares, as in fields = [\"country\", \"A3\"].");
+    let name = section.parsed("name", words::name);
+    let fields = section.parsed_list("fields", field).unwrap_or_default();
+    section.parsed("description", words::line);
+    section.finish();
+    Some(Filter { name: name?, fields })
+}
+
+fn read_device_pool(mut section: Section<'_, '_>) -> Option<DevicePool> {
+    section.require("name", "Give the device pool a name, as in name = \"DP-London\".");
+    let name = section.parsed("name", words::name);
+    let geolocation = section.parsed("geolocation", words::name);
+    let adjunct_css = section.parsed("adjunct_css", words::name);
+    let local_route_groups =
+        section.table("local_route_groups").map(|mut groups| groups.named_texts()).unwrap_or_default();
+    section.parsed("location", words::name);
+    section.parsed("description", words::line);
+    section.finish();
+    Some(DevicePool { name: name?, geolocation, adjunct_css, local_route_groups })
+}
+
+fn read_css(mut section: Section<'_, '_>) -> Option<SearchSpace> {
+    section.require("name", "Give the calling search space a name, as in name = \"CSS-Phone\".");
+    section.require("partitions", "List its partitions, nearest first; partitions = [] for none.");
+    let name = section.parsed("name", words::name);
+    let partitions = section.parsed_list("partitions", words::name).unwrap_or_default();
+    section.parsed("description", words::line);
+    section.finish();
+    Some(SearchSpace { name: name?, partitions })
+}
+
+fn read_partition(mut section: Section<'_, '_>, document: &mut Document) {
+    section.require("name", "Name the partition, as patterns do in their key partition.");
+    document.partitions.extend(section.parsed("name", words::name));
+    document.partition_schedules.extend(section.parsed("schedule", words::name));
+    section.parsed("description", words::line);
+    section.finish();
+}
+
+fn read_schedule(mut section: Section<'_, '_>) -> Option<Text> {
+    section.require("name", "Give the schedule a name, as in name = \"office-hours\".");
+    section.require("periods", "Write periods = [{days = [\"mon\"], from = \"08:00\", to = \"17:00\"}].");
+    let name = section.parsed("name", words::name);
+    section.parsed("zone", words::zone);
+    for mut period in section.tables("periods") {
+        for key in ["days", "from", "to"] {
+            period.require(key, "Write {days = [\"mon\"], from = \"08:00\", to = \"17:00\"}.");
+        }
+        period.words("days", words::DAYS);
+        period.parsed("from", words::time_of_day);
+        period.parsed("to", words::time_of_day);
+        period.finish();
+    }
+    section.parsed("description", words::line);
+    section.finish();
+    name
+}
+
+fn read_transform(section: &mut Section<'_, '_>) -> Transform {
+    let discard = section.parsed("discard_digits", words::discard).and_then(|at| at.value);
+    let mask = |section: &mut Section<'_, '_>, key| section.parsed(key, words::mask).map(|at| at.value);
+    let prefix =
+        |section: &mut Section<'_, '_>, key| section.parsed(key, words::digits).map_or(Digits::EMPTY, |at| at.value);
+    Transform {
+        discard,
+        called_mask: mask(section, "called_mask"),
+        prefix: prefix(section, "prefix_digits"),
+        calling_mask: mask(section, "calling_mask"),
+        calling_prefix: prefix(section, "calling_prefix"),
+    }
+}
+
+/// Reports a pattern's keys that exclude each other, at the second of the two.
+fn exclude(section: &Section<'_, '_>, report: &Report, first: &str, second: &str) {
+    if let Some(place) = section.place_of_key(second).filter(|_| section.place_of_key(first).is_some()) {
+        let message = format!("{first} and {second} exclude each other");
+        report.error(&place, message, format!("Keep {first} or {second}, not both."));
+    }
+}
+
+fn read_pattern(mut section: Section<'_, '_>, kind: PatternKind, report: &Report) -> Option<PatternRow> {
+    section.require("pattern", "Write the pattern, as in pattern = \"9.911\".");
+    let pattern = section.parsed("pattern", words::pattern);
+    let partition = section.parsed("partition", words::name);
+    section.parsed("description", words::line);
+    let flag = |section: &mut Section<'_, '_>, key| section.flag(key).is_some_and(|flag| flag.value);
+    let (mut block, mut emergency, mut originator_css, mut intercom) = (false, false, false, false);
+    let mut transform = Transform::default();
+    let urgent = flag(&mut section, "urgent");
+    if kind != PatternKind::DirectoryNumber {
+        block = flag(&mut section, "block");
+        emergency = flag(&mut section, "emergency");
+        transform = read_transform(&mut section);
+    }
+    let target = match kind {
+        PatternKind::Route => {
+            let target = section.parsed("route_list", words::name);
+            if block {
+                exclude(&section, report, "block", "route_list");
+            } else {
+                section.require("route_list", "Name the route list calls take, or write block = true.");
+            }
+            target
+        }
+        PatternKind::Translation => {
+            let target = section.parsed("css", words::name);
+            originator_css = flag(&mut section, "originator_css");
+            if originator_css {
+                exclude(&section, report, "css", "originator_css");
+            } else if !block {
+                section
+                    .require("css", "Name the CSS the new digits are looked up with, or write originator_css = true.");
+            }
+            target
+        }
+        PatternKind::DirectoryNumber => {
+            section.require("peer", "Name the call-control peer that has the number.");
+            intercom = flag(&mut section, "intercom");
+            section.parsed("peer", words::name)
+        }
+    };
+    section.finish();
+    let pattern = pattern?;
+    Some(PatternRow { kind, pattern, partition, block, urgent, emergency, target, originator_css, intercom, transform })
+}
+
+fn read_route_list(mut section: Section<'_, '_>) -> Option<RouteList> {
+    section.require("name", "Give the route list a name, as in name = \"RL-Local\".");
+    section.require("members", "List its route groups in the order they are tried, as in members = [\"RG-1\"].");
+    let name = section.parsed("name", words::name);
+    let members = section.parsed_list("members", words::name).unwrap_or_default();
+    let mut transforms = Vec::new();
+    for (member, mut below) in section.table("transform").map(|mut t| t.named_tables()).unwrap_or_default() {
+        transforms.push((member, read_transform(&mut below)));
+        below.finish();
+    }
+    section.parsed("description", words::line);
+    section.finish();
+    Some(RouteList { name: name?, members, transforms })
+}
+
+fn read_route_group(mut section: Section<'_, '_>) -> Option<RouteGroup> {
+    section.require("name", "Give the route group a name, as in name = \"RG-London\".");
+    section.require("peers", "List its gateways in the order they are tried, as in peers = [\"gw-1\"].");
+    let name = section.parsed("name", words::name);
+    let peers = section.parsed_list("peers", words::name).unwrap_or_default();
+    let distribution = section.word("distribution", words::DISTRIBUTIONS);
+    section.parsed("description", words::line);
+    section.finish();
+    Some(RouteGroup { name: name?, peers, distribution })
+}
+
+fn read_codec(mut section: Section<'_, '_>) -> Option<Codec> {
+    section.require("name", "Write the codec's SDP encoding name, as in name = \"PCMU\".");
+    section.require("check_kbps", "Write the rate compared with the cap, as in check_kbps = 64.");
+    let name = section.parsed("name", words::header_name);
+    let check_kbps = section.number("check_kbps", 1..=10_000);
+    section.parsed("description", words::line);
+    section.finish();
+    Some(Codec { name: name?, check_kbps })
+}
+
+fn read_device(mut section: Section<'_, '_>) -> Option<Device> {
+    section.require("name", "Write the device name, as in name = \"SEP001122334455\".");
+    section.require("device_pool", "Name the device's device pool: it decides which local route group calls take.");
+    let name = section.parsed("name", words::token);
+    let css = section.parsed("css", words::name);
+    let device_pool = section.parsed("device_pool", words::name);
+    let security_mode = section.word("security_mode", words::PHONE_MODES);
+    let directory_numbers = section.parsed_list("directory_numbers", words::number).unwrap_or_default();
+    let geolocation = section.parsed("geolocation", words::name);
+    section.parsed("location", words::name);
+    section.parsed("description", words::line);
+    section.finish();
+    Some(Device { name: name?, css, device_pool, security_mode, directory_numbers, geolocation })
+}
+
+fn read_user(mut section: Section<'_, '_>) -> Option<User> {
+    section.require("id", "Write the user id, as in id = \"alice\".");
+    let id = section.parsed("id", words::user_id);
+    let directory_number = section.parsed("directory_number", words::number);
+    let line_css = section.parsed("line_css", words::name);
+    let emcc_css = section.parsed("emcc_css", words::name);
+    let emcc_enabled = section.flag("emcc_enabled").is_some_and(|flag| flag.value);
+    section.text("pin_hash");
+    section.parsed_list("profiles", words::name);
+    section.parsed("description", words::line);
+    section.finish();
+    Some(User { id: id?, directory_number, line_css, emcc_css, emcc_enabled })
+}
+
+fn read_session(mut section: Section<'_, '_>, report: &Report) -> Option<Session> {
+    section.require("user", "Write who is logged in, as in user = \"alice\".");
+    section.require("device", "Write the phone's device name, as in device = \"SEP001122334455\".");
+    let user = section.parsed("user", words::user_id);
+    let device = section.parsed("device", words::token);
+    let visiting_cluster = section.parsed("visiting_cluster", words::token);
+    let home_cluster = section.parsed("home_cluster", words::token);
+    if section.place_of_key("home_cluster").is_some() {
+        exclude(&section, report, "home_cluster", "visiting_cluster");
+    } else {
+        section
+            .require("visiting_cluster", "Write visiting_cluster for a user of ours abroad, home_cluster for a guest.");
+    }
+    let geolocation = section.table("geolocation").map(|mut below| {
+        let location = read_location(&mut below);
+        below.finish();
+        location
+    });
+    section.finish();
+    Some(Session { user, device: device?, visiting_cluster, home_cluster, geolocation })
+}

@@ -1,0 +1,389 @@
+//! One table of a file, read key by key. What is asked for is known; what nobody asked for is a mistake.
+
+use super::address::Bad;
+use super::report::{At, Place, Report};
+use super::without_effect::without_effect;
+use std::ops::{Range, RangeInclusive};
+use std::rc::Rc;
+use toml::Spanned;
+use toml::de::{DeInteger, DeTable, DeValue};
+
+/// A node of the tree with its position.
+pub(super) type Node<'i> = Spanned<DeValue<'i>>;
+
+/// Reads one table. Every problem goes to the report and reading goes on.
+pub(super) struct Section<'a, 'i> {
+    table: &'a DeTable<'i>,
+    /// Where the table begins, named by its path; an empty path is the whole file.
+    pub(super) place: Place,
+    file: u16,
+    /// The path without array indexes, as the table of keys without effect has it.
+    class: String,
+    known: Vec<&'static str>,
+    /// Keys that must be there and are not, with what to write.
+    missing: Vec<(&'static str, &'static str)>,
+    report: &'a Report,
+    /// Set where the file did not parse: what is missing may stand in the part that was skipped.
+    torn: bool,
+}
+
+impl<'a, 'i> Section<'a, 'i> {
+    pub(super) fn root(table: &'a Spanned<DeTable<'i>>, file: u16, torn: bool, report: &'a Report) -> Self {
+        let place = Place::new(file, 0, "");
+        Self {
+            table: table.get_ref(),
+            place,
+            file,
+            class: String::new(),
+            known: Vec::new(),
+            missing: Vec::new(),
+            report,
+            torn,
+        }
+    }
+
+    fn path(&self, key: &str) -> Rc<str> {
+        let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        let quoted = if plain { key.to_owned() } else { format!("{key:?}") };
+        if self.place.key.is_empty() { quoted.into() } else { format!("{}.{quoted}", self.place.key).into() }
+    }
+
+    fn node(&mut self, key: &'static str) -> Option<&'a Node<'i>> {
+        self.known.push(key);
+        self.table.get(key)
+    }
+
+    fn place_of(&self, span: Range<usize>, key: &str) -> Place {
+        Place::new(self.file, span.start, self.path(key))
+    }
+
+    fn wrong_type(&self, node: &Node<'_>, place: &Place, wanted: &str, fix: &str) {
+        let found = node.get_ref().type_str();
+        self.report.error(place, format!("{} is {}, not {wanted}", place.key, with_article(found)), fix);
+    }
+
+    /// One value read by `read`, which says what it wanted when it got something else.
+    fn value<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&Self, &Node<'i>, Place) -> Option<At<T>>,
+    ) -> Option<At<T>> {
+        let node = self.node(key)?;
+        let place = self.place_of(node.span(), key);
+        read(self, node, place)
+    }
+
+    /// An array whose elements are read by `read`; `None` when the key is absent or no array.
+    fn list<T>(
+        &mut self,
+        key: &'static str,
+        wanted: &str,
+        read: impl Fn(&Self, &Node<'i>, Place) -> Option<At<T>>,
+    ) -> Option<Vec<At<T>>> {
+        let node = self.node(key)?;
+        let place = self.place_of(node.span(), key);
+        let Some(array) = node.get_ref().as_array() else {
+            self.wrong_type(node, &place, &format!("an array of {wanted}"), "Put the value in brackets: [\"...\"].");
+            return None;
+        };
+        let elements = array.iter().enumerate().filter_map(|(index, node)| {
+            let key = format!("{}[{index}]", place.key);
+            read(self, node, Place::new(self.file, node.span().start, key))
+        });
+        Some(elements.collect())
+    }
+
+    fn read_text(&self, node: &Node<'i>, place: Place) -> Option<At<String>> {
+        let Some(text) = node.get_ref().as_str() else {
+            self.wrong_type(node, &place, "a string", "Put the value in double quotes.");
+            return None;
+        };
+        Some(At { value: text.to_owned(), place })
+    }
+
+    fn read_parsed<T>(&self, node: &Node<'i>, place: Place, parse: impl Fn(&str) -> Result<T, Bad>) -> Option<At<T>> {
+        let text = self.read_text(node, place)?;
+        match parse(&text.value) {
+            Ok(value) => Some(At { value, place: text.place }),
+            Err(Bad { message, fix }) => {
+                self.report.error(&text.place, message, fix);
+                None
+            }
+        }
+    }
+
+    fn read_word<T: Copy>(&self, node: &Node<'i>, place: Place, words: &[(&str, T)]) -> Option<At<T>> {
+        let text = self.read_text(node, place)?;
+        let found = words.iter().find(|(word, _)| *word == text.value).map(|(_, value)| *value);
+        if found.is_none() {
+            let valid: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            let near = nearest(&text.value, words.iter().map(|(word, _)| *word));
+            let fix = match near {
+                Some(near) => format!("Did you mean \"{near}\"? Write one of {}.", valid.join(", ")),
+                None => format!("Write one of {}.", valid.join(", ")),
+            };
+            let message = format!("\"{}\" is no value of {}", text.value, unindexed(&text.place.key));
+            self.report.error(&text.place, message, fix);
+        }
+        found.map(|value| At { value, place: text.place })
+    }
+
+    /// A string of any content.
+    pub(super) fn text(&mut self, key: &'static str) -> Option<At<String>> {
+        self.value(key, Self::read_text)
+    }
+
+    /// A string that `parse` understands.
+    pub(super) fn parsed<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, Bad>) -> Option<At<T>> {
+        self.value(key, |section, node, place| section.read_parsed(node, place, &parse))
+    }
+
+    /// One word of a fixed list.
+    pub(super) fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<At<T>> {
+        self.value(key, |section, node, place| section.read_word(node, place, words))
+    }
+
+    /// An array of strings that `parse` understands.
+    pub(super) fn parsed_list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, Bad>,
+    ) -> Option<Vec<At<T>>> {
+        self.list(key, "strings", |section, node, place| section.read_parsed(node, place, &parse))
+    }
+
+    /// As [`Section::parsed_list`], of at least one.
+    pub(super) fn filled_list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, Bad>,
+        fix: &str,
+    ) -> Vec<At<T>> {
+        let empty = self.table.get(key).filter(|node| node.get_ref().as_array().is_some_and(|array| array.is_empty()));
+        if let Some(node) = empty {
+            let place = self.place_of(node.span(), key);
+            self.report.error(&place, format!("{} is empty", unindexed(&place.key)), fix);
+        }
+        self.parsed_list(key, parse).unwrap_or_default()
+    }
+
+    /// An array of words of a fixed list.
+    pub(super) fn words<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<Vec<At<T>>> {
+        self.list(key, "strings", |section, node, place| section.read_word(node, place, words))
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<At<bool>> {
+        self.value(key, |section, node, place| {
+            let Some(value) = node.get_ref().as_bool() else {
+                section.wrong_type(node, &place, "true or false", "Write true or false, without quotes.");
+                return None;
+            };
+            Some(At { value, place })
+        })
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn integer(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<At<i64>> {
+        self.value(key, |section, node, place| {
+            let (least, most) = (range.start(), range.end());
+            let fix = format!("Write a whole number from {least} to {most}, without quotes.");
+            let Some(written) = node.get_ref().as_integer() else {
+                section.wrong_type(node, &place, "a whole number", &fix);
+                return None;
+            };
+            let value = whole_number(written).filter(|n| range.contains(n));
+            if value.is_none() {
+                let message = format!("{} = {written} is outside {least} to {most}", place.key);
+                section.report.error(&place, message, fix);
+            }
+            value.map(|value| At { value, place })
+        })
+    }
+
+    /// As [`Section::integer`], for what is kept as an unsigned number.
+    pub(super) fn number(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<At<u32>> {
+        let found = self.integer(key, i64::from(*range.start())..=i64::from(*range.end()))?;
+        let value = u32::try_from(found.value).ok()?;
+        Some(At { value, place: found.place })
+    }
+
+    /// The key must be written, well or badly; `fix` says what to write where it is not.
+    pub(super) fn require(&mut self, key: &'static str, fix: &'static str) {
+        if !self.torn && !self.table.contains_key(key) {
+            self.missing.push((key, fix));
+        }
+    }
+
+    /// A table within this one.
+    pub(super) fn table(&mut self, key: &'static str) -> Option<Section<'a, 'i>> {
+        let node = self.node(key)?;
+        let place = self.place_of(node.span(), key);
+        let Some(table) = node.get_ref().as_table() else {
+            self.wrong_type(node, &place, "a table", &format!("Write a table, [{}].", place.key));
+            return None;
+        };
+        Some(self.below(table, place, key))
+    }
+
+    /// The tables of an array of tables, in the order written.
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<Section<'a, 'i>> {
+        let Some(node) = self.node(key) else { return Vec::new() };
+        let place = self.place_of(node.span(), key);
+        let Some(array) = node.get_ref().as_array() else {
+            let fix = format!("Write [[{}]], with two brackets: there may be several.", place.key);
+            self.wrong_type(node, &place, "an array of tables", &fix);
+            return Vec::new();
+        };
+        let mut sections = Vec::with_capacity(array.len());
+        for (index, node) in array.iter().enumerate() {
+            let place = Place::new(self.file, node.span().start, format!("{}[{index}]", place.key));
+            match node.get_ref().as_table() {
+                Some(table) => sections.push(self.below(table, place, key)),
+                None => self.wrong_type(node, &place, "a table", &format!("Write [[{key}]] and its keys below.")),
+            }
+        }
+        sections
+    }
+
+    /// Tables under names the author chose, with the name and its place.
+    pub(super) fn named_tables(&mut self) -> Vec<(At<String>, Section<'a, 'i>)> {
+        let table = self.table;
+        let mut found = Vec::new();
+        for (name, node) in table {
+            let place = self.place_of(name.span(), name.get_ref());
+            match node.get_ref().as_table() {
+                Some(table) => {
+                    let section = self.below(table, place.clone(), "*");
+                    found.push((At { value: name.get_ref().to_string(), place }, section));
+                }
+                None => self.wrong_type(node, &place, "a table", &format!("Write a table, [{}].", place.key)),
+            }
+        }
+        found
+    }
+
+    /// Strings under names the author chose: name and value, each with its place.
+    pub(super) fn named_texts(&mut self) -> Vec<(At<String>, At<String>)> {
+        let table = self.table;
+        let mut found = Vec::new();
+        for (name, node) in table {
+            let place = self.place_of(name.span(), name.get_ref());
+            let value = self.read_text(node, self.place_of(node.span(), name.get_ref()));
+            if let Some(value) = value {
+                found.push((At { value: name.get_ref().to_string(), place }, value));
+            }
+        }
+        found
+    }
+
+    fn below(&self, table: &'a DeTable<'i>, place: Place, key: &str) -> Section<'a, 'i> {
+        let class = if self.class.is_empty() { key.to_owned() } else { format!("{}.{key}", self.class) };
+        Section {
+            table,
+            place,
+            file: self.file,
+            class,
+            known: Vec::new(),
+            missing: Vec::new(),
+            report: self.report,
+            torn: self.torn,
+        }
+    }
+
+    /// Whether an array stands under the key.
+    pub(super) fn is_array(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|node| node.get_ref().is_array())
+    }
+
+    /// Where the first of these keys is written: for a rule that concerns two keys together.
+    pub(super) fn place_of_key(&self, key: &str) -> Option<Place> {
+        let (name, _) = self.table.get_key_value(key)?;
+        Some(self.place_of(name.span(), key))
+    }
+
+    /// Reports every key nobody asked for, every key asked for that does nothing yet, and every key that is missing.
+    pub(super) fn finish(mut self) {
+        for name in self.table.keys() {
+            let key: &str = name.get_ref();
+            let place = self.place_of(name.span(), key);
+            if self.known.contains(&key) {
+                if let Some(why) = without_effect(&self.class, key) {
+                    let message = format!("{} has no effect in this version: {why}", unindexed(&place.key));
+                    self.report.warning(&place, message, "Remove it, or leave it for a version that uses it.");
+                }
+                continue;
+            }
+            let near = nearest(key, self.known.iter().copied().filter(|known| !self.table.contains_key(*known)));
+            // A misspelt key is one mistake, not two.
+            self.missing.retain(|(missing, _)| Some(*missing) != near);
+            // Above a torn line the rest of a table may have come loose and look like keys of the file.
+            if !(self.torn && self.class.is_empty()) {
+                self.unknown_key(key, &place, near);
+            }
+        }
+        let owner = unindexed(&self.place.key);
+        for (key, fix) in &self.missing {
+            self.report.error(&self.place.child(key), format!("{owner} has no {key}"), *fix);
+        }
+    }
+
+    fn unknown_key(&self, key: &str, place: &Place, near: Option<&str>) {
+        let owner = if self.class.is_empty() { "the file" } else { self.class.as_str() };
+        let kind = if self.table.get(key).is_some_and(|node| is_table(node.get_ref())) { "table" } else { "key" };
+        let fix = match near {
+            Some(near) => format!("Did you mean {near}?"),
+            None if self.known.len() <= KEYS_LISTED_MAX => format!("Remove it; {owner} knows {}.", sorted(&self.known)),
+            None => format!("Remove it; {owner} has no such {kind}."),
+        };
+        self.report.error(place, format!("unknown {kind} {key:?} in {owner}"), fix);
+    }
+}
+
+/// Known keys named in the fix for an unknown one.
+const KEYS_LISTED_MAX: usize = 24;
+
+fn is_table(value: &DeValue<'_>) -> bool {
+    value.is_table() || value.as_array().is_some_and(|array| array.iter().any(|node| node.get_ref().is_table()))
+}
+
+fn sorted(words: &[&str]) -> String {
+    let mut words = words.to_vec();
+    words.sort_unstable();
+    words.join(", ")
+}
+
+/// The path without its array indexes: what a sentence calls the key.
+pub(super) fn unindexed(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    let mut inside = false;
+    for c in path.chars() {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            _ if !inside => plain.push(c),
+            _ => {}
+        }
+    }
+    plain
+}
+
+fn with_article(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {kind}")
+}
+
+fn whole_number(written: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(written.as_str(), written.radix()).ok()
+}
+
+/// Words compared for one suggestion: a cluster has tens of thousands of devices and may misspell as many names.
+const WORDS_COMPARED_MAX: usize = 2_000;
+
+/// The word a writer most probably meant, if any is near enough.
+pub(super) fn nearest<'w>(written: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    const NEAR: f64 = 0.8;
+    let lower = written.to_lowercase();
+    let scored = words.take(WORDS_COMPARED_MAX).map(|word| (strsim::jaro_winkler(&lower, &word.to_lowercase()), word));
+    scored.filter(|(score, _)| *score >= NEAR).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)
+}

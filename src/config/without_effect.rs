@@ -1,0 +1,78 @@
+//! Keys that are accepted and checked but do nothing in this version. One table: whoever makes a key work deletes its row.
+
+/// Path of a key without array indexes (`*` stands for every key of the table), and what does not happen.
+const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("admin.tls", "the admin page speaks plain HTTP on a loopback address"),
+    ("admin.token_file", "the admin page changes nothing, so it asks for no token"),
+    ("csv.*", "no CSV file is read; devices, users and patterns come from TOML alone"),
+    ("device.location", "locations are not evaluated"),
+    ("device_pool.location", "locations are not evaluated"),
+    ("emergency.priority_kbps", "emergency calls are admitted above the limit anyway"),
+    ("feature.remote_cluster_update_interval_min", "no remote cluster update runs"),
+    ("feature.remote_cluster_update_servers", "no remote cluster update runs"),
+    ("feature.stale_device_interval_min", "no login service runs, so no session turns stale"),
+    ("media.*", "media flows past this node"),
+    ("partition.schedule", "the partition is reachable at every hour"),
+    ("peer.device_header", "the device mark is read from and written to Call-Info"),
+    ("peer.methods", "every method is forwarded"),
+    ("peer.priority", "addresses are tried in the order written"),
+    ("peer.rate_per_s", "no rate limit is kept"),
+    ("peer.send_geolocation", "location bodies pass as they come"),
+    ("peer.tls_name", "TLS is not served"),
+    ("peer.weight", "addresses are tried in the order written"),
+    ("remote_cluster.device_header", "the device mark is read from and written to Call-Info"),
+    ("remote_cluster.fqdn", "remote clusters are known by their addresses"),
+    ("remote_cluster.media", "media flows past this node"),
+    ("remote_cluster.methods", "every method is forwarded"),
+    ("remote_cluster.priority", "addresses are tried in the order written"),
+    ("remote_cluster.rate_per_s", "no rate limit is kept"),
+    ("remote_cluster.send_geolocation", "location bodies pass as they come"),
+    ("remote_cluster.tls_name", "TLS is not served"),
+    ("remote_cluster.weight", "addresses are tried in the order written"),
+    ("rsvp.dscp_audio", "media flows past this node and is not marked"),
+    ("rsvp.dscp_failed", "media flows past this node and is not marked"),
+    ("rsvp.dscp_video", "media flows past this node and is not marked"),
+    ("rsvp.mid_call", "a call whose reservation is lost goes on as best effort"),
+    ("rsvp.mid_call_retries", "a call whose reservation is lost goes on as best effort"),
+    ("schedule", "schedules are not evaluated; every partition is reachable at every hour"),
+    ("sip.phones", "phones are not served directly, only through call control"),
+    ("sip.tls", "TLS is not served"),
+    ("store.*", "calls and sessions are kept in memory alone"),
+    ("user.pin_hash", "no login service runs, so no PIN is asked"),
+    ("user.profiles", "no login service runs, so no device profile is chosen"),
+];
+
+/// What does not happen although this key is written; `None` for a key that works.
+pub(super) fn without_effect(class: &str, key: &str) -> Option<&'static str> {
+    let found = WITHOUT_EFFECT.iter().find(|(path, _)| match path.rsplit_once('.') {
+        Some((table, "*")) => table == class,
+        Some((table, last)) => table == class && last == key,
+        None => class.is_empty() && *path == key,
+    });
+    found.map(|(_, why)| *why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_a_whole_table_and_a_top_level_table_can_be_without_effect() {
+        for (class, key, silent) in [
+            ("media", "ports", false),
+            ("sip", "phones", false),
+            ("sip", "listen", true),
+            ("", "schedule", false),
+            ("", "media", true),
+            ("peer", "weight", false),
+            ("peer", "name", true),
+        ] {
+            assert_eq!(without_effect(class, key).is_none(), silent, "{class}.{key}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_sorted_so_that_a_row_is_easily_found() {
+        assert!(WITHOUT_EFFECT.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+}

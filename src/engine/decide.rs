@@ -1,0 +1,524 @@
+//! One decision for one call: who calls, what may be reached, in which order, under whose region and on whose link.
+//! `explain` and the live path ask this very function.
+
+use emcc_policies::admission::RsvpPolicy;
+use emcc_policies::digits::Digits;
+use emcc_policies::emergency::{Alarm, Called};
+use emcc_policies::moment::Civil;
+use emcc_policies::pstn_access::{self, Arrival, NamedPhone};
+use emcc_policies::region;
+use emcc_policies::route::{self, Caller, DevicePoolId, LocalRouteGroups, NoRoute, PeerId, PeerKind};
+use emcc_policies::search_space::{CssId, PatternId, SearchSpace, Target as RowTarget, of_emcc_phone, of_phone};
+use emcc_policies::trail::{CssPart, Step, Trail};
+use smallvec::SmallVec;
+
+use super::effects::Party;
+use super::reject::Refusal;
+use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
+use crate::neighbour::Address;
+
+/// Where an INVITE came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A call control of this cluster.
+    CallControl,
+    /// A gateway of this cluster: its caller is none of ours.
+    Gateway,
+    /// The trunk of a remote cluster.
+    Trunk(RemoteClusterId),
+}
+
+/// What was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// A number.
+    Digits(Digits),
+    /// A service URN, as it came.
+    Service(&'a [u8]),
+    /// Neither: somebody's name or address.
+    Other,
+}
+
+/// What is known of a call before anything is decided.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Where it came from.
+    pub source: Source,
+    /// The phone it is marked with, where the mark is believed (P-13).
+    pub device: Option<&'a [u8]>,
+    /// P-Asserted-Identity's number, then From's.
+    pub numbers: [Option<Digits>; 2],
+    /// What was called.
+    pub target: Target<'a>,
+    /// The neighbour that a Route, or a target that is no number, names.
+    pub named: Option<Address>,
+    /// A Route beyond this node decides where it goes.
+    pub is_routed: bool,
+    /// Marked as an emergency by the home cluster (P-23).
+    pub is_marked_emergency: bool,
+    /// Whose turn it is in circular groups.
+    pub turn: usize,
+    /// When.
+    pub at: Civil,
+}
+
+/// Roles of one call at one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The caller has an EMCC session here as home cluster.
+    Home,
+    /// It came over the trunk.
+    Visiting,
+    /// Any other caller of this cluster.
+    Local,
+}
+
+impl Role {
+    /// The word of the log and of `explain`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Home => "home",
+            Self::Visiting => "visiting",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// Where a hop leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextHop {
+    /// The trunk of a remote cluster.
+    Remote(RemoteClusterId),
+    /// A peer of this cluster.
+    Peer(PeerId),
+    /// A neighbour the request itself named.
+    Named,
+}
+
+/// One address to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// Whose it is.
+    pub to: NextHop,
+    /// Where.
+    pub address: Address,
+    /// The called number as it leaves; none: the Request-URI leaves as it came.
+    pub called: Option<Digits>,
+    /// The calling number, where a transform made one.
+    pub calling: Option<Digits>,
+    /// Whether it is a gateway (P-8).
+    pub is_gateway: bool,
+}
+
+impl Next {
+    /// A neighbour the request itself named: nothing is rewritten for it.
+    #[must_use]
+    pub fn as_named(address: Address) -> Self {
+        Self { to: NextHop::Named, address, called: None, calling: None, is_gateway: false }
+    }
+}
+
+/// Everything decided of one call.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// This node's role.
+    pub role: Role,
+    /// The EMCC session it belongs to.
+    pub session: Option<SessionId>,
+    /// The device it comes from, when this cluster has it.
+    pub device: Option<DeviceId>,
+    /// The user it comes from.
+    pub user: Option<UserId>,
+    /// Roaming pool at home, original pool when visiting, own pool of a local device.
+    pub device_pool: Option<DevicePoolId>,
+    /// What analysis began with, in order.
+    pub css: SmallVec<[CssId; 3]>,
+    /// The last pattern that won.
+    pub matched: Option<PatternId>,
+    /// Translations on the way.
+    pub translations: SmallVec<[PatternId; 4]>,
+    /// Whether it is an emergency call.
+    pub emergency: bool,
+    /// Every address in the order it is tried; empty on a refusal.
+    pub next_hops: SmallVec<[Next; 4]>,
+    /// Why it is refused.
+    pub refusal: Option<Refusal>,
+    /// Whose link carries its media, and whose region rules it (M-1).
+    pub link: Option<RemoteClusterId>,
+    /// What the link demands (9.2).
+    pub policy: RsvpPolicy,
+    /// Which of the two parties is the EMCC phone.
+    pub phone_party: Party,
+    /// What somebody has to be told.
+    pub alarms: SmallVec<[Alarm; 3]>,
+    /// What was decided on the way.
+    pub trail: Trail,
+    /// What the region did to the first offer.
+    pub region_trail: region::Trail,
+}
+
+/// Decides one call.
+#[must_use]
+pub fn decide(plan: &Plan, question: &Question<'_>) -> Decision {
+    let mut decision = Decision::of(Role::Local);
+    match question.source {
+        Source::Trunk(remote) => decision.from_trunk(plan, question, remote),
+        Source::Gateway => decision.from_gateway(plan, question),
+        Source::CallControl => decision.from_call_control(plan, question),
+    }
+    if decision.link.is_none() {
+        decision.callee_session(plan, question);
+    }
+    decision
+}
+
+impl Decision {
+    fn of(role: Role) -> Self {
+        Self {
+            role,
+            session: None,
+            device: None,
+            user: None,
+            device_pool: None,
+            css: SmallVec::new(),
+            matched: None,
+            translations: SmallVec::new(),
+            emergency: false,
+            next_hops: SmallVec::new(),
+            refusal: None,
+            link: None,
+            policy: RsvpPolicy::None,
+            phone_party: Party::Caller,
+            alarms: SmallVec::new(),
+            trail: Trail::new(),
+            region_trail: region::Trail::new(),
+        }
+    }
+
+    /// Whether the EMCC phone stands at this cluster: seen from the visited one it does.
+    #[must_use]
+    pub fn is_phone_here(&self) -> bool {
+        self.role == Role::Visiting
+    }
+
+    /// The phone's name as the trunk is told it (P-13).
+    #[must_use]
+    pub fn device_name<'p>(&self, plan: &'p Plan) -> Option<&'p str> {
+        Some(&plan.sessions.get(self.session?.0 as usize)?.device)
+    }
+
+    /// The trail in words, one step after the other.
+    #[must_use]
+    pub fn because(&self, plan: &Plan) -> String {
+        self.reasons(plan).join("; ")
+    }
+
+    /// The trail in words.
+    #[must_use]
+    pub fn reasons(&self, plan: &Plan) -> Vec<String> {
+        let mut reasons: Vec<String> = self.trail.iter().map(|step| step.told(plan)).collect();
+        reasons.extend(self.region_trail.iter().map(ToString::to_string));
+        reasons
+    }
+
+    /// The visiting side: P-9 to P-15.
+    fn from_trunk(&mut self, plan: &Plan, question: &Question<'_>, remote: RemoteClusterId) {
+        self.role = Role::Visiting;
+        self.link = Some(remote);
+        self.policy = plan.policy(remote, true);
+        let emergency = recognised(plan, question);
+        let named = question.device.map(|name| std::str::from_utf8(name).unwrap_or_default());
+        let phone = match named {
+            None => NamedPhone::Missing,
+            Some(name) => match plan.device_named(name) {
+                None => NamedPhone::Unknown,
+                Some(id) => {
+                    self.device = Some(id);
+                    self.known_phone(plan, name, id)
+                }
+            },
+        };
+        let arrival = Arrival {
+            on_selected_trunk: true,
+            profile_active: plan.profile.pstn_access,
+            remote_active: plan.remote_cluster(remote).is_some_and(|remote| remote.services.pstn_access),
+            phone,
+            sender: remote,
+            emergency: emergency.is_some(),
+        };
+        let choice = match pstn_access::accept(&arrival, &plan.trunk, &mut self.trail) {
+            Ok(choice) => choice,
+            Err(refusal) => {
+                self.refusal = Some(refusal.into());
+                return;
+            }
+        };
+        self.alarms.extend(choice.alarm);
+        self.device_pool = choice.device_pool;
+        self.css.extend(choice.css);
+        let none = LocalRouteGroups::default();
+        let groups = choice.device_pool.and_then(|pool| plan.local_route_groups(pool)).unwrap_or(&none);
+        let caller = Caller::Visiting { pool: choice.device_pool, groups };
+        self.route(plan, question, caller, emergency);
+    }
+
+    /// The phone of a mark, as this cluster has it.
+    fn known_phone(&mut self, plan: &Plan, name: &str, id: DeviceId) -> NamedPhone {
+        let session = plan.session_on(name).filter(|id| plan.session(*id).is_some());
+        let home = session.and_then(|id| match plan.session(id)?.side {
+            Side::Visiting { home } => Some(home),
+            Side::Home { .. } => None,
+        });
+        if home.is_some() {
+            self.session = session;
+        }
+        let device = plan.device(id);
+        NamedPhone::Known {
+            device_pool: device.map(|device| device.device_pool),
+            css: device.and_then(|device| device.css),
+            logged_in: home,
+        }
+    }
+
+    /// A caller from the PSTN: directory numbers and emergency numbers, nothing else.
+    fn from_gateway(&mut self, plan: &Plan, question: &Question<'_>) {
+        let emergency = recognised(plan, question);
+        let none = LocalRouteGroups::default();
+        let caller = Caller::Local { pool: None, groups: &none };
+        if emergency.is_none() {
+            // The closest match over every search space; only if that is no directory number, those everybody reaches.
+            self.css = plan.dial_plan.search_spaces().collect();
+            let is_number = |decision: &Self| {
+                decision
+                    .matched
+                    .and_then(|id| plan.dial_plan.row(id))
+                    .is_some_and(|row| matches!(row.target, RowTarget::DirectoryNumber { .. }))
+            };
+            self.route(plan, question, caller, None);
+            if !is_number(self) {
+                *self = Self::of(Role::Local);
+                self.route(plan, question, caller, None);
+                if !is_number(self) {
+                    self.next_hops.clear();
+                    self.refusal = Some(self.refusal.unwrap_or(Refusal::NoPattern));
+                }
+            }
+            return;
+        }
+        self.route(plan, question, caller, emergency);
+    }
+
+    /// A caller of this cluster: a phone of an EMCC session, or any other.
+    fn from_call_control(&mut self, plan: &Plan, question: &Question<'_>) {
+        self.find_caller(plan, question);
+        let emergency = recognised(plan, question);
+        if emergency.is_none() && (question.is_routed || question.target == Target::Other) {
+            return self.to_named(question);
+        }
+        let none = LocalRouteGroups::default();
+        let groups = self.device_pool.and_then(|pool| plan.local_route_groups(pool)).unwrap_or(&none);
+        let caller = match self.role {
+            Role::Home => Caller::RoamingAtHome,
+            _ => Caller::Local { pool: self.device_pool, groups },
+        };
+        self.route(plan, question, caller, emergency);
+        if let Some(link) = self.link {
+            let to_trunk = matches!(self.next_hops.first().map(|hop| hop.to), Some(NextHop::Remote(_)));
+            self.policy = plan.policy(link, to_trunk);
+            if to_trunk && !self.emergency && !plan.pstn_access_active(link) {
+                self.next_hops.clear();
+                self.refusal = Some(Refusal::ServiceInactive);
+            }
+        }
+    }
+
+    /// Who calls: by the device mark, then by P-Asserted-Identity, then by From. By number a device of this cluster
+    /// goes before an EMCC session.
+    fn find_caller(&mut self, plan: &Plan, question: &Question<'_>) {
+        if let Some(name) = question.device.and_then(|name| std::str::from_utf8(name).ok()) {
+            if let Some(session) = plan.session_on(name).filter(|id| plan.is_home(*id)) {
+                return self.roaming(plan, session);
+            }
+            if let Some(device) = plan.device_named(name) {
+                return self.ordinary(plan, device, None);
+            }
+        }
+        for number in question.numbers.iter().flatten() {
+            if let Some(device) = plan.device_with_number(number.as_str()) {
+                return self.ordinary(plan, device, Some(number));
+            }
+            let Some(user) = plan.user_with_number(number.as_str()) else { continue };
+            if let Some(session) = plan.session_of(user).filter(|id| plan.is_home(*id)) {
+                return self.roaming(plan, session);
+            }
+            self.user = Some(user);
+            let line = plan.user(user).and_then(|user| user.line_css);
+            self.search_with(&[(CssPart::Line, line)], of_phone(line, None));
+            return;
+        }
+    }
+
+    /// A phone of an EMCC session: adjunct CSS, line CSS, EMCC CSS (P-2).
+    fn roaming(&mut self, plan: &Plan, id: SessionId) {
+        self.role = Role::Home;
+        self.session = Some(id);
+        let Some(session) = plan.session(id) else { return };
+        let Side::Home { user: owner, visiting, ref roaming, .. } = session.side else { return };
+        let device_pool = roaming.device_pool;
+        self.link = Some(visiting);
+        self.device_pool = device_pool;
+        self.user = Some(owner);
+        let user = plan.user(owner);
+        let adjunct = device_pool.and_then(|pool| plan.device_pool(pool)).and_then(|pool| pool.adjunct_css);
+        let (line, emcc) = (user.and_then(|user| user.line_css), user.and_then(|user| user.emcc_css));
+        let parts = [(CssPart::Adjunct, adjunct), (CssPart::Line, line), (CssPart::Emcc, emcc)];
+        self.search_with(&parts, of_emcc_phone(adjunct, line, emcc));
+    }
+
+    /// A phone of this cluster: line CSS, then device CSS (D-5).
+    fn ordinary(&mut self, plan: &Plan, id: DeviceId, number: Option<&Digits>) {
+        self.device = Some(id);
+        let Some(device) = plan.device(id) else { return };
+        self.device_pool = Some(device.device_pool);
+        let number = number.map(Digits::as_str).or_else(|| device.directory_numbers.first().map(AsRef::as_ref));
+        self.user = number.and_then(|number| plan.user_with_number(number));
+        let line = self.user.and_then(|user| plan.user(user)).and_then(|user| user.line_css);
+        self.search_with(&[(CssPart::Line, line), (CssPart::Device, device.css)], of_phone(line, device.css));
+    }
+
+    fn search_with(&mut self, parts: &[(CssPart, Option<CssId>)], space: SearchSpace) {
+        let steps = parts.iter().filter_map(|(part, css)| Some(Step::SearchSpace { part: *part, css: (*css)? }));
+        self.trail.extend(steps);
+        self.css = space;
+    }
+
+    /// A target that is no number, or a Route beyond this node: to the neighbour it names.
+    fn to_named(&mut self, question: &Question<'_>) {
+        match question.named {
+            Some(address) => self.next_hops.push(Next::as_named(address)),
+            None => self.refusal = Some(Refusal::NotANeighbour),
+        }
+    }
+
+    /// Digit analysis and route, and for an emergency what follows them.
+    fn route(
+        &mut self,
+        plan: &Plan,
+        question: &Question<'_>,
+        caller: Caller<'_>,
+        emergency: Option<emcc_policies::emergency::Emergency>,
+    ) {
+        let dialed = match question.target {
+            Target::Digits(digits) => Some(digits),
+            Target::Service(_) | Target::Other => None,
+        };
+        let turns = |_| question.turn;
+        let call =
+            route::Call { css: &self.css, dialed, calling: None, caller, emergency, at: question.at, turns: &turns };
+        let routed = route::decide(&plan.dial_plan, &plan.routes, &call, &mut self.trail);
+        self.matched = routed.won;
+        self.translations = routed.translations;
+        self.emergency = routed.emergency;
+        self.alarms.extend(routed.alarms);
+        for hop in &routed.hops {
+            self.expand(plan, hop);
+        }
+        if self.next_hops.is_empty() {
+            let why = match question.target {
+                Target::Other => Refusal::NotANeighbour,
+                _ => routed.refused.map_or(Refusal::NoMember, Refusal::from),
+            };
+            self.refusal = Some(why);
+        }
+    }
+
+    /// Every address of a hop, each once at its first place.
+    fn expand(&mut self, plan: &Plan, hop: &route::Hop) {
+        let (to, addresses, is_gateway) = match hop.to {
+            route::NextHop::TrunkToVisiting => {
+                let Some(link) = self.link else { return };
+                let Some(remote) = plan.remote_cluster(link) else { return };
+                (NextHop::Remote(link), &remote.addresses, false)
+            }
+            route::NextHop::Peer(id) => {
+                let Some(peer) = plan.peer(id) else { return };
+                (NextHop::Peer(id), &peer.addresses, peer.kind == PeerKind::Gateway)
+            }
+        };
+        for address in addresses {
+            if self.next_hops.iter().all(|earlier| earlier.address != *address) {
+                let (called, calling) = (hop.called, hop.calling);
+                self.next_hops.push(Next { to, address: *address, called, calling, is_gateway });
+            }
+        }
+    }
+
+    /// A call to an EMCC phone: the caller is not of the session, the called user is.
+    fn callee_session(&mut self, plan: &Plan, question: &Question<'_>) {
+        let Target::Digits(called) = question.target else { return };
+        let is_number = self
+            .matched
+            .and_then(|id| plan.dial_plan.row(id))
+            .is_some_and(|row| matches!(row.target, RowTarget::DirectoryNumber { .. }));
+        let called = self.next_hops.first().and_then(|hop| hop.called).unwrap_or(called);
+        if !is_number || plan.device_with_number(called.as_str()).is_some() {
+            return;
+        }
+        let session = plan.user_with_number(called.as_str()).and_then(|user| plan.session_of(user));
+        let Some(session) = session.filter(|id| plan.is_home(*id)) else { return };
+        if let Some(Side::Home { visiting, .. }) = plan.session(session).map(|session| &session.side) {
+            self.link = Some(*visiting);
+            self.policy = plan.policy(*visiting, false);
+            self.phone_party = Party::Callee;
+        }
+    }
+}
+
+/// Whether it is an emergency: asked before anything else (P-23).
+fn recognised(plan: &Plan, question: &Question<'_>) -> Option<emcc_policies::emergency::Emergency> {
+    let called = match &question.target {
+        Target::Digits(digits) => Called::Number(digits),
+        Target::Service(uri) => Called::Uri(uri),
+        Target::Other => Called::Uri(b""),
+    };
+    plan.emergency.recognise(&plan.dial_plan, called, question.is_marked_emergency)
+}
+
+impl From<NoRoute> for Refusal {
+    fn from(why: NoRoute) -> Self {
+        match why {
+            NoRoute::NoMatch => Self::NoPattern,
+            NoRoute::Incomplete => Self::OnlyBeginnings,
+            NoRoute::Blocked => Self::Blocked,
+            NoRoute::StillTranslating => Self::StillTranslating,
+            NoRoute::NotCoLocated => Self::NoGateway,
+            NoRoute::Exhausted => Self::NoMember,
+            NoRoute::Intercom => Self::Intercom,
+        }
+    }
+}
+
+impl From<pstn_access::Refusal> for Refusal {
+    fn from(why: pstn_access::Refusal) -> Self {
+        use pstn_access::Refusal as R;
+        match why {
+            R::OtherTrunk => Self::RouteForbidden,
+            R::ServiceInactive => Self::ServiceInactive,
+            R::MissingDevice => Self::MissingPhone,
+            R::UnknownPhone => Self::UnknownPhone,
+            R::NobodyLoggedIn => Self::NobodyLoggedIn,
+            R::OtherCluster => Self::OtherCluster,
+        }
+    }
+}
+
+/// An alarm as the log names it.
+#[must_use]
+pub fn alarm_text(alarm: &Alarm) -> &'static str {
+    match alarm {
+        Alarm::WentOn { .. } => "emergency call went on past analysis",
+        Alarm::UnknownPhone => "emergency call of an unknown phone",
+        Alarm::MissingDevice => "emergency call that names no phone",
+    }
+}

@@ -1,0 +1,54 @@
+//! What the engine tells the log: alarms, and one line for each call.
+
+use bytes::Bytes;
+
+use super::Turn;
+use super::decide::{Decision, alarm_text};
+use super::effects::{CallKey, CallRecord, Note};
+use crate::config::plan::Plan;
+
+impl Turn<'_> {
+    /// Somebody should look at this call.
+    pub(crate) fn alarm(&mut self, what: &'static str, call_id: &[u8]) {
+        self.engine.counters.alarm(what);
+        self.effects.notes.push(Note::Alarm {
+            what,
+            call_id: Some(Bytes::copy_from_slice(call_id)),
+            detail: String::new(),
+        });
+    }
+
+    /// As [`Self::alarm`], of a call that stands in the table.
+    pub(crate) fn alarm_of(&mut self, what: &'static str, call: CallKey) {
+        let call_id = self.engine.calls.with(&call, |call| call.call_id.clone());
+        self.engine.counters.alarm(what);
+        self.effects.notes.push(Note::Alarm { what, call_id, detail: String::new() });
+    }
+
+    /// Every alarm a decision raised, each with the trail that led to it.
+    pub(crate) fn decision_alarms(&mut self, plan: &Plan, decision: &Decision, call_id: &[u8]) {
+        for alarm in &decision.alarms {
+            self.engine.counters.alarm(alarm_text(alarm));
+            self.effects.notes.push(Note::Alarm {
+                what: alarm_text(alarm),
+                call_id: Some(Bytes::copy_from_slice(call_id)),
+                detail: decision.because(plan),
+            });
+        }
+    }
+
+    /// The line of a call that was refused before it had a row.
+    pub(crate) fn note_refused(&mut self, plan: &Plan, decision: &Decision, call_id: &[u8], status: u16) {
+        self.engine.counters.call_ended(status, false);
+        self.effects.notes.push(Note::CallEnded(Box::new(CallRecord {
+            call_id: Bytes::copy_from_slice(call_id),
+            role: decision.role.word(),
+            status,
+            ended_by: "refused",
+            emergency: decision.emergency,
+            lasted_ms: 0,
+            answered_after_ms: None,
+            because: decision.because(plan),
+        })));
+    }
+}

@@ -1,0 +1,45 @@
+//! Requests to the node itself: OPTIONS is answered, a keepalive is noted, everything else is not served here.
+
+use super::Turn;
+use super::reject::{Refusal, Reject};
+use super::request::{ALLOW, Request};
+use crate::sip::Method;
+use crate::sip::reply::Reply;
+use smallvec::{SmallVec, smallvec};
+
+impl Turn<'_> {
+    /// A request whose target is one of our own addresses.
+    pub(crate) fn own(&mut self, request: Request<'_>) {
+        if request.method != Method::Options {
+            let why = Reject::Refusal(Refusal::MethodNotAllowed);
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
+        }
+        let mark = self.keepalive_mark(request.message);
+        if mark.is_some() {
+            self.keepalive_came(request.from, request.message);
+        }
+        let tag = self.local_tag(request.message);
+        let epoch_s = self.engine.epoch_s;
+        let back = self.response_flow(request.flow, request.essentials);
+        let text = &mut self.desk.text;
+        text.clear();
+        let mut headers: SmallVec<[(&str, &[u8]); 3]> =
+            smallvec![("Allow", ALLOW), ("Accept", b"application/sdp".as_slice())];
+        if mark.is_some() {
+            super::keep::write_mark(text, &self.running.plan.cluster.id, epoch_s);
+            headers.push(("Call-Info", text));
+        }
+        let reply = Reply {
+            to_tag: std::str::from_utf8(&tag).ok(),
+            source: Some(request.flow.remote),
+            headers: &headers,
+            ..Reply::new(200)
+        };
+        let written = reply.write(request.message, &mut self.effects.arena);
+        // No transaction: the answer to a repeated OPTIONS is made again, and costs no row.
+        if let Some(range) = written {
+            self.engine.counters.response_out(200);
+            self.effects.send(back, range, None);
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Datagrams in batches: recvmmsg, sendmmsg and the error queue. All unsafe code of the project is in this file.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+use libc::{c_int, c_void, iovec, mmsghdr, msghdr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t};
+use socket2::SockAddr;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Datagrams taken or given in one system call.
+pub(super) const BATCH: usize = 32;
+/// The longest datagram there is.
+pub(super) const DATAGRAM_BYTES_MAX: usize = 65_535;
+/// Room for the ancillary data of one entry of the error queue.
+const CONTROL_BYTES: usize = 512;
+
+/// Registers a socket with the reactor of the current runtime: readable, writable and errors.
+///
+/// # Errors
+/// What the reactor says.
+pub(super) fn register(socket: UdpSocket) -> io::Result<AsyncFd<UdpSocket>> {
+    let interest = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
+    // SAFETY: a UdpSocket owns its descriptor, gives the same one each time, and closes it only when dropped; nobody
+    // takes it out of the AsyncFd.
+    unsafe { AsyncFd::register_with_interest(socket, interest) }.map_err(io::Error::from)
+}
+
+/// One datagram as it came.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Datagram<'a> {
+    /// Who sent it; an IPv4 sender is IPv4 on a socket of both families too.
+    pub(super) from: SocketAddr,
+    /// What it holds.
+    pub(super) bytes: &'a [u8],
+    /// It was longer than the buffer, and its rest is lost.
+    pub(super) is_truncated: bool,
+}
+
+/// Buffers of one worker, reused for every batch.
+pub(super) struct Inbox {
+    buffers: Vec<Box<[u8]>>,
+    names: [sockaddr_storage; BATCH],
+    /// Length and truncation of each datagram of the last batch.
+    filled: [(usize, bool); BATCH],
+}
+
+impl Inbox {
+    /// Buffers of `bytes` each. Pages nobody writes to cost no memory.
+    pub(super) fn new(bytes: usize) -> Self {
+        let buffers = (0..BATCH).map(|_| vec![0; bytes].into_boxed_slice()).collect();
+        // SAFETY: sockaddr_storage is plain integers, for which all zeros is a value.
+        let names = unsafe { mem::zeroed() };
+        Self { buffers, names, filled: [(0, false); BATCH] }
+    }
+
+    /// Takes up to [`BATCH`] datagrams that wait; says how many.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none waits; an error an earlier send left on the socket.
+    pub(super) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        // SAFETY: iovec and mmsghdr are plain pointers and integers, for which all zeros is a value.
+        let (mut parts, mut headers): ([iovec; BATCH], [mmsghdr; BATCH]) = unsafe { mem::zeroed() };
+        let slots = self.buffers.iter_mut().zip(&mut self.names).zip(&mut parts).zip(&mut headers);
+        for (((buffer, name), part), header) in slots {
+            *part = iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+            header.msg_hdr.msg_name = ptr::from_mut(name).cast();
+            header.msg_hdr.msg_namelen = size_as_socklen::<sockaddr_storage>();
+            header.msg_hdr.msg_iov = part;
+            header.msg_hdr.msg_iovlen = 1;
+        }
+        // SAFETY: every header points to one part, one name and one buffer of `self`, all alive and borrowed mutably
+        // until the call returns, with their true lengths; the count is that of the array; no timeout is given.
+        let taken = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                headers.as_mut_ptr(),
+                BATCH as _,
+                libc::MSG_DONTWAIT as _,
+                ptr::null_mut(),
+            )
+        };
+        let taken = usize::try_from(taken).map_err(|_| io::Error::last_os_error())?;
+        for (filled, header) in self.filled.iter_mut().zip(&headers).take(taken) {
+            *filled = (header.msg_len as usize, header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0);
+        }
+        Ok(taken)
+    }
+
+    /// One datagram of the last batch; `None` beyond its end, or when its sender has no address.
+    pub(super) fn datagram(&self, place: usize) -> Option<Datagram<'_>> {
+        let (length, is_truncated) = *self.filled.get(place)?;
+        let bytes = self.buffers.get(place)?.get(..length)?;
+        Some(Datagram { from: address(self.names.get(place)?)?, bytes, is_truncated })
+    }
+}
+
+/// Sends up to [`BATCH`] datagrams, in order; says how many left. `is_v6` is the family of the socket.
+///
+/// # Errors
+/// Why the first one could not leave; an error of a later one shows when it is the first.
+pub(super) fn send(socket: BorrowedFd<'_>, is_v6: bool, batch: &[(SocketAddr, &[u8])]) -> io::Result<usize> {
+    let batch = batch.get(..BATCH).unwrap_or(batch);
+    let mut names: [Option<SockAddr>; BATCH] = [const { None }; BATCH];
+    // SAFETY: iovec and mmsghdr are plain pointers and integers, for which all zeros is a value.
+    let (mut parts, mut headers): ([iovec; BATCH], [mmsghdr; BATCH]) = unsafe { mem::zeroed() };
+    for ((((to, bytes), name), part), header) in batch.iter().zip(&mut names).zip(&mut parts).zip(&mut headers) {
+        let name = name.insert(SockAddr::from(if is_v6 { as_v6(*to) } else { *to }));
+        // The kernel only reads what is sent; the field is mutable because receiving shares the type.
+        *part = iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        header.msg_hdr.msg_name = name.as_ptr().cast_mut().cast();
+        header.msg_hdr.msg_namelen = name.len();
+        header.msg_hdr.msg_iov = part;
+        header.msg_hdr.msg_iovlen = 1;
+    }
+    // SAFETY: the first `batch.len()` headers, at most BATCH, point to names, parts and bytes that are alive until the
+    // call returns, with their true lengths, and are only read.
+    let sent =
+        unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), batch.len() as _, libc::MSG_DONTWAIT as _) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// A datagram of ours that the network gave back.
+#[derive(Debug)]
+pub(super) struct Bounce<'a> {
+    /// Where it was going.
+    pub(super) to: SocketAddr,
+    /// What the network said of it.
+    pub(super) error: io::Error,
+    /// As much of it as came back.
+    pub(super) bytes: &'a [u8],
+}
+
+/// Asks the kernel to keep what the network says of our datagrams.
+///
+/// # Errors
+/// What the system says; the socket works without it, only slower to notice a dead neighbour.
+pub(super) fn keep_errors(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
+    let (level, option) = if is_v6 { (libc::SOL_IPV6, libc::IPV6_RECVERR) } else { (libc::SOL_IP, libc::IP_RECVERR) };
+    let on: c_int = 1;
+    // SAFETY: the value is one c_int that outlives the call, and its size is given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            ptr::from_ref(&on).cast::<c_void>(),
+            size_as_socklen::<c_int>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Takes one entry of the error queue; `None` when it is empty or the entry names no destination.
+pub(super) fn bounced<'a>(socket: BorrowedFd<'_>, buffer: &'a mut [u8]) -> Option<Bounce<'a>> {
+    /// The kernel reads headers at the alignment of usize.
+    #[repr(align(8))]
+    struct Control([u8; CONTROL_BYTES]);
+    let mut control = Control([0; CONTROL_BYTES]);
+    // SAFETY: both are plain pointers and integers, for which all zeros is a value.
+    let (mut name, mut header): (sockaddr_storage, msghdr) = unsafe { mem::zeroed() };
+    let mut part = iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    header.msg_name = ptr::from_mut(&mut name).cast();
+    header.msg_namelen = size_as_socklen::<sockaddr_storage>();
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = CONTROL_BYTES;
+    // SAFETY: name, part, buffer and control are alive until the call returns, with their true lengths.
+    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) };
+    let length = usize::try_from(length).ok()?;
+    // SAFETY: the kernel has filled `header` and `control`; the macros walk only within msg_controllen, and an entry
+    // is read only when its own length holds a whole sock_extended_err, at whatever alignment.
+    let error = unsafe {
+        let mut errno = 0;
+        let mut entry = libc::CMSG_FIRSTHDR(&raw const header);
+        while let Some(found) = entry.as_ref() {
+            let is_error = (found.cmsg_level, found.cmsg_type) == (libc::SOL_IP, libc::IP_RECVERR)
+                || (found.cmsg_level, found.cmsg_type) == (libc::SOL_IPV6, libc::IPV6_RECVERR);
+            let whole = libc::CMSG_LEN(mem::size_of::<libc::sock_extended_err>() as u32) as usize;
+            if is_error && found.cmsg_len >= whole {
+                let data = libc::CMSG_DATA(entry).cast::<libc::sock_extended_err>().read_unaligned();
+                errno = c_int::try_from(data.ee_errno).unwrap_or(0);
+            }
+            entry = libc::CMSG_NXTHDR(&raw const header, entry);
+        }
+        io::Error::from_raw_os_error(errno)
+    };
+    Some(Bounce { to: address(&name)?, error, bytes: buffer.get(..length)? })
+}
+
+fn address(name: &sockaddr_storage) -> Option<SocketAddr> {
+    match c_int::from(name.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: sockaddr_storage is larger than, and aligned for, every socket address; the family says which.
+            let v4 = unsafe { &*ptr::from_ref(name).cast::<sockaddr_in>() };
+            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            Some(SocketAddr::new(IpAddr::V4(ip), u16::from_be(v4.sin_port)))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let v6 = unsafe { &*ptr::from_ref(name).cast::<sockaddr_in6>() };
+            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            Some(canonical(SocketAddr::new(IpAddr::V6(ip), u16::from_be(v6.sin6_port))))
+        }
+        _ => None,
+    }
+}
+
+/// An IPv4 address that a socket of both families wrote as IPv6, as IPv4: neighbours are known by it.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+fn as_v6(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(IpAddr::V6(ip.to_ipv6_mapped()), address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+fn size_as_socklen<T>() -> socklen_t {
+    // Socket addresses and options are a few hundred bytes at most.
+    mem::size_of::<T>() as socklen_t
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    fn pair() -> (UdpSocket, UdpSocket) {
+        let [a, b] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        b.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        (a, b)
+    }
+
+    #[test]
+    fn a_batch_arrives_whole_in_order_with_its_sender() {
+        let (a, b) = pair();
+        let to = b.local_addr().unwrap();
+        let texts: Vec<String> = (0..40).map(|n| format!("datagram {n}")).collect();
+        let batch: Vec<(SocketAddr, &[u8])> = texts.iter().map(|text| (to, text.as_bytes())).collect();
+        assert_eq!(send(a.as_fd(), false, &batch).unwrap(), BATCH, "never more than a batch");
+        assert_eq!(send(a.as_fd(), false, &batch[BATCH..]).unwrap(), 8);
+        let mut inbox = Inbox::new(64);
+        let mut seen = Vec::new();
+        while seen.len() < texts.len() {
+            // On loopback a sent datagram waits at the receiver when the send returns.
+            let taken = inbox.receive(b.as_fd()).unwrap();
+            for place in 0..taken {
+                let datagram = inbox.datagram(place).unwrap();
+                assert_eq!(datagram.from, a.local_addr().unwrap());
+                assert!(!datagram.is_truncated);
+                seen.push(String::from_utf8(datagram.bytes.to_vec()).unwrap());
+            }
+        }
+        assert_eq!(seen, texts);
+        assert_eq!(inbox.receive(b.as_fd()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(inbox.datagram(BATCH), None);
+    }
+
+    #[test]
+    fn a_datagram_longer_than_the_buffer_says_so() {
+        let (a, b) = pair();
+        a.send_to(&[7; 100], b.local_addr().unwrap()).unwrap();
+        let mut inbox = Inbox::new(64);
+        assert_eq!(inbox.receive(b.as_fd()).unwrap(), 1);
+        let datagram = inbox.datagram(0).unwrap();
+        assert!(datagram.is_truncated);
+        assert_eq!(datagram.bytes, [7; 64]);
+    }
+
+    #[test]
+    fn a_closed_port_gives_the_datagram_back() {
+        let (a, b) = pair();
+        let dead = b.local_addr().unwrap();
+        drop(b);
+        keep_errors(a.as_fd(), false).unwrap();
+        assert_eq!(send(a.as_fd(), false, &[(dead, b"OPTIONS sip:nobody SIP/2.0\r\n")]).unwrap(), 1);
+        // Loopback answers within the send.
+        let mut buffer = [0; 256];
+        let bounce = bounced(a.as_fd(), &mut buffer).unwrap();
+        assert_eq!((bounce.to, bounce.bytes), (dead, &b"OPTIONS sip:nobody SIP/2.0\r\n"[..]));
+        assert_eq!(bounce.error.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(bounced(a.as_fd(), &mut buffer).is_none(), "taken once");
+    }
+
+    #[test]
+    fn a_datagram_nobody_can_carry_is_an_error_of_its_own() {
+        let (a, b) = pair();
+        let to = b.local_addr().unwrap();
+        let long = vec![0; 65_535];
+        let batch: [(SocketAddr, &[u8]); 3] = [(to, b"first"), (to, &long), (to, b"last")];
+        assert_eq!(send(a.as_fd(), false, &batch).unwrap(), 1, "those before it leave");
+        let error = send(a.as_fd(), false, &batch[1..]).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EMSGSIZE));
+    }
+
+    #[test]
+    fn ipv4_on_a_socket_of_both_families_stays_ipv4() {
+        let Ok(both) = super::super::sockets::datagrams("[::]:0".parse().unwrap()) else { return };
+        let four = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), both.local_addr().unwrap().port());
+        four.send_to(b"hello", to).unwrap();
+        let mut inbox = Inbox::new(64);
+        assert_eq!(inbox.receive(both.as_fd()).unwrap(), 1);
+        let from = inbox.datagram(0).unwrap().from;
+        assert_eq!(from, four.local_addr().unwrap());
+        assert_eq!(send(both.as_fd(), true, &[(from, b"back")]).unwrap(), 1);
+        four.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        assert_eq!(four.recv(&mut [0; 16]).unwrap(), 4);
+    }
+}

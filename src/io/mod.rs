@@ -1,0 +1,60 @@
+//! Sockets, threads, signals and the one clock read: bytes in, bytes out, and no decision.
+//!
+//! Each worker is one thread with a reactor of its own. It hears every UDP socket, takes its share of new TCP
+//! connections, owns one wheel of hints, and calls the driver directly: between a datagram and the state it changes
+//! there is no queue and no other task. The driver is shared and keeps its state in tables of its own.
+
+mod clock;
+mod drive;
+pub mod log;
+mod mmsg;
+mod node;
+pub mod signals;
+mod sockets;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod udp;
+mod worker;
+
+use std::net::SocketAddr;
+
+pub use clock::Clock;
+pub use node::{Node, Setup};
+pub use sockets::StartError;
+
+use crate::engine::effects::{Effects, Input, Now};
+use crate::neighbour::{Flow, Transport};
+
+/// What the rim drives: the engine, or a stand-in in tests.
+///
+/// Nothing here may block. A panic costs the one input that caused it.
+pub trait Driver: Send + Sync + 'static {
+    /// Scratch of one worker thread; made on that thread and never leaves it.
+    type Worker: 'static;
+
+    /// Scratch for a thread. No two calls on one driver get the same `stream`, so identifiers drawn from it differ.
+    fn worker(&self, stream: u64) -> Self::Worker;
+
+    /// One input. What it causes is added to [`Self::effects`], which the rim empties after each batch.
+    fn handle(&self, worker: &mut Self::Worker, now: Now, input: Input<'_>);
+
+    /// Where [`Self::handle`] leaves what it caused.
+    fn effects(worker: &mut Self::Worker) -> &mut Effects;
+
+    /// The network gave back a datagram of ours: nobody listens at `destination`, or there is no way to it. `payload`
+    /// is as much of it as came back, at least its first line and usually our Via. Anyone who can guess where we send
+    /// can forge this, so it counts only when the branch in it is one of ours.
+    fn bounced(&self, worker: &mut Self::Worker, now: Now, destination: SocketAddr, payload: &[u8]) {
+        let _ = (worker, now, destination, payload);
+    }
+
+    /// A neighbour's stream can no longer be framed and will be closed when what this causes is written. `status` is
+    /// what to answer, `head` what came of the message.
+    fn refused(&self, worker: &mut Self::Worker, now: Now, flow: Flow, status: u16, head: &[u8]) {
+        let _ = (worker, now, flow, status, head);
+    }
+
+    /// Whether a connection from there is let in.
+    fn is_neighbour(&self, transport: Transport, remote: SocketAddr) -> bool;
+}

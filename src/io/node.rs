@@ -1,0 +1,175 @@
+//! A node's rim: sockets bound, workers started, and joined at the end.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use super::stream::{self, Streams};
+use super::udp::{self, Datagrams};
+use super::worker::{Shared, Worker};
+use super::{Clock, Driver, StartError, sockets};
+use crate::metrics::Counters;
+use crate::neighbour::{Address, Transport};
+
+/// What a node needs to start.
+pub struct Setup<D> {
+    /// Listening addresses; a flow's `listener` is the place here.
+    pub listen: Vec<Address>,
+    /// Worker threads; at least one is started.
+    pub workers: usize,
+    /// Who is driven.
+    pub driver: Arc<D>,
+    /// The node's clock.
+    pub clock: Clock,
+    /// What the rim counts.
+    pub counters: Counters,
+    /// Seed of the connection tables' hashes: random in service.
+    pub seed: u64,
+}
+
+/// Running workers. Dropping it stops them.
+pub struct Node {
+    local: Vec<Address>,
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Binds every address, then starts the workers: either all of it or nothing.
+    ///
+    /// # Errors
+    /// [`StartError`], which names the address that cannot be used.
+    pub fn start<D: Driver>(setup: Setup<D>) -> Result<Self, StartError> {
+        let mut bound = Vec::with_capacity(setup.listen.len());
+        for address in &setup.listen {
+            bound.push(Listener::bind(*address)?);
+        }
+        if u16::try_from(bound.len()).is_err() {
+            return Err(StartError::TooManyListeners);
+        }
+        let local: Vec<Address> = bound.iter().map(|listener| listener.address).collect();
+        let shared = Arc::new(Shared {
+            driver: setup.driver,
+            clock: setup.clock,
+            counters: setup.counters,
+            streams: Streams::new(setup.seed),
+            local: local.iter().map(|address| address.socket).collect(),
+        });
+        // Everything that can fail is done before the first thread runs.
+        let mut prepared = Vec::new();
+        for _ in 0..setup.workers.max(1) {
+            prepared.push(Prepared::new(&bound).map_err(|error| StartError::Worker(error.kind()))?);
+        }
+        let (stop, stopped) = watch::channel(false);
+        let mut node = Self { local, stop, threads: Vec::new() };
+        for (number, worker) in (0u64..).zip(prepared) {
+            let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+            let thread = thread::Builder::new().name(format!("worker-{number}"));
+            // On an error the node is dropped, which stops the workers that run already.
+            let thread = thread.spawn(move || worker.run(shared, number, stopped));
+            node.threads.push(thread.map_err(|error| StartError::Worker(error.kind()))?);
+        }
+        Ok(node)
+    }
+
+    /// The listening addresses in their order, with the ports that stand for a port of 0.
+    #[must_use]
+    pub fn local(&self) -> &[Address] {
+        &self.local
+    }
+
+    /// Stops the workers and waits for them. What waits to be written is lost: drain first.
+    pub fn shutdown(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        for thread in self.threads.drain(..) {
+            // A worker that panicked is gone already, and said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One bound address.
+struct Listener {
+    address: Address,
+    socket: Socket,
+}
+
+enum Socket {
+    Datagrams(std::net::UdpSocket),
+    Streams(std::net::TcpListener),
+}
+
+impl Listener {
+    fn bind(address: Address) -> Result<Self, StartError> {
+        let (socket, local) = match address.transport {
+            Transport::Udp => {
+                let socket = sockets::datagrams(address.socket)?;
+                let local = socket.local_addr();
+                (Socket::Datagrams(socket), local)
+            }
+            Transport::Tcp => {
+                let socket = sockets::streams(address.socket)?;
+                let local = socket.local_addr();
+                (Socket::Streams(socket), local)
+            }
+        };
+        let local: SocketAddr = local.map_err(|error| StartError::Listen { address, kind: error.kind() })?;
+        Ok(Self { address: Address { socket: local, ..address }, socket })
+    }
+}
+
+/// A worker's reactor with every socket registered, before its thread runs.
+struct Prepared {
+    runtime: Runtime,
+    datagrams: Vec<Option<Datagrams>>,
+    streams: Vec<(u16, TcpListener)>,
+}
+
+impl Prepared {
+    fn new(bound: &[Listener]) -> std::io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (mut datagrams, mut streams) = (Vec::new(), Vec::new());
+        let entered = runtime.enter();
+        for (number, listener) in (0u16..).zip(bound) {
+            datagrams.push(match &listener.socket {
+                Socket::Datagrams(socket) => Some(Datagrams::new(socket.try_clone()?)?),
+                Socket::Streams(socket) => {
+                    streams.push((number, TcpListener::from_std(socket.try_clone()?)?));
+                    None
+                }
+            });
+        }
+        drop(entered);
+        Ok(Self { runtime, datagrams, streams })
+    }
+
+    fn run<D: Driver>(self, shared: Arc<Shared<D>>, number: u64, mut stopped: watch::Receiver<bool>) {
+        let Self { runtime, datagrams, streams } = self;
+        let tasks = LocalSet::new();
+        tasks.block_on(&runtime, async move {
+            let worker = Worker::new(shared, datagrams, number);
+            for (listener, _) in (0u16..).zip(&worker.sockets).filter(|(_, socket)| socket.is_some()) {
+                tokio::task::spawn_local(udp::listen(Rc::clone(&worker), listener));
+                tokio::task::spawn_local(udp::send_held(Rc::clone(&worker), listener));
+            }
+            for (listener, socket) in streams {
+                tokio::task::spawn_local(stream::accept(Rc::clone(&worker), socket, listener));
+            }
+            tokio::task::spawn_local(Rc::clone(&worker).tick());
+            // Ends by an error only when the node is gone, which is the same.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        });
+    }
+}

@@ -1,0 +1,181 @@
+//! What the operator's signals mean: reload, drain, stop.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often a draining node is asked whether it is empty.
+const DRAIN_LOOK: Duration = Duration::from_millis(100);
+
+/// What the process does at a signal.
+pub trait Operate {
+    /// SIGHUP: read the configuration again. Never called while draining.
+    fn reload(&mut self);
+    /// First SIGTERM: take no new calls but emergencies.
+    fn drain(&mut self);
+    /// Whether nothing is left to drain.
+    fn is_drained(&self) -> bool;
+}
+
+/// Why the process should end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was told to drain, and everything ended.
+    Drained,
+    /// It was told to drain, and the bound passed.
+    DrainBound,
+    /// It was told to stop: SIGINT, or SIGTERM a second time.
+    Stopped,
+}
+
+/// Serves signals until one of them, or the end of draining, ends the process.
+///
+/// # Errors
+/// When the system does not let the process hear its signals.
+pub async fn serve(operate: &mut impl Operate, drain_bound: Duration) -> io::Result<End> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut look = interval(DRAIN_LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut state = State::Serving;
+    loop {
+        let event = tokio::select! {
+            _ = interrupt.recv() => Event::Interrupt,
+            _ = terminate.recv() => Event::Terminate,
+            _ = hangup.recv() => Event::Hangup,
+            _ = look.tick(), if state != State::Serving => Event::Look { is_drained: operate.is_drained() },
+        };
+        let (next, act) = step(state, event, drain_bound);
+        state = next;
+        match act {
+            Act::Nothing => {}
+            Act::Reload => operate.reload(),
+            Act::Drain => operate.drain(),
+            Act::End(end) => return Ok(end),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Serving,
+    Draining { looks: u32 },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Hangup,
+    Terminate,
+    Interrupt,
+    Look { is_drained: bool },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    Nothing,
+    Reload,
+    Drain,
+    End(End),
+}
+
+fn step(state: State, event: Event, drain_bound: Duration) -> (State, Act) {
+    match (state, event) {
+        (_, Event::Interrupt) => (state, Act::End(End::Stopped)),
+        (State::Serving, Event::Hangup) => (state, Act::Reload),
+        (State::Serving, Event::Terminate) => (State::Draining { looks: 0 }, Act::Drain),
+        (State::Serving, Event::Look { .. }) | (State::Draining { .. }, Event::Hangup) => (state, Act::Nothing),
+        (State::Draining { .. }, Event::Terminate) => (state, Act::End(End::Stopped)),
+        (State::Draining { .. }, Event::Look { is_drained: true }) => (state, Act::End(End::Drained)),
+        (State::Draining { looks }, Event::Look { is_drained: false }) => {
+            let looks = looks.saturating_add(1);
+            let ends = DRAIN_LOOK.saturating_mul(looks) > drain_bound;
+            (State::Draining { looks }, if ends { Act::End(End::DrainBound) } else { Act::Nothing })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUND: Duration = Duration::from_secs(30);
+    const DRAINING: State = State::Draining { looks: 0 };
+
+    #[test]
+    fn every_signal_means_what_the_command_line_promises() {
+        for (state, event, want) in [
+            (State::Serving, Event::Hangup, Act::Reload),
+            (State::Serving, Event::Terminate, Act::Drain),
+            (State::Serving, Event::Interrupt, Act::End(End::Stopped)),
+            (DRAINING, Event::Hangup, Act::Nothing),
+            (DRAINING, Event::Terminate, Act::End(End::Stopped)),
+            (DRAINING, Event::Interrupt, Act::End(End::Stopped)),
+            (DRAINING, Event::Look { is_drained: true }, Act::End(End::Drained)),
+            (DRAINING, Event::Look { is_drained: false }, Act::Nothing),
+        ] {
+            assert_eq!(step(state, event, BOUND).1, want, "{event:?} in {state:?}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_never_empties_ends_at_the_bound() {
+        let (mut state, mut looks) = (DRAINING, 0);
+        let end = loop {
+            let (next, act) = step(state, Event::Look { is_drained: false }, BOUND);
+            (state, looks) = (next, looks + 1);
+            if let Act::End(end) = act {
+                break end;
+            }
+        };
+        assert_eq!((end, looks), (End::DrainBound, 301));
+    }
+
+    #[derive(Default)]
+    struct Operator {
+        reloads: u32,
+        drains: u32,
+        looks: std::cell::Cell<u32>,
+    }
+
+    impl Operate for Operator {
+        fn reload(&mut self) {
+            self.reloads += 1;
+            raise("-TERM");
+        }
+        fn drain(&mut self) {
+            self.drains += 1;
+        }
+        fn is_drained(&self) -> bool {
+            self.looks.set(self.looks.get() + 1);
+            self.looks.get() == 2
+        }
+    }
+
+    fn raise(name: &str) {
+        let me = std::process::id().to_string();
+        assert!(std::process::Command::new("kill").args([name, &me]).status().unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn real_signals_reload_then_drain_until_empty() {
+        // Heard before the signal is raised, or it would end the test.
+        let _heard = signal(SignalKind::hangup()).unwrap();
+        let _heard = signal(SignalKind::terminate()).unwrap();
+        let mut operator = Operator::default();
+        {
+            let mut served = std::pin::pin!(serve(&mut operator, BOUND));
+            // The first poll makes the listeners that hear the signal raised after it.
+            std::future::poll_fn(|context| {
+                assert!(served.as_mut().poll(context).is_pending());
+                std::task::Poll::Ready(())
+            })
+            .await;
+            raise("-HUP");
+            assert_eq!(served.await.unwrap(), End::Drained);
+        }
+        assert_eq!((operator.reloads, operator.drains, operator.looks.get()), (1, 1, 2));
+    }
+}

@@ -1,0 +1,146 @@
+//! Every socket of the node is made here: listening ones and those that connect.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use thiserror::Error;
+
+use crate::neighbour::{Address, Transport};
+
+/// Receive and send buffer asked for each UDP socket; the kernel's own limit may be lower.
+const BUFFER_BYTES: usize = 4 * 1_048_576;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1_024;
+/// DSCP CS3 as the byte of the IP header: what networks expect of call signalling (RFC 4594 names CS5, the field uses
+/// CS3).
+const TOS_CS3: u32 = 0x60;
+
+/// Why the rim could not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum StartError {
+    /// Another program, or another listener of this one, has the address.
+    #[error("{0} is in use")]
+    InUse(Address),
+    /// No interface of this host has the address.
+    #[error("{0}: this host does not have that address")]
+    NoSuchAddress(Address),
+    /// The address may not be used by this user: ports below 1024 often.
+    #[error("{0}: not permitted")]
+    NotPermitted(Address),
+    /// Any other reason the system gives.
+    #[error("{address}: cannot listen ({kind})")]
+    Listen {
+        /// Which address.
+        address: Address,
+        /// What the system said.
+        kind: io::ErrorKind,
+    },
+    /// A worker thread or its reactor could not be made.
+    #[error("cannot start a worker ({0})")]
+    Worker(io::ErrorKind),
+    /// More than 65,536 listeners.
+    #[error("too many listening addresses")]
+    TooManyListeners,
+}
+
+impl StartError {
+    fn listen(address: Address, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse(address),
+            io::ErrorKind::AddrNotAvailable => Self::NoSuchAddress(address),
+            io::ErrorKind::PermissionDenied => Self::NotPermitted(address),
+            kind => Self::Listen { address, kind },
+        }
+    }
+}
+
+/// A UDP socket, bound and not blocking.
+pub(super) fn datagrams(local: SocketAddr) -> Result<UdpSocket, StartError> {
+    let address = Address { transport: Transport::Udp, socket: local };
+    let socket = plain(local, Type::DGRAM, Protocol::UDP).and_then(|socket| {
+        // Best effort: a smaller buffer only loses more in a burst.
+        let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
+        let _ = socket.set_send_buffer_size(BUFFER_BYTES);
+        socket.bind(&SockAddr::from(local))?;
+        Ok(socket.into())
+    });
+    socket.map_err(|error| StartError::listen(address, &error))
+}
+
+/// A TCP socket that listens, not blocking.
+pub(super) fn streams(local: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    let address = Address { transport: Transport::Tcp, socket: local };
+    let socket = plain(local, Type::STREAM, Protocol::TCP).and_then(|socket| {
+        // Streams only: two UDP sockets that both ask for it would silently share one address.
+        socket.set_reuse_address(true)?;
+        socket.bind(&SockAddr::from(local))?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    });
+    socket.map_err(|error| StartError::listen(address, &error))
+}
+
+/// A TCP socket that will connect from the address of one of our listeners, so that a neighbour that knows us by
+/// address knows this connection too.
+pub(super) fn outgoing(listener: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
+    let socket = plain(listener, Type::STREAM, Protocol::TCP)?;
+    if !listener.ip().is_unspecified() {
+        socket.bind(&SockAddr::from(SocketAddr::new(listener.ip(), 0)))?;
+    }
+    Ok(tokio::net::TcpSocket::from_std_stream(socket.into()))
+}
+
+fn plain(local: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(local), kind, Some(protocol))?;
+    socket.set_nonblocking(true)?;
+    if local.is_ipv6() {
+        // Only `[::]` means "every address of both families"; any other v6 address is just itself.
+        socket.set_only_v6(!local.ip().is_unspecified())?;
+        let _ = socket.set_tclass_v6(TOS_CS3);
+    } else {
+        let _ = socket.set_tos_v4(TOS_CS3);
+    }
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_use_and_one_this_host_lacks_are_named() {
+        let first = datagrams("127.0.0.1:0".parse().unwrap()).unwrap();
+        let taken = first.local_addr().unwrap();
+        let error = datagrams(taken).unwrap_err();
+        assert_eq!(error, StartError::InUse(Address { transport: Transport::Udp, socket: taken }));
+        assert_eq!(error.to_string(), format!("udp:{taken} is in use"));
+
+        let listening = streams("127.0.0.1:0".parse().unwrap()).unwrap();
+        let taken = listening.local_addr().unwrap();
+        assert_eq!(
+            streams(taken).unwrap_err(),
+            StartError::InUse(Address { transport: Transport::Tcp, socket: taken })
+        );
+
+        let foreign = "192.0.2.1:5060".parse().unwrap();
+        let error = streams(foreign).unwrap_err();
+        assert_eq!(error, StartError::NoSuchAddress(Address { transport: Transport::Tcp, socket: foreign }));
+    }
+
+    #[test]
+    fn signalling_is_marked_cs3() {
+        let socket = Socket::from(datagrams("127.0.0.1:0".parse().unwrap()).unwrap());
+        assert_eq!(socket.tos_v4().unwrap(), TOS_CS3);
+    }
+
+    #[test]
+    fn only_the_unspecified_v6_address_hears_both_families() {
+        // A host without IPv6 has nothing to show here.
+        let Ok(both) = datagrams("[::]:0".parse().unwrap()) else { return };
+        assert!(!Socket::from(both).only_v6().unwrap());
+        if let Ok(six) = datagrams("[::1]:0".parse().unwrap()) {
+            assert!(Socket::from(six).only_v6().unwrap());
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! The rim over real loopback sockets, driven by a stand-in that does what the datagrams tell it.
+
+use std::collections::HashSet;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::str;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use emcc_policies::moment::Moment;
+use socket2::{Domain, Socket, Type};
+
+use super::*;
+use crate::engine::effects::{Hint, TransactionKey};
+use crate::metrics::Exporter;
+use crate::neighbour::Address;
+
+/// Longest wait for anything; a test that reaches it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Place of the UDP and of the TCP listener.
+const UDP: u16 = 0;
+const TCP: u16 = 1;
+
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Failed(u128),
+    Bounced(SocketAddr, String),
+}
+
+/// Echoes messages; a datagram that begins with a command does something else.
+struct Echo {
+    seen: Mutex<Sender<Seen>>,
+    client: Mutex<Option<Flow>>,
+    deadline: Mutex<Moment>,
+}
+
+impl Echo {
+    fn tell(&self, seen: Seen) {
+        let _ = self.seen.lock().unwrap().send(seen);
+    }
+
+    fn command(&self, effects: &mut Effects, now: Now, flow: Flow, text: &str) -> bool {
+        let words: Vec<&str> = text.split(' ').collect();
+        match words.as_slice() {
+            ["hint", ms] => {
+                *self.client.lock().unwrap() = Some(flow);
+                let deadline = now.moment.plus_ms(ms.parse().unwrap());
+                *self.deadline.lock().unwrap() = deadline;
+                effects.hints.push((deadline, Hint::Transaction(TransactionKey(1))));
+            }
+            ["panic"] => {
+                effects.send_copy(flow, b"half done", None);
+                panic!("told to");
+            }
+            ["send", transport, listener, to, count, bytes] => {
+                *self.client.lock().unwrap() = Some(flow);
+                let transport = if *transport == "tcp" { Transport::Tcp } else { Transport::Udp };
+                let (listener, remote) = (listener.parse().unwrap(), to.parse().unwrap());
+                let flow = Flow { transport, listener, remote, connection: 0 };
+                for number in 0..count.parse().unwrap() {
+                    let mut message = format!("message {number}\n").into_bytes();
+                    message.resize(bytes.parse::<usize>().unwrap().max(message.len()), b'.');
+                    effects.send_copy(flow, &message, Some(TransactionKey(number)));
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
+impl Driver for Echo {
+    type Worker = Effects;
+
+    fn worker(&self, _stream: u64) -> Effects {
+        Effects::default()
+    }
+
+    fn handle(&self, effects: &mut Effects, now: Now, input: Input<'_>) {
+        match input {
+            Input::Message { flow, bytes } => {
+                let command = str::from_utf8(bytes).unwrap_or_default();
+                if !self.command(effects, now, flow, command) {
+                    effects.send_copy(flow, bytes, None);
+                }
+            }
+            Input::Due(_) => {
+                let text: &[u8] = if now.moment < *self.deadline.lock().unwrap() { b"early" } else { b"due" };
+                let client = self.client.lock().unwrap().unwrap();
+                effects.send_copy(client, text, None);
+            }
+            Input::Failed(key) => {
+                self.tell(Seen::Failed(key.0));
+                let client = self.client.lock().unwrap().unwrap();
+                effects.send_copy(client, b"next hop", None);
+            }
+        }
+    }
+
+    fn effects(effects: &mut Effects) -> &mut Effects {
+        effects
+    }
+
+    fn bounced(&self, _: &mut Effects, _: Now, destination: SocketAddr, payload: &[u8]) {
+        self.tell(Seen::Bounced(destination, String::from_utf8(payload.to_vec()).unwrap()));
+    }
+
+    fn refused(&self, effects: &mut Effects, _: Now, flow: Flow, status: u16, _head: &[u8]) {
+        effects.send_copy(flow, format!("SIP/2.0 {status} No\r\n\r\n").as_bytes(), None);
+    }
+
+    fn is_neighbour(&self, _: Transport, remote: SocketAddr) -> bool {
+        remote.ip().to_string() != "127.0.0.9"
+    }
+}
+
+struct World {
+    node: Node,
+    exporter: Exporter,
+    seen: Receiver<Seen>,
+    client: UdpSocket,
+}
+
+impl World {
+    fn new(workers: usize) -> Self {
+        let (sender, seen) = channel();
+        let driver = Echo { seen: Mutex::new(sender), client: Mutex::default(), deadline: Mutex::default() };
+        let (exporter, counters) = Exporter::new();
+        let listen = [Transport::Udp, Transport::Tcp]
+            .map(|transport| Address { transport, socket: "127.0.0.1:0".parse().unwrap() });
+        let node = Node::start(Setup {
+            listen: listen.to_vec(),
+            workers,
+            driver: Arc::new(driver),
+            clock: Clock::start(),
+            counters,
+            seed: 7,
+        });
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { node: node.unwrap(), exporter, seen, client }
+    }
+
+    fn at(&self, listener: u16) -> SocketAddr {
+        self.node.local()[usize::from(listener)].socket
+    }
+
+    fn tell(&self, text: &str) {
+        self.client.send_to(text.as_bytes(), self.at(UDP)).unwrap();
+    }
+
+    fn hear(&self) -> String {
+        let mut buffer = [0; 65_535];
+        let (length, from) = self.client.recv_from(&mut buffer).unwrap();
+        assert_eq!(from, self.at(UDP));
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    }
+
+    fn next(&self) -> Seen {
+        self.seen.recv_timeout(PATIENCE).unwrap()
+    }
+
+    fn connect(&self, from: &str) -> TcpStream {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&format!("{from}:0").parse::<SocketAddr>().unwrap().into()).unwrap();
+        socket.connect(&self.at(TCP).into()).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    fn counted(&self, series: &str) -> u64 {
+        let text = self.exporter.render(&[]);
+        let line = text.lines().find(|line| line.starts_with(series)).unwrap_or_else(|| panic!("{series} in {text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+}
+
+fn request(number: u32, body: &str) -> String {
+    format!(
+        "MESSAGE sip:1@hq SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK{number}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn read_exactly(stream: &mut TcpStream, want: &str) {
+    let mut buffer = vec![0; want.len()];
+    stream.read_exact(&mut buffer).unwrap();
+    assert_eq!(str::from_utf8(&buffer).unwrap(), want);
+}
+
+/// A port of 127.0.0.1 on which nobody listens.
+fn dead(transport: Transport) -> SocketAddr {
+    match transport {
+        Transport::Udp => UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
+        Transport::Tcp => TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
+    }
+}
+
+#[test]
+fn two_workers_answer_every_datagram_of_thousands() {
+    let world = World::new(2);
+    let mut missing: HashSet<String> = (0..6_000).map(|number| format!("datagram {number}")).collect();
+    let all: Vec<String> = missing.iter().cloned().collect();
+    // As many at once as any receive buffer holds.
+    for burst in all.chunks(100) {
+        burst.iter().for_each(|text| world.tell(text));
+        for _ in burst {
+            assert!(missing.remove(&world.hear()), "each comes back once");
+        }
+    }
+    assert!(missing.is_empty());
+}
+
+#[test]
+fn a_hint_comes_back_at_its_time_and_never_early() {
+    let world = World::new(1);
+    for _ in 0..3 {
+        world.tell("hint 25");
+        assert_eq!(world.hear(), "due");
+    }
+}
+
+#[test]
+fn a_panic_costs_one_message_and_is_counted() {
+    let world = World::new(1);
+    world.tell("panic");
+    world.tell("after it");
+    assert_eq!(world.hear(), "after it", "nothing half done left");
+    assert_eq!(world.counted("emcc_sip_messages_dropped_total{reason=\"panic\"}"), 1);
+}
+
+#[test]
+fn messages_of_a_stream_are_framed_however_they_are_cut() {
+    let world = World::new(2);
+    let mut stream = world.connect("127.0.0.1");
+    let (first, second, third) = (request(1, "hello"), request(2, ""), request(3, &"x".repeat(40_000)));
+    let all = format!("{first}{second}{third}");
+    stream.write_all(all.as_bytes()).unwrap();
+    read_exactly(&mut stream, &all);
+    let (start, end) = first.split_at(first.len() - 3);
+    for part in [&start[..10], &start[10..], end] {
+        // Each part in a segment of its own; how the reads fall does not matter.
+        stream.write_all(part.as_bytes()).unwrap();
+    }
+    read_exactly(&mut stream, &first);
+}
+
+#[test]
+fn a_ping_is_answered_and_does_not_disturb_what_follows() {
+    let world = World::new(1);
+    let mut stream = world.connect("127.0.0.1");
+    stream.write_all(b"\r\n\r\n").unwrap();
+    read_exactly(&mut stream, "\r\n");
+    stream.write_all(request(1, "").as_bytes()).unwrap();
+    read_exactly(&mut stream, &request(1, ""));
+}
+
+#[test]
+fn one_that_stopped_sending_still_gets_its_answers() {
+    let world = World::new(1);
+    let mut stream = world.connect("127.0.0.1");
+    let sent: String = (0..20).map(|number| request(number, &"y".repeat(9_000))).collect();
+    stream.write_all(sent.as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, sent);
+}
+
+#[test]
+fn a_stream_that_cannot_be_framed_is_told_and_closed() {
+    let world = World::new(1);
+    let mut stream = world.connect("127.0.0.1");
+    stream.write_all(b"MESSAGE sip:1@hq SIP/2.0\r\nContent-Length: 4294967296\r\n\r\n").unwrap();
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, "SIP/2.0 413 No\r\n\r\n");
+    assert_eq!(world.counted("emcc_stream_events_total{event=\"malformed\"}"), 1);
+}
+
+#[test]
+fn a_stranger_is_closed_at_once() {
+    let world = World::new(1);
+    let mut stream = world.connect("127.0.0.9");
+    let gone = stream.read(&mut [0; 8]);
+    assert!(matches!(gone, Ok(0)) || gone.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
+    assert_eq!(world.counted("emcc_stream_events_total{event=\"stranger\"}"), 1);
+    assert_eq!(world.counted("emcc_stream_events_total{event=\"accepted\"}"), 0);
+}
+
+#[test]
+fn one_address_opens_64_connections_and_another_is_not_concerned() {
+    let world = World::new(2);
+    let mut open: Vec<TcpStream> = (0..64).map(|_| world.connect("127.0.0.2")).collect();
+    for (number, stream) in (0..).zip(&mut open) {
+        stream.write_all(request(number, "").as_bytes()).unwrap();
+        read_exactly(stream, &request(number, ""));
+    }
+    let gone = world.connect("127.0.0.2").read(&mut [0; 8]);
+    assert!(matches!(gone, Ok(0)) || gone.is_err());
+    let mut other = world.connect("127.0.0.3");
+    other.write_all(request(1, "").as_bytes()).unwrap();
+    read_exactly(&mut other, &request(1, ""));
+}
+
+#[test]
+fn a_connection_is_opened_from_the_listeners_address_and_used_again() {
+    let world = World::new(2);
+    let listener = TcpListener::bind("127.0.0.4:0").unwrap();
+    let to = listener.local_addr().unwrap();
+    world.tell(&format!("send tcp {TCP} {to} 2 0"));
+    let (mut stream, from) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(from.ip(), world.at(TCP).ip());
+    read_exactly(&mut stream, "message 0\nmessage 1\n");
+    world.tell(&format!("send tcp {TCP} {to} 1 0"));
+    read_exactly(&mut stream, "message 0\n");
+    // What the other end sends on it comes in like anything else.
+    stream.write_all(request(5, "").as_bytes()).unwrap();
+    read_exactly(&mut stream, &request(5, ""));
+    assert_eq!(world.counted("emcc_stream_events_total{event=\"connected\"}"), 1);
+}
+
+#[test]
+fn a_refused_connection_fails_every_message_that_waited_for_it() {
+    let world = World::new(1);
+    world.tell(&format!("send tcp {TCP} {} 3 0", dead(Transport::Tcp)));
+    assert_eq!([world.next(), world.next(), world.next()], [0, 1, 2].map(Seen::Failed));
+    assert_eq!(world.hear(), "next hop", "what a failure causes leaves at once");
+    assert_eq!(world.counted("emcc_sip_send_failures_total{transport=\"tcp\"}"), 3);
+}
+
+#[test]
+fn one_that_does_not_read_is_closed_when_its_queue_is_full() {
+    let world = World::new(1);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = listener.local_addr().unwrap();
+    world.tell(&format!("send tcp {TCP} {to} 400 60000"));
+    assert!(matches!(world.next(), Seen::Failed(_)));
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    // Closed: what was written before ends, instead of waiting for more.
+    let mut heard = Vec::new();
+    let _ = stream.read_to_end(&mut heard);
+    assert!(heard.len() < 400 * 60_000);
+    assert_eq!(world.counted("emcc_stream_events_total{event=\"overflow\"}"), 1);
+}
+
+#[test]
+fn a_datagram_to_a_closed_port_bounces_at_once() {
+    let world = World::new(2);
+    let to = dead(Transport::Udp);
+    for _ in 0..3 {
+        world.tell(&format!("send udp {UDP} {to} 1 0"));
+        assert_eq!(world.next(), Seen::Bounced(to, "message 0\n".to_owned()));
+    }
+    world.tell("still here");
+    assert_eq!(world.hear(), "still here");
+}
+
+#[test]
+fn what_no_socket_can_carry_fails_and_the_next_hop_is_tried_in_the_same_batch() {
+    let world = World::new(1);
+    let to = world.client.local_addr().unwrap();
+    for (told, why) in [
+        (format!("send udp {UDP} {to} 1 65530"), "longer than any datagram"),
+        (format!("send udp {TCP} {to} 1 0"), "a listener of streams"),
+        (format!("send tcp {UDP} {to} 1 0"), "a listener of datagrams"),
+        (format!("send udp 99 {to} 1 0"), "no such listener"),
+        (format!("send udp {UDP} 255.255.255.255:5060 1 0"), "broadcast"),
+    ] {
+        world.tell(&told);
+        assert_eq!(world.next(), Seen::Failed(0), "{why}");
+        assert_eq!(world.hear(), "next hop", "{why}");
+    }
+}
+
+#[test]
+fn a_node_that_cannot_have_one_address_takes_none() {
+    let world = World::new(1);
+    let taken = world.node.local()[0];
+    let free = Address { transport: Transport::Tcp, socket: dead(Transport::Tcp) };
+    let (sender, _seen) = channel();
+    let driver = Echo { seen: Mutex::new(sender), client: Mutex::default(), deadline: Mutex::default() };
+    let error = Node::start(Setup {
+        listen: vec![free, taken],
+        workers: 1,
+        driver: Arc::new(driver),
+        clock: Clock::start(),
+        counters: crate::metrics::Counters::noop(),
+        seed: 7,
+    });
+    assert_eq!(error.err(), Some(StartError::InUse(taken)));
+    TcpListener::bind(free.socket).unwrap();
+}
+
+#[test]
+fn after_shutdown_every_thread_and_address_is_free() {
+    let world = World::new(2);
+    let (udp, tcp) = (world.at(UDP), world.at(TCP));
+    let mut stream = world.connect("127.0.0.1");
+    stream.write_all(request(1, "").as_bytes()).unwrap();
+    read_exactly(&mut stream, &request(1, ""));
+    world.node.shutdown();
+    assert_eq!(stream.read(&mut [0; 8]).unwrap_or(0), 0);
+    UdpSocket::bind(udp).unwrap();
+    assert!(TcpStream::connect(tcp).is_err());
+}

@@ -1,0 +1,241 @@
+//! One worker: inputs go in, and after each batch everything they caused leaves.
+
+use std::cell::{Cell, RefCell};
+use std::mem;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::mmsg::{DATAGRAM_BYTES_MAX, Inbox};
+use super::stream::Streams;
+use super::udp::{Backlog, Datagrams};
+use super::{Clock, Driver, log};
+use crate::engine::effects::{Effects, Hint, Input, Now, Send, TransactionKey};
+use crate::metrics::{Counters, DropReason};
+use crate::neighbour::{Flow, Transport};
+use crate::timer::{SLOT_MS, Wheel};
+
+/// Rounds of "a send failed, the driver sends elsewhere" in one batch; more wait for the next slot.
+const ROUNDS_MAX: usize = 8;
+/// More than this should not leave as a datagram when the path is not known (RFC 3261 section 18.1.1).
+const LARGE_DATAGRAM_BYTES: usize = 1_300;
+/// A worker's scratch that replaces one lost in a panic draws its identifiers this far away.
+const STREAM_STEP: u64 = 1 << 16;
+
+/// What every worker of a node shares.
+pub(super) struct Shared<D> {
+    pub(super) driver: Arc<D>,
+    pub(super) clock: Clock,
+    pub(super) counters: Counters,
+    pub(super) streams: Streams,
+    /// Local addresses by listener, as they were bound.
+    pub(super) local: Vec<SocketAddr>,
+}
+
+/// One worker thread's own.
+pub(super) struct Worker<D: Driver> {
+    pub(super) shared: Arc<Shared<D>>,
+    /// Sockets by listener; none where the listener is one of streams.
+    pub(super) sockets: Vec<Option<Datagrams>>,
+    pub(super) inbox: RefCell<Inbox>,
+    state: RefCell<State<D>>,
+    /// The ticker waits for [`Self::wake`] because nothing waits for a slot.
+    is_idle: Cell<bool>,
+    wake: Notify,
+}
+
+/// What changes with every batch.
+struct State<D: Driver> {
+    scratch: D::Worker,
+    /// Last stream the driver was asked for.
+    stream: u64,
+    wheel: Wheel<Hint>,
+    due: Vec<Hint>,
+    failed: Vec<TransactionKey>,
+    backlogs: Vec<Backlog>,
+}
+
+impl<D: Driver> Worker<D> {
+    /// The worker of number `number`; called on its own thread.
+    pub(super) fn new(shared: Arc<Shared<D>>, sockets: Vec<Option<Datagrams>>, number: u64) -> Rc<Self> {
+        let state = State {
+            scratch: shared.driver.worker(number),
+            stream: number,
+            wheel: Wheel::new(shared.clock.now().moment),
+            due: Vec::new(),
+            failed: Vec::new(),
+            backlogs: sockets.iter().map(|_| Backlog::default()).collect(),
+        };
+        Rc::new(Self {
+            shared,
+            sockets,
+            inbox: RefCell::new(Inbox::new(DATAGRAM_BYTES_MAX)),
+            state: RefCell::new(state),
+            is_idle: Cell::new(false),
+            wake: Notify::new(),
+        })
+    }
+
+    /// One batch: what `inputs` gives, then what is due, then everything leaves. The clock is read once.
+    pub(super) fn turn(self: &Rc<Self>, inputs: impl FnOnce(&mut Feed<'_, D>)) {
+        let now = self.shared.clock.now();
+        let state = &mut *self.state.borrow_mut();
+        inputs(&mut Feed { shared: &self.shared, state, now });
+        let mut due = mem::take(&mut state.due);
+        state.wheel.turn(now.moment, |hint| due.push(hint));
+        for hint in due.drain(..) {
+            Feed { shared: &self.shared, state, now }.input(Input::Due(hint));
+        }
+        state.due = due;
+        self.leave(state, now);
+        if self.is_idle.get() && state.waits() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Runs `work` on what waits for a socket to take more.
+    pub(super) fn with_backlog<R>(&self, listener: u16, work: impl FnOnce(&mut Backlog) -> R) -> Option<R> {
+        self.state.borrow_mut().backlogs.get_mut(usize::from(listener)).map(work)
+    }
+
+    /// Turns the wheel in every slot, for as long as anything waits in it.
+    pub(super) async fn tick(self: Rc<Self>) {
+        loop {
+            let waits = self.state.borrow().waits();
+            if waits {
+                let into_slot = self.shared.clock.now().moment.0 % SLOT_MS;
+                tokio::time::sleep(Duration::from_millis(SLOT_MS - into_slot)).await;
+                self.turn(|_| ());
+            } else {
+                self.is_idle.set(true);
+                self.wake.notified().await;
+                self.is_idle.set(false);
+            }
+        }
+    }
+
+    /// Everything the batch caused, and what its failures cause in turn.
+    fn leave(self: &Rc<Self>, state: &mut State<D>, now: Now) {
+        for _ in 0..ROUNDS_MAX {
+            let mut effects = mem::take(D::effects(&mut state.scratch));
+            for (deadline, hint) in effects.hints.drain(..) {
+                state.wheel.push(deadline, hint);
+            }
+            for note in effects.notes.drain(..) {
+                log::write(&note);
+            }
+            self.send(&effects, state, now);
+            effects.clear();
+            *D::effects(&mut state.scratch) = effects;
+            if state.failed.is_empty() {
+                return;
+            }
+            let mut failed = mem::take(&mut state.failed);
+            for key in failed.drain(..) {
+                Feed { shared: &self.shared, state, now }.input(Input::Failed(key));
+            }
+            // What failed while these were handled was put into the new list.
+            mem::swap(&mut state.failed, &mut failed);
+            state.failed.append(&mut failed);
+        }
+    }
+
+    fn send(self: &Rc<Self>, effects: &Effects, state: &mut State<D>, now: Now) {
+        let mut rest = effects.sends.as_slice();
+        while let Some(first) = rest.first() {
+            let flow = first.flow;
+            let together = match flow.transport {
+                Transport::Udp => rest
+                    .iter()
+                    .take_while(|send| send.flow.transport == Transport::Udp && send.flow.listener == flow.listener)
+                    .count(),
+                Transport::Tcp => 1,
+            };
+            let (run, after) = rest.split_at(together);
+            rest = after;
+            let listener = usize::from(flow.listener);
+            let mut fails = |send: &Send| {
+                self.shared.counters.send_failed(flow.transport);
+                state.failed.extend(send.transaction);
+            };
+            match (flow.transport, self.sockets.get(listener), state.backlogs.get_mut(listener)) {
+                (Transport::Udp, Some(Some(socket)), Some(backlog)) => {
+                    let large = run.iter().filter(|send| send.bytes.len() > LARGE_DATAGRAM_BYTES).count();
+                    (0..large).for_each(|_| self.shared.counters.large_datagram());
+                    socket.flush(run, &effects.arena, backlog, now.moment, &mut fails);
+                }
+                (Transport::Tcp, Some(None), _) => {
+                    let bytes = effects.arena.get(first.bytes.clone()).unwrap_or_default();
+                    if self.send_on_stream(flow, bytes, first.transaction).is_err() {
+                        fails(first);
+                    }
+                }
+                // No listener of that number, or one of the other transport.
+                _ => run.iter().for_each(fails),
+            }
+        }
+    }
+}
+
+impl<D: Driver> State<D> {
+    fn waits(&self) -> bool {
+        !self.wheel.is_empty() || !self.failed.is_empty()
+    }
+}
+
+/// Gives inputs to the driver, one after the other, all at one moment.
+pub(super) struct Feed<'a, D: Driver> {
+    shared: &'a Shared<D>,
+    state: &'a mut State<D>,
+    now: Now,
+}
+
+impl<D: Driver> Feed<'_, D> {
+    /// One input.
+    pub(super) fn input(&mut self, input: Input<'_>) {
+        self.guarded(|driver, scratch, now| driver.handle(scratch, now, input));
+    }
+
+    /// A datagram of ours that came back.
+    pub(super) fn bounced(&mut self, destination: SocketAddr, payload: &[u8]) {
+        self.guarded(|driver, scratch, now| driver.bounced(scratch, now, destination, payload));
+    }
+
+    /// A stream's octets that are no message; what `status` and `head` hold is enough to answer.
+    pub(super) fn refused(&mut self, flow: Flow, status: u16, head: &[u8]) {
+        self.guarded(|driver, scratch, now| driver.refused(scratch, now, flow, status, head));
+    }
+
+    /// A message the rim took on and could not send.
+    pub(super) fn not_sent(&mut self, transport: Transport, transaction: Option<TransactionKey>) {
+        self.shared.counters.send_failed(transport);
+        if let Some(key) = transaction {
+            self.input(Input::Failed(key));
+        }
+    }
+
+    /// A panic costs what this one input caused, and the scratch, which may be half changed; never the batch.
+    fn guarded(&mut self, work: impl FnOnce(&D, &mut D::Worker, Now)) {
+        let State { scratch, stream, .. } = self.state;
+        let driver = &*self.shared.driver;
+        let effects = D::effects(scratch);
+        let (arena, sends) = (effects.arena.len(), effects.sends.len());
+        let (hints, notes) = (effects.hints.len(), effects.notes.len());
+        if catch_unwind(AssertUnwindSafe(|| work(driver, scratch, self.now))).is_ok() {
+            return;
+        }
+        self.shared.counters.dropped(DropReason::Panic);
+        let mut effects = mem::take(D::effects(scratch));
+        effects.arena.truncate(arena);
+        effects.sends.truncate(sends);
+        effects.hints.truncate(hints);
+        effects.notes.truncate(notes);
+        *stream += STREAM_STEP;
+        *scratch = driver.worker(*stream);
+        *D::effects(scratch) = effects;
+    }
+}

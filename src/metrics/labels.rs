@@ -1,0 +1,302 @@
+//! Label values, as closed lists: a number, a name or a Call-ID of a message never becomes one.
+
+use crate::neighbour::Transport;
+use crate::sip::Method;
+
+/// A closed list of values of one label.
+pub(crate) trait Label: Copy + Sized + 'static {
+    /// The label's name.
+    const KEY: &'static str;
+    /// Every value, each at its own [`Self::place`].
+    const ALL: &'static [Self];
+    /// The value as the text has it.
+    fn text(self) -> &'static str;
+    /// Its place in [`Self::ALL`].
+    fn place(self) -> usize;
+}
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident, $key:literal, $($(#[$value_doc:meta])* $value:ident = $text:literal,)+) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum $name {
+            $($(#[$value_doc])* $value,)+
+        }
+
+        impl Label for $name {
+            const KEY: &'static str = $key;
+            const ALL: &'static [Self] = &[$(Self::$value),+];
+            fn text(self) -> &'static str {
+                match self { $(Self::$value => $text),+ }
+            }
+            fn place(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+impl Label for Transport {
+    const KEY: &'static str = "transport";
+    const ALL: &'static [Self] = &[Self::Udp, Self::Tcp];
+    fn text(self) -> &'static str {
+        self.uri_name()
+    }
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
+label! {
+    /// Why a message went no further.
+    DropReason, "reason",
+    /// Not SIP at all.
+    NotSip = "not_sip",
+    /// Its sender is no neighbour.
+    Stranger = "stranger",
+    /// SIP, but not so that it could be answered.
+    Malformed = "malformed",
+    /// A datagram longer than the buffer.
+    Truncated = "truncated",
+    /// Handling it failed inside this node.
+    Panic = "panic",
+    /// A response no transaction waits for.
+    Stray = "stray",
+}
+
+impl Label for Method {
+    const KEY: &'static str = "method";
+    const ALL: &'static [Self] = &[
+        Self::Ack,
+        Self::Bye,
+        Self::Cancel,
+        Self::Info,
+        Self::Invite,
+        Self::Message,
+        Self::Notify,
+        Self::Options,
+        Self::Prack,
+        Self::Publish,
+        Self::Refer,
+        Self::Register,
+        Self::Subscribe,
+        Self::Update,
+        Self::Other,
+    ];
+    fn text(self) -> &'static str {
+        match self {
+            Self::Ack => "ACK",
+            Self::Bye => "BYE",
+            Self::Cancel => "CANCEL",
+            Self::Info => "INFO",
+            Self::Invite => "INVITE",
+            Self::Message => "MESSAGE",
+            Self::Notify => "NOTIFY",
+            Self::Options => "OPTIONS",
+            Self::Prack => "PRACK",
+            Self::Publish => "PUBLISH",
+            Self::Refer => "REFER",
+            Self::Register => "REGISTER",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Update => "UPDATE",
+            // A method nobody knows must not become a label of its own.
+            Self::Other => "other",
+        }
+    }
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
+label! {
+    /// Class of a response.
+    ResponseClass, "class",
+    /// 100 to 199.
+    Provisional = "1xx",
+    /// 200 to 299.
+    Success = "2xx",
+    /// 300 to 399.
+    Redirection = "3xx",
+    /// 400 to 499.
+    RequestFailure = "4xx",
+    /// 500 to 599.
+    ServerFailure = "5xx",
+    /// 600 to 699.
+    GlobalFailure = "6xx",
+}
+
+impl ResponseClass {
+    /// The class of a status code from 100 to 699; others count as the nearest.
+    pub(crate) fn of(status: u16) -> Self {
+        match status {
+            0..=199 => Self::Provisional,
+            200..=299 => Self::Success,
+            300..=399 => Self::Redirection,
+            400..=499 => Self::RequestFailure,
+            500..=599 => Self::ServerFailure,
+            _ => Self::GlobalFailure,
+        }
+    }
+}
+
+label! {
+    /// What became of a call.
+    CallOutcome, "outcome",
+    /// A 2xx went back.
+    Answered = "answered",
+    /// Refused here or elsewhere, or every next hop failed.
+    Failed = "failed",
+    /// The caller gave up.
+    Cancelled = "cancelled",
+}
+
+label! {
+    /// Status this node refused a request with.
+    RefusalStatus, "status",
+    /// Not well formed.
+    BadRequest = "400",
+    /// Blocked, or not allowed for that caller.
+    Forbidden = "403",
+    /// No pattern matches.
+    NotFound = "404",
+    /// Not a method for that target.
+    MethodNotAllowed = "405",
+    /// Nobody answered in time.
+    RequestTimeout = "408",
+    /// The message is too long.
+    TooLarge = "413",
+    /// Unknown scheme.
+    UnsupportedScheme = "416",
+    /// Unknown extension.
+    BadExtension = "420",
+    /// No such call.
+    NoSuchCall = "481",
+    /// Max-Forwards is spent.
+    TooManyHops = "483",
+    /// Only the beginning of a number.
+    Incomplete = "484",
+    /// Cancelled.
+    Terminated = "487",
+    /// No codec or no bandwidth.
+    NotAcceptable = "488",
+    /// Nothing resolves or every next hop failed.
+    ServerError = "500",
+    /// Unknown method.
+    NotImplemented = "501",
+    /// Busy or draining.
+    Unavailable = "503",
+    /// Another version of SIP.
+    Version = "505",
+    /// The head is too long.
+    HeadTooLarge = "513",
+    /// A mandatory precondition cannot be met.
+    PreconditionFailure = "580",
+    /// Any other, together.
+    Other = "other",
+}
+
+impl RefusalStatus {
+    /// The label of a status code.
+    pub(crate) fn of(status: u16) -> Self {
+        let text = |label: &Self| label.text().parse() == Ok(status);
+        Self::ALL.iter().copied().find(text).unwrap_or(Self::Other)
+    }
+}
+
+label! {
+    /// What the admission ledger decided.
+    AdmissionOutcome, "outcome",
+    /// Reserved.
+    Granted = "granted",
+    /// No room.
+    Refused = "refused",
+    /// Let through without a reservation, as the policy allows.
+    BestEffort = "best_effort",
+    /// Changed to another rate.
+    Adjusted = "adjusted",
+    /// Given back.
+    Released = "released",
+    /// To be changed, without room for it.
+    NotAdjusted = "not_adjusted",
+}
+
+label! {
+    /// What happened on a keepalive.
+    KeepaliveEvent, "event",
+    /// One was sent.
+    Sent = "sent",
+    /// One, or the answer to ours, was received.
+    Heard = "heard",
+    /// A remote cluster was silent for two intervals (V-4).
+    Lost = "lost",
+}
+
+label! {
+    /// How a reload ended.
+    ReloadOutcome, "outcome",
+    /// The new configuration runs.
+    Ok = "ok",
+    /// It was refused; the old one runs on.
+    Failed = "failed",
+}
+
+label! {
+    /// What became of a TCP connection.
+    StreamEvent, "event",
+    /// A neighbour connected.
+    Accepted = "accepted",
+    /// We connected.
+    Connected = "connected",
+    /// We could not connect.
+    ConnectFailed = "connect_failed",
+    /// Closed at once: its other end is no neighbour.
+    Stranger = "stranger",
+    /// Closed at once: too many connections, in all or from that address.
+    TooMany = "too_many",
+    /// Closed: a message took too long to arrive or to be written.
+    Slow = "slow",
+    /// Closed: its write queue was full.
+    Overflow = "overflow",
+    /// Closed: what came is no SIP stream.
+    Malformed = "malformed",
+    /// Closed after an hour of silence.
+    Idle = "idle",
+    /// Closed by the other end, or broken.
+    Closed = "closed",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds<L: Label + PartialEq + std::fmt::Debug>() {
+        for (place, value) in L::ALL.iter().enumerate() {
+            assert_eq!(value.place(), place, "{value:?}");
+            assert!(L::ALL[..place].iter().all(|earlier| earlier.text() != value.text()), "{value:?}");
+            assert!(value.text().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn every_value_stands_at_its_own_place_with_its_own_text() {
+        holds::<Transport>();
+        holds::<DropReason>();
+        holds::<Method>();
+        holds::<ResponseClass>();
+        holds::<CallOutcome>();
+        holds::<RefusalStatus>();
+        holds::<AdmissionOutcome>();
+        holds::<KeepaliveEvent>();
+        holds::<ReloadOutcome>();
+        holds::<StreamEvent>();
+    }
+
+    #[test]
+    fn a_status_belongs_to_the_class_of_its_first_digit() {
+        for (status, want) in
+            [(100, "1xx"), (199, "1xx"), (200, "2xx"), (302, "3xx"), (404, "4xx"), (503, "5xx"), (603, "6xx")]
+        {
+            assert_eq!(ResponseClass::of(status).text(), want, "{status}");
+        }
+    }
+}
