@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 /// Characters from one column to the next.
-const GAP: usize = 24;
+const GAP: usize = 28;
 /// Characters before the first column: the time.
 const MARGIN: usize = 9;
 
@@ -29,9 +29,8 @@ pub(super) fn draw(columns: &[&str], arrows: &[Arrow]) -> String {
     let mut out = String::new();
     let bold = Style::new().bold();
     let _ = write!(out, "{:>MARGIN$}{bold}", "ms  ");
-    for column in columns {
-        let _ = write!(out, "{column:<GAP$}");
-    }
+    let heading: String = columns.iter().map(|column| format!("{column:<GAP$}")).collect();
+    let _ = write!(out, "{}", heading.trim_end());
     let _ = writeln!(out, "{bold:#}");
     for arrow in arrows {
         let (colour, dim) = (Style::new().fg_color(Some(colour(&arrow.label).into())), Style::new().dimmed());
@@ -107,11 +106,11 @@ mod tests {
             ],
         );
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0].trim_end(), "     ms  cc-hq                   HQ                      gw");
-        assert_eq!(lines[1], "      5  |- INVITE 911 --------->|                       |  PCMU");
-        assert_eq!(lines[2], "      5  |                       |<- 200 OK -------------|");
-        assert_eq!(lines[3], "      5  |<- BYE ----------------------------------------|");
-        assert_eq!(lines[4], "      5  |- 481 Call/Transactio~ >|                       |");
+        assert_eq!(lines[0], "     ms  cc-hq                       HQ                          gw");
+        assert_eq!(lines[1], "      5  |- INVITE 911 ------------->|                           |  PCMU");
+        assert_eq!(lines[2], "      5  |                           |<- 200 OK -----------------|");
+        assert_eq!(lines[3], "      5  |<- BYE ------------------------------------------------|");
+        assert_eq!(lines[4], "      5  |- 481 Call/Transaction ~ ->|                           |");
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Plays {
 const NARROW: &[Codec] = &[Codec::PCMU, Codec::G729];
 const WIDE: &[Codec] = &[Codec::G722, Codec::ISAC, Codec::PCMU, Codec::G729];
 
-const HQ_CAP_64: Edit = Edit::Hq("region_max_audio_kbps = 8 ", "region_max_audio_kbps = 64 ");
+const HQ_CAP_64: Edit = Edit::Hq("region_max_audio_kbps = 8\n", "region_max_audio_kbps = 64\n");
 const BR_CAP_64: Edit = Edit::Br("[feature]\n", "[feature]\nregion_max_audio_kbps = 64\n");
 const HQ_LOSSY: Edit = Edit::Hq("region_link_loss = \"low-loss\"", "region_link_loss = \"lossy\"");
 const BR_LOSSY: Edit = Edit::Br("[feature]\n", "[feature]\nregion_link_loss = \"lossy\"\n");

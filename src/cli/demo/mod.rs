@@ -10,6 +10,7 @@ mod report;
 mod stage;
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use emcc_policies::moment::Moment;
 
@@ -105,7 +106,9 @@ fn perform(act: &Act, pair: &mut Pair, stage: &mut Stage) -> Told {
         happened.push(lose(pair, stage));
     }
     stage.hang_up();
-    let is_clean = stage.turn_until(END_MS_MAX, |stage| stage.is_over() && pair.hq.calls() + pair.br.calls() == 0);
+    // Nobody answers a BYE to a node that is gone.
+    let limit_ms = if act.turn == Turn::LosePeer { 0 } else { END_MS_MAX };
+    let is_clean = stage.turn_until(limit_ms, |stage| stage.is_over() && pair.hq.calls() + pair.br.calls() == 0);
     if !is_clean && act.turn != Turn::LosePeer {
         happened.push("not over on every side".to_owned());
     }
@@ -126,9 +129,9 @@ fn lose(pair: &mut Pair, stage: &mut Stage) -> String {
 }
 
 /// What the call came to, in the words acts expect.
-fn how_it_ended(stage: &Stage, hops: &[Hop], hq: std::net::SocketAddr) -> Vec<String> {
+fn how_it_ended(stage: &Stage, hops: &[Hop], hq: SocketAddr) -> Vec<String> {
     let Some(call) = stage.caller().map(|caller| caller.call()) else { return Vec::new() };
-    let status = match call.outcome() {
+    match call.outcome() {
         None => return vec!["neither answered nor refused".to_owned()],
         Some(Outcome::TimedOut | Outcome::Unacknowledged) => return vec!["no answer".to_owned()],
         Some(Outcome::Refused(status)) => {
@@ -138,11 +141,11 @@ fn how_it_ended(stage: &Stage, hops: &[Hop], hq: std::net::SocketAddr) -> Vec<St
                 None => format!("refused {status}"),
             }];
         }
-        Some(Outcome::Answered) => "answered by",
-    };
-    let Some(gateway) = stage.answered() else { return vec![format!("{status} nobody here")] };
-    let mut happened = vec![format!("{status} {}", gateway.name)];
-    let at = std::net::SocketAddr::new(gateway.phone.address().ip(), stage::PORT);
+        Some(Outcome::Answered) => {}
+    }
+    let Some(gateway) = stage.answered() else { return vec!["answered by nobody here".to_owned()] };
+    let mut happened = vec![format!("answered by {}", gateway.name)];
+    let at = SocketAddr::new(gateway.phone.address().ip(), stage::PORT);
     let invite = hops.iter().filter(|hop| hop.to == at).map(|hop| told(&hop.bytes));
     if let Some((line, codecs)) = invite.into_iter().find(|(line, _)| line.starts_with("INVITE ")) {
         happened.push(format!("called {}", line.trim_start_matches("INVITE ")));
@@ -194,5 +197,24 @@ fn tell(act: &Act, pair: &Pair, stage: &Stage, began: Moment, happened: String) 
         packets_sent: PACKETS,
         packets_to_caller: stage.phone.heard(),
         packets_to_gateway: stage.answered().map_or(0, |gateway| gateway.phone.heard()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_read_from_the_response_of_its_status() {
+        let text = b"SIP/2.0 488 Not Acceptable Here\r\nVia: x\r\nWarning: 370 hq \"Insufficient bandwidth\"\r\n\r\n";
+        assert_eq!(warning(text, 488).as_deref(), Some("370"));
+        assert_eq!(warning(text, 503), None);
+        assert_eq!(warning(b"SIP/2.0 488 No\r\nVia: x\r\n\r\n", 488), None);
+        assert_eq!(warning(b"BYE sip:a SIP/2.0\r\nVia: x\r\n\r\n", 488), None);
+    }
+
+    #[test]
+    fn a_direction_counts_as_heard_when_few_packets_are_missing() {
+        assert!(HEARD_MIN > u64::from(PACKETS) / 2 && HEARD_MIN < u64::from(PACKETS));
     }
 }

@@ -49,25 +49,21 @@ struct Tap {
     engine: Arc<Engine>,
     me: SocketAddr,
     nodes: [SocketAddr; 2],
-    heard: Mutex<Heard>,
+    /// One list for both nodes: what causes something stands before it.
+    hops: Arc<Mutex<Vec<Hop>>>,
+    notes: Mutex<Vec<Note>>,
 }
 
-#[derive(Default)]
-struct Heard {
-    hops: Vec<Hop>,
-    notes: Vec<Note>,
+/// Whoever panicked left whole entries behind.
+fn locked<T>(list: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Tap {
-    fn heard(&self) -> MutexGuard<'_, Heard> {
-        // Whoever panicked left whole entries behind.
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn keep(&self, at: Moment, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
-        let mut heard = self.heard();
-        if heard.hops.len() < HOPS_MAX {
-            heard.hops.push(Hop { at, from, to, bytes: bytes.to_vec() });
+        let mut hops = locked(&self.hops);
+        if hops.len() < HOPS_MAX {
+            hops.push(Hop { at, from, to, bytes: bytes.to_vec() });
         }
     }
 
@@ -80,9 +76,9 @@ impl Tap {
             self.keep(now.moment, self.me, send.flow.remote, bytes);
         }
         let added = worker.effects.notes.get(notes..).unwrap_or_default();
-        let mut heard = self.heard();
-        let room = NOTES_MAX.saturating_sub(heard.notes.len());
-        heard.notes.extend(added.iter().take(room).cloned());
+        let mut kept = locked(&self.notes);
+        let room = NOTES_MAX.saturating_sub(kept.len());
+        kept.extend(added.iter().take(room).cloned());
     }
 }
 
@@ -127,13 +123,20 @@ pub(super) struct Side {
 }
 
 impl Side {
-    fn start(plan: Plan, clock: Clock, nodes: [SocketAddr; 2], seed: u64) -> Result<Self, Halt> {
+    fn start(
+        plan: Plan,
+        clock: Clock,
+        nodes: [SocketAddr; 2],
+        hops: &Arc<Mutex<Vec<Hop>>>,
+        seed: u64,
+    ) -> Result<Self, Halt> {
         let listen: Vec<Address> = plan.sip.listen.iter().map(|listen| listen.address).collect();
         let locals = plan.sip.listen.iter().map(|listen| Local::new(listen.address, listen.advertised)).collect();
         let me = listen.first().map_or(SocketAddr::from(([0, 0, 0, 0], 0)), |address| address.socket);
         let started_s = u64::try_from(clock.now().civil.0).unwrap_or(0);
         let engine = Engine::new(plan, locals, Counters::noop(), Bounds::default(), started_s, seed);
-        let tap = Arc::new(Tap { engine: Arc::new(engine), me, nodes, heard: Mutex::default() });
+        let hops = Arc::clone(hops);
+        let tap = Arc::new(Tap { engine: Arc::new(engine), me, nodes, hops, notes: Mutex::default() });
         let driver = Arc::clone(&tap);
         // One worker: a ladder shows messages in the order they were handled.
         let setup = Setup { listen, workers: 1, driver, clock, counters: Counters::noop(), seed };
@@ -165,7 +168,7 @@ impl Side {
 
     /// What it told its log of a call: the last decision, in words.
     pub(super) fn decided(&self, call_id: &[u8]) -> Option<String> {
-        self.tap.heard().notes.iter().rev().find_map(|note| match note {
+        locked(&self.tap.notes).iter().rev().find_map(|note| match note {
             Note::CallEnded(record) if record.call_id == call_id => Some(record.because.clone()),
             _ => None,
         })
@@ -177,7 +180,7 @@ impl Side {
             Note::Alarm { what, .. } => Some((*what).to_owned()),
             _ => None,
         };
-        self.tap.heard().notes.iter().filter_map(alarm).collect()
+        locked(&self.tap.notes).iter().filter_map(alarm).collect()
     }
 }
 
@@ -185,6 +188,7 @@ impl Side {
 pub(super) struct Pair {
     pub(super) hq: Side,
     pub(super) br: Side,
+    hops: Arc<Mutex<Vec<Hop>>>,
 }
 
 impl Pair {
@@ -194,7 +198,9 @@ impl Pair {
         let address = |plan: &Plan| plan.sip.listen.first().map(|listen| listen.address.socket);
         let none = SocketAddr::from(([0, 0, 0, 0], 0));
         let nodes = [address(&hq).unwrap_or(none), address(&br).unwrap_or(none)];
-        Ok(Self { hq: Side::start(hq, clock, nodes, 1)?, br: Side::start(br, clock, nodes, 2)? })
+        let hops = Arc::default();
+        let (hq, br) = (Side::start(hq, clock, nodes, &hops, 1)?, Side::start(br, clock, nodes, &hops, 2)?);
+        Ok(Self { hq, br, hops })
     }
 
     /// Reloads both nodes with the pair's configuration, changed as an act wants it.
@@ -207,17 +213,15 @@ impl Pair {
 
     /// Forgets what both heard.
     pub(super) fn forget(&self) {
+        locked(&self.hops).clear();
         for side in [&self.hq, &self.br] {
-            *side.tap.heard() = Heard::default();
+            locked(&side.tap.notes).clear();
         }
     }
 
-    /// Every message both heard, in the order of time.
+    /// Every message both sent or heard, causes before effects.
     pub(super) fn hops(&self) -> Vec<Hop> {
-        let mut hops = self.hq.tap.heard().hops.clone();
-        hops.extend(self.br.tap.heard().hops.iter().cloned());
-        hops.sort_by_key(|hop| hop.at);
-        hops
+        locked(&self.hops).clone()
     }
 }
 

@@ -131,12 +131,7 @@ fn line(columns: &[&str], arrow: &Arrow) -> Option<String> {
 }
 
 /// The messages of a call as a ladder; only those who took part get a column.
-pub(super) fn ladder(
-    hops: &[Hop],
-    began: Moment,
-    hq: SocketAddr,
-    br: SocketAddr,
-) -> (Vec<&'static str>, Vec<Arrow>) {
+pub(super) fn ladder(hops: &[Hop], began: Moment, hq: SocketAddr, br: SocketAddr) -> (Vec<&'static str>, Vec<Arrow>) {
     let [home, first, second] = GATEWAYS.map(|(ip, name)| (ip.into(), name));
     let everybody = [(CONTROL.0.into(), CONTROL.1), (hq.ip(), "HQ"), home, (br.ip(), "BR"), first, second];
     let is_in = |ip| hops.iter().any(|hop| hop.from.ip() == ip || hop.to.ip() == ip);
@@ -203,7 +198,8 @@ mod tests {
     #[test]
     fn a_call_is_shown_with_its_decisions_alarms_and_media() {
         let text = plain(|out| told(true).show(3, out));
-        for part in ["3. a call  dialled 9911", "  HQ  one\n      two\n", "BR  alarm look", "15 reached the caller, 14"] {
+        for part in ["3. a call  dialled 9911", "  HQ  one\n      two\n", "BR  alarm look", "15 reached the caller, 14"]
+        {
             assert!(text.contains(part), "{part:?} in {text}");
         }
     }

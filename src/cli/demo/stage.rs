@@ -2,20 +2,19 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::thread;
 use std::time::Duration;
 
 use emcc_policies::moment::Moment;
 
-use super::acts::{Act, DEVICE, HOME_CLUSTER, Who};
+use super::acts::{Act, DEVICE, HOME_CLUSTER, Plays, Who};
 use super::phone::Phone;
-use crate::agent::{Answerer, Caller, Codec, Event, Input, Offering, Outputs, Script, Setup, Talk, Timers};
+use crate::agent::{Answerer, Caller, Codec, Event, Input, Outcome, Outputs, Script, Setup, Talk, Timers};
 use crate::cli::halt::Halt;
 use crate::engine::ids::Ids;
 use crate::io::{Clock, StartError};
 use crate::neighbour::{Address, Transport};
 
-/// One turn: datagrams wait at most this long.
+/// Longest wait for a datagram to call control in one turn: the pace of everybody else.
 const TURN: Duration = Duration::from_millis(1);
 /// Datagrams taken from one socket in one turn.
 const DATAGRAMS_A_TURN: usize = 64;
@@ -66,9 +65,12 @@ impl Stage {
             gateways.push(Gateway { name, phone, socket: bind(at)?, answerer });
         }
         let at = SocketAddr::from((CONTROL.0, PORT));
+        let control = bind(at)?;
+        let paced = control.set_nonblocking(false).and_then(|()| control.set_read_timeout(Some(TURN)));
+        paced.map_err(|error| taken(at, &error))?;
         Ok(Self {
             clock,
-            control: bind(at)?,
+            control,
             phone: phone(at)?,
             gateways,
             caller: None,
@@ -86,7 +88,7 @@ impl Stage {
     /// Sets the scene of an act and places its call towards `node`.
     pub(super) fn begin(&mut self, act: &Act, node: SocketAddr) {
         self.phone.reset();
-        let scripts = [super::acts::Plays::Answer, act.gateways[0], act.gateways[1]];
+        let scripts = [Plays::Answer, act.gateways[0], act.gateways[1]];
         for (gateway, plays) in self.gateways.iter_mut().zip(scripts) {
             gateway.phone.reset();
             let at = SocketAddr::new(gateway.phone.address().ip(), PORT);
@@ -99,7 +101,6 @@ impl Stage {
             Who::Bob => "5002",
         };
         let mut setup = Setup::new(user, act.dialled, me, node, talk);
-        setup.offering = Offering::Codecs;
         setup.supports_100rel = true;
         setup.record_room = RECORD_ROOM;
         let setup = match act.who {
@@ -126,7 +127,6 @@ impl Stage {
             if self.now() >= end {
                 return false;
             }
-            thread::sleep(TURN);
         }
     }
 
@@ -152,20 +152,21 @@ impl Stage {
 
     /// The gateway that answered and still talks, or talked.
     pub(super) fn answered(&self) -> Option<&Gateway> {
-        use crate::agent::Outcome;
         self.gateways.iter().find(|g| g.answerer.calls().any(|call| call.outcome() == Some(Outcome::Answered)))
     }
 
+    /// One turn: everything that came is taken, everything due is done.
     fn turn(&mut self) {
-        let now = self.now();
         let mut caller = self.caller.take();
         for _ in 0..DATAGRAMS_A_TURN {
             let Ok((length, from)) = self.control.recv_from(&mut self.buffer) else { break };
             let bytes = self.buffer.get(..length).unwrap_or_default();
+            let now = self.clock.now().moment;
             if let Some(caller) = caller.as_mut() {
                 caller.handle(now, Input::Datagram { from, bytes }, &mut self.out);
             }
         }
+        let now = self.now();
         if let Some(caller) = caller.as_mut() {
             caller.handle(now, Input::Due, &mut self.out);
         }
