@@ -95,7 +95,9 @@ impl Operator {
         let fixed = changed_for_good(&self.engine.plan(), &loaded.plan);
         if !fixed.is_empty() {
             let keys = fixed.join(", ");
-            tracing::error!("reload refused: {keys} cannot change while the node runs; restart it, or change them back");
+            tracing::error!(
+                "reload refused: {keys} cannot change while the node runs; restart it, or change them back"
+            );
             return false;
         }
         self.engine.reload(loaded.plan);

@@ -158,19 +158,14 @@ struct Extra {
 
 /// The codecs of an offer that leave with the call, which is refused where none is left (M-6), unless it is an
 /// emergency, which takes its offer along as it came (P-23).
-fn leaving(
-    plan: &Plan,
-    decision: &mut Decision,
-    offered: &[u8],
-) -> Result<Vec<String>, emcc_codecs::sdp::Malformed> {
+fn leaving(plan: &Plan, decision: &mut Decision, offered: &[u8]) -> Result<Vec<String>, emcc_codecs::sdp::Malformed> {
     let session = Session::parse(offered)?;
     if decision.refusal.is_some() {
         return Ok(Vec::new());
     }
     let Some(remote) = decision.link.and_then(|link| plan.remote_cluster(link)) else { return Ok(named(&session)) };
     let mut trail = region::Trail::new();
-    let shaped =
-        remote.region.apply(offered, region::Role::Offer, Allowed::AudioAndVideo, &mut trail, &mut Vec::new());
+    let shaped = remote.region.apply(offered, region::Role::Offer, Allowed::AudioAndVideo, &mut trail, &mut Vec::new());
     decision.region_trail = trail;
     match shaped {
         Ok(shaped) => Ok(shaped.names().map(str::to_owned).collect()),
@@ -188,8 +183,13 @@ fn leaving(
 fn named(session: &Session<'_>) -> Vec<String> {
     let audio = session.media().iter().find(|media| media.kind == MediaKind::Audio && media.is_active());
     let encodings = audio.into_iter().flat_map(|media| &media.formats).filter_map(|format| format.encoding);
-    let is_speech = |name: &[u8]| !["telephone-event", "CN", "red"].iter().any(|n| n.as_bytes().eq_ignore_ascii_case(name));
-    encodings.map(|e| e.name).filter(|name| is_speech(name)).map(|name| EncodingName::of(name).as_str().into()).collect()
+    let is_speech =
+        |name: &[u8]| !["telephone-event", "CN", "red"].iter().any(|n| n.as_bytes().eq_ignore_ascii_case(name));
+    encodings
+        .map(|e| e.name)
+        .filter(|name| is_speech(name))
+        .map(|name| EncodingName::of(name).as_str().into())
+        .collect()
 }
 
 impl CallAnswer {
@@ -328,7 +328,9 @@ mod tests {
 
     #[test]
     fn what_is_dialed_is_a_number_or_a_service() {
-        for (text, number) in [("911", Some("911")), ("+1 (919)", None), ("+1-919", Some("+1919")), ("*9#", Some("*9#"))] {
+        for (text, number) in
+            [("911", Some("911")), ("+1 (919)", None), ("+1-919", Some("+1919")), ("*9#", Some("*9#"))]
+        {
             let got = match target(text) {
                 Ok(Dialed::Number(digits)) => Some(digits.to_string()),
                 _ => None,

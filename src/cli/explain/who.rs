@@ -25,9 +25,7 @@ pub(super) fn find(plan: &Plan, who: &str, via: &str) -> Result<Caller, Halt> {
         let device = visiting_device(plan, who).unwrap_or(who);
         return Ok(Caller { source: Source::Trunk(remote), device: Some(device.into()), number: None });
     }
-    let marked = |device: &str| {
-        Ok(Caller { source: Source::CallControl, device: Some(device.into()), number: None })
-    };
+    let marked = |device: &str| Ok(Caller { source: Source::CallControl, device: Some(device.into()), number: None });
     let is_abroad = |id| plan.session(id).is_some_and(|session| matches!(session.side, Side::Home { .. }));
     if plan.device_named(who).is_some() || plan.session_on(who).is_some_and(is_abroad) {
         return marked(who);
