@@ -1,40 +1,8 @@
 //! Addresses as the file writes them: `udp:127.0.0.1:5060`, `tcp:[::1]:5060`.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// Transport of SIP messages that this version serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transport {
-    /// Datagrams (RFC 3261, section 18).
-    Udp,
-    /// Streams (RFC 3261, section 18).
-    Tcp,
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-        })
-    }
-}
-
-/// A transport address of SIP; shown as the file writes it, `udp:127.0.0.1:5060`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address {
-    /// How to speak to it.
-    pub transport: Transport,
-    /// IP address and port; the port is never 0.
-    pub socket: SocketAddr,
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.transport, self.socket)
-    }
-}
+pub use crate::neighbour::{Address, Transport};
 
 /// Why a text is no value of its key: what is wrong with it, and what to write.
 pub(super) struct Bad {

@@ -290,9 +290,10 @@ impl Decision {
             // The closest match over every search space; only if that is no directory number, those everybody reaches.
             self.css = plan.dial_plan.search_spaces().collect();
             let is_number = |decision: &Self| {
-                decision.matched.and_then(|id| plan.dial_plan.row(id)).is_some_and(|row| {
-                    matches!(row.target, RowTarget::DirectoryNumber { .. })
-                })
+                decision
+                    .matched
+                    .and_then(|id| plan.dial_plan.row(id))
+                    .is_some_and(|row| matches!(row.target, RowTarget::DirectoryNumber { .. }))
             };
             self.route(plan, question, caller, None);
             if !is_number(self) {
@@ -363,7 +364,8 @@ impl Decision {
         self.role = Role::Home;
         self.session = Some(id);
         let Some(session) = plan.session(id) else { return };
-        let Side::Home { user: owner, visiting, device_pool, .. } = session.side else { return };
+        let Side::Home { user: owner, visiting, ref roaming, .. } = session.side else { return };
+        let device_pool = roaming.device_pool;
         self.link = Some(visiting);
         self.device_pool = device_pool;
         self.user = Some(owner);
@@ -465,9 +467,9 @@ impl Decision {
         }
         let session = plan.user_with_number(called.as_str()).and_then(|user| plan.session_of(user));
         let Some(session) = session.filter(|id| plan.is_home(*id)) else { return };
-        if let Some(Side::Home { visiting, .. }) = plan.session(session).map(|session| session.side) {
-            self.link = Some(visiting);
-            self.policy = plan.policy(visiting, false);
+        if let Some(Side::Home { visiting, .. }) = plan.session(session).map(|session| &session.side) {
+            self.link = Some(*visiting);
+            self.policy = plan.policy(*visiting, false);
             self.phone_party = Party::Callee;
         }
     }
@@ -480,7 +482,7 @@ fn recognised(plan: &Plan, question: &Question<'_>) -> Option<emcc_policies::eme
         Target::Service(uri) => Called::Uri(uri),
         Target::Other => Called::Uri(b""),
     };
-    plan.emergency.numbers.recognise(&plan.dial_plan, called, question.is_marked_emergency)
+    plan.emergency.recognise(&plan.dial_plan, called, question.is_marked_emergency)
 }
 
 impl From<NoRoute> for Refusal {

@@ -6,7 +6,6 @@ use super::effects::{CallKey, Hint, TransactionKey};
 use super::hunt::Failure;
 use super::link::Beat;
 use super::reject::{Refusal, Reject};
-use crate::metrics::AdmissionOutcome;
 use crate::limits::ADJUST_AFTER_MS;
 use crate::sip::{Strictness, essentials, scan};
 use crate::transaction::row::{Cancel, Machine, Purpose, Row};
@@ -71,7 +70,7 @@ impl Turn<'_> {
         match due {
             Due::Nothing => {}
             Due::Resend(flow, bytes) => {
-                self.engine.counters.retransmissions_sent.increment(1);
+                self.engine.counters.retransmission_sent();
                 self.effects.send_copy(flow, &bytes, Some(key));
             }
             Due::Report(lost) => self.lost(key, &lost),
@@ -110,7 +109,7 @@ impl Turn<'_> {
         }
         match (lost.purpose, lost.call) {
             (Purpose::Hunt, Some(call)) => {
-                    self.after(call, key, lost.failure, None);
+                self.after(call, key, lost.failure, None);
             }
             (Purpose::Pass, call) => {
                 self.settle_media(call, None);
@@ -200,11 +199,7 @@ impl Turn<'_> {
         let is_current = self.engine.links.is_current(slot, &held);
         if is_current {
             let adjusted = self.engine.links.adjust(slot, &mut held, to).is_ok();
-            self.engine.counters.admissions.add(if adjusted {
-                AdmissionOutcome::Adjusted
-            } else {
-                AdmissionOutcome::Refused
-            });
+            self.engine.counters.admission_adjusted(adjusted);
         }
         self.return_booking(key, slot, held);
     }
@@ -214,7 +209,7 @@ impl Turn<'_> {
         let lent = self.engine.calls.with(&key, |call| Some((call.answered?, call.lend()?))).flatten();
         let Some((to, (slot, mut held))) = lent else { return };
         if let Some(Ok(_)) = self.engine.links.retry(slot, &mut held, to, self.now.moment) {
-            self.engine.counters.admissions.add(AdmissionOutcome::Granted);
+            self.engine.counters.admission_granted(true);
         }
         if let Some(at) = self.engine.links.arm(slot) {
             self.effects.hints.push((at, Hint::Link(slot)));
@@ -327,4 +322,13 @@ fn report_of(row: &Row, failure: Failure, must_cancel: bool) -> Lost {
         flow: row.flow,
         must_cancel,
     }
+}
+
+/// Branch and method of a request of ours that came back, as much of it as came.
+pub(super) fn bounced_branch(payload: &[u8]) -> Option<(&[u8], &[u8])> {
+    let method = payload.split(|octet| *octet == b' ').next()?;
+    let at = memchr::memmem::find(payload, b";branch=")? + b";branch=".len();
+    let rest = payload.get(at..)?;
+    let end = rest.iter().position(|octet| matches!(octet, b';' | b',' | b'\r' | b'\n' | b' ')).unwrap_or(rest.len());
+    Some((rest.get(..end)?, method))
 }

@@ -10,7 +10,7 @@ use emcc_policies::digits::Digits;
 use super::Turn;
 use super::call::Phase;
 use super::decide::{Decision, Next, NextHop, Role};
-use super::effects::{CallKey, Hint, TransactionKey, Party};
+use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::hunt::Failure;
 use super::media::{Body, Shaping};
 use super::reject::{Busy, Reject};
@@ -95,7 +95,7 @@ impl Turn<'_> {
             && let Ok(of) = essentials(&message, Strictness::default())
         {
             let allowed = super::media::allowed(audio_only);
-            let shaping = Shaping { author: Party::Caller, role: emcc_policies::region::Role::Offer, allowed };
+            let shaping = Shaping { role: emcc_policies::region::Role::Offer, allowed };
             let body = self.shape(&plan, &decision, &message, shaping, &mut Default::default());
             let outgoing = Outgoing { plan: &plan, decision: &decision, caller, pass };
             self.send_invite(key, &outgoing, &message, &of, &next, &body);
@@ -126,7 +126,7 @@ impl Turn<'_> {
         let Some(server) = server else {
             return self.fail_with(key, Reject::Refusal(super::reject::Refusal::Cancelled));
         };
-        self.engine.counters.hops_tried.increment(1);
+        self.engine.counters.hop_tried();
         let Some(flow) = self.running.way(next.address, out.caller.listener) else {
             return self.after(key, client, Failure::Unreachable, None);
         };
@@ -234,8 +234,7 @@ pub(crate) fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essen
     let Some(called) = next.called else { return };
     let text = editor.text().put(b"sip:").put(called.as_str().as_bytes()).put(b"@").host(next.address.socket.ip());
     let text = text.put(b":").decimal(u64::from(next.address.socket.port()));
-    let text =
-        if next.address.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
+    let text = if next.address.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
     let is_phone = of.uri.is_some_and(|uri| uri.param("user").is_some_and(|user| user == b"phone"));
     let text = if is_phone { text.put(b";user=phone") } else { text };
     text.replace(span);

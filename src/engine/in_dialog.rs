@@ -6,16 +6,15 @@ use emcc_policies::region::Role;
 
 use super::Turn;
 use super::call::{Call, EndedBy, Phase};
-use super::decide::{Next};
+use super::decide::Next;
 use super::effects::{CallKey, CallRecord, Hint, Note, Party};
 use super::forward::{self, Launch, is_neighbour};
 use super::media::{Body, Rates, ask};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
-use crate::metrics::{AdmissionOutcome, ResponseClass};
+use crate::dialog::{self, Towards};
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX, PASSES_MAX};
 use crate::neighbour::{Address, Flow, Transport};
-use crate::dialog::{self, Towards};
 use crate::sip::build::DialogFacts;
 use crate::sip::reply::Reply;
 use crate::sip::{
@@ -96,13 +95,10 @@ impl Turn<'_> {
         };
         let back = self.response_flow(request.flow, request.essentials);
         let tag = self.local_tag(request.message);
-        let reply = Reply {
-            to_tag: std::str::from_utf8(&tag).ok(),
-            source: Some(request.flow.remote),
-            ..Reply::new(200)
-        };
+        let reply =
+            Reply { to_tag: std::str::from_utf8(&tag).ok(), source: Some(request.flow.remote), ..Reply::new(200) };
         if let Some(range) = reply.write(request.message, &mut self.effects.arena) {
-            self.engine.counters.responses_sent.add(ResponseClass::of(200));
+            self.engine.counters.response_out(200);
             self.effects.send(back, range, None);
         }
         let client = match call {
@@ -319,11 +315,17 @@ impl Turn<'_> {
         if !refused {
             return None;
         }
-        self.engine.counters.admissions.add(AdmissionOutcome::Refused);
+        self.engine.counters.admission_refused();
         Some(Refusal::LinkFull { precondition: shaped.has_mandatory_qos })
     }
 
-    fn write_on(&mut self, request: &Request<'_>, flow: Flow, body: &Body, next: Option<&Next>) -> std::ops::Range<usize> {
+    fn write_on(
+        &mut self,
+        request: &Request<'_>,
+        flow: Flow,
+        body: &Body,
+        next: Option<&Next>,
+    ) -> std::ops::Range<usize> {
         let branch = self.branch();
         self.write_with(request, flow, body, next, &branch)
     }
@@ -375,12 +377,12 @@ impl Turn<'_> {
 
     /// Ends a call: gives back what it holds, writes its line, removes its row. `status` 0 keeps the one it has.
     pub(crate) fn end(&mut self, key: CallKey, status: u16, by: EndedBy) {
-        let Some((mut call, booking)) = self.engine.calls.remove_if(&key, |call| call.phase != Phase::Ended).map(
-            |mut call| {
+        let Some((mut call, booking)) =
+            self.engine.calls.remove_if(&key, |call| call.phase != Phase::Ended).map(|mut call| {
                 let booking = call.take();
                 (call, booking)
-            },
-        ) else {
+            })
+        else {
             return;
         };
         // A booking in another worker's hand is given back by that worker: it finds no row to put it into.
@@ -390,9 +392,7 @@ impl Turn<'_> {
         }
         call.phase = Phase::Ended;
         let now = self.now.moment;
-        if call.answered_at.is_none() {
-            self.engine.counters.calls.add(if by == EndedBy::Cancelled { CallOutcome::Cancelled } else { CallOutcome::Failed });
-        }
+        self.engine.counters.call_ended(call.status, by == EndedBy::Cancelled);
         self.effects.notes.push(Note::CallEnded(Box::new(CallRecord {
             call_id: call.call_id.clone(),
             role: call.decision.role.word(),

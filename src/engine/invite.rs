@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use emcc_policies::admission::{Grant, Held, RsvpPolicy, Video};
 use emcc_policies::digits::{self, Digits};
-use emcc_policies::route::PeerKind;
 use emcc_policies::region::{self, Allowed, Role as Half};
+use emcc_policies::route::PeerKind;
 use smallvec::SmallVec;
 
 use super::Turn;
@@ -15,18 +15,11 @@ use super::forward::Outgoing;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
-use crate::metrics::AdmissionOutcome;
 use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
 use crate::sip::reply::Reply;
 use crate::sip::{Message, Name, Scheme, UriRef};
 use crate::table::{Full, Inserted};
-
-/// The device mark of a message: name and cluster (P-13).
-pub(crate) struct Mark<'a> {
-    pub(crate) device: &'a [u8],
-    pub(crate) cluster: Option<&'a [u8]>,
-}
 
 impl Turn<'_> {
     /// A new INVITE outside a dialog.
@@ -48,7 +41,7 @@ impl Turn<'_> {
         }
         self.trying(&request);
         if decision.emergency {
-            self.engine.counters.emergency_calls.increment(1);
+            self.engine.counters.emergency_call();
         }
         self.decision_alarms(&plan, &decision, request.essentials.call_id);
         if let Some(refusal) = decision.refusal {
@@ -67,7 +60,8 @@ impl Turn<'_> {
         if engine.is_draining() {
             return Some(Busy::Draining);
         }
-        let is_full = engine.calls.is_above(ORDINARY_ROWS_PERCENT) || engine.transactions.is_above(ORDINARY_ROWS_PERCENT);
+        let is_full =
+            engine.calls.is_above(ORDINARY_ROWS_PERCENT) || engine.transactions.is_above(ORDINARY_ROWS_PERCENT);
         is_full.then_some(Busy::Full)
     }
 
@@ -84,12 +78,10 @@ impl Turn<'_> {
         let uri = request.essentials.uri.ok_or(Reject::Refusal(Refusal::NotANeighbour))?;
         let target = target(&uri)?;
         let mark = if source == Source::Gateway { None } else { device_mark(message) };
-        let asserted = message
-            .addresses(Name::PAssertedIdentity)
-            .find_map(|address| number(&address.ok()?.uri));
+        let asserted = message.addresses(Name::PAssertedIdentity).find_map(|address| number(&address.ok()?.uri));
         Ok(Question {
             source,
-            device: mark.as_ref().map(|mark| mark.device),
+            device: mark,
             numbers: [asserted, number(&request.essentials.from.uri)],
             target,
             named: self.named_target(request),
@@ -116,7 +108,7 @@ impl Turn<'_> {
         request: &Request<'_>,
     ) -> Result<(Body, Option<(u16, Grant)>), Reject> {
         let mut trail = region::Trail::new();
-        let mut shaping = Shaping { author: Party::Caller, role: Half::Offer, allowed: Allowed::AudioAndVideo };
+        let mut shaping = Shaping { role: Half::Offer, allowed: Allowed::AudioAndVideo };
         let mut body = self.shape(plan, decision, request.message, shaping, &mut trail);
         if body.is_refused() {
             if !decision.emergency {
@@ -135,7 +127,7 @@ impl Turn<'_> {
         let (grant, hint) = match reserved {
             Some(Ok(granted)) => granted,
             Some(Err(_)) => {
-                self.engine.counters.admissions.add(AdmissionOutcome::Refused);
+                self.engine.counters.admission_refused();
                 let precondition = body.shaped().is_some_and(|shaped| shaped.has_mandatory_qos);
                 return Err(Reject::Refusal(Refusal::LinkFull { precondition }));
             }
@@ -145,19 +137,17 @@ impl Turn<'_> {
             self.effects.hints.push((at, Hint::Link(slot)));
         }
         if decision.policy != RsvpPolicy::None {
-            self.engine.counters.admissions.add(if grant.audio_reserved {
-                AdmissionOutcome::Granted
-            } else {
-                AdmissionOutcome::BestEffort
-            });
+            self.engine.counters.admission_granted(grant.audio_reserved);
         }
         if grant.over_limit_kbps > 0 {
-            self.engine.counters.emergency_over_limit.increment(1);
+            self.engine.counters.emergency_over_limit();
             self.alarm("emergency call admitted above the link's limit", request.essentials.call_id);
         }
         if grant.video == Video::Refused && body.shaped().is_some() {
             shaping.allowed = Allowed::AudioOnly;
-            body = self.shape(plan, decision, request.message, shaping, &mut decision.region_trail);
+            let mut trail = std::mem::take(&mut decision.region_trail);
+            body = self.shape(plan, decision, request.message, shaping, &mut trail);
+            decision.region_trail = trail;
         }
         Ok((body, Some((slot, grant))))
     }
@@ -265,7 +255,7 @@ impl Turn<'_> {
         if let Some((slot, held)) = booking
             && self.engine.links.release(slot, held)
         {
-            self.engine.counters.admissions.add(AdmissionOutcome::Released);
+            self.engine.counters.admission_released();
         }
     }
 
@@ -327,12 +317,11 @@ pub(crate) fn number(uri: &UriRef<'_>) -> Option<Digits> {
 }
 
 /// Call control and the trunk mark the phone a call comes from (P-13).
-pub(crate) fn device_mark<'m>(message: &Message<'m>) -> Option<Mark<'m>> {
+pub(crate) fn device_mark<'m>(message: &Message<'m>) -> Option<&'m [u8]> {
     message.call_infos().find_map(|(_, info)| {
         let is_mark = info.params.value("purpose").is_some_and(|value| value.eq_ignore_ascii_case(b"emcc-device"));
         let (scheme, device) = info.uri.split_at_checked(DEVICE_URN.len())?;
-        (is_mark && scheme.eq_ignore_ascii_case(DEVICE_URN) && !device.is_empty())
-            .then(|| Mark { device, cluster: info.params.value("cluster") })
+        (is_mark && scheme.eq_ignore_ascii_case(DEVICE_URN) && !device.is_empty()).then_some(device)
     })
 }
 

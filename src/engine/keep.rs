@@ -7,9 +7,8 @@ use emcc_policies::keepalive::{Heard, PeerEpoch};
 use super::Turn;
 use super::effects::{Note, Party};
 use super::forward::Launch;
-use crate::metrics::{AdmissionOutcome, KeepaliveEvent};
-use crate::config::plan::Neighbour;
 use super::running::{Local, Running};
+use crate::config::plan::Neighbour;
 use crate::neighbour::Flow;
 use crate::sip::build::{self, Build};
 use crate::sip::{Message, Method, NameAddrRef, Strictness, UriRef, ViaRef};
@@ -44,7 +43,7 @@ impl Turn<'_> {
             method: Method::Options,
         };
         if self.launch(key, flow, range, launch) {
-            self.engine.counters.keepalives.add(KeepaliveEvent::Sent);
+            self.engine.counters.keepalive_sent();
         }
     }
 
@@ -70,7 +69,7 @@ impl Turn<'_> {
 
     /// Anything that counts as heard: a marked OPTIONS, or a final response to one of ours.
     pub(crate) fn keepalive_heard(&mut self, slot: u16, message: &Message<'_>) {
-        self.engine.counters.keepalives.add(KeepaliveEvent::Received);
+        self.engine.counters.keepalive_heard();
         if self.engine.links.heard(slot, self.now.moment) == Heard::Back {
             self.effects.notes.push(Note::Alarm {
                 what: "remote cluster is back",
@@ -91,10 +90,7 @@ impl Turn<'_> {
 
     /// Two silent intervals: what is held with the remote cluster was released (V-4, V-6).
     pub(crate) fn link_lost(&mut self, slot: u16, released: Released) {
-        self.engine.counters.keepalives.add(KeepaliveEvent::Lost);
-        for _ in 0..released.calls {
-            self.engine.counters.admissions.add(AdmissionOutcome::Lost);
-        }
+        self.engine.counters.keepalive_lost();
         self.effects.notes.push(Note::Alarm {
             what: "remote cluster lost: its resources were released",
             call_id: None,
@@ -134,8 +130,7 @@ fn options(
     epoch_s: u64,
 ) -> Option<Build> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let via =
-        format!("SIP/2.0/{} {};branch={}", local.address.transport.via_name(), local.host_port, text(branch));
+    let via = format!("SIP/2.0/{} {};branch={}", local.address.transport.via_name(), local.host_port, text(branch));
     let target = format!("sip:{};transport={}", flow.remote, flow.transport.uri_name());
     let from = format!("<sip:{}>;tag={}", local.host_port, text(tag));
     let to = format!("<sip:{}>", flow.remote);

@@ -5,7 +5,7 @@ use emcc_policies::region::{self, Allowed, Role, Shaped, Trail};
 
 use super::Turn;
 use super::call::{Call, Phase};
-use super::decide::{Decision};
+use super::decide::Decision;
 use super::effects::{CallKey, Hint, Party};
 use crate::config::plan::Plan;
 use crate::limits::ADJUST_AFTER_MS;
@@ -46,8 +46,6 @@ impl Body {
 /// The policy a call's descriptions pass.
 #[derive(Clone, Copy)]
 pub(crate) struct Shaping {
-    /// Which of the two parties wrote the description.
-    pub(crate) author: Party,
     /// Offer or answer.
     pub(crate) role: Role,
     /// Whether video may leave.
@@ -89,13 +87,7 @@ impl Turn<'_> {
     }
 
     /// Applies a standing call's policy to a message of it, and notes what an answer settles.
-    pub(crate) fn call_body(
-        &mut self,
-        key: Option<CallKey>,
-        message: &Message<'_>,
-        role: Role,
-        author: Party,
-    ) -> Body {
+    pub(crate) fn call_body(&mut self, key: Option<CallKey>, message: &Message<'_>, role: Role, author: Party) -> Body {
         let Some(key) = key else { return Body::None };
         if message.body().is_empty() {
             return Body::None;
@@ -106,7 +98,7 @@ impl Turn<'_> {
         });
         let Some(Some((plan, decision, audio_only))) = facts else { return Body::None };
         let allowed = allowed(audio_only);
-        let body = self.shape(&plan, &decision, message, Shaping { author, role, allowed }, &mut Trail::new());
+        let body = self.shape(&plan, &decision, message, Shaping { role, allowed }, &mut Trail::new());
         if let (Some(shaped), Role::Answer) = (body.shaped(), role) {
             let ask = ask(&decision, shaped, author, Rates::Answered);
             self.settle_media(Some(key), Some(ask));

@@ -20,6 +20,7 @@ pub mod reply;
 pub mod request;
 pub mod running;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
@@ -44,7 +45,7 @@ pub struct Engine {
     transactions: Table<TransactionKey, Row>,
     calls: Table<CallKey, Call>,
     links: Links,
-    counters: Arc<Counters>,
+    counters: Counters,
     hashers: [RandomState; 2],
     is_draining: AtomicBool,
     turns: AtomicUsize,
@@ -100,7 +101,7 @@ impl Engine {
     /// An engine on `plan` that speaks from `locals`, in the order of the rim's listeners. `epoch_s` is the start of
     /// the node in Unix seconds, `seed` random in service and fixed in simulation.
     #[must_use]
-    pub fn new(plan: Plan, locals: Vec<Local>, counters: Arc<Counters>, bounds: Bounds, epoch_s: u64, seed: u64) -> Self {
+    pub fn new(plan: Plan, locals: Vec<Local>, counters: Counters, bounds: Bounds, epoch_s: u64, seed: u64) -> Self {
         let links = Links::default();
         let running = Running::new(Arc::new(plan), locals.into(), &links);
         Self {
@@ -123,12 +124,7 @@ impl Engine {
         Worker {
             ids: Ids::new(self.seed, stream),
             index: Box::default(),
-            desk: Desk {
-                index: Some(Box::default()),
-                editor: Editor::default(),
-                media: Vec::new(),
-                text: Vec::new(),
-            },
+            desk: Desk { index: Some(Box::default()), editor: Editor::default(), media: Vec::new(), text: Vec::new() },
             effects: Effects::default(),
         }
     }
@@ -141,6 +137,17 @@ impl Engine {
             Input::Message { flow, bytes } => turn.message(flow, bytes, index),
             Input::Due(hint) => turn.due(hint),
             Input::Failed(key) => turn.failed(key),
+        }
+    }
+
+    /// The network gave back a datagram of ours: the transaction whose branch it carries has failed. Anyone can forge
+    /// this, so it counts only for a branch of ours that went to that address.
+    pub fn bounced(&self, worker: &mut Worker, now: Now, destination: SocketAddr, payload: &[u8]) {
+        let Some(key) = expire::bounced_branch(payload).map(|(branch, method)| self.client_key(branch, method)) else {
+            return;
+        };
+        if self.transactions.with(&key, |row| row.flow.remote == destination) == Some(true) {
+            self.handle(worker, now, Input::Failed(key));
         }
     }
 
@@ -194,6 +201,11 @@ impl Engine {
     /// Whose turn it is in circular route groups.
     pub(crate) fn turn(&self) -> usize {
         self.turns.fetch_add(1, Relaxed)
+    }
+
+    /// The client transaction with this branch of ours.
+    pub(crate) fn client_key(&self, branch: &[u8], method: &[u8]) -> TransactionKey {
+        TransactionKey(self.hash(&[b"c", branch, method]))
     }
 
     /// A seeded 128-bit hash over parts, each ended so that no two divisions meet.

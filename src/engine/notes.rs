@@ -6,7 +6,6 @@ use super::Turn;
 use super::decide::{Decision, alarm_text};
 use super::effects::{CallKey, CallRecord, Note};
 use crate::config::plan::Plan;
-use crate::metrics::CallOutcome;
 
 impl Turn<'_> {
     /// Somebody should look at this call.
@@ -40,7 +39,7 @@ impl Turn<'_> {
 
     /// The line of a call that was refused before it had a row.
     pub(crate) fn note_refused(&mut self, plan: &Plan, decision: &Decision, call_id: &[u8], status: u16) {
-        self.engine.counters.calls.add(CallOutcome::Refused);
+        self.engine.counters.call_ended(status, false);
         self.effects.notes.push(Note::CallEnded(Box::new(CallRecord {
             call_id: Bytes::copy_from_slice(call_id),
             role: decision.role.word(),

@@ -3,7 +3,6 @@
 use super::Turn;
 use super::reject::{Refusal, Reject};
 use super::request::{ALLOW, Request};
-use crate::metrics::ResponseClass;
 use crate::sip::Method;
 use crate::sip::reply::Reply;
 use smallvec::{SmallVec, smallvec};
@@ -21,6 +20,7 @@ impl Turn<'_> {
         }
         let tag = self.local_tag(request.message);
         let epoch_s = self.engine.epoch_s;
+        let back = self.response_flow(request.flow, request.essentials);
         let text = &mut self.desk.text;
         text.clear();
         let mut headers: SmallVec<[(&str, &[u8]); 3]> =
@@ -36,10 +36,9 @@ impl Turn<'_> {
             ..Reply::new(200)
         };
         let written = reply.write(request.message, &mut self.effects.arena);
-        let back = self.response_flow(request.flow, request.essentials);
         // No transaction: the answer to a repeated OPTIONS is made again, and costs no row.
         if let Some(range) = written {
-            self.engine.counters.responses_sent.add(ResponseClass::of(200));
+            self.engine.counters.response_out(200);
             self.effects.send(back, range, None);
         }
     }

@@ -1,6 +1,5 @@
 //! The one place where an error becomes what the caller sees: status, reason phrase, Warning and Reason headers.
 
-use crate::metrics::RefusalReason;
 use crate::sip::Malformed;
 
 /// Why a request is not served, by whose move it is.
@@ -98,39 +97,6 @@ pub struct Answer {
 const RETRY_AFTER_S: u8 = 5;
 
 impl Reject {
-    /// The error as the metrics count it.
-    #[must_use]
-    pub fn label(self) -> RefusalReason {
-        use RefusalReason as L;
-        match self {
-            Self::Malformed(_) => L::Malformed,
-            Self::Busy(Busy::Full) => L::Busy,
-            Self::Busy(Busy::Draining) => L::Draining,
-            Self::Refusal(refusal) => match refusal {
-                Refusal::NoPattern | Refusal::StillTranslating => L::NoMatch,
-                Refusal::OnlyBeginnings => L::Incomplete,
-                Refusal::Blocked => L::Blocked,
-                Refusal::MissingPhone
-                | Refusal::UnknownPhone
-                | Refusal::NobodyLoggedIn
-                | Refusal::OtherCluster => L::UnknownCaller,
-                Refusal::NoGateway | Refusal::Intercom => L::NotAGateway,
-                Refusal::NoCodecLeft => L::NoCodec,
-                Refusal::LinkFull { .. } => L::LinkFull,
-                Refusal::ServiceInactive => L::PstnAccessInactive,
-                Refusal::NoMember => L::NoRoute,
-                Refusal::EveryHopFailed => L::HopsExhausted,
-                Refusal::TooManyHops => L::Loop,
-                Refusal::BadExtension | Refusal::UnsupportedScheme | Refusal::MethodNotAllowed => L::Unsupported,
-                Refusal::NotANeighbour
-                | Refusal::NoSuchCall
-                | Refusal::RouteForbidden
-                | Refusal::Cancelled
-                | Refusal::NextHopSilent => L::Other,
-            },
-        }
-    }
-
     /// Maps any error to what the caller sees (design 3.3).
     #[must_use]
     pub fn answer(self) -> Answer {

@@ -7,12 +7,11 @@ use emcc_policies::region::Role;
 
 use super::Turn;
 use super::call::{EndedBy, Onward, Phase};
-use super::effects::{CallKey, Hint, TransactionKey};
-use super::hunt::{Failure, outward};
+use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::forward::Launch;
+use super::hunt::{Failure, outward};
 use super::media::Body;
 use super::reject::{Refusal, Reject};
-use crate::metrics::{DropReason, ResponseClass};
 use crate::limits::LEGS_MAX;
 use crate::neighbour::Flow;
 use crate::sip::build;
@@ -43,14 +42,14 @@ enum Heed {
 impl Turn<'_> {
     /// One response from the network.
     pub(crate) fn response(&mut self, flow: Flow, message: &Message<'_>, status: u16) {
-        self.engine.counters.responses_received.add(ResponseClass::of(status));
+        self.engine.counters.response_in(status);
         let Ok(of) = essentials(message, Strictness::Lenient) else {
-            self.engine.counters.messages_dropped.add(DropReason::Malformed);
+            self.engine.counters.malformed();
             return;
         };
         let key = self.client_key(of.via.branch.unwrap_or_default(), of.cseq.token);
         let Some(heard) = self.hear(key, flow, status) else {
-            self.engine.counters.messages_dropped.add(DropReason::Stray);
+            self.engine.counters.stray_response();
             return;
         };
         if let Some(at) = heard.hint {
@@ -208,14 +207,7 @@ impl Turn<'_> {
         }
     }
 
-    fn success(
-        &mut self,
-        key: TransactionKey,
-        heard: &Heard,
-        message: &Message<'_>,
-        of: &Essentials<'_>,
-        status: u16,
-    ) {
+    fn success(&mut self, key: TransactionKey, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
         let (Purpose::Hunt, Some(call_key)) = (heard.purpose, heard.call) else {
             let body = self.answer_body(heard, message, status);
             let refused = matches!(body, Body::NoCodecLeft | Body::Unreadable);
@@ -292,7 +284,7 @@ impl Turn<'_> {
             self.effects.hints.push((at, Hint::Call(call_key)));
         }
         if let Some(began) = began {
-            self.engine.call_setup(now.since_ms(began));
+            self.engine.counters.call_answered(now.since_ms(began));
         }
         if let Some(other) = other {
             self.cancel_client(other);
@@ -324,7 +316,7 @@ impl Turn<'_> {
         });
         match onward {
             Some(Onward::Try(next)) => {
-                self.engine.counters.hops_failed_over.increment(1);
+                self.engine.counters.failed_over();
                 self.hunt(call_key, next);
             }
             Some(Onward::Fail(best)) => self.fail(call_key, best),
@@ -362,8 +354,7 @@ impl Turn<'_> {
             self.respond(server, why.answer().status, range);
         }
         self.desk.index = Some(index);
-        let ended_by =
-            if why == Reject::Refusal(Refusal::Cancelled) { EndedBy::Cancelled } else { EndedBy::Refused };
+        let ended_by = if why == Reject::Refusal(Refusal::Cancelled) { EndedBy::Cancelled } else { EndedBy::Refused };
         self.end(call_key, why.answer().status, ended_by);
     }
 
@@ -435,13 +426,13 @@ impl Turn<'_> {
             Some((row.flow, row.timing.arm()))
         });
         let Some(Some((flow, hint))) = sent else {
-            self.engine.counters.retransmissions_absorbed.increment(1);
+            self.engine.counters.retransmission_absorbed();
             return;
         };
         if let Some(at) = hint {
             self.effects.hints.push((at, Hint::Transaction(key)));
         }
-        self.engine.counters.responses_sent.add(ResponseClass::of(status));
+        self.engine.counters.response_out(status);
         self.effects.send(flow, range, None);
     }
 

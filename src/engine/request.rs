@@ -6,7 +6,6 @@ use smallvec::SmallVec;
 use super::Turn;
 use super::effects::{Hint, Party, TransactionKey};
 use super::reject::{Refusal, Reject};
-use crate::metrics::{DropReason, MethodLabel};
 use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::reply::Reply;
@@ -35,9 +34,9 @@ impl Turn<'_> {
     /// One datagram or frame.
     pub(crate) fn message(&mut self, flow: Flow, bytes: &[u8], index: &mut Index) {
         let counters = &self.engine.counters;
-        counters.messages_received.add(flow.transport);
+        counters.message_in(flow.transport == Transport::Tcp);
         let Some(from) = self.running.plan.neighbour(flow.transport, flow.remote) else {
-            counters.messages_dropped.add(DropReason::Stranger);
+            counters.dropped_stranger();
             return;
         };
         let message = match scan(bytes, index) {
@@ -48,11 +47,11 @@ impl Turn<'_> {
             Start::Response { status, .. } => return self.response(flow, &message, status),
             Start::Request { method, .. } => method,
         };
-        counters.requests.add(MethodLabel::of(method.as_str()));
+        counters.request_in(method);
         let essentials = match essentials(&message, Strictness::default()) {
             Ok(essentials) => essentials,
             Err(why) => {
-                counters.messages_dropped.add(DropReason::Malformed);
+                counters.malformed();
                 return self.refuse_unseen(flow, &message, method, Reject::Malformed(why));
             }
         };
@@ -114,7 +113,7 @@ impl Turn<'_> {
             (resend && !row.response.is_empty()).then(|| (row.flow, row.response.clone()))
         });
         let Some(resend) = again else { return false };
-        self.engine.counters.retransmissions_absorbed.increment(1);
+        self.engine.counters.retransmission_absorbed();
         if let Some((flow, response)) = resend {
             self.effects.send_copy(flow, &response, None);
         }
@@ -190,7 +189,7 @@ impl Turn<'_> {
 
     /// The client transaction with this branch of ours.
     pub(crate) fn client_key(&self, branch: &[u8], method: &[u8]) -> TransactionKey {
-        TransactionKey(self.engine.hash(&[b"c", branch, method]))
+        self.engine.client_key(branch, method)
     }
 
     /// A message that could not be read: answered when enough of it could, dropped otherwise.
@@ -198,11 +197,11 @@ impl Turn<'_> {
         let counters = &self.engine.counters;
         match broken.partial {
             Some(message) => {
-                counters.messages_dropped.add(DropReason::Malformed);
+                counters.malformed();
                 let method = message.method().unwrap_or(Method::Ack);
                 self.refuse_unseen(flow, &message, method, Reject::Malformed(broken.why));
             }
-            None => counters.messages_dropped.add(DropReason::NotSip),
+            None => counters.not_sip(),
         }
     }
 
@@ -232,14 +231,15 @@ impl Turn<'_> {
         why: Reject,
     ) -> Option<std::ops::Range<usize>> {
         let answer = why.answer();
-        self.engine.counters.refusals.add(why.label());
+        self.engine.counters.refused(answer.status);
         let tag = self.local_tag(message);
         let host_port = self.running.local(flow).map_or("-", |local| &*local.host_port);
         let mut headers: SmallVec<[(&str, &[u8]); 4]> = SmallVec::new();
         // The texts stand one after the other on the desk; the headers point into it.
         let text = &mut self.desk.text;
         text.clear();
-        let reason = answer.cause.map(|cause| write_to(text, format_args!("Q.850;cause={cause};text=\"{}\"", answer.phrase)));
+        let reason =
+            answer.cause.map(|cause| write_to(text, format_args!("Q.850;cause={cause};text=\"{}\"", answer.phrase)));
         let warning =
             answer.warning.map(|code| write_to(text, format_args!("{code} {host_port} \"{}\"", answer.phrase)));
         let retry = answer.retry_after_s.map(|seconds| write_to(text, format_args!("{seconds}")));

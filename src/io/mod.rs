@@ -5,6 +5,7 @@
 //! there is no queue and no other task. The driver is shared and keeps its state in tables of its own.
 
 mod clock;
+mod drive;
 pub mod log;
 mod mmsg;
 mod node;

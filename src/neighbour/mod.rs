@@ -38,8 +38,8 @@ impl Transport {
     }
 }
 
-/// Where a neighbour listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Where a neighbour listens; shown as the configuration writes it, `udp:127.0.0.1:5060`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
     /// How to reach it.
     pub transport: Transport,
@@ -50,6 +50,12 @@ pub struct Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.transport.uri_name(), self.socket)
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.uri_name())
     }
 }
 

@@ -7,6 +7,7 @@ mod build;
 pub(in crate::config) mod dial_plan;
 mod index;
 mod lookup;
+mod service;
 
 pub(in crate::config) use build::build;
 pub use emcc_policies::pstn_access::ClusterId as RemoteClusterId;

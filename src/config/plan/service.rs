@@ -1,0 +1,40 @@
+//! What the configuration says of a call's service: facts the engine asks for on every call.
+
+use super::{Plan, RemoteClusterId, SessionId, Side};
+use emcc_policies::admission::RsvpPolicy;
+use emcc_policies::route::{DevicePoolId, LocalRouteGroups};
+
+impl Plan {
+    /// Whether a session is that of our own user, abroad.
+    #[must_use]
+    pub fn is_home(&self, id: SessionId) -> bool {
+        self.session(id).is_some_and(|session| matches!(session.side, Side::Home { .. }))
+    }
+
+    /// What the local route groups of a device pool stand for.
+    #[must_use]
+    pub fn local_route_groups(&self, id: DevicePoolId) -> Option<&LocalRouteGroups> {
+        self.device_pool(id).map(|pool| &pool.local_route_groups)
+    }
+
+    /// Whether calls may use PSTN access with that cluster (P-14, L-32 for standing sessions).
+    #[must_use]
+    pub fn pstn_access_active(&self, remote: RemoteClusterId) -> bool {
+        self.profile.pstn_access && self.remote_cluster(remote).is_some_and(|remote| remote.services.pstn_access)
+    }
+
+    /// The RSVP policy of a call on the link to that cluster: none where the RSVP agent service is not active (L-31).
+    #[must_use]
+    pub fn policy(&self, remote: RemoteClusterId, is_pstn_access: bool) -> RsvpPolicy {
+        match self.remote_cluster(remote) {
+            Some(row) if self.profile.rsvp_agent && row.services.rsvp_agent => {
+                if is_pstn_access {
+                    row.pstn_access_rsvp_policy
+                } else {
+                    row.rsvp_policy
+                }
+            }
+            _ => RsvpPolicy::None,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The engine as the rim drives it.
+
+use std::net::SocketAddr;
+
+use super::Driver;
+use crate::engine::effects::{Effects, Input, Now};
+use crate::engine::{Engine, Worker};
+use crate::neighbour::{Flow, Transport};
+
+impl Driver for Engine {
+    type Worker = Worker;
+
+    fn worker(&self, stream: u64) -> Worker {
+        self.worker(stream)
+    }
+
+    fn handle(&self, worker: &mut Worker, now: Now, input: Input<'_>) {
+        self.handle(worker, now, input);
+    }
+
+    fn effects(worker: &mut Worker) -> &mut Effects {
+        &mut worker.effects
+    }
+
+    fn bounced(&self, worker: &mut Worker, now: Now, destination: SocketAddr, payload: &[u8]) {
+        self.bounced(worker, now, destination, payload);
+    }
+
+    fn refused(&self, worker: &mut Worker, now: Now, flow: Flow, _status: u16, head: &[u8]) {
+        // What cannot be framed cannot be scanned either: the engine answers it as any broken message.
+        self.handle(worker, now, Input::Message { flow, bytes: head });
+    }
+
+    fn is_neighbour(&self, transport: Transport, remote: SocketAddr) -> bool {
+        self.plan().neighbour(transport, remote).is_some()
+    }
+}

@@ -1,0 +1,280 @@
+//! The house rules, read off the sources: who may name whom, what pure code never touches, how long a file may be,
+//! and that the documents know every rule, key and metric the code has. A failure names file and line.
+
+#[path = "structure/source.rs"]
+mod source;
+
+use source::{Source, markdown, rust_sources, text_of};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// Lines of a file that is no test.
+const FILE_LINES_MAX: usize = 800;
+/// Lines of code for which one `unwrap` or `expect` is granted, its invariant beside it.
+const LINES_PER_UNWRAP: usize = 1_000;
+
+/// The only files that may hold unsafe code: the batched system calls.
+const UNSAFE_FILES: &[&str] = &["src/io/mmsg.rs", "src/io/udp.rs"];
+
+/// Modules of `src` and the modules of `src` they must not name.
+const FORBIDDEN_MODULES: &[(&[&str], &[&str])] = &[
+    (
+        &["sip", "transaction", "dialog", "neighbour", "media", "timer", "table", "limits"],
+        &["engine", "io", "admin", "cli", "store", "agent", "bench", "mobility"],
+    ),
+    (&["engine", "agent"], &["io", "admin", "cli", "store", "bench"]),
+    (&["config"], &["engine", "io", "admin", "cli", "store", "agent"]),
+    (&["io"], &["admin", "cli", "store"]),
+    (&["admin"], &["cli"]),
+];
+
+/// Granted exceptions: file, and the module it may name although the table above forbids it.
+const GRANTED: &[(&str, &str)] = &[
+    // A transaction row keeps the keys of its partner row and of its call; the keys are the engine's.
+    ("src/transaction/row.rs", "engine"),
+    // A hint of the wheel is the engine's: whose deadline may have come.
+    ("src/timer.rs", "engine"),
+];
+
+/// What is pure: its folders and files.
+const PURE: &[&str] = &[
+    "codecs/src/",
+    "policies/src/",
+    "src/engine/",
+    "src/sip/",
+    "src/transaction/",
+    "src/dialog/",
+    "src/neighbour/",
+    "src/media/",
+    "src/agent/",
+    "src/timer.rs",
+    "src/table.rs",
+    "src/limits.rs",
+];
+
+/// What pure code never names: sockets, runtimes, clocks, random numbers, files, standard streams, threads.
+const IMPURE: &[&str] = &[
+    "UdpSocket",
+    "TcpStream",
+    "TcpListener",
+    "UnixStream",
+    "tokio",
+    "socket2",
+    "Instant",
+    "SystemTime",
+    "std::fs",
+    "std::env",
+    "std::thread",
+    "std::process",
+    "rand",
+    "getrandom",
+    "print!",
+    "println!",
+    "eprint!",
+    "eprintln!",
+    "stdout",
+    "stderr",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Sources of the three crates, benches and tests left out.
+fn code() -> Vec<Source> {
+    let sources = rust_sources(&root(), &["codecs/src", "policies/src", "src"]);
+    assert!(sources.len() > 20, "the walk found only {} files", sources.len());
+    sources
+}
+
+fn report(what: &str, places: &[String]) {
+    assert!(places.is_empty(), "{what}:\n  {}", places.join("\n  "));
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let mut wrong = Vec::new();
+    for source in code() {
+        let crates: &[&str] = if source.path.starts_with("codecs/") {
+            &["emcc_policies", "emcc_trunk"]
+        } else if source.path.starts_with("policies/") {
+            &["emcc_trunk"]
+        } else {
+            &[]
+        };
+        for name in crates {
+            wrong.extend(source.named(name).map(|line| format!("{}:{line} names {name}", source.path)));
+        }
+        let Some(module) = source.top_module() else { continue };
+        for (from, to) in FORBIDDEN_MODULES {
+            if !from.contains(&module) {
+                continue;
+            }
+            for (line, used) in source.modules_named() {
+                let granted = GRANTED.contains(&(source.path.as_str(), used.as_str()));
+                if to.contains(&used.as_str()) && !granted {
+                    wrong.push(format!("{}:{line} {module} names {used}", source.path));
+                }
+            }
+        }
+    }
+    report("a module names one it must not know", &wrong);
+}
+
+#[test]
+fn pure_code_names_no_socket_no_runtime_no_clock_no_chance() {
+    let mut wrong = Vec::new();
+    for source in code() {
+        if !PURE.iter().any(|place| source.path.starts_with(place)) {
+            continue;
+        }
+        for name in IMPURE {
+            wrong.extend(source.named(name).map(|line| format!("{}:{line} names {name}", source.path)));
+        }
+    }
+    report("pure code touches the world", &wrong);
+}
+
+#[test]
+fn no_file_outgrows_a_reader() {
+    let long: Vec<_> = code()
+        .iter()
+        .filter(|source| !source.is_test && source.lines() > FILE_LINES_MAX)
+        .map(|source| format!("{}:{} is its last line", source.path, source.lines()))
+        .collect();
+    report(&format!("files of more than {FILE_LINES_MAX} lines"), &long);
+}
+
+#[test]
+fn nothing_is_left_open() {
+    // Written in two halves, so that this file does not find itself.
+    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX:")];
+    let macros = [concat!("to", "do!"), concat!("unimple", "mented!"), concat!("#[ig", "nore")];
+    let mut open = Vec::new();
+    let folders = ["codecs", "policies", "src", "tests", "benches", "fuzz"];
+    for source in rust_sources(&root(), &folders) {
+        for (number, line) in source.text.lines().enumerate() {
+            if marks.iter().any(|mark| line.contains(mark)) {
+                open.push(format!("{}:{} {}", source.path, number + 1, line.trim()));
+            }
+        }
+        for name in macros {
+            let lines = source.whole.lines().enumerate().filter(|(_, line)| line.contains(name));
+            open.extend(lines.map(|(number, _)| format!("{}:{} has {name}", source.path, number + 1)));
+        }
+    }
+    report("open marks", &open);
+}
+
+#[test]
+fn unsafe_code_stays_with_the_batched_system_calls() {
+    let found: Vec<_> = code()
+        .iter()
+        .filter(|source| !UNSAFE_FILES.contains(&source.path.as_str()))
+        .flat_map(|source| {
+            source.named_anywhere("unsafe").map(|line| format!("{}:{line}", source.path)).collect::<Vec<_>>()
+        })
+        .collect();
+    report(&format!("unsafe code outside {}", UNSAFE_FILES.join(" and ")), &found);
+}
+
+#[test]
+fn unwraps_are_as_rare_as_their_invariants() {
+    let sources = code();
+    let lines: usize = sources.iter().filter(|source| !source.is_test).map(Source::code_lines).sum();
+    let found: Vec<_> = sources
+        .iter()
+        .flat_map(|source| {
+            let lines = source.named(".unwrap()").chain(source.named(".expect("));
+            lines.map(|line| format!("{}:{line}", source.path)).collect::<Vec<_>>()
+        })
+        .collect();
+    let granted = lines.div_ceil(LINES_PER_UNWRAP);
+    if found.len() > granted {
+        report(&format!("{} unwraps in {lines} lines of code, {granted} are granted", found.len()), &found);
+    }
+}
+
+#[test]
+fn every_rule_the_code_cites_has_a_line_in_the_rules() {
+    let rules = text_of(&root().join("docs/rules.md"));
+    let mut listed = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for (number, line) in rules.lines().enumerate() {
+        let Some(rule) = line.strip_prefix("| ").and_then(|row| row.split(" |").next()) else { continue };
+        if source::rules_in(rule).next() == Some(rule) && listed.insert(rule, number + 1).is_some() {
+            wrong.push(format!("docs/rules.md:{} lists {rule} a second time", number + 1));
+        }
+    }
+    let folders = ["codecs", "policies", "src", "tests", "benches", "fuzz", "examples"];
+    for source in rust_sources(&root(), &folders) {
+        for (number, line) in source.text.lines().enumerate() {
+            let unknown = source::rules_in(line).filter(|rule| !listed.contains_key(rule));
+            wrong.extend(unknown.map(|rule| format!("{}:{} cites {rule}", source.path, number + 1)));
+        }
+    }
+    report("rules without a line of their own in docs/rules.md", &wrong);
+}
+
+#[test]
+fn every_key_of_the_configuration_is_in_the_reference() {
+    let contracts = text_of(&root().join("docs/contracts.md"));
+    let known: BTreeSet<_> = contracts.split('`').skip(1).step_by(2).collect();
+    let mut missing = Vec::new();
+    let complete = root().join("tests/config/every_key.toml");
+    let keys = if complete.is_file() { text_of(&complete) } else { String::new() };
+    for (number, line) in keys.lines().enumerate() {
+        let Some((key, _)) = line.split_once(" = ") else { continue };
+        if !known.contains(key.trim()) {
+            missing.push(format!("tests/config/every_key.toml:{} {key}", number + 1));
+        }
+    }
+    for (path, prefix) in [("src/config/without_effect.rs", "    (\""), ("src/metrics/table.rs", "emcc_")] {
+        let file = root().join(path);
+        let text = if file.is_file() { text_of(&file) } else { String::new() };
+        let rows = text.split("#[cfg(test)]").next().unwrap_or_default().lines().enumerate();
+        for (number, line) in rows {
+            let name = match (line.strip_prefix(prefix), line.split('"').find(|part| part.starts_with(prefix))) {
+                (Some(row), _) => row.split('"').next().unwrap_or_default(),
+                (None, Some(metric)) if metric.len() > prefix.len() => metric,
+                _ => continue,
+            };
+            if !known.contains(name) {
+                missing.push(format!("{path}:{} {name}", number + 1));
+            }
+        }
+    }
+    report("not named in docs/contracts.md (in backquotes, as here)", &missing);
+}
+
+#[test]
+fn every_path_the_documents_name_exists() {
+    let mut missing = Vec::new();
+    for document in markdown(&root()) {
+        let text = text_of(&root().join(&document));
+        for (number, line) in text.lines().enumerate() {
+            let quoted = line.split('`').skip(1).step_by(2);
+            let linked = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+            for path in quoted.chain(linked) {
+                if is_path(path) && is_begun(path) && !root().join(path).exists() {
+                    missing.push(format!("{document}:{} names {path}", number + 1));
+                }
+            }
+        }
+    }
+    report("paths that lead nowhere", &missing);
+}
+
+/// A path inside this repository: it begins with one of its folders and has no blanks or wildcards.
+fn is_path(text: &str) -> bool {
+    let folders = ["codecs/", "policies/", "src/", "tests/", "benches/", "docs/", "examples/", ".ci/"];
+    folders.iter().any(|folder| text.starts_with(folder))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b))
+}
+
+/// Whether the folder or module below the first folder is there; what nobody has begun cannot be named wrongly.
+fn is_begun(path: &str) -> bool {
+    let mut parts = path.split('/');
+    let (Some(first), Some(second), Some(_)) = (parts.next(), parts.next(), parts.next()) else { return true };
+    root().join(first).join(second).exists() || root().join(first).join(format!("{second}.rs")).exists()
+}
