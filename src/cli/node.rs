@@ -10,12 +10,11 @@ use thiserror::Error;
 
 use crate::admin::{Admin, AdminError, Readiness, Status, View};
 use crate::config::plan::Plan;
-use crate::engine::effects::{Effects, Input, Now};
 use crate::engine::running::Local;
-use crate::engine::{Bounds, Engine, Worker};
-use crate::io::{Clock, Driver, Node, Setup, StartError};
+use crate::engine::{Bounds, Engine};
+use crate::io::{Clock, Node, Setup, StartError};
 use crate::metrics::{Exporter, Gauge};
-use crate::neighbour::{Address, Transport};
+use crate::neighbour::Address;
 
 /// Why a node did not start. Nothing of it runs then.
 #[derive(Debug, Error)]
@@ -65,26 +64,6 @@ impl Running {
     /// Where it shows itself.
     pub(super) fn admin(&self) -> SocketAddr {
         self.admin.local()
-    }
-}
-
-impl Driver for Engine {
-    type Worker = Worker;
-
-    fn worker(&self, stream: u64) -> Worker {
-        Self::worker(self, stream)
-    }
-
-    fn handle(&self, worker: &mut Worker, now: Now, input: Input<'_>) {
-        Self::handle(self, worker, now, input);
-    }
-
-    fn effects(worker: &mut Worker) -> &mut Effects {
-        &mut worker.effects
-    }
-
-    fn is_neighbour(&self, transport: Transport, remote: SocketAddr) -> bool {
-        self.plan().neighbour(transport, remote).is_some()
     }
 }
 
