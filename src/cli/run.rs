@@ -126,3 +126,25 @@ fn tell(problems: &[Problem]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(name: &str) -> Plan {
+        let pair = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pair");
+        config::load(&pair.join(name)).unwrap().plan
+    }
+
+    #[test]
+    fn what_cannot_change_while_the_node_runs_is_named() {
+        let (home, mut wanted) = (plan("hq.toml"), plan("hq.toml"));
+        assert_eq!(changed_for_good(&home, &wanted), Vec::<&str>::new());
+        wanted.sip.workers += 1;
+        assert_eq!(changed_for_good(&home, &wanted), ["sip.workers"]);
+        wanted.sip.no_response_ms += 1;
+        assert_eq!(changed_for_good(&home, &wanted), ["sip.workers"]);
+        let other = changed_for_good(&home, &plan("br.toml"));
+        assert_eq!(other, ["cluster.id", "sip.listen or sip.advertise", "admin.listen"]);
+    }
+}
