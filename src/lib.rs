@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod admin;
+pub mod agent;
 pub mod cli;
 pub mod config;
 pub mod dialog;
