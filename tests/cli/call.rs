@@ -270,6 +270,8 @@ fn codecs_of_an_offer_are_those_of_the_region() {
     }
     let got = codecs(format!("--from alice --to 919195551234 --offer {narrow}"));
     assert_eq!(got, (json!([]), json!(488), json!("reject")));
+    let got = codecs(format!("--from bob --to 5001 --offer {wide}"));
+    assert_eq!(got, (json!(["G729"]), Value::Null, json!("call-control")), "a call to the EMCC phone is one of it");
     let got = codecs(format!("--from bob --to 919195551234 --offer {narrow}"));
     assert_eq!(got, (json!(["PCMU", "PCMA"]), Value::Null, json!("gateway")), "no EMCC phone, no region");
 }
@@ -299,4 +301,60 @@ fn people_read_the_trail_on_standard_error() {
     ] {
         assert!(ran.err.lines().any(|read| read == line), "{line}\n{}", ran.err);
     }
+}
+
+/// The pair's visiting cluster with one text replaced, asked with these words.
+fn asked_with(name: &str, from: &str, to: &str, words: &str) -> Value {
+    let text = std::fs::read_to_string(pair("br.toml")).unwrap();
+    assert!(text.contains(from), "{from}");
+    let config = file(name, &text.replace(from, to));
+    let mut arguments = vec!["explain", "call", "--json", "--config", &config];
+    arguments.extend(words.split_whitespace());
+    let ran = emcc_trunk(&arguments);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    ran.object()
+}
+
+/// P-9, P-11, trap 12: the phone's own search space reaches 112, the trunk's does not.
+#[test]
+fn the_original_device_css_is_the_phone_s() {
+    let setting = r#"pstn_access_css = "original-device""#;
+    let words = "--from SEP001122334455 --to 112 --via HQ";
+    let answer = asked_with("original.toml", r#"pstn_access_css = "trunk""#, setting, words);
+    assert_eq!((&answer["css"], &answer["outcome"]), (&json!(["CSS-Phone"]), &json!("gateway")));
+    assert_eq!(answer["match"], json!({ "pattern": "112", "partition": "PT-Europe", "kind": "route" }));
+    assert_eq!(answer["because"][0], "pstn-access CSS: original device");
+}
+
+/// P-14: the service is one of the profile, and its absence is not the caller's fault.
+#[test]
+fn an_inactive_service_refuses_calls_and_no_emergency() {
+    let inactive = |words| asked_with("inactive.toml", "pstn_access = true", "pstn_access = false", words);
+    let answer = inactive("--from SEP001122334455 --to 02079460000 --via HQ");
+    assert_eq!((&answer["outcome"], &answer["status"]), (&json!("reject"), &json!(500)));
+    let answer = inactive("--from SEP001122334455 --to 911 --via HQ");
+    assert_eq!((&answer["outcome"], &answer["status"]), (&json!("gateway"), &Value::Null));
+}
+
+/// D-15.
+#[test]
+fn translations_in_a_circle_end_as_a_translation() {
+    let circle = r#"css = "CSS-Trunk"
+called_mask = "911""#;
+    let own = r#"css = "CSS-Emergency"
+called_mask = "999""#;
+    let words = "--from SEP001122334455 --to 911 --via HQ";
+    let answer = asked_with("circle.toml", own, circle, words);
+    assert_eq!(answer["match"], json!({ "pattern": "911", "partition": "PT-Translate", "kind": "translation" }));
+    assert_eq!((&answer["emergency"], &answer["outcome"]), (&json!(true), &json!("gateway")), "P-23");
+    assert_eq!(answer["translations"].as_array().map(Vec::len), Some(9));
+}
+
+/// A circular group is asked from its first member on.
+#[test]
+fn a_circular_group_starts_at_its_first_member() {
+    let (from, to) = (r#"distribution = "top-down""#, r#"distribution = "circular""#);
+    let answer = asked_with("circular.toml", from, to, "--from 7001 --to 02079460000");
+    let names: Vec<&Value> = answer["next_hops"].as_array().unwrap().iter().map(|hop| &hop["name"]).collect();
+    assert_eq!(names, ["gw-br-1", "gw-br-2"]);
 }
