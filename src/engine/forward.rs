@@ -33,6 +33,8 @@ pub(crate) struct Launch {
     pub(crate) offered: bool,
     /// Which party's side it comes from.
     pub(crate) by: Party,
+    /// Whether it is an emergency call's INVITE, which may ring as long as it likes.
+    pub(crate) is_patient: bool,
     pub(crate) method: Method,
 }
 
@@ -67,6 +69,7 @@ impl Turn<'_> {
             purpose: launch.purpose,
             offered: launch.offered,
             by: launch.by,
+            is_patient: launch.is_patient,
             cancel: Cancel::No,
             timing: Timing::started(now, is_reliable, life_ms),
         };
@@ -137,6 +140,7 @@ impl Turn<'_> {
             call: Some(key),
             offered: !message.body().is_empty(),
             by: Party::Caller,
+            is_patient: out.decision.emergency,
             method: Method::Invite,
         };
         if !self.launch(client, flow, range, launch) {

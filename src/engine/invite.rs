@@ -1,5 +1,7 @@
 //! A new call: who calls, where it may go, what its media may be, whether there is room, and the first hop.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use emcc_policies::admission::{Grant, Held, RsvpPolicy, Video};
 use emcc_policies::digits::{self, Digits};
@@ -36,7 +38,7 @@ impl Turn<'_> {
         {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
         }
-        if !self.open(&request, true) {
+        if !self.open(&request, false) {
             return;
         }
         self.trying(&request);
@@ -45,11 +47,11 @@ impl Turn<'_> {
         }
         self.decision_alarms(&plan, &decision, request.essentials.call_id);
         if let Some(refusal) = decision.refusal {
-            return self.refuse_new(&request, &decision, Reject::Refusal(refusal));
+            return self.refuse_new(&request, &Arc::new(decision), Reject::Refusal(refusal));
         }
         let (body, grant) = match self.admit(&plan, &mut decision, &request) {
             Ok(admitted) => admitted,
-            Err(why) => return self.refuse_new(&request, &decision, why),
+            Err(why) => return self.refuse_new(&request, &Arc::new(decision), why),
         };
         self.begin(&plan, decision, &request, &body, grant);
     }
@@ -79,10 +81,13 @@ impl Turn<'_> {
         let target = target(&uri)?;
         let mark = if source == Source::Gateway { None } else { device_mark(message) };
         let asserted = message.addresses(Name::PAssertedIdentity).find_map(|address| number(&address.ok()?.uri));
+        let from = number(&request.essentials.from.uri);
         Ok(Question {
             source,
             device: mark,
-            numbers: [asserted, number(&request.essentials.from.uri)],
+            on_selected_trunk: !matches!(request.from, Neighbour::Remote { is_rsvp_trunk: true, .. }),
+            numbers: [asserted, from],
+            calling: asserted.or(from),
             target,
             named: self.named_target(request),
             is_routed: self.has_foreign_route(message),
@@ -155,7 +160,7 @@ impl Turn<'_> {
     /// Puts the call into the table and sends its INVITE to the first hop.
     fn begin(
         &mut self,
-        plan: &std::sync::Arc<Plan>,
+        plan: &Arc<Plan>,
         decision: Decision,
         request: &Request<'_>,
         body: &Body,
@@ -174,7 +179,7 @@ impl Turn<'_> {
         };
         let mut call = Call {
             plan: plan.clone(),
-            decision: std::sync::Arc::new(decision),
+            decision: Arc::new(decision),
             pass: 0,
             invite,
             call_id,
@@ -217,7 +222,7 @@ impl Turn<'_> {
 
     /// Finds the call a place: the first pass whose row is free. A call that passes the node again, or is tried again
     /// while its first try still lingers, gets the next one.
-    fn place(&mut self, mut call: Call, request: &Request<'_>, decision: &Decision) -> Option<(CallKey, u8)> {
+    fn place(&mut self, mut call: Call, request: &Request<'_>, decision: &Arc<Decision>) -> Option<(CallKey, u8)> {
         let hint = call.arm();
         for pass in 0..PASSES_MAX {
             let key = self.call_key(request.essentials.call_id, request.essentials.from_tag, pass);
@@ -260,7 +265,7 @@ impl Turn<'_> {
     }
 
     /// Refuses a call that never got a row.
-    fn refuse_new(&mut self, request: &Request<'_>, decision: &Decision, why: Reject) {
+    fn refuse_new(&mut self, request: &Request<'_>, decision: &Arc<Decision>, why: Reject) {
         if let Some(range) = self.write_refusal(request.flow, request.message, why) {
             self.respond(request.key, why.answer().status, range);
         }
