@@ -375,6 +375,10 @@ impl Decision {
         self.user = Some(owner);
         let user = plan.user(owner);
         let adjunct = device_pool.and_then(|pool| plan.device_pool(pool)).and_then(|pool| pool.adjunct_css);
+        if let Some(pool) = device_pool {
+            let score = u16::try_from(roaming.score).unwrap_or(u16::MAX);
+            self.trail.push(Step::RoamingPool { pool, score, fallback: roaming.fallback });
+        }
         let (line, emcc) = (user.and_then(|user| user.line_css), user.and_then(|user| user.emcc_css));
         let parts = [(CssPart::Adjunct, adjunct), (CssPart::Line, line), (CssPart::Emcc, emcc)];
         self.search_with(&parts, of_emcc_phone(adjunct, line, emcc));
