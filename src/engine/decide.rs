@@ -146,6 +146,8 @@ pub struct Decision {
     pub emergency: bool,
     /// Every address in the order it is tried; empty on a refusal.
     pub next_hops: SmallVec<[Next; 4]>,
+    /// Whether the sender's device mark is believed (P-13).
+    pub believes_mark: bool,
     /// Why it is refused.
     pub refusal: Option<Refusal>,
     /// Whose link carries its media, and whose region rules it (M-1).
@@ -171,6 +173,7 @@ pub fn decide(plan: &Plan, question: &Question<'_>) -> Decision {
         Source::Gateway => decision.arrive(plan, question),
         Source::CallControl => decision.originate(plan, question),
     }
+    decision.believes_mark = question.source != Source::Gateway;
     if decision.link.is_none() {
         decision.callee_session(plan, question);
     }
@@ -190,6 +193,7 @@ impl Decision {
             translations: SmallVec::new(),
             emergency: false,
             next_hops: SmallVec::new(),
+            believes_mark: false,
             refusal: None,
             link: None,
             policy: RsvpPolicy::None,
