@@ -182,7 +182,7 @@ fn tell(act: &Act, pair: &Pair, stage: &Stage, began: Moment, happened: String) 
     let mut decisions = Vec::new();
     let mut alarms = Vec::new();
     for (name, side) in [("HQ", &pair.hq), ("BR", &pair.br)] {
-        decisions.extend(side.decided(&call_id).map(|because| (name, because)));
+        decisions.extend(side.decided(&call_id).map(|steps| (name, steps)));
         alarms.extend(side.alarms().into_iter().map(|alarm| (name, alarm)));
     }
     Told {

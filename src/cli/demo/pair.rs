@@ -166,10 +166,10 @@ impl Side {
         books.iter().filter(|book| is_audio_out(book.pool, book.direction)).map(|book| book.used_kbps).sum()
     }
 
-    /// What it told its log of a call: the last decision, in words.
-    pub(super) fn decided(&self, call_id: &[u8]) -> Option<String> {
+    /// What it decided of a call, in words: one a step; none while the call stands.
+    pub(super) fn decided(&self, call_id: &[u8]) -> Option<Vec<String>> {
         locked(&self.tap.notes).iter().rev().find_map(|note| match note {
-            Note::CallEnded(record) if record.call_id == call_id => Some(record.because.clone()),
+            Note::CallEnded(record) if record.call_id == call_id => Some(record.decision.reasons(&record.plan)),
             _ => None,
         })
     }

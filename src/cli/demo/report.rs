@@ -34,8 +34,8 @@ pub(super) struct Told {
     pub(super) expected: &'static str,
     pub(super) happened: String,
     pub(super) ladder: (Vec<&'static str>, Vec<Arrow>),
-    /// Node and trail.
-    pub(super) decisions: Vec<(&'static str, String)>,
+    /// Node and the steps of its decision.
+    pub(super) decisions: Vec<(&'static str, Vec<String>)>,
     /// Node and alarm.
     pub(super) alarms: Vec<(&'static str, String)>,
     /// RTP packets each phone of an answered call sends.
@@ -73,8 +73,8 @@ impl Told {
         writeln!(out, "\n{BOLD}{number}. {}{BOLD:#}  {DIM}dialled {}{DIM:#}\n", self.name, self.dialled)?;
         let (columns, arrows) = &self.ladder;
         write!(out, "{}", draw(columns, arrows))?;
-        for (node, because) in &self.decisions {
-            for (place, step) in because.split("; ").enumerate() {
+        for (node, steps) in &self.decisions {
+            for (place, step) in steps.iter().enumerate() {
                 let node = if place == 0 { node } else { "" };
                 writeln!(out, "  {BOLD}{node:<4}{BOLD:#}{step}")?;
             }
@@ -105,17 +105,17 @@ impl Serialize for Told {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (columns, arrows) = &self.ladder;
         let ladder: Vec<String> = arrows.iter().filter_map(|arrow| line(columns, arrow)).collect();
-        let pairs = |list: &[(&str, String)]| -> Vec<String> {
-            list.iter().map(|(node, text)| format!("{node}: {text}")).collect()
-        };
+        let steps = self.decisions.iter().flat_map(|(node, steps)| steps.iter().map(move |step| (node, step)));
+        let because: Vec<String> = steps.map(|(node, step)| format!("{node}: {step}")).collect();
+        let alarms: Vec<String> = self.alarms.iter().map(|(node, alarm)| format!("{node}: {alarm}")).collect();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("name", self.name)?;
         map.serialize_entry("dialled", self.dialled)?;
         map.serialize_entry("ok", &self.ok)?;
         map.serialize_entry("expected", self.expected)?;
         map.serialize_entry("happened", &self.happened)?;
-        map.serialize_entry("because", &pairs(&self.decisions))?;
-        map.serialize_entry("alarms", &pairs(&self.alarms))?;
+        map.serialize_entry("because", &because)?;
+        map.serialize_entry("alarms", &alarms)?;
         map.serialize_entry("packets_to_caller", &self.packets_to_caller)?;
         map.serialize_entry("packets_to_gateway", &self.packets_to_gateway)?;
         map.serialize_entry("ladder", &ladder)?;
@@ -173,7 +173,7 @@ mod tests {
             expected: "answered",
             happened: if ok { "answered" } else { "refused 404" }.into(),
             ladder: ladder(&hops, Moment(10), hq, br),
-            decisions: vec![("HQ", "one; two".into())],
+            decisions: vec![("HQ", vec!["one".into(), "two".into()])],
             alarms: vec![("BR", "look".into())],
             packets_sent: 15,
             packets_to_caller: 15,
@@ -218,7 +218,7 @@ mod tests {
         let object = serde_json::to_value(Report { ok: true, calls: vec![told(true)] }).unwrap();
         assert_eq!(object["ok"], true);
         let call = &object["calls"][0];
-        assert_eq!(call["because"][0], "HQ: one; two");
+        assert_eq!(call["because"][1], "HQ: two");
         assert_eq!(call["ladder"][2], "5 ms BR -> HQ 404 Not Found");
         assert_eq!(call["packets_to_gateway"], 14);
     }
