@@ -20,7 +20,7 @@ use self::halt::{EXIT_INTERNAL, Halt};
 
 /// An inline SIP trunk between two call-control clusters, for Extension Mobility Cross Cluster.
 #[derive(Parser)]
-#[command(name = "emcc-trunk", version, about, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "emcc-trunk", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -37,7 +37,7 @@ enum Command {
     Check(Check),
     /// Say what would be decided and why, without a call
     #[command(subcommand)]
-    Explain(explain::Question),
+    Explain(Box<explain::Question>),
 }
 
 #[derive(Args)]

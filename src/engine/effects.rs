@@ -2,9 +2,13 @@
 
 use std::ops::Range;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use emcc_policies::moment::{Civil, Moment};
 
+use super::decide::Decision;
+use crate::config::plan::Plan;
 use crate::neighbour::Flow;
 
 /// Time as it stands for one batch of inputs.
@@ -99,20 +103,18 @@ pub enum Note {
 pub struct CallRecord {
     /// Call-ID as it came.
     pub call_id: Bytes,
-    /// home, visiting or local.
-    pub role: &'static str,
     /// Final status that went to the caller; 0 when none did.
     pub status: u16,
     /// Who ended it.
     pub ended_by: &'static str,
-    /// Whether it was an emergency call.
-    pub emergency: bool,
     /// Milliseconds from INVITE to the end.
     pub lasted_ms: u64,
     /// Milliseconds from INVITE to the answer.
     pub answered_after_ms: Option<u64>,
-    /// The decision's trail, rendered.
-    pub because: String,
+    /// What was decided, with its trail.
+    pub decision: Arc<Decision>,
+    /// The configuration it was decided on.
+    pub plan: Arc<Plan>,
 }
 
 /// Everything one or more inputs caused. Kept by a worker and cleared after each flush, so that its memory is reused.

@@ -73,6 +73,8 @@ pub struct Row {
     pub offered: bool,
     /// Which party's side the request came from.
     pub by: Party,
+    /// Whether ringing may last as long as it likes: an emergency call's.
+    pub is_patient: bool,
     /// Whether a CANCEL is to go out, or went out, for it (RFC 3261 section 9.1).
     pub cancel: Cancel,
     /// Deadlines.
