@@ -10,7 +10,6 @@ use emcc_policies::moment::Civil;
 use emcc_policies::route::RouteListId;
 use emcc_policies::search_space::{CssId, DialPlan, DialPlanBuilder, Row, Target};
 
-#[allow(dead_code)]
 mod pair;
 
 const NOW: Civil = Civil(1_700_000_000);

@@ -8,7 +8,6 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use emcc_policies::region::{Allowed, Region, Role, Trail, VariableRate};
 
 #[path = "pair/wire.rs"]
-#[allow(dead_code)]
 mod wire;
 
 fn applying(criterion: &mut Criterion) {

@@ -8,7 +8,6 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use emcc_trunk::sip::{Index, Strictness, essentials, scan};
 
 #[path = "pair/wire.rs"]
-#[allow(dead_code)]
 mod wire;
 
 fn scanning(criterion: &mut Criterion) {

@@ -140,7 +140,7 @@ impl Pair {
         self.messages[step as usize].fill(&self.slots);
     }
 
-    /// Hands a written message to the node; [`Self::take`] takes what it causes.
+    /// Hands a written message to the node; [`Self::settle`] takes what it causes.
     pub(crate) fn feed(&mut self, step: Step) {
         let input = Input::Message { flow: step.from(), bytes: self.messages[step as usize].octets() };
         self.engine.handle(&mut self.worker, at(self.now_ms), input);
@@ -149,10 +149,16 @@ impl Pair {
     /// Hands a written message to the node and takes what it causes. Gives back how many messages left.
     pub(crate) fn handle(&mut self, step: Step) -> usize {
         self.feed(step);
+        self.settle(step)
+    }
+
+    /// Takes what the message of a step caused. Gives back how many messages left.
+    pub(crate) fn settle(&mut self, step: Step) -> usize {
         // Answers of the far side must carry the branch the node chose.
         if matches!(step, Step::Invite | Step::Bye)
             && let Some(last) = self.worker.effects.sends.last()
         {
+            assert_eq!(last.flow.remote, TRUNK.into(), "{step:?} goes on to the trunk");
             self.slots.take_branch(&self.worker.effects.arena[last.bytes.clone()]);
         }
         self.take()
@@ -184,8 +190,8 @@ impl Pair {
         self.messages[step as usize].octets()
     }
 
-    /// What a rim does with effects, sockets left out. Gives back how many messages left.
-    pub(crate) fn take(&mut self) -> usize {
+    /// What a rim does with effects, sockets left out.
+    fn take(&mut self) -> usize {
         let effects = &mut self.worker.effects;
         for (deadline, hint) in effects.hints.drain(..) {
             self.wheel.push(deadline, hint);
