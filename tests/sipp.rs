@@ -2,9 +2,17 @@
 
 #[path = "sipp/calls.rs"]
 mod calls;
+#[path = "sipp/failover.rs"]
+mod failover;
+#[path = "sipp/life.rs"]
+mod life;
+#[path = "sipp/load.rs"]
+mod load;
 #[path = "sipp/network.rs"]
 mod network;
 #[path = "sipp/node.rs"]
 mod node;
+#[path = "sipp/refusals.rs"]
+mod refusals;
 #[path = "sipp/tool.rs"]
 mod tool;
