@@ -1,4 +1,5 @@
 //! What a configuration check says, and exactly where.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a failing test may panic anywhere
 
 use emcc_trunk::config::{Probe, Problem, Severity, check, load};
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
 //! What the engine gets from a configuration.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a failing test may panic anywhere
 
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::Digits;

@@ -4,8 +4,10 @@
 //! codes: 0 done, 1 checked and wrong, 2 usage, 3 cannot reach what it needs, 64 and up internal.
 
 pub mod check;
+mod demo;
 mod explain;
 mod halt;
+mod ladder;
 mod node;
 mod run;
 
@@ -20,7 +22,7 @@ use self::halt::{EXIT_INTERNAL, Halt};
 
 /// An inline SIP trunk between two call-control clusters, for Extension Mobility Cross Cluster.
 #[derive(Parser)]
-#[command(name = "emcc-trunk", version, about, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "emcc-trunk", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -37,7 +39,9 @@ enum Command {
     Check(Check),
     /// Say what would be decided and why, without a call
     #[command(subcommand)]
-    Explain(explain::Question),
+    Explain(Box<explain::Question>),
+    /// Show two clusters, phones and gateways at work on loopback: real calls, decisions and ladders
+    Demo(Demo),
 }
 
 #[derive(Args)]
@@ -45,6 +49,13 @@ struct Run {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+}
+
+#[derive(Args)]
+struct Demo {
+    /// Print one JSON object on standard output, and nothing else
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -69,6 +80,7 @@ pub fn start() -> ExitCode {
             check::run(&config, json, offline).unwrap_or_else(|error| complain(&Halt::Output(error)))
         }
         Command::Explain(question) => explain::run(&question),
+        Command::Demo(Demo { json }) => demo::run(json),
     })
 }
 

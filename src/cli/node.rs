@@ -138,3 +138,53 @@ impl View for Page {
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const BITS_PER_KILOBIT: f64 = 1_000.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::metrics::{Counters, Kind, METRICS};
+    use std::path::Path;
+
+    fn page() -> Page {
+        let pair = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pair/hq.toml");
+        let plan = config::load(&pair).unwrap().plan;
+        let engine = Arc::new(Engine::new(plan, Vec::new(), Counters::noop(), Bounds::default(), 0, 1));
+        Page { engine, clock: Clock::start(), started_s: 0 }
+    }
+
+    #[test]
+    fn every_gauge_is_shown_with_the_labels_of_the_table() {
+        let shown = page().gauges();
+        for gauge in METRICS.iter().filter(|metric| metric.kind == Kind::Gauge) {
+            let found: Vec<_> = shown.iter().filter(|shown| shown.name == gauge.name).collect();
+            assert!(!found.is_empty(), "{} is not shown", gauge.name);
+            for Gauge { labels, .. } in found {
+                let names: Vec<&str> = labels.iter().map(|(name, _)| *name).collect();
+                assert_eq!(names.join(","), gauge.labels, "{}", gauge.name);
+            }
+        }
+        let in_table = |name| METRICS.iter().any(|metric| metric.kind == Kind::Gauge && metric.name == name);
+        assert!(shown.iter().all(|shown| in_table(shown.name)));
+    }
+
+    #[test]
+    fn the_link_of_the_pair_shows_its_capacity_each_way() {
+        let shown = page().gauges();
+        let capacity: Vec<f64> = shown
+            .iter()
+            .filter(|gauge| gauge.name == "emcc_link_capacity_bits_per_second")
+            .map(|gauge| gauge.value)
+            .collect();
+        assert_eq!(capacity, [2e6, 2e6, 4e6, 4e6]);
+    }
+
+    #[test]
+    fn a_draining_node_is_not_ready_and_says_so() {
+        let page = page();
+        assert!(page.readiness().ready && !page.status().draining);
+        page.engine.drain();
+        assert_eq!(page.readiness(), Readiness { ready: false, because: vec!["draining"] });
+        assert!(page.status().draining);
+    }
+}

@@ -34,7 +34,8 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
         match poll_fn(|context| Poll::Ready(serving.as_mut().poll(context))).await {
             Poll::Ready(end) => end,
             Poll::Pending => {
-                say_ready(&cluster, &node)?;
+                // Nobody who waits for the line, nobody who misses it: the node serves all the same.
+                let _ = say_ready(&cluster, &node);
                 serving.await
             }
         }
@@ -124,5 +125,27 @@ fn tell(problems: &[Problem]) {
             Severity::Error => tracing::error!("{file}:{line}:{column}: {message}; fix: {fix}"),
             Severity::Warning => tracing::warn!("{file}:{line}:{column}: {message}; fix: {fix}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(name: &str) -> Plan {
+        let pair = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pair");
+        config::load(&pair.join(name)).unwrap().plan
+    }
+
+    #[test]
+    fn what_cannot_change_while_the_node_runs_is_named() {
+        let (home, mut wanted) = (plan("hq.toml"), plan("hq.toml"));
+        assert_eq!(changed_for_good(&home, &wanted), Vec::<&str>::new());
+        wanted.sip.workers += 1;
+        assert_eq!(changed_for_good(&home, &wanted), ["sip.workers"]);
+        wanted.sip.no_response_ms += 1;
+        assert_eq!(changed_for_good(&home, &wanted), ["sip.workers"]);
+        let other = changed_for_good(&home, &plan("br.toml"));
+        assert_eq!(other, ["cluster.id", "sip.listen or sip.advertise", "admin.listen"]);
     }
 }

@@ -152,7 +152,7 @@ impl Call {
 
     /// Takes the next hop, if there is one.
     pub fn advance(&mut self) -> Option<Next> {
-        let next = self.decision.next_hops.get(self.next)?.clone();
+        let next = *self.decision.next_hops.get(self.next)?;
         self.next += 1;
         self.alerted = false;
         Some(next)

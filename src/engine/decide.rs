@@ -12,10 +12,10 @@ use emcc_policies::search_space::{CssId, PatternId, SearchSpace, Target as RowTa
 use emcc_policies::trail::{CssPart, Step, Trail};
 use smallvec::SmallVec;
 
-use super::effects::Party;
 use super::reject::Refusal;
 use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
 use crate::neighbour::Address;
+use crate::transaction::key::Party;
 
 /// Where an INVITE came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +46,12 @@ pub struct Question<'a> {
     pub source: Source,
     /// The phone it is marked with, where the mark is believed (P-13).
     pub device: Option<&'a [u8]>,
+    /// Whether a trunk it came over is the one selected for PSTN access (P-14).
+    pub on_selected_trunk: bool,
     /// P-Asserted-Identity's number, then From's.
     pub numbers: [Option<Digits>; 2],
+    /// The calling number that transforms work on.
+    pub calling: Option<Digits>,
     /// What was called.
     pub target: Target<'a>,
     /// The neighbour that a Route, or a target that is no number, names.
@@ -142,6 +146,8 @@ pub struct Decision {
     pub emergency: bool,
     /// Every address in the order it is tried; empty on a refusal.
     pub next_hops: SmallVec<[Next; 4]>,
+    /// Whether the sender's device mark is believed (P-13).
+    pub believes_mark: bool,
     /// Why it is refused.
     pub refusal: Option<Refusal>,
     /// Whose link carries its media, and whose region rules it (M-1).
@@ -163,10 +169,11 @@ pub struct Decision {
 pub fn decide(plan: &Plan, question: &Question<'_>) -> Decision {
     let mut decision = Decision::of(Role::Local);
     match question.source {
-        Source::Trunk(remote) => decision.from_trunk(plan, question, remote),
-        Source::Gateway => decision.from_gateway(plan, question),
-        Source::CallControl => decision.from_call_control(plan, question),
+        Source::Trunk(remote) => decision.visit(plan, question, remote),
+        Source::Gateway => decision.arrive(plan, question),
+        Source::CallControl => decision.originate(plan, question),
     }
+    decision.believes_mark = question.source != Source::Gateway;
     if decision.link.is_none() {
         decision.callee_session(plan, question);
     }
@@ -186,6 +193,7 @@ impl Decision {
             translations: SmallVec::new(),
             emergency: false,
             next_hops: SmallVec::new(),
+            believes_mark: false,
             refusal: None,
             link: None,
             policy: RsvpPolicy::None,
@@ -223,7 +231,7 @@ impl Decision {
     }
 
     /// The visiting side: P-9 to P-15.
-    fn from_trunk(&mut self, plan: &Plan, question: &Question<'_>, remote: RemoteClusterId) {
+    fn visit(&mut self, plan: &Plan, question: &Question<'_>, remote: RemoteClusterId) {
         self.role = Role::Visiting;
         self.link = Some(remote);
         self.policy = plan.policy(remote, true);
@@ -240,7 +248,7 @@ impl Decision {
             },
         };
         let arrival = Arrival {
-            on_selected_trunk: true,
+            on_selected_trunk: question.on_selected_trunk,
             profile_active: plan.profile.pstn_access,
             remote_active: plan.remote_cluster(remote).is_some_and(|remote| remote.services.pstn_access),
             phone,
@@ -282,7 +290,7 @@ impl Decision {
     }
 
     /// A caller from the PSTN: directory numbers and emergency numbers, nothing else.
-    fn from_gateway(&mut self, plan: &Plan, question: &Question<'_>) {
+    fn arrive(&mut self, plan: &Plan, question: &Question<'_>) {
         let emergency = recognised(plan, question);
         let none = LocalRouteGroups::default();
         let caller = Caller::Local { pool: None, groups: &none };
@@ -310,11 +318,11 @@ impl Decision {
     }
 
     /// A caller of this cluster: a phone of an EMCC session, or any other.
-    fn from_call_control(&mut self, plan: &Plan, question: &Question<'_>) {
+    fn originate(&mut self, plan: &Plan, question: &Question<'_>) {
         self.find_caller(plan, question);
         let emergency = recognised(plan, question);
         if emergency.is_none() && (question.is_routed || question.target == Target::Other) {
-            return self.to_named(question);
+            return self.name_hop(question);
         }
         let none = LocalRouteGroups::default();
         let groups = self.device_pool.and_then(|pool| plan.local_route_groups(pool)).unwrap_or(&none);
@@ -371,6 +379,10 @@ impl Decision {
         self.user = Some(owner);
         let user = plan.user(owner);
         let adjunct = device_pool.and_then(|pool| plan.device_pool(pool)).and_then(|pool| pool.adjunct_css);
+        if let Some(pool) = device_pool {
+            let score = u16::try_from(roaming.score).unwrap_or(u16::MAX);
+            self.trail.push(Step::RoamingPool { pool, score, fallback: roaming.fallback });
+        }
         let (line, emcc) = (user.and_then(|user| user.line_css), user.and_then(|user| user.emcc_css));
         let parts = [(CssPart::Adjunct, adjunct), (CssPart::Line, line), (CssPart::Emcc, emcc)];
         self.search_with(&parts, of_emcc_phone(adjunct, line, emcc));
@@ -394,7 +406,7 @@ impl Decision {
     }
 
     /// A target that is no number, or a Route beyond this node: to the neighbour it names.
-    fn to_named(&mut self, question: &Question<'_>) {
+    fn name_hop(&mut self, question: &Question<'_>) {
         match question.named {
             Some(address) => self.next_hops.push(Next::as_named(address)),
             None => self.refusal = Some(Refusal::NotANeighbour),
@@ -413,16 +425,16 @@ impl Decision {
             Target::Digits(digits) => Some(digits),
             Target::Service(_) | Target::Other => None,
         };
+        let calling = question.calling;
         let turns = |_| question.turn;
-        let call =
-            route::Call { css: &self.css, dialed, calling: None, caller, emergency, at: question.at, turns: &turns };
+        let call = route::Call { css: &self.css, dialed, calling, caller, emergency, at: question.at, turns: &turns };
         let routed = route::decide(&plan.dial_plan, &plan.routes, &call, &mut self.trail);
         self.matched = routed.won;
         self.translations = routed.translations;
         self.emergency = routed.emergency;
         self.alarms.extend(routed.alarms);
         for hop in &routed.hops {
-            self.expand(plan, hop);
+            self.expand(plan, hop, calling);
         }
         if self.next_hops.is_empty() {
             let why = match question.target {
@@ -434,7 +446,7 @@ impl Decision {
     }
 
     /// Every address of a hop, each once at its first place.
-    fn expand(&mut self, plan: &Plan, hop: &route::Hop) {
+    fn expand(&mut self, plan: &Plan, hop: &route::Hop, caller: Option<Digits>) {
         let (to, addresses, is_gateway) = match hop.to {
             route::NextHop::TrunkToVisiting => {
                 let Some(link) = self.link else { return };
@@ -448,7 +460,8 @@ impl Decision {
         };
         for address in addresses {
             if self.next_hops.iter().all(|earlier| earlier.address != *address) {
-                let (called, calling) = (hop.called, hop.calling);
+                // A number nobody changed leaves as it came.
+                let (called, calling) = (hop.called, hop.calling.filter(|number| Some(*number) != caller));
                 self.next_hops.push(Next { to, address: *address, called, calling, is_gateway });
             }
         }

@@ -2,10 +2,15 @@
 
 use std::ops::Range;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use emcc_policies::moment::{Civil, Moment};
 
+use super::decide::Decision;
+use crate::config::plan::Plan;
 use crate::neighbour::Flow;
+pub use crate::transaction::key::{CallKey, Party, TransactionKey};
 
 /// Time as it stands for one batch of inputs.
 #[derive(Clone, Copy, Debug)]
@@ -30,23 +35,6 @@ pub enum Input<'a> {
     Due(Hint),
     /// A send of this transaction could not be made: no route, connection refused, stream broken.
     Failed(TransactionKey),
-}
-
-/// A transaction by the seeded hash of what RFC 3261 section 17 matches on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TransactionKey(pub u128);
-
-/// A call by the seeded hash of Call-ID and the caller's tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CallKey(pub u128);
-
-/// One of the two parties of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Party {
-    /// Who sent the first INVITE.
-    Caller,
-    /// Who was called.
-    Callee,
 }
 
 /// Whose deadline may have come.
@@ -99,20 +87,18 @@ pub enum Note {
 pub struct CallRecord {
     /// Call-ID as it came.
     pub call_id: Bytes,
-    /// home, visiting or local.
-    pub role: &'static str,
     /// Final status that went to the caller; 0 when none did.
     pub status: u16,
     /// Who ended it.
     pub ended_by: &'static str,
-    /// Whether it was an emergency call.
-    pub emergency: bool,
     /// Milliseconds from INVITE to the end.
     pub lasted_ms: u64,
     /// Milliseconds from INVITE to the answer.
     pub answered_after_ms: Option<u64>,
-    /// The decision's trail, rendered.
-    pub because: String,
+    /// What was decided, with its trail.
+    pub decision: Arc<Decision>,
+    /// The configuration it was decided on.
+    pub plan: Arc<Plan>,
 }
 
 /// Everything one or more inputs caused. Kept by a worker and cleared after each flush, so that its memory is reused.

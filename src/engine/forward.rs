@@ -33,6 +33,8 @@ pub(crate) struct Launch {
     pub(crate) offered: bool,
     /// Which party's side it comes from.
     pub(crate) by: Party,
+    /// Whether it is an emergency call's INVITE, which may ring as long as it likes.
+    pub(crate) is_patient: bool,
     pub(crate) method: Method,
 }
 
@@ -67,6 +69,7 @@ impl Turn<'_> {
             purpose: launch.purpose,
             offered: launch.offered,
             by: launch.by,
+            is_patient: launch.is_patient,
             cancel: Cancel::No,
             timing: Timing::started(now, is_reliable, life_ms),
         };
@@ -137,6 +140,7 @@ impl Turn<'_> {
             call: Some(key),
             offered: !message.body().is_empty(),
             by: Party::Caller,
+            is_patient: out.decision.emergency,
             method: Method::Invite,
         };
         if !self.launch(client, flow, range, launch) {
@@ -243,7 +247,8 @@ pub(crate) fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essen
 /// Takes away every mark that is not believed and sets our own (design 3.3, P-13, P-23).
 fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &Next) {
     let is_trunk = matches!(next.to, NextHop::Remote(_));
-    for (value, info) in message.call_infos() {
+    let goes_as_it_came = out.decision.believes_mark && !is_trunk && !next.is_gateway;
+    for (value, info) in message.call_infos().filter(|_| !goes_as_it_came) {
         if info.params.value("purpose").is_some_and(|purpose| purpose.eq_ignore_ascii_case(b"emcc-device")) {
             editor.remove_value(message, &value);
         }

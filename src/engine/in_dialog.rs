@@ -175,6 +175,7 @@ impl Turn<'_> {
             call,
             offered: !request.message.body().is_empty(),
             by,
+            is_patient: false,
             method: request.method,
         };
         self.engine.transactions.with(&request.key, |row| row.call = call);
@@ -395,13 +396,12 @@ impl Turn<'_> {
         self.engine.counters.call_ended(call.status, by == EndedBy::Cancelled);
         self.effects.notes.push(Note::CallEnded(Box::new(CallRecord {
             call_id: call.call_id.clone(),
-            role: call.decision.role.word(),
             status: call.status,
             ended_by: by.word(),
-            emergency: call.decision.emergency,
             lasted_ms: now.since_ms(call.began),
             answered_after_ms: call.answered_at.map(|at| at.since_ms(call.began)),
-            because: call.decision.because(&call.plan),
+            decision: call.decision,
+            plan: call.plan,
         })));
     }
 
@@ -430,8 +430,15 @@ impl Turn<'_> {
         let Some((facts, via)) = self.own_request(invite, answer, towards, flow, &branch) else { return };
         let range = facts.bye(number, via).write(&mut self.effects.arena);
         let key = self.client_key(&branch, b"BYE");
-        let launch =
-            Launch { purpose: Purpose::Bye, server: None, call: None, offered: false, by: to, method: Method::Bye };
+        let launch = Launch {
+            purpose: Purpose::Bye,
+            server: None,
+            call: None,
+            offered: false,
+            by: to,
+            is_patient: false,
+            method: Method::Bye,
+        };
         self.launch(key, flow, range, launch);
     }
 

@@ -1,10 +1,13 @@
 //! A new call: who calls, where it may go, what its media may be, whether there is room, and the first hop.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use emcc_policies::admission::{Grant, Held, RsvpPolicy, Video};
+use emcc_policies::admission::{Ask, Grant, Held, Rate, RsvpPolicy, Video};
 use emcc_policies::digits::{self, Digits};
 use emcc_policies::region::{self, Allowed, Role as Half};
 use emcc_policies::route::PeerKind;
+use emcc_policies::trail::Step;
 use smallvec::SmallVec;
 
 use super::Turn;
@@ -36,7 +39,7 @@ impl Turn<'_> {
         {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
         }
-        if !self.open(&request, true) {
+        if !self.open(&request, false) {
             return;
         }
         self.trying(&request);
@@ -45,11 +48,11 @@ impl Turn<'_> {
         }
         self.decision_alarms(&plan, &decision, request.essentials.call_id);
         if let Some(refusal) = decision.refusal {
-            return self.refuse_new(&request, &decision, Reject::Refusal(refusal));
+            return self.refuse_new(&request, &Arc::new(decision), Reject::Refusal(refusal));
         }
         let (body, grant) = match self.admit(&plan, &mut decision, &request) {
             Ok(admitted) => admitted,
-            Err(why) => return self.refuse_new(&request, &decision, why),
+            Err(why) => return self.refuse_new(&request, &Arc::new(decision), why),
         };
         self.begin(&plan, decision, &request, &body, grant);
     }
@@ -79,10 +82,13 @@ impl Turn<'_> {
         let target = target(&uri)?;
         let mark = if source == Source::Gateway { None } else { device_mark(message) };
         let asserted = message.addresses(Name::PAssertedIdentity).find_map(|address| number(&address.ok()?.uri));
+        let from = number(&request.essentials.from.uri);
         Ok(Question {
             source,
             device: mark,
-            numbers: [asserted, number(&request.essentials.from.uri)],
+            on_selected_trunk: !matches!(request.from, Neighbour::Remote { is_rsvp_trunk: true, .. }),
+            numbers: [asserted, from],
+            calling: asserted.or(from),
             target,
             named: self.named_target(request),
             is_routed: self.has_foreign_route(message),
@@ -114,6 +120,7 @@ impl Turn<'_> {
             if !decision.emergency {
                 return Err(Reject::Refusal(Refusal::NoCodecLeft));
             }
+            decision.trail.push(Step::CodecsKept);
             self.alarm("emergency offer without a codec within the region", request.essentials.call_id);
         }
         decision.region_trail = trail;
@@ -126,7 +133,9 @@ impl Turn<'_> {
         let reserved = self.engine.links.reserve(slot, decision.policy, wanted, is_emergency, self.now.moment);
         let (grant, hint) = match reserved {
             Some(Ok(granted)) => granted,
-            Some(Err(_)) => {
+            Some(Err(full)) => {
+                let (asked_kbps, free_kbps) = (full.asked_kbps, full.free_kbps);
+                decision.trail.push(Step::LinkFull { asked_kbps, free_kbps });
                 self.engine.counters.admission_refused();
                 let precondition = body.shaped().is_some_and(|shaped| shaped.has_mandatory_qos);
                 return Err(Reject::Refusal(Refusal::LinkFull { precondition }));
@@ -137,13 +146,16 @@ impl Turn<'_> {
             self.effects.hints.push((at, Hint::Link(slot)));
         }
         if decision.policy != RsvpPolicy::None {
+            decision.trail.push(booked(wanted, &grant));
             self.engine.counters.admission_granted(grant.audio_reserved);
         }
         if grant.over_limit_kbps > 0 {
             self.engine.counters.emergency_over_limit();
+            decision.trail.push(Step::OverLimit { kbps: grant.over_limit_kbps });
             self.alarm("emergency call admitted above the link's limit", request.essentials.call_id);
         }
         if grant.video == Video::Refused && body.shaped().is_some() {
+            decision.trail.push(Step::AudioOnly);
             shaping.allowed = Allowed::AudioOnly;
             let mut trail = std::mem::take(&mut decision.region_trail);
             body = self.shape(plan, decision, request.message, shaping, &mut trail);
@@ -155,7 +167,7 @@ impl Turn<'_> {
     /// Puts the call into the table and sends its INVITE to the first hop.
     fn begin(
         &mut self,
-        plan: &std::sync::Arc<Plan>,
+        plan: &Arc<Plan>,
         decision: Decision,
         request: &Request<'_>,
         body: &Body,
@@ -174,7 +186,7 @@ impl Turn<'_> {
         };
         let mut call = Call {
             plan: plan.clone(),
-            decision: std::sync::Arc::new(decision),
+            decision: Arc::new(decision),
             pass: 0,
             invite,
             call_id,
@@ -217,7 +229,7 @@ impl Turn<'_> {
 
     /// Finds the call a place: the first pass whose row is free. A call that passes the node again, or is tried again
     /// while its first try still lingers, gets the next one.
-    fn place(&mut self, mut call: Call, request: &Request<'_>, decision: &Decision) -> Option<(CallKey, u8)> {
+    fn place(&mut self, mut call: Call, request: &Request<'_>, decision: &Arc<Decision>) -> Option<(CallKey, u8)> {
         let hint = call.arm();
         for pass in 0..PASSES_MAX {
             let key = self.call_key(request.essentials.call_id, request.essentials.from_tag, pass);
@@ -260,7 +272,7 @@ impl Turn<'_> {
     }
 
     /// Refuses a call that never got a row.
-    fn refuse_new(&mut self, request: &Request<'_>, decision: &Decision, why: Reject) {
+    fn refuse_new(&mut self, request: &Request<'_>, decision: &Arc<Decision>, why: Reject) {
         if let Some(range) = self.write_refusal(request.flow, request.message, why) {
             self.respond(request.key, why.answer().status, range);
         }
@@ -293,6 +305,16 @@ impl Turn<'_> {
         }
         self.pass_on(&request, flow, None, hop.as_ref(), Party::Caller, &Body::None);
     }
+}
+
+/// What a grant of `wanted` books, as the trail tells it.
+fn booked(wanted: Ask, grant: &Grant) -> Step {
+    if !grant.audio_reserved {
+        return Step::BestEffort;
+    }
+    let most = |rate: Rate| rate.outward_kbps.max(rate.inward_kbps);
+    let video_kbps = if grant.video == Video::Admitted { most(wanted.video) } else { 0 };
+    Step::Booked { audio_kbps: most(wanted.audio), video_kbps }
 }
 
 /// The target of a Request-URI.

@@ -40,6 +40,7 @@ impl Turn<'_> {
             call: None,
             offered: false,
             by: Party::Caller,
+            is_patient: false,
             method: Method::Options,
         };
         if self.launch(key, flow, range, launch) {

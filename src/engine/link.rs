@@ -121,10 +121,17 @@ impl Links {
     /// Books again what a lost peer cost, unless it is still lost. `None` when the booking stands or must wait.
     pub fn retry(&self, slot: u16, held: &mut Held, ask: Ask, now: Moment) -> Option<Result<Video, LinkFull>> {
         self.with(slot, |slot| {
-            if held.is_current(&slot.link) || slot.keepalive.is_lost() {
+            if slot.keepalive.is_lost() {
                 return None;
             }
-            let video = slot.link.retry(held, ask);
+            let video = if !held.is_current(&slot.link) {
+                slot.link.retry(held, ask)
+            } else if held.booked(&slot.link) == Ask::default() && ask != Ask::default() {
+                // Best effort so far (9.2): asked again until there is room.
+                slot.link.adjust(held, ask).map(|()| Video::NotAsked)
+            } else {
+                return None;
+            };
             if video.is_ok() {
                 slot.keepalive.resources_held(now);
             }

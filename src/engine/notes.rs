@@ -1,5 +1,7 @@
 //! What the engine tells the log: alarms, and one line for each call.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::Turn;
@@ -38,17 +40,16 @@ impl Turn<'_> {
     }
 
     /// The line of a call that was refused before it had a row.
-    pub(crate) fn note_refused(&mut self, plan: &Plan, decision: &Decision, call_id: &[u8], status: u16) {
+    pub(crate) fn note_refused(&mut self, plan: &Arc<Plan>, decision: &Arc<Decision>, call_id: &[u8], status: u16) {
         self.engine.counters.call_ended(status, false);
         self.effects.notes.push(Note::CallEnded(Box::new(CallRecord {
             call_id: Bytes::copy_from_slice(call_id),
-            role: decision.role.word(),
             status,
             ended_by: "refused",
-            emergency: decision.emergency,
             lasted_ms: 0,
             answered_after_ms: None,
-            because: decision.because(plan),
+            decision: decision.clone(),
+            plan: plan.clone(),
         })));
     }
 }

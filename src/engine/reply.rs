@@ -12,7 +12,7 @@ use super::forward::Launch;
 use super::hunt::{Failure, outward};
 use super::media::Body;
 use super::reject::{Refusal, Reject};
-use crate::limits::LEGS_MAX;
+use crate::limits::{LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::Flow;
 use crate::sip::build;
 use crate::sip::{Editor, Essentials, Message, Method, Name, Span, Start, Strictness, essentials};
@@ -99,8 +99,13 @@ impl Turn<'_> {
             if row.machine == Machine::ClientInvite(client_invite::State::Proceeding) {
                 // Timer C is set anew by every provisional but 100 (RFC 3261 section 16.7, step 2).
                 if before != row.machine || status > 100 {
-                    let cancelled = row.cancel == Cancel::Sent;
-                    row.timing.wait(now, if cancelled { LIFETIME_MS } else { self.running.plan.sip.ring_ms });
+                    let life_ms = match row.cancel {
+                        Cancel::Sent => LIFETIME_MS,
+                        // No ringing of an emergency call is too long (P-23).
+                        _ if row.is_patient => SETUP_MS_MAX,
+                        _ => self.running.plan.sip.ring_ms,
+                    };
+                    row.timing.wait(now, life_ms);
                 }
             }
             Some(Heard {
@@ -154,14 +159,10 @@ impl Turn<'_> {
 
     fn other_response(&mut self, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
         match heard.purpose {
-            Purpose::Keepalive(slot) => {
-                if status >= 200 {
-                    self.keepalive_heard(slot, message);
-                }
-            }
+            Purpose::Keepalive(slot) if status >= 200 => self.keepalive_heard(slot, message),
             Purpose::Pass | Purpose::PassBye if status > 100 => {
                 let body = self.answer_body(heard, message, status);
-                if matches!(body, Body::NoCodecLeft | Body::Unreadable) {
+                if body.is_refused() {
                     // The other side believes in an answer we may not let through: the call cannot go on (M-6).
                     self.pass_back(heard, message, status, Body::None);
                     if let Some(call) = heard.call {
@@ -210,7 +211,7 @@ impl Turn<'_> {
     fn success(&mut self, key: TransactionKey, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
         let (Purpose::Hunt, Some(call_key)) = (heard.purpose, heard.call) else {
             let body = self.answer_body(heard, message, status);
-            let refused = matches!(body, Body::NoCodecLeft | Body::Unreadable);
+            let refused = body.is_refused();
             self.pass_back(heard, message, status, if refused { Body::None } else { body });
             if refused && let Some(call) = heard.call {
                 self.end_both(call, "an answer without a codec within the region's bit rate");
@@ -218,8 +219,9 @@ impl Turn<'_> {
             return;
         };
         let leg = self.leg_hash(of.to_tag.unwrap_or_default());
+        let body = self.answer_body(heard, message, status);
         if !self.is_leg(call_key, leg) {
-            match self.first_answer(call_key, key, heard, message, of, leg) {
+            match self.first_answer(call_key, key, heard, message, of, leg, body.is_refused()) {
                 Verdict::Pass => {}
                 Verdict::Refuse(failure) => {
                     self.hang_up(heard.flow, &heard.request, message);
@@ -229,12 +231,12 @@ impl Turn<'_> {
                 Verdict::HangUp => return self.hang_up(heard.flow, &heard.request, message),
             }
         }
-        let body = self.answer_body(heard, message, status);
-        let body = if matches!(body, Body::NoCodecLeft | Body::Unreadable) { Body::None } else { body };
+        let body = if body.is_refused() { Body::None } else { body };
         self.pass_back(heard, message, status, body);
     }
 
     /// Judges the first 2xx of a leg.
+    #[allow(clippy::too_many_arguments)]
     fn first_answer(
         &mut self,
         call_key: CallKey,
@@ -243,11 +245,11 @@ impl Turn<'_> {
         message: &Message<'_>,
         of: &Essentials<'_>,
         leg: u64,
+        is_refused: bool,
     ) -> Verdict {
-        let body = self.answer_body(heard, message, 200);
-        let facts = self.engine.calls.with(&call_key, |call| (call.decision.emergency, call.cancelled));
-        let Some((is_emergency, _)) = facts else { return Verdict::HangUp };
-        if matches!(body, Body::NoCodecLeft | Body::Unreadable) {
+        let is_emergency = self.engine.calls.with(&call_key, |call| call.decision.emergency);
+        let Some(is_emergency) = is_emergency else { return Verdict::HangUp };
+        if is_refused {
             if !is_emergency {
                 return Verdict::Refuse(Failure::Status(488));
             }
@@ -485,6 +487,7 @@ impl Turn<'_> {
                 call: None,
                 offered: false,
                 by: Party::Caller,
+                is_patient: false,
                 method: Method::Cancel,
             };
             self.launch(key, flow, range, launch);

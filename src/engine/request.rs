@@ -141,6 +141,7 @@ impl Turn<'_> {
             purpose: Purpose::Server,
             offered: false,
             by: Party::Caller,
+            is_patient: false,
             cancel: Cancel::No,
             timing: Timing::waiting(self.now.moment, life_ms),
         };

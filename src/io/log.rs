@@ -59,13 +59,13 @@ pub fn write(note: &Note) {
 fn write_call(record: &CallRecord) {
     tracing::info!(
         call_id = text(Some(&record.call_id)),
-        role = record.role,
+        role = record.decision.role.word(),
         status = record.status,
         ended_by = record.ended_by,
-        emergency = record.emergency,
+        emergency = record.decision.emergency,
         lasted_ms = record.lasted_ms,
         answered_after_ms = record.answered_after_ms,
-        because = %record.because.escape_debug(),
+        because = %record.decision.because(&record.plan).escape_debug(),
         "call ended"
     );
 }
@@ -78,7 +78,12 @@ fn text(call_id: Option<&Bytes>) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::load;
+    use crate::engine::decide::{Question, Source, Target, decide};
+    use emcc_policies::digits::Digits;
+    use emcc_policies::moment::Civil;
     use std::io::{self, Write};
+    use std::path::Path;
     use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
@@ -111,15 +116,28 @@ mod tests {
 
     fn notes() -> [Note; 3] {
         let call_id = Bytes::from_static(b"a84b4c76e66710@hq");
+        let plan = load(Path::new("examples/pair/hq.toml")).unwrap().plan;
+        let question = Question {
+            source: Source::CallControl,
+            device: Some(b"SEP001122334455"),
+            on_selected_trunk: true,
+            numbers: [None, None],
+            calling: None,
+            target: Target::Digits(Digits::from_bytes(b"9911").unwrap()),
+            named: None,
+            is_routed: false,
+            is_marked_emergency: false,
+            turn: 0,
+            at: Civil(0),
+        };
         let record = CallRecord {
             call_id: call_id.clone(),
-            role: "home",
             status: 200,
             ended_by: "caller",
-            emergency: true,
             lasted_ms: 61_000,
             answered_after_ms: Some(900),
-            because: "trunk CSS\nsecond line".to_owned(),
+            decision: Arc::new(decide(&plan, &question)),
+            plan: Arc::new(plan),
         };
         [
             Note::CallEnded(Box::new(record)),

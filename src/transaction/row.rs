@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use emcc_policies::moment::Moment;
 
+use super::key::{CallKey, Party, TransactionKey};
 use super::{LIFETIME_MS, T1_MS, T2_MS, T4_MS, TIMER_D_MS, client, client_invite, server, server_invite};
-use crate::engine::effects::{CallKey, Party, TransactionKey};
 use crate::neighbour::Flow;
 
 /// Which of the four machines runs, and where it stands.
@@ -73,6 +73,8 @@ pub struct Row {
     pub offered: bool,
     /// Which party's side the request came from.
     pub by: Party,
+    /// Whether ringing may last as long as it likes: an emergency call's.
+    pub is_patient: bool,
     /// Whether a CANCEL is to go out, or went out, for it (RFC 3261 section 9.1).
     pub cancel: Cancel,
     /// Deadlines.

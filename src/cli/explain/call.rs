@@ -124,7 +124,9 @@ impl Call {
             &Question {
                 source: caller.source,
                 device: caller.device.as_deref().map(str::as_bytes),
+                on_selected_trunk: true,
                 numbers: [caller.number, None],
+                calling: self.calling,
                 target: match &self.to {
                     Dialed::Number(digits) => Target::Digits(*digits),
                     Dialed::Service(uri) => Target::Service(uri.as_bytes()),

@@ -56,3 +56,50 @@ fn visiting_device<'p>(plan: &'p Plan, who: &str) -> Option<&'p str> {
     let by_number = || plan.device_with_number(who).and_then(|id| plan.device(id)).map(|device| &*device.name);
     visitor.map(|session| &*session.device).or_else(by_number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use std::path::Path;
+
+    fn found(file: &str, who: &str, via: &str) -> Result<Caller, Halt> {
+        let pair = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pair");
+        find(&config::load(&pair.join(file)).unwrap().plan, who, via)
+    }
+
+    #[test]
+    fn a_session_marks_its_phone_whoever_names_it() {
+        for (file, who, via, device) in [
+            ("hq.toml", "alice", "local", "SEP001122334455"),
+            ("hq.toml", "SEP001122334455", "local", "SEP001122334455"),
+            ("hq.toml", "SEP00AA00AA0001", "local", "SEP00AA00AA0001"),
+            ("br.toml", "alice", "HQ", "SEP001122334455"),
+            ("br.toml", "7001", "HQ", "SEP001122334455"),
+            ("br.toml", "SEP001122334455", "HQ", "SEP001122334455"),
+            ("br.toml", "SEPFFFFFFFFFFFF", "HQ", "SEPFFFFFFFFFFFF"),
+        ] {
+            let caller = found(file, who, via).unwrap();
+            assert_eq!((caller.device.as_deref(), caller.number), (Some(device), None), "{file} {who}");
+            assert_eq!(matches!(caller.source, Source::Trunk(_)), via != "local", "{file} {who}");
+        }
+    }
+
+    #[test]
+    fn a_user_at_home_and_a_number_call_by_number() {
+        for (who, number) in [("bob", "5002"), ("5002", "5002"), ("5001", "5001")] {
+            let caller = found("hq.toml", who, "local").unwrap();
+            assert_eq!(caller.number.map(|digits| digits.to_string()).as_deref(), Some(number), "{who}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_found_where_nobody_is() {
+        for (file, who, via) in
+            [("hq.toml", "mallory", "local"), ("hq.toml", "5555", "local"), ("br.toml", "alice", "local")]
+        {
+            assert!(matches!(found(file, who, via), Err(Halt::UnknownCaller(_))), "{file} {who}");
+        }
+        assert!(matches!(found("hq.toml", "alice", "MARS"), Err(Halt::UnknownSource(_))));
+    }
+}

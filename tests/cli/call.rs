@@ -1,0 +1,360 @@
+//! What `explain call` prints.
+
+use super::*;
+
+fn asked(file: &str, words: &str) -> Ran {
+    let config = pair(file);
+    let mut arguments = vec!["explain", "call", "--json", "--config", &config];
+    arguments.extend(words.split_whitespace());
+    emcc_trunk(&arguments)
+}
+
+/// The answer without its reasons, which have to be there.
+fn decided(file: &str, words: &str) -> Value {
+    let ran = asked(file, words);
+    assert_eq!(ran.code, Some(0), "{words}: {}", ran.err);
+    let mut object = ran.object();
+    let because = object.as_object_mut().and_then(|keys| keys.remove("because")).unwrap();
+    assert!(because.as_array().is_some_and(|steps| !steps.is_empty() && steps.iter().all(Value::is_string)), "{words}");
+    object
+}
+
+fn alice_at_hq() -> Value {
+    json!({ "device": "SEP001122334455", "user": "alice", "home_cluster": "HQ", "visiting_cluster": "BR",
+            "device_pool": "DP-Roam-London" })
+}
+
+fn alice_at_br() -> Value {
+    json!({ "device": "SEP001122334455", "user": "alice", "home_cluster": "HQ", "visiting_cluster": "BR",
+            "device_pool": "DP-London" })
+}
+
+fn nobodys(device: &str, device_pool: Value) -> Value {
+    json!({ "device": device, "user": null, "home_cluster": null, "visiting_cluster": null,
+            "device_pool": device_pool })
+}
+
+/// The example of the contract: 911 comes over the trunk, is translated, and leaves by London's gateways.
+#[test]
+fn an_emergency_over_the_trunk_is_answered_as_the_contract_shows() {
+    let ran = asked("br.toml", "--from SEP001122334455 --to 911 --via HQ");
+    assert_eq!(ran.object()["because"][0], "pstn-access CSS: trunk");
+    let keys: Vec<String> = ordered_keys(&ran.out);
+    let want = [
+        "cluster",
+        "role",
+        "caller",
+        "css",
+        "match",
+        "translations",
+        "emergency",
+        "outcome",
+        "called",
+        "calling",
+        "next_hops",
+        "status",
+        "codecs",
+        "because",
+    ];
+    assert_eq!(keys, want);
+    assert_eq!(
+        decided("br.toml", "--from SEP001122334455 --to 911 --via HQ"),
+        json!({
+            "cluster": "BR", "role": "visiting", "caller": alice_at_br(), "css": ["CSS-Trunk"],
+            "match": { "pattern": "999", "partition": "PT-Emergency", "kind": "route" }, "translations": ["911"],
+            "emergency": true, "outcome": "gateway", "called": "999", "calling": null,
+            "next_hops": [
+                { "name": "gw-br-1", "address": "udp:127.0.2.20:5060", "called": "999" },
+                { "name": "gw-br-2", "address": "udp:127.0.2.21:5060", "called": "999" }
+            ],
+            "status": null, "codecs": null
+        })
+    );
+}
+
+/// Names of the outer object in the order printed; values are skipped by depth, and no string here holds a brace.
+fn ordered_keys(object: &str) -> Vec<String> {
+    let (mut depth, mut keys, mut rest) = (0, Vec::new(), object);
+    while let Some(at) = rest.find(['{', '}', '[', ']', '"']) {
+        let (sign, after) = (rest.as_bytes()[at], &rest[at + 1..]);
+        rest = after;
+        match sign {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {
+                let end = after.find('"').unwrap();
+                rest = &after[end + 1..];
+                if depth == 1 && rest.starts_with(':') {
+                    keys.push(after[..end].to_owned());
+                }
+            }
+        }
+    }
+    keys
+}
+
+/// P-2 to P-6, D-12, D-14, P-23.
+#[test]
+fn alice_abroad_calls_by_the_rules_of_her_home() {
+    let css = json!(["CSS-Adjunct-London", "CSS-Line", "CSS-EMCC"]);
+    let trunk = |called: &str| json!({ "name": "BR", "address": "udp:127.0.2.1:5060", "called": called });
+    let gateway = |called: &str| json!({ "name": "gw-hq", "address": "udp:127.0.1.20:5060", "called": called });
+    let phones = |called: &str| json!({ "name": "cc-hq", "address": "udp:127.0.1.10:5060", "called": called });
+    let pattern =
+        |text: &str, partition: &str, kind: &str| json!({ "pattern": text, "partition": partition, "kind": kind });
+    for (dialed, matched, emergency, outcome, hops, status) in [
+        (
+            "9999",
+            pattern("9.999", "PT-Emergency-London", "route"),
+            true,
+            "emcc-trunk",
+            vec![trunk("999"), gateway("999")],
+            Value::Null,
+        ),
+        (
+            "9911",
+            pattern("9.911", "PT-Emergency", "route"),
+            true,
+            "emcc-trunk",
+            vec![trunk("911"), gateway("911")],
+            Value::Null,
+        ),
+        (
+            "919195551234",
+            pattern("9.1[2-9]XX[2-9]XXXXXX", "PT-Local", "route"),
+            false,
+            "gateway",
+            vec![gateway("19195551234")],
+            Value::Null,
+        ),
+        (
+            "902079460000",
+            pattern("9.0!", "PT-Local", "route"),
+            false,
+            "emcc-trunk",
+            vec![trunk("02079460000")],
+            Value::Null,
+        ),
+        ("919005551234", pattern("9.1900!", "PT-Local", "block"), false, "reject", vec![], json!(403)),
+        (
+            "5002",
+            pattern("5XXX", "PT-Internal", "directory-number"),
+            false,
+            "call-control",
+            vec![phones("5002")],
+            Value::Null,
+        ),
+        ("777", Value::Null, false, "reject", vec![], json!(404)),
+        ("99", Value::Null, false, "reject", vec![], json!(484)),
+    ] {
+        let called = hops.first().map_or(Value::Null, |hop: &Value| hop["called"].clone());
+        assert_eq!(
+            decided("hq.toml", &format!("--from alice --to {dialed}")),
+            json!({
+                "cluster": "HQ", "role": "home", "caller": alice_at_hq(), "css": css, "match": matched,
+                "translations": [], "emergency": emergency, "outcome": outcome, "called": called, "calling": null,
+                "next_hops": hops, "status": status, "codecs": null
+            }),
+            "{dialed}"
+        );
+    }
+}
+
+/// A caller is one whichever of the three names is used.
+#[test]
+fn user_number_and_device_name_the_same_caller() {
+    let by_user = decided("hq.toml", "--from alice --to 9999");
+    for who in ["5001", "SEP001122334455", "sep001122334455"] {
+        assert_eq!(decided("hq.toml", &format!("--from {who} --to 9999")), by_user, "{who}");
+    }
+    let by_user = decided("hq.toml", "--from bob --to 9911");
+    for who in ["5002", "SEP00AA00AA0001"] {
+        assert_eq!(decided("hq.toml", &format!("--from {who} --to 9911")), by_user, "{who}");
+    }
+}
+
+/// P-22: at home the local route group is the own device pool's.
+#[test]
+fn bob_at_home_leaves_by_the_gateway_of_his_own_pool() {
+    assert_eq!(
+        decided("hq.toml", "--from bob --to 9911"),
+        json!({
+            "cluster": "HQ", "role": "local", "caller": nobodys("SEP00AA00AA0001", json!("DP-HQ")),
+            "css": ["CSS-Line", "CSS-Phone"],
+            "match": { "pattern": "9.911", "partition": "PT-Emergency", "kind": "route" }, "translations": [],
+            "emergency": true, "outcome": "gateway", "called": "911", "calling": null,
+            "next_hops": [{ "name": "gw-hq", "address": "udp:127.0.1.20:5060", "called": "911" }],
+            "status": null, "codecs": null
+        })
+    );
+}
+
+/// P-12, P-14, P-15.
+#[test]
+fn over_the_trunk_only_a_known_phone_in_use_gets_out_and_only_by_a_gateway() {
+    for (file, words, status) in [
+        ("br.toml", "--from SEPFFFFFFFFFFFF --to 02079460000 --via HQ", 403),
+        ("hq.toml", "--from SEP00AA00AA0001 --to 919195551234 --via BR", 403),
+        ("br.toml", "--from SEP001122334455 --to 7001 --via HQ", 404),
+    ] {
+        let answer = decided(file, words);
+        assert_eq!(
+            (&answer["role"], &answer["outcome"], &answer["status"], &answer["next_hops"], &answer["called"]),
+            (&json!("visiting"), &json!("reject"), &json!(status), &json!([]), &Value::Null),
+            "{words}"
+        );
+    }
+    let unknown = decided("br.toml", "--from SEPFFFFFFFFFFFF --to 02079460000 --via HQ");
+    assert_eq!(unknown["caller"], nobodys("SEPFFFFFFFFFFFF", Value::Null));
+}
+
+/// P-12: a directory number the trunk's search space reaches is still no gateway.
+#[test]
+fn a_target_that_is_no_gateway_is_refused() {
+    let text = std::fs::read_to_string(pair("br.toml")).unwrap();
+    let trunk = r#"partitions = ["PT-Emergency", "PT-Translate", "PT-National"]"#;
+    assert!(text.contains(trunk));
+    let wider = r#"partitions = ["PT-Emergency", "PT-Translate", "PT-National", "PT-Internal"]"#;
+    let config = file("wider.toml", &text.replace(trunk, wider));
+    let arguments = ["explain", "call", "--json", "--config", &config, "--from", "SEP001122334455"];
+    let ran = emcc_trunk(&[&arguments[..], &["--to", "7001", "--via", "HQ"]].concat());
+    let answer = ran.object();
+    assert_eq!((&answer["outcome"], &answer["status"]), (&json!("reject"), &json!(403)));
+    assert_eq!(answer["match"], json!({ "pattern": "7XXX", "partition": "PT-Internal", "kind": "directory-number" }));
+}
+
+/// P-15, P-23.
+#[test]
+fn an_emergency_over_the_trunk_is_taken_from_an_unknown_phone() {
+    let answer = decided("br.toml", "--from SEPFFFFFFFFFFFF --to 999 --via HQ");
+    assert_eq!((&answer["emergency"], &answer["outcome"]), (&json!(true), &json!("gateway")));
+    let names: Vec<&Value> = answer["next_hops"].as_array().unwrap().iter().map(|hop| &hop["name"]).collect();
+    assert_eq!(names, ["gw-trunk-pool", "gw-br-2"]);
+    assert_eq!(answer["caller"], nobodys("SEPFFFFFFFFFFFF", json!("DP-Trunk")));
+}
+
+#[test]
+fn an_unknown_caller_or_source_exits_1_with_a_sentence() {
+    for (words, said) in [
+        ("--from mallory --to 911", "'mallory' is no device, no user and no directory number"),
+        ("--from 4711 --to 911", "'4711' is no device"),
+        ("--from alice --to 911 --via MARS", "'MARS' is neither local nor the id of a remote cluster"),
+    ] {
+        let ran = asked("hq.toml", words);
+        assert_eq!(ran.code, Some(1), "{words}");
+        assert!(ran.err.contains(said), "{words}: {}", ran.err);
+        assert!(ran.object()["error"].as_str().is_some_and(|error| error.contains(said)));
+    }
+}
+
+#[test]
+fn a_calling_number_leaves_with_the_call_and_not_with_a_refusal() {
+    let with =
+        |dialed: &str| decided("hq.toml", &format!("--from alice --calling 5001 --to {dialed}"))["calling"].clone();
+    assert_eq!(with("919195551234"), "5001");
+    assert_eq!(with("777"), Value::Null);
+}
+
+/// M-1, M-6: the trunk's calls and the EMCC phone's have the region's codecs, whichever way they leave.
+#[test]
+fn codecs_of_an_offer_are_those_of_the_region() {
+    let wide = file("call-wide.sdp", &sdp("0 9 18 101", ""));
+    let narrow = file("call-narrow.sdp", &sdp("0 8", ""));
+    let codecs = |words: String| {
+        let answer = decided("hq.toml", &words);
+        (answer["codecs"].clone(), answer["status"].clone(), answer["outcome"].clone())
+    };
+    for (dialed, outcome) in [("9999", "emcc-trunk"), ("919195551234", "gateway"), ("5002", "call-control")] {
+        let got = codecs(format!("--from alice --to {dialed} --offer {wide}"));
+        assert_eq!(got, (json!(["G729"]), Value::Null, json!(outcome)), "{dialed}");
+    }
+    let got = codecs(format!("--from alice --to 919195551234 --offer {narrow}"));
+    assert_eq!(got, (json!([]), json!(488), json!("reject")));
+    let got = codecs(format!("--from bob --to 5001 --offer {wide}"));
+    assert_eq!(got, (json!(["G729"]), Value::Null, json!("call-control")), "a call to the EMCC phone is one of it");
+    let got = codecs(format!("--from bob --to 919195551234 --offer {narrow}"));
+    assert_eq!(got, (json!(["PCMU", "PCMA"]), Value::Null, json!("gateway")), "no EMCC phone, no region");
+}
+
+#[test]
+fn people_read_the_trail_on_standard_error() {
+    let config = pair("br.toml");
+    let ran = emcc_trunk(&[
+        "explain",
+        "call",
+        "--config",
+        &config,
+        "--from",
+        "SEP001122334455",
+        "--to",
+        "911",
+        "--via",
+        "HQ",
+    ]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""));
+    for line in [
+        "cluster BR, visiting call of SEP001122334455, alice of HQ visiting BR, device pool DP-London",
+        "translated by: 911",
+        "match: 999 in PT-Emergency (route)",
+        "  1. gw-br-1 at udp:127.0.2.20:5060, called 999",
+        "  - pstn-access CSS: trunk",
+    ] {
+        assert!(ran.err.lines().any(|read| read == line), "{line}\n{}", ran.err);
+    }
+}
+
+/// The pair's visiting cluster with one text replaced, asked with these words.
+fn asked_with(name: &str, from: &str, to: &str, words: &str) -> Value {
+    let text = std::fs::read_to_string(pair("br.toml")).unwrap();
+    assert!(text.contains(from), "{from}");
+    let config = file(name, &text.replace(from, to));
+    let mut arguments = vec!["explain", "call", "--json", "--config", &config];
+    arguments.extend(words.split_whitespace());
+    let ran = emcc_trunk(&arguments);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    ran.object()
+}
+
+/// P-9, P-11, trap 12: the phone's own search space reaches 112, the trunk's does not.
+#[test]
+fn the_original_device_css_is_the_phone_s() {
+    let setting = r#"pstn_access_css = "original-device""#;
+    let words = "--from SEP001122334455 --to 112 --via HQ";
+    let answer = asked_with("original.toml", r#"pstn_access_css = "trunk""#, setting, words);
+    assert_eq!((&answer["css"], &answer["outcome"]), (&json!(["CSS-Phone"]), &json!("gateway")));
+    assert_eq!(answer["match"], json!({ "pattern": "112", "partition": "PT-Europe", "kind": "route" }));
+    assert_eq!(answer["because"][0], "pstn-access CSS: original device");
+}
+
+/// P-14: the service is one of the profile, and its absence is not the caller's fault.
+#[test]
+fn an_inactive_service_refuses_calls_and_no_emergency() {
+    let inactive = |words| asked_with("inactive.toml", "pstn_access = true", "pstn_access = false", words);
+    let answer = inactive("--from SEP001122334455 --to 02079460000 --via HQ");
+    assert_eq!((&answer["outcome"], &answer["status"]), (&json!("reject"), &json!(500)));
+    let answer = inactive("--from SEP001122334455 --to 911 --via HQ");
+    assert_eq!((&answer["outcome"], &answer["status"]), (&json!("gateway"), &Value::Null));
+}
+
+/// D-15.
+#[test]
+fn translations_in_a_circle_end_as_a_translation() {
+    let circle = r#"css = "CSS-Trunk"
+called_mask = "911""#;
+    let own = r#"css = "CSS-Emergency"
+called_mask = "999""#;
+    let words = "--from SEP001122334455 --to 911 --via HQ";
+    let answer = asked_with("circle.toml", own, circle, words);
+    assert_eq!(answer["match"], json!({ "pattern": "911", "partition": "PT-Translate", "kind": "translation" }));
+    assert_eq!((&answer["emergency"], &answer["outcome"]), (&json!(true), &json!("gateway")), "P-23");
+    assert_eq!(answer["translations"].as_array().map(Vec::len), Some(9));
+}
+
+/// A circular group is asked from its first member on.
+#[test]
+fn a_circular_group_starts_at_its_first_member() {
+    let (from, to) = (r#"distribution = "top-down""#, r#"distribution = "circular""#);
+    let answer = asked_with("circular.toml", from, to, "--from 7001 --to 02079460000");
+    let names: Vec<&Value> = answer["next_hops"].as_array().unwrap().iter().map(|hop| &hop["name"]).collect();
+    assert_eq!(names, ["gw-br-1", "gw-br-2"]);
+}

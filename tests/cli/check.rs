@@ -1,0 +1,42 @@
+//! What `check` prints.
+
+use super::*;
+
+#[test]
+fn the_example_pair_has_no_errors() {
+    for name in ["hq.toml", "br.toml"] {
+        let ran = emcc_trunk(&["check", "--config", &pair(name), "--json", "--offline"]);
+        let answer = ran.object();
+        assert_eq!((ran.code, &answer["ok"]), (Some(0), &json!(true)), "{name}: {}", ran.out);
+    }
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place_and_remedy() {
+    let text = std::fs::read_to_string(pair("hq.toml")).unwrap();
+    let broken = text.replace("rsvp_keepalive_s = 15", "rsvp_keepalive_s = 601").replace("max_phones", "max_phone");
+    let config = file("broken.toml", &broken);
+    let ran = emcc_trunk(&["check", "--config", &config, "--json", "--offline"]);
+    let answer = ran.object();
+    assert_eq!((ran.code, &answer["ok"]), (Some(1), &json!(false)));
+    let errors: Vec<&Value> =
+        answer["problems"].as_array().unwrap().iter().filter(|problem| problem["severity"] == "error").collect();
+    assert_eq!(errors.len(), 2, "{}", ran.out);
+    for problem in errors {
+        let keys: Vec<&String> = problem.as_object().unwrap().keys().collect();
+        assert_eq!(keys.len(), 7, "{keys:?}");
+        assert!(problem["file"] == config.as_str() && problem["line"].as_u64() > Some(0), "{problem}");
+        assert!(problem["fix"].as_str().is_some_and(|fix| !fix.is_empty()), "{problem}");
+    }
+}
+
+#[test]
+fn what_check_refuses_neither_explains_nor_runs() {
+    let config = file("empty.toml", "[cluster]\n");
+    let ran = emcc_trunk(&["explain", "call", "--config", &config, "--from", "a", "--to", "1", "--json"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.object()["problems"].as_array().is_some_and(|problems| !problems.is_empty()));
+    let ran = emcc_trunk(&["run", "--config", &config]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+    assert!(ran.err.contains(&config), "{}", ran.err);
+}

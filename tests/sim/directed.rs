@@ -1,0 +1,1 @@
+//! Plays that are written, not rolled: each shows one law at work.
