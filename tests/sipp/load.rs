@@ -1,9 +1,12 @@
 //! Many calls, lost messages, full links.
 
+use std::net::UdpSocket;
+use std::time::Duration;
+
 use crate::calls::alice;
 use crate::network::{Network, with};
 use crate::node::Node;
-use crate::tool::Plan;
+use crate::tool::{ALICE_PHONE, Plan, Traced};
 
 #[test]
 fn a_hundred_calls_a_second_for_twenty_seconds_lose_none() {
@@ -46,7 +49,42 @@ fn a_repeated_invite_and_bye_are_one_call() {
     let network = Network::claim("repeated");
     let (hq, br) = (Node::hq(&network), Node::br(&network));
     let gateway = Plan::called(&network, "gateway", network.sip(2, 20)).start();
-    alice(&network, "twice", "902079460000").done();
+    // SIPp repeats nothing that is answered; this caller does.
+    let (local, node) = (network.sip(1, 10), network.sip(1, 1));
+    let socket = UdpSocket::bind(local).unwrap();
+    socket.connect(node).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let answer = |method: &str| loop {
+        let mut buffer = [0; 4_000];
+        let length = socket.recv(&mut buffer).unwrap();
+        let answer = Traced::read(&buffer[..length]);
+        if answer.text.starts_with("SIP/2.0 200") && answer.value("CSeq").ends_with(method) {
+            return answer;
+        }
+    };
+    let write = |method: &str, number: u8, target: &str, to: &str, more: &str| {
+        format!(
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK-{method}\r\nMax-Forwards: 70\r\n\
+             From: <sip:5001@{local}>;tag=1\r\nTo: {to}\r\nCall-ID: repeated\r\nCSeq: {number} {method}\r\n\
+             Contact: <sip:5001@{local}>\r\n{more}Content-Length: 0\r\n\r\n"
+        )
+    };
+    let called = format!("sip:902079460000@{node}");
+    let invite = write("INVITE", 1, &called, &format!("<{called}>"), &ALICE_PHONE.replace('\n', "\r\n"));
+    for _ in 0..2 {
+        socket.send(invite.as_bytes()).unwrap();
+    }
+    let answered = answer("INVITE");
+    let (target, to) = (answered.value("Contact").trim_matches(['<', '>']), answered.value("To"));
+    let routes: String =
+        answered.values("Record-Route").iter().rev().map(|route| format!("Route: {route}\r\n")).collect();
+    socket.send(write("ACK", 1, target, to, &routes).as_bytes()).unwrap();
+    // A copy that came before the answer would be swallowed (RFC 3261 section 17.2.2).
+    let [first, second] = [0, 1].map(|_| {
+        socket.send(write("BYE", 2, target, to, &routes).as_bytes()).unwrap();
+        answer("BYE").text
+    });
+    assert_eq!(first, second, "the copy is answered with a copy");
     let gateway = gateway.done();
     for method in ["INVITE", "ACK", "BYE"] {
         assert_eq!(gateway.all_received(method).len(), 1, "{method}");

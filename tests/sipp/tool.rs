@@ -260,6 +260,11 @@ impl Ended {
 }
 
 impl Traced {
+    /// A message a socket of the test itself received.
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        Self { at_ms: 0, is_sent: false, text: String::from_utf8_lossy(bytes).into_owned() }
+    }
+
     /// The values of a header, in order.
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         let head = self.text.split("\r\n\r\n").next().unwrap_or_default();
