@@ -1,4 +1,5 @@
 //! SIPp, which knows nothing of this program, as call control and gateways around two real processes of the pair.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a failing test may panic anywhere
 
 #[path = "sipp/calls.rs"]
 mod calls;
