@@ -96,14 +96,6 @@ pub enum Refusal {
     OtherCluster,
 }
 
-impl Refusal {
-    /// The final status the sender sees (P-14, P-15).
-    #[must_use]
-    pub fn status(self) -> u16 {
-        if self == Self::ServiceInactive { 500 } else { 403 }
-    }
-}
-
 /// Takes or refuses a call of the trunk. An emergency call is never refused (P-15).
 ///
 /// # Errors
@@ -189,29 +181,29 @@ mod tests {
         }
     }
 
-    fn unacceptable() -> [(Arrival, Refusal, u16); 7] {
+    fn unacceptable() -> [(Arrival, Refusal); 7] {
         [
-            (Arrival { on_selected_trunk: false, ..GOOD }, Refusal::OtherTrunk, 403),
-            (Arrival { profile_active: false, ..GOOD }, Refusal::ServiceInactive, 500),
-            (Arrival { remote_active: false, ..GOOD }, Refusal::ServiceInactive, 500),
-            (Arrival { phone: NamedPhone::Missing, ..GOOD }, Refusal::MissingDevice, 403),
-            (Arrival { phone: NamedPhone::Unknown, ..GOOD }, Refusal::UnknownPhone, 403),
-            (Arrival { phone: logged_in(None), ..GOOD }, Refusal::NobodyLoggedIn, 403),
-            (Arrival { phone: logged_in(Some(ClusterId(2))), ..GOOD }, Refusal::OtherCluster, 403),
+            (Arrival { on_selected_trunk: false, ..GOOD }, Refusal::OtherTrunk),
+            (Arrival { profile_active: false, ..GOOD }, Refusal::ServiceInactive),
+            (Arrival { remote_active: false, ..GOOD }, Refusal::ServiceInactive),
+            (Arrival { phone: NamedPhone::Missing, ..GOOD }, Refusal::MissingDevice),
+            (Arrival { phone: NamedPhone::Unknown, ..GOOD }, Refusal::UnknownPhone),
+            (Arrival { phone: logged_in(None), ..GOOD }, Refusal::NobodyLoggedIn),
+            (Arrival { phone: logged_in(Some(ClusterId(2))), ..GOOD }, Refusal::OtherCluster),
         ]
     }
 
     #[test]
     fn each_condition_refuses_an_ordinary_call_p14() {
-        for (arrival, why, status) in unacceptable() {
+        for (arrival, why) in unacceptable() {
             let got = accept(&arrival, &trunk(PstnAccessCss::Trunk), &mut Trail::new());
-            assert_eq!((got, why.status()), (Err(why), status));
+            assert_eq!(got, Err(why));
         }
     }
 
     #[test]
     fn no_condition_refuses_an_emergency_call_p15() {
-        for (arrival, why, _) in unacceptable() {
+        for (arrival, why) in unacceptable() {
             let arrival = Arrival { emergency: true, ..arrival };
             let choice = accept(&arrival, &trunk(PstnAccessCss::OriginalDevice), &mut Trail::new()).unwrap();
             let want = match why {

@@ -74,6 +74,40 @@ pub enum Step {
         /// Where.
         to: GoesOn,
     },
+    /// The device pool a roaming phone was placed in (G-6, G-8).
+    RoamingPool {
+        /// It.
+        pool: DevicePoolId,
+        /// Fields of the filter that agree.
+        score: u16,
+        /// It is the template's: no other matches.
+        fallback: bool,
+    },
+    /// What the call booked on the link to the other cluster, per direction the larger (V-18).
+    Booked {
+        /// Audio, kbit/s.
+        audio_kbps: u32,
+        /// Video, kbit/s.
+        video_kbps: u32,
+    },
+    /// The link has no room and the policy lets the audio go on as best effort (9.2).
+    BestEffort,
+    /// The link has no room for video: the call goes on as audio only (9.2).
+    AudioOnly,
+    /// The link has no room (9.2).
+    LinkFull {
+        /// Asked for, kbit/s.
+        asked_kbps: u32,
+        /// Free, kbit/s.
+        free_kbps: u32,
+    },
+    /// An emergency call was admitted above the limit (P-23).
+    OverLimit {
+        /// How far, kbit/s.
+        kbps: u32,
+    },
+    /// An emergency call keeps codecs that the region would have refused (P-23).
+    CodecsKept,
     /// The last resort closes the list of hops.
     LastResort,
     /// A call of the trunk was refused (P-14).
@@ -155,6 +189,22 @@ impl fmt::Display for Told<'_> {
                 };
                 write!(f, "emergency goes on {to}: {}", no_route(why))
             }
+            Step::RoamingPool { pool, fallback: true, .. } => {
+                write!(f, "roaming device pool: {}, the template's, because none matches", names.device_pool(pool))
+            }
+            Step::RoamingPool { pool, score, .. } => {
+                write!(f, "roaming device pool: {}, {score} fields agree", names.device_pool(pool))
+            }
+            Step::Booked { audio_kbps, video_kbps } => {
+                write!(f, "booked {audio_kbps} kbit/s of audio and {video_kbps} kbit/s of video")
+            }
+            Step::BestEffort => f.write_str("link full: goes on as best effort, audio only"),
+            Step::AudioOnly => f.write_str("link full for video: goes on as audio only"),
+            Step::LinkFull { asked_kbps, free_kbps } => {
+                write!(f, "link full: {asked_kbps} kbit/s asked, {free_kbps} free")
+            }
+            Step::OverLimit { kbps } => write!(f, "emergency: admitted {kbps} kbit/s above the link's limit"),
+            Step::CodecsKept => f.write_str("emergency: keeps codecs the region would refuse"),
             Step::LastResort => f.write_str("emergency: the last resort closes the list"),
             Step::Refused(why) => write!(f, "refused: {}", refusal(why)),
             Step::NotRefused(why) => write!(f, "emergency, so not refused: {}", refusal(why)),

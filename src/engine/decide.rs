@@ -12,10 +12,10 @@ use emcc_policies::search_space::{CssId, PatternId, SearchSpace, Target as RowTa
 use emcc_policies::trail::{CssPart, Step, Trail};
 use smallvec::SmallVec;
 
-use super::effects::Party;
 use super::reject::Refusal;
 use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
 use crate::neighbour::Address;
+use crate::transaction::key::Party;
 
 /// Where an INVITE came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +146,8 @@ pub struct Decision {
     pub emergency: bool,
     /// Every address in the order it is tried; empty on a refusal.
     pub next_hops: SmallVec<[Next; 4]>,
+    /// Whether the sender's device mark is believed (P-13).
+    pub believes_mark: bool,
     /// Why it is refused.
     pub refusal: Option<Refusal>,
     /// Whose link carries its media, and whose region rules it (M-1).
@@ -171,6 +173,7 @@ pub fn decide(plan: &Plan, question: &Question<'_>) -> Decision {
         Source::Gateway => decision.arrive(plan, question),
         Source::CallControl => decision.originate(plan, question),
     }
+    decision.believes_mark = question.source != Source::Gateway;
     if decision.link.is_none() {
         decision.callee_session(plan, question);
     }
@@ -190,6 +193,7 @@ impl Decision {
             translations: SmallVec::new(),
             emergency: false,
             next_hops: SmallVec::new(),
+            believes_mark: false,
             refusal: None,
             link: None,
             policy: RsvpPolicy::None,
@@ -375,6 +379,10 @@ impl Decision {
         self.user = Some(owner);
         let user = plan.user(owner);
         let adjunct = device_pool.and_then(|pool| plan.device_pool(pool)).and_then(|pool| pool.adjunct_css);
+        if let Some(pool) = device_pool {
+            let score = u16::try_from(roaming.score).unwrap_or(u16::MAX);
+            self.trail.push(Step::RoamingPool { pool, score, fallback: roaming.fallback });
+        }
         let (line, emcc) = (user.and_then(|user| user.line_css), user.and_then(|user| user.emcc_css));
         let parts = [(CssPart::Adjunct, adjunct), (CssPart::Line, line), (CssPart::Emcc, emcc)];
         self.search_with(&parts, of_emcc_phone(adjunct, line, emcc));

@@ -247,7 +247,8 @@ pub(crate) fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essen
 /// Takes away every mark that is not believed and sets our own (design 3.3, P-13, P-23).
 fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &Next) {
     let is_trunk = matches!(next.to, NextHop::Remote(_));
-    for (value, info) in message.call_infos() {
+    let goes_as_it_came = out.decision.believes_mark && !is_trunk && !next.is_gateway;
+    for (value, info) in message.call_infos().filter(|_| !goes_as_it_came) {
         if info.params.value("purpose").is_some_and(|purpose| purpose.eq_ignore_ascii_case(b"emcc-device")) {
             editor.remove_value(message, &value);
         }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use emcc_policies::admission::{Grant, Held, RsvpPolicy, Video};
+use emcc_policies::admission::{Ask, Grant, Held, Rate, RsvpPolicy, Video};
 use emcc_policies::digits::{self, Digits};
 use emcc_policies::region::{self, Allowed, Role as Half};
 use emcc_policies::route::PeerKind;
+use emcc_policies::trail::Step;
 use smallvec::SmallVec;
 
 use super::Turn;
@@ -119,6 +120,7 @@ impl Turn<'_> {
             if !decision.emergency {
                 return Err(Reject::Refusal(Refusal::NoCodecLeft));
             }
+            decision.trail.push(Step::CodecsKept);
             self.alarm("emergency offer without a codec within the region", request.essentials.call_id);
         }
         decision.region_trail = trail;
@@ -131,7 +133,9 @@ impl Turn<'_> {
         let reserved = self.engine.links.reserve(slot, decision.policy, wanted, is_emergency, self.now.moment);
         let (grant, hint) = match reserved {
             Some(Ok(granted)) => granted,
-            Some(Err(_)) => {
+            Some(Err(full)) => {
+                let (asked_kbps, free_kbps) = (full.asked_kbps, full.free_kbps);
+                decision.trail.push(Step::LinkFull { asked_kbps, free_kbps });
                 self.engine.counters.admission_refused();
                 let precondition = body.shaped().is_some_and(|shaped| shaped.has_mandatory_qos);
                 return Err(Reject::Refusal(Refusal::LinkFull { precondition }));
@@ -142,13 +146,16 @@ impl Turn<'_> {
             self.effects.hints.push((at, Hint::Link(slot)));
         }
         if decision.policy != RsvpPolicy::None {
+            decision.trail.push(booked(wanted, &grant));
             self.engine.counters.admission_granted(grant.audio_reserved);
         }
         if grant.over_limit_kbps > 0 {
             self.engine.counters.emergency_over_limit();
+            decision.trail.push(Step::OverLimit { kbps: grant.over_limit_kbps });
             self.alarm("emergency call admitted above the link's limit", request.essentials.call_id);
         }
         if grant.video == Video::Refused && body.shaped().is_some() {
+            decision.trail.push(Step::AudioOnly);
             shaping.allowed = Allowed::AudioOnly;
             let mut trail = std::mem::take(&mut decision.region_trail);
             body = self.shape(plan, decision, request.message, shaping, &mut trail);
@@ -298,6 +305,16 @@ impl Turn<'_> {
         }
         self.pass_on(&request, flow, None, hop.as_ref(), Party::Caller, &Body::None);
     }
+}
+
+/// What a grant of `wanted` books, as the trail tells it.
+fn booked(wanted: Ask, grant: &Grant) -> Step {
+    if !grant.audio_reserved {
+        return Step::BestEffort;
+    }
+    let most = |rate: Rate| rate.outward_kbps.max(rate.inward_kbps);
+    let video_kbps = if grant.video == Video::Admitted { most(wanted.video) } else { 0 };
+    Step::Booked { audio_kbps: most(wanted.audio), video_kbps }
 }
 
 /// The target of a Request-URI.

@@ -380,7 +380,7 @@ impl Turn<'_> {
     }
 
     /// Writes a response without our Via, with what the body became.
-    fn write_back(&mut self, message: &Message<'_>, status: u16, body: &Body) -> Option<Range<usize>> {
+    pub(crate) fn write_back(&mut self, message: &Message<'_>, status: u16, body: &Body) -> Option<Range<usize>> {
         // The one Via is ours: a response to a request that we made ourselves goes nowhere.
         message.values(Name::Via).nth(1)?;
         let editor = &mut self.desk.editor;

@@ -82,18 +82,6 @@ pub enum NoRoute {
     Intercom,
 }
 
-impl NoRoute {
-    /// The final status the caller sees (RFC 3261 section 21; RFC 3398 for a missing route).
-    #[must_use]
-    pub fn status(self) -> u16 {
-        match self {
-            Self::NoMatch | Self::StillTranslating | Self::Exhausted => 404,
-            Self::Incomplete => 484,
-            Self::Blocked | Self::NotCoLocated | Self::Intercom => 403,
-        }
-    }
-}
-
 impl RouteBook {
     /// The hops a winning row leads to, in order.
     ///

@@ -134,7 +134,7 @@ impl Cluster {
         (decide(&self.plan, &self.book, &call, &mut trail), trail)
     }
 
-    /// Hops as `name:called`, or the status of a refusal.
+    /// Hops as `name:called`, or why there is none.
     fn told(&self, decision: &Decision) -> String {
         let hop = |hop: &Hop| {
             let name = match hop.to {
@@ -144,7 +144,7 @@ impl Cluster {
             format!("{name}:{}", hop.called.map_or_else(|| "-".to_owned(), |called| called.to_string()))
         };
         match decision.hops.is_empty() {
-            true => decision.refused.map(NoRoute::status).unwrap().to_string(),
+            true => format!("{:?}", decision.refused.unwrap()),
             false => decision.hops.iter().map(hop).collect::<Vec<_>>().join(" "),
         }
     }
@@ -169,11 +169,11 @@ fn a_roaming_phone_at_home_leaves_over_the_trunk_by_a_local_route_group() {
         ("911", "911", "trunk:911 gw-hq:911", true),
         ("912125551234", "9.1[2-9]XX[2-9]XXXXXX", "gw-hq:12125551234", false),
         ("902071234567", "9.0!", "trunk:02071234567", false),
-        ("919005551234", "9.1900!", "403", false),
+        ("919005551234", "9.1900!", "Blocked", false),
         ("5002", "5XXX", "cc-hq:5002", false),
-        ("999", "-", "484", false),
-        ("112", "-", "404", false),
-        ("50", "-", "484", false),
+        ("999", "-", "Incomplete", false),
+        ("112", "-", "NoMatch", false),
+        ("50", "-", "Incomplete", false),
     ] {
         let (decision, _) = hq.decide(&css, dialed, Caller::RoamingAtHome, false);
         assert_eq!((hq.told(&decision).as_str(), hq.won(&decision)), (want, won), "{dialed}");
@@ -191,7 +191,7 @@ fn any_other_phone_leaves_by_the_local_route_group_of_its_pool_p22() {
         ("9911", "gw-hq:911"),
         ("902071234567", "gw-hq:02071234567"),
         ("5001", "cc-hq:5001"),
-        ("919005551234", "403"),
+        ("919005551234", "Blocked"),
         // Not in this phone's search space, but an emergency pattern of the cluster.
         ("9999", "gw-hq:999"),
     ] {
@@ -204,7 +204,7 @@ fn any_other_phone_leaves_by_the_local_route_group_of_its_pool_p22() {
     // Trap 10 the other way round: the pool has no such group, and the call fails.
     let none = LocalRouteGroups::default();
     let caller = Caller::Local { pool: None, groups: &none };
-    assert_eq!(hq.told(&hq.decide(&css, "902071234567", caller, false).0), "404");
+    assert_eq!(hq.told(&hq.decide(&css, "902071234567", caller, false).0), "Exhausted");
     assert_eq!(hq.told(&hq.decide(&css, "9911", caller, false).0), "gw-hq:911");
 }
 
@@ -218,11 +218,11 @@ fn a_visiting_phone_leaves_by_the_gateways_beside_it() {
         (BR_TRUNK, "911", false, "999", "gw-br-1:999 gw-br-2:999", 0),
         (BR_TRUNK, "112", false, "112", "gw-br-1:112 gw-br-2:112", 1),
         (BR_TRUNK, "02071234567", false, "0!", "gw-br-1:02071234567 gw-br-2:02071234567", 0),
-        (BR_TRUNK, "7001", false, "-", "404", 0),
+        (BR_TRUNK, "7001", false, "-", "NoMatch", 0),
         (BR_PHONE, "112", false, "112", "gw-br-1:112 gw-br-2:112", 0),
         (BR_PHONE, "911", false, "999", "gw-br-1:999 gw-br-2:999", 1),
         // P-12: a phone of the cluster is no gateway.
-        (BR_PHONE, "7001", false, "7XXX", "403", 0),
+        (BR_PHONE, "7001", false, "7XXX", "NotCoLocated", 0),
         (BR_PHONE, "7001", true, "7XXX", "gw-br-2:7001", 2),
         (BR_TRUNK, "110", true, "-", "gw-br-2:110", 2),
     ] {
@@ -276,7 +276,7 @@ fn the_original_device_search_space_is_the_phones() {
     let caller = Caller::Visiting { pool: None, groups: &groups };
     let told = |dialed| visited.told(&visited.decide(&[visited.css[0]], dialed, caller, false).0);
     assert_eq!(told("999"), "gw-br-1:999 gw-br-2:999");
-    assert_eq!(told("911"), "404");
+    assert_eq!(told("911"), "NoMatch");
 }
 
 /// Trap 22.
@@ -369,14 +369,14 @@ fn a_circular_group_begins_with_the_peer_whose_turn_it_is() {
         assert_eq!(cluster.told(&decide(&cluster.plan, &cluster.book, &call, &mut Trail::new())), want);
     }
     let empty = one_list(members, vec![group(&[], Distribution::Circular)]);
-    assert_eq!(empty.told(&empty.decide(&empty.css, "9012", Caller::RoamingAtHome, false).0), "404");
+    assert_eq!(empty.told(&empty.decide(&empty.css, "9012", Caller::RoamingAtHome, false).0), "Exhausted");
 }
 
 #[test]
 fn only_gateways_are_left_to_a_visiting_phone_p12() {
     let groups = pool(0);
     let visiting = Caller::Visiting { pool: None, groups: &groups };
-    for (peers, want) in [(&[0, 1][..], "gw-1:012"), (&[0], "403"), (&[], "404")] {
+    for (peers, want) in [(&[0, 1][..], "gw-1:012"), (&[0], "NotCoLocated"), (&[], "Exhausted")] {
         let cluster = one_list(vec![(Member::Standard, None)], vec![group(peers, Distribution::TopDown)]);
         assert_eq!(cluster.told(&cluster.decide(&cluster.css, "9012", visiting, false).0), want);
     }
@@ -394,7 +394,7 @@ fn a_directory_number_is_its_call_controls_and_intercom_is_not_for_emcc() {
         ("5001", local, "cc:5001"),
         ("5001", Caller::RoamingAtHome, "cc:5001"),
         ("6001", local, "cc:6001"),
-        ("6001", Caller::RoamingAtHome, "403"),
+        ("6001", Caller::RoamingAtHome, "Intercom"),
     ] {
         assert_eq!(cluster.told(&cluster.decide(&cluster.css, dialed, caller, false).0), want, "{dialed}");
     }

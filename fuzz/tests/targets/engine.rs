@@ -1,0 +1,234 @@
+//! The node under arbitrary datagrams of neighbours and strangers: it never panics, never speaks to a stranger, keeps
+//! its tables within their bounds, and when everybody falls silent everything it holds ends.
+
+mod requests;
+
+use std::collections::BTreeMap;
+
+use emcc_fuzz::Dials;
+use emcc_trunk::config::plan::Plan;
+use emcc_trunk::engine::effects::{Hint, Input, TransactionKey};
+use emcc_trunk::engine::{Bounds, Engine, Worker};
+use emcc_trunk::neighbour::{Flow, Transport};
+use emcc_trunk::sip::reply::Reply;
+use emcc_trunk::sip::{Index, scan};
+
+use crate::pair::{self, at, from, wire};
+
+/// Rows of the small tables: a few dozen steps reach them.
+const BOUNDS: Bounds = Bounds { transactions: 40, calls: 10 };
+/// Steps of one input.
+const STEPS_MAX: usize = 96;
+/// Messages one input may cause: a failed call tells every leg of both sides, and a full turn of timers repeats.
+const SENDS_MAX: usize = 32;
+/// Messages kept to be answered or echoed.
+const SENT_KEPT: usize = 24;
+/// Hints until all has ended: a day's keepalives of a call nobody ends, and a little.
+const HINTS_MAX: usize = 60_000;
+
+#[test]
+fn datagrams() {
+    bolero::check!(name = "engine").with_iterations(0).for_each(|input: &[u8]| check(input));
+    emcc_fuzz::replay("engine", 1_500, check);
+}
+
+/// The input is a list of steps, see [`World::step`].
+fn check(input: &[u8]) {
+    let mut dials = Dials::new(input);
+    let mut world = World::new();
+    for _ in 0..STEPS_MAX {
+        if dials.is_over() {
+            break;
+        }
+        world.step(&mut dials);
+    }
+    world.run_down();
+}
+
+/// A message that left.
+struct Sent {
+    flow: Flow,
+    octets: Vec<u8>,
+    transaction: Option<TransactionKey>,
+}
+
+struct World {
+    engine: Engine,
+    plan: std::sync::Arc<Plan>,
+    worker: Worker,
+    now_ms: u64,
+    hints: BTreeMap<(u64, u64), Hint>,
+    pushed: u64,
+    sent: Vec<Sent>,
+}
+
+/// Who may send: three neighbours, one of them also on a stream, and two strangers, one with a neighbour's port.
+fn source(number: usize) -> Flow {
+    match number {
+        0 | 1 => from(pair::CALL_CONTROL),
+        2 | 3 => from(pair::TRUNK),
+        4 => from(pair::GATEWAY),
+        5 => Flow { transport: Transport::Tcp, listener: 1, connection: 7, ..from(pair::TRUNK) },
+        6 => from(([203, 0, 113, 5], 5060)),
+        _ => from(([127, 0, 1, 11], 5060)),
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let engine = pair::engine(BOUNDS);
+        let (plan, worker) = (engine.plan(), engine.worker(0));
+        Self { engine, plan, worker, now_ms: 1_000, hints: BTreeMap::new(), pushed: 0, sent: Vec::new() }
+    }
+
+    /// One step by its first octet; what it needs beside follows.
+    fn step(&mut self, dials: &mut Dials<'_>) {
+        match dials.below(11) {
+            0..=2 => {
+                let (request, source) = (dials.below(requests::COUNT), source(dials.below(8)));
+                let octets = requests::write(request, dials.octet());
+                self.receive(source, &spoilt(octets, dials));
+            }
+            3..=6 => self.answer(dials),
+            7 => {
+                let Some(sent) = self.pick(dials.octet()) else { return };
+                let octets = sent.octets.clone();
+                self.receive(source(dials.below(8)), &spoilt(octets, dials));
+            }
+            8 => {
+                let ms = 1_u64 << dials.below(20);
+                self.pass_time(self.now_ms + ms, STEPS_MAX * 64);
+            }
+            9 => {
+                let Some(sent) = self.pick(dials.octet()) else { return };
+                let (flow, octets, transaction) = (sent.flow, sent.octets.clone(), sent.transaction);
+                let now = at(self.now_ms);
+                match (dials.below(3), transaction) {
+                    (0, Some(key)) => self.engine.handle(&mut self.worker, now, Input::Failed(key)),
+                    (1, _) => self.engine.bounced(&mut self.worker, now, flow.remote, &octets),
+                    _ => self.engine.bounced(&mut self.worker, now, source(7).remote, &octets),
+                }
+                self.take(None);
+            }
+            _ => {
+                let (source, count) = (source(dials.below(8)), dials.octet());
+                let octets = dials.take(usize::from(count));
+                self.receive(source, octets);
+            }
+        }
+    }
+
+    fn pick(&self, number: u8) -> Option<&Sent> {
+        // Counted from behind: the youngest is the most likely to be answered.
+        self.sent.iter().rev().nth(usize::from(number) % self.sent.len().max(1))
+    }
+
+    /// Answers a request that left, from where it went or from elsewhere.
+    fn answer(&mut self, dials: &mut Dials<'_>) {
+        let Some(sent) = self.pick(dials.octet()) else { return };
+        let mut index = Index::new();
+        let Ok(request) = scan(&sent.octets, &mut index) else { return };
+        let status = [100, 180, 183, 200, 200, 200, 302, 404, 408, 481, 486, 487, 488, 500, 503, 603][dials.below(16)];
+        let choices = dials.octet();
+        let tags = ["g1", "g2", "g3", "g4"];
+        let contact: (&str, &[u8]) = ("Contact", b"<sip:020@127.0.2.20:5060>");
+        let reliable: (&str, &[u8]) = ("RSeq", b"7");
+        let headers = if choices & 4 == 0 { vec![contact] } else { vec![contact, reliable, ("Require", b"100rel")] };
+        let body = [None, Some(wire::ANSWER), Some(wire::OFFER), Some("v=0\r\n")][usize::from(choices >> 3) % 4];
+        let reply = Reply {
+            to_tag: Some(tags[usize::from(choices) % 4]),
+            has_record_route: choices & 32 == 0,
+            headers: &headers,
+            body: body.map(|body| ("application/sdp", body.as_bytes())),
+            ..Reply::new(status)
+        };
+        let mut octets = Vec::new();
+        if reply.write(&request, &mut octets).is_none() {
+            return;
+        }
+        let flow = if choices & 192 == 192 { source(dials.below(8)) } else { sent.flow };
+        self.receive(flow, &spoilt(octets, dials));
+    }
+
+    fn receive(&mut self, flow: Flow, octets: &[u8]) {
+        self.engine.handle(&mut self.worker, at(self.now_ms), Input::Message { flow, bytes: octets });
+        self.take(Some(flow));
+    }
+
+    /// Lets time pass up to a moment and works on what comes due until then; gives back how much that was.
+    fn pass_time(&mut self, until_ms: u64, hints_max: usize) -> usize {
+        let mut worked = 0;
+        while worked < hints_max
+            && let Some(entry) = self.hints.first_entry()
+            && entry.key().0 <= until_ms
+        {
+            let ((due_ms, _), hint) = entry.remove_entry();
+            self.now_ms = self.now_ms.max(due_ms);
+            self.engine.handle(&mut self.worker, at(self.now_ms), Input::Due(hint));
+            self.take(None);
+            worked += 1;
+        }
+        if worked < hints_max {
+            self.now_ms = self.now_ms.max(until_ms);
+        }
+        worked
+    }
+
+    /// Everybody is silent from now on: every deadline comes, and nothing may be left.
+    fn run_down(&mut self) {
+        let worked = self.pass_time(u64::MAX / 2, HINTS_MAX);
+        assert!(worked < HINTS_MAX, "{} hints still wait after {worked}", self.hints.len());
+        assert_eq!((self.engine.calls(), self.engine.transactions()), (0, 0), "calls and transactions left");
+        for book in self.engine.links().books() {
+            assert_eq!(book.used_kbps, 0, "{book:?} is still booked");
+        }
+    }
+
+    /// Judges and keeps what an input caused.
+    fn take(&mut self, came_from: Option<Flow>) {
+        let effects = &mut self.worker.effects;
+        assert!(effects.sends.len() <= SENDS_MAX, "{} messages for one input", effects.sends.len());
+        if let Some(flow) = came_from
+            && self.plan.neighbour(flow.transport, flow.remote).is_none()
+        {
+            assert!(effects.sends.is_empty() && effects.hints.is_empty(), "a stranger moved the node");
+        }
+        for send in effects.sends.drain(..) {
+            let flow = send.flow;
+            assert!(self.plan.neighbour(flow.transport, flow.remote).is_some(), "a message to {}", flow.remote);
+            let octets = effects.arena[send.bytes].to_vec();
+            let mut index = Index::new();
+            if let Err(broken) = scan(&octets, &mut index) {
+                panic!("{:?} leaves: {}", broken.why, octets.escape_ascii());
+            }
+            self.sent.push(Sent { flow, octets, transaction: send.transaction });
+        }
+        for (deadline, hint) in effects.hints.drain(..) {
+            self.pushed += 1;
+            self.hints.insert((deadline.0, self.pushed), hint);
+        }
+        effects.clear();
+        let surplus = self.sent.len().saturating_sub(SENT_KEPT);
+        self.sent.drain(..surplus);
+        assert!(self.engine.calls() <= BOUNDS.calls && self.engine.transactions() <= BOUNDS.transactions);
+    }
+}
+
+/// A message with up to three octets changed, put in or left out; three of four stay whole.
+fn spoilt(mut octets: Vec<u8>, dials: &mut Dials<'_>) -> Vec<u8> {
+    let choice = dials.octet();
+    if choice & 3 != 3 {
+        return octets;
+    }
+    for _ in 0..=(choice >> 2) % 3 {
+        let (place, octet) = (dials.wide() % octets.len().max(1), dials.octet());
+        match choice >> 4 & 3 {
+            0 if place < octets.len() => drop(octets.remove(place)),
+            1 => octets.insert(place, octet),
+            2 => octets.truncate(place),
+            _ if place < octets.len() => octets[place] = octet,
+            _ => {}
+        }
+    }
+    octets
+}

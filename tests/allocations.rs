@@ -1,0 +1,125 @@
+//! What a message may cost the heap. Parsing and region policy: nothing. A message through the engine: what the rows
+//! keep of it, and a little beside.
+#![allow(unsafe_code)] // a counting allocator cannot be written without it
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use emcc_policies::region::{Allowed, Region, Role, Trail};
+use emcc_trunk::sip::{Index, Strictness, essentials, scan};
+use pair::{Pair, Step, wire};
+
+#[path = "../benches/pair/mod.rs"]
+mod pair;
+
+thread_local! {
+    /// Allocations of this thread: tests run side by side. Constant and without a destructor, so that touching it
+    /// never allocates.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn count() {
+    ALLOCATIONS.with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes on to the system's allocator unchanged; counting touches no memory of the heap.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise about `layout` is the one asked for here.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: every block came from the system's allocator, with the layout the caller names.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as in `realloc`.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Allocations, growing ones included, that `work` makes on this thread.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn the_count_counts() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(7)))), 1);
+    assert_eq!(allocations(|| assert_ne!(std::hint::black_box([7; 64]), [8; 64])), 0);
+}
+
+#[test]
+fn scanning_and_reading_the_mandatory_headers_allocate_nothing() {
+    let invite = wire::invite();
+    let mut index = Index::new();
+    let spent = allocations(|| {
+        let message = scan(invite.as_bytes(), &mut index).expect("an INVITE");
+        let of = essentials(&message, Strictness::default()).expect("its headers");
+        assert_eq!(of.cseq.number, 101);
+    });
+    assert_eq!(spent, 0);
+}
+
+#[test]
+fn region_policy_on_an_offer_of_eight_codecs_allocates_nothing() {
+    let region = Region::default();
+    let (mut out, mut trail) = (Vec::with_capacity(2_048), Trail::with_capacity(16));
+    for role in [Role::Offer, Role::Answer] {
+        out.clear();
+        trail.clear();
+        let sdp = if role == Role::Offer { wire::OFFER } else { wire::ANSWER };
+        let spent = allocations(|| {
+            let shaped = region.apply(sdp.as_bytes(), role, Allowed::AudioAndVideo, &mut trail, &mut out);
+            assert!(shaped.is_ok());
+        });
+        assert_eq!(spent, 0, "{role:?}");
+    }
+}
+
+/// Allocations each message of a call makes in [`emcc_trunk::engine::Engine::handle`] once tables and buffers have their
+/// size, as measured; one more is granted. An INVITE's are its two rows' copies of the request, the 100 that may have to
+/// be repeated, the call's own copy, the decision and what region policy found.
+const MEASURED: [(Step, u64); 6] =
+    [(Step::Invite, 6), (Step::Ringing, 2), (Step::Answer, 2), (Step::Ack, 0), (Step::Bye, 1), (Step::ByeAnswer, 3)];
+
+#[test]
+fn a_message_through_the_engine_allocates_what_its_rows_keep() {
+    let mut pair = Pair::new();
+    // Tables double now and then; the median of many calls is what a message itself costs.
+    let mut spent: [Vec<u64>; 6] = Default::default();
+    for round in 0..500 {
+        for step in Step::ALL {
+            pair.write(step);
+            let cost = allocations(|| pair.feed(step));
+            assert!(pair.settle(step) > 0, "{step:?} caused nothing");
+            if round >= 100 {
+                spent[step as usize].push(cost);
+            }
+        }
+        pair.pass_time();
+    }
+    for (step, measured) in MEASURED {
+        let costs = &mut spent[step as usize];
+        costs.sort_unstable();
+        let median = costs[costs.len() / 2];
+        assert!(median <= measured + 1, "{step:?}: {median} allocations where {measured} were measured");
+    }
+}
