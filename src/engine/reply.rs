@@ -272,7 +272,8 @@ impl Turn<'_> {
                     call.adjust_at = Some(now.plus_ms(crate::limits::ADJUST_AFTER_MS));
                 }
                 call.legs.push(leg);
-                let other = call.client.filter(|current| *current != key);
+                // A hop given up may still win: from here on it is the one that answered.
+                let other = call.client.replace(key).filter(|current| *current != key);
                 (Verdict::Pass, other, call.arm(), Some(call.began))
             }
             Phase::Answered | Phase::Standing if call.client == Some(key) && call.legs.len() < LEGS_MAX => {

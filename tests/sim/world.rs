@@ -328,6 +328,9 @@ impl World {
             Fate::Lost => self.line(What::Datagram { verb: "lost", from, to, bytes }),
             Fate::Refused => {
                 self.line(What::Datagram { verb: "refused", from, to, bytes: Rc::clone(&bytes) });
+                if let Some(which) = Which::of(from) {
+                    self.laws.given_back(which, &bytes);
+                }
                 match (told, Which::of(from)) {
                     (Some((which, key)), _) if self.roll(2) == 0 => self.put(self.now, Happening::Fails(which, key)),
                     (_, Some(which)) => self.put(self.now.plus_ms(1), Happening::Bounces { which, to, bytes }),
