@@ -61,7 +61,7 @@ impl Author {
             link_video_kbps: if is_tight { self.of(&[0, 384]) } else { usual.link_video_kbps },
             keepalive_s: self.of(&[1, 5, 15, 15, 30]),
             no_response_s: self.of(&[1, 4, 4, 8]),
-            retry_s: self.of(&[0, 1, 10, 60]),
+            retry_s: self.of(&[0, 30, 60, 60]),
             policy: self.of(&["none", "optional-video-desired", "mandatory", "mandatory-video-desired"]),
         }
     }
