@@ -61,7 +61,7 @@ impl Author {
             link_video_kbps: if is_tight { self.of(&[0, 384]) } else { usual.link_video_kbps },
             keepalive_s: self.of(&[1, 5, 15, 15, 30]),
             no_response_s: self.of(&[1, 4, 4, 8]),
-            retry_s: self.of(&[0, 1, 10, 60]),
+            retry_s: self.of(&[0, 30, 60, 60]),
             policy: self.of(&["none", "optional-video-desired", "mandatory", "mandatory-video-desired"]),
         }
     }
@@ -75,7 +75,8 @@ impl Author {
             (false, 2..=3) => Script::new(Behaviour::Reject { after_ms, status: self.of(FINAL_STATUSES) }),
             _ => Script::answering(after_ms),
         };
-        script.sends_trying = !self.one_in(4);
+        // Who says nothing at all in its time is given up (P-8), and saves nobody.
+        script.sends_trying = must_answer || !self.one_in(4);
         script.ring_after_ms = if self.one_in(4) { None } else { Some(self.roll(3_000)) };
         script.has_early_media = self.one_in(4);
         script.uses_100rel = self.one_in(4);
@@ -100,6 +101,10 @@ pub(crate) fn play(seed: u64, is_shown: bool) -> u64 {
     let weather = author.weather(seed);
     let is_tight = author.one_in(3);
     let mut variant = author.variant(is_tight);
+    if weather.is_passable() {
+        // Long enough for an INVITE to be sent four times.
+        variant.no_response_s = variant.no_response_s.max(4);
+    }
     let bounds = if author.one_in(5) {
         Bounds { transactions: 4 + author.roll(30) as usize, calls: 1 + author.roll(8) as usize }
     } else {
@@ -108,13 +113,13 @@ pub(crate) fn play(seed: u64, is_shown: bool) -> u64 {
     let hands = 1 + author.roll(2);
     let mut world = World::new(seed, weather, [variant.clone(), variant.clone()], bounds, hands);
     let rescuers = cast_scripts(&mut world, &mut author);
-    let calls = 2 + author.roll(8);
+    let calls = 2 + author.roll(18);
     for _ in 0..calls {
         place(&mut world, &mut author, &rescuers);
     }
     if author.one_in(3) {
         let (which, at) = (author.of(&Which::BOTH), Moment(author.roll(PLAY_MS)));
-        variant.no_response_s = 2;
+        variant.no_response_s += 1;
         let capacity = author.of(&[40, 2_000]);
         variant.link_audio_kbps = variant.link_audio_kbps.max(capacity);
         world.plan(at, Act::Reload(which, variant));

@@ -67,15 +67,23 @@ enum Happening {
 pub(crate) enum Fares {
     AsTheWeatherHasIt,
     Lost,
-    Late(u64),
 }
 
 /// A datagram on its way, as a directed play sees it.
 pub(crate) struct Passing<'a> {
-    pub(crate) now: Moment,
+    pub(crate) from: SocketAddr,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// Looks at datagrams as they leave.
+pub(crate) type Watch = Box<dyn FnMut(&Passing<'_>) -> Fares>;
+
+/// A datagram somebody sent.
+pub(crate) struct Sent {
+    pub(crate) at: Moment,
     pub(crate) from: SocketAddr,
     pub(crate) to: SocketAddr,
-    pub(crate) bytes: &'a [u8],
+    pub(crate) bytes: Rc<[u8]>,
 }
 
 /// One line of the trace; formatted only when somebody looks.
@@ -100,9 +108,9 @@ pub(crate) struct World {
     pub(crate) laws: Laws,
     pub(crate) dice: Ids,
     /// Looks at every datagram before the weather does.
-    pub(crate) watch: Option<Box<dyn FnMut(&Passing<'_>) -> Fares>>,
+    pub(crate) watch: Option<Watch>,
     /// Every datagram sent, where a directed play asked for it.
-    pub(crate) sent: Option<Vec<(Moment, SocketAddr, SocketAddr, Rc<[u8]>)>>,
+    pub(crate) sent: Option<Vec<Sent>>,
     /// Alarms of the nodes, where a directed play asked for sends.
     pub(crate) alarms: Vec<(Moment, Which, &'static str)>,
     /// Whether the phones' own events may break a law (false where forged messages are about).
@@ -311,13 +319,12 @@ impl World {
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Rc<[u8]>, told: Option<(Which, TransactionKey)>) {
         (self.now.0, from, to, &*bytes).hash(&mut self.digest);
         if let Some(sent) = &mut self.sent {
-            sent.push((self.now, from, to, Rc::clone(&bytes)));
+            sent.push(Sent { at: self.now, from, to, bytes: Rc::clone(&bytes) });
         }
-        let passing = Passing { now: self.now, from, to, bytes: &bytes };
+        let passing = Passing { from, bytes: &bytes };
         let fate = match self.watch.as_mut().map_or(Fares::AsTheWeatherHasIt, |watch| watch(&passing)) {
             Fares::AsTheWeatherHasIt => self.weather.fate(self.now, from, to, &mut self.dice),
             Fares::Lost => Fate::Lost,
-            Fares::Late(ms) => Fate::Arrives(vec![ms]),
         };
         match fate {
             Fate::Arrives(ways) => {
@@ -328,6 +335,9 @@ impl World {
             Fate::Lost => self.line(What::Datagram { verb: "lost", from, to, bytes }),
             Fate::Refused => {
                 self.line(What::Datagram { verb: "refused", from, to, bytes: Rc::clone(&bytes) });
+                if let Some(which) = Which::of(from) {
+                    self.laws.given_back(which, &bytes);
+                }
                 match (told, Which::of(from)) {
                     (Some((which, key)), _) if self.roll(2) == 0 => self.put(self.now, Happening::Fails(which, key)),
                     (_, Some(which)) => self.put(self.now.plus_ms(1), Happening::Bounces { which, to, bytes }),
@@ -366,6 +376,15 @@ impl World {
         owner.wheel.turn(self.now, |hint| due.push(hint));
         for hint in due {
             self.node(which, Some(hand), Input::Due(hint));
+        }
+    }
+
+    /// Turns every wheel, as a worker does as long as anything waits in its own.
+    pub(crate) fn turn_wheels(&mut self) {
+        for which in Which::BOTH {
+            for hand in 0..self.nodes[which as usize].hands.len() {
+                self.turn(which, hand);
+            }
         }
     }
 
@@ -463,6 +482,7 @@ impl World {
             }
         }
         self.run_until(self.now.plus_ms(30 * 3_600_000));
+        self.turn_wheels();
         for node in &self.nodes {
             self.laws.ended(node);
         }
