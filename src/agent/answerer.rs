@@ -11,7 +11,7 @@ use super::dialog::{ALLOW, Dialog, Reading, branch_of, description, reply_addres
 use super::record::{Counts, Record};
 use super::talk::Talk;
 use super::transaction::Resend;
-use super::{Datagram, Event, Input, Outcome, Outputs, Timers};
+use super::{Datagram, Event, Input, Outcome, Outputs, Timers, earlier};
 use crate::engine::ids::Ids;
 use crate::sip::reply::Reply;
 use crate::sip::{Index, Message, Method, Name, Start, scan};
@@ -100,6 +100,12 @@ pub(super) struct Reliable {
     uses_100rel: bool,
     /// The description that went out early or waits for the 2xx, and whether a reliable response carried it.
     described: Option<(Vec<u8>, bool)>,
+}
+
+impl Reliable {
+    pub(super) fn next_due(&self) -> Option<Moment> {
+        earlier(self.resend.at, self.ends_at)
+    }
 }
 
 /// An agent that answers: any number of calls, all by one script.

@@ -120,7 +120,7 @@ impl Call {
         let servers = self.servers.iter().filter_map(Server::next_due);
         let steps = self.steps.iter().map(|(at, _)| *at);
         let all = clients.chain(servers).chain(steps).min();
-        earlier(all, self.reliable.resend.at)
+        earlier(all, self.reliable.next_due())
     }
 
     /// A message of this call.

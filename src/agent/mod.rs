@@ -23,7 +23,7 @@ use emcc_policies::moment::Moment;
 pub use answerer::{Answerer, Behaviour, Script};
 pub use call::Call;
 pub use caller::{Caller, Offering, Setup};
-pub use record::{Counts, Direction, Record, Seen, summary};
+pub use record::{Counts, Direction, Record, Seen, summary, told};
 pub use talk::{Agreed, Codec, Talk};
 
 use crate::sip::Method;

@@ -100,9 +100,21 @@ impl Record {
 /// A message in one short line: method and user part, or status and reason, then the audio codecs of its description.
 #[must_use]
 pub fn summary(bytes: &[u8]) -> String {
+    let (mut line, codecs) = told(bytes);
+    if !codecs.is_empty() {
+        line.push_str(" [");
+        line.push_str(&codecs.join(" "));
+        line.push(']');
+    }
+    line
+}
+
+/// The two parts of a [`summary`]: its first line in short, and the audio codecs of its description in order.
+#[must_use]
+pub fn told(bytes: &[u8]) -> (String, Vec<String>) {
     let mut index = Index::new();
-    let Ok(message) = scan(bytes, &mut index) else { return "(no SIP message)".to_owned() };
-    let mut line = match message.start() {
+    let Ok(message) = scan(bytes, &mut index) else { return ("(no SIP message)".to_owned(), Vec::new()) };
+    let line = match message.start() {
         Start::Request { token, uri, .. } => {
             let uri = message.text(uri);
             let uri = uri.strip_prefix(b"sip:").unwrap_or(uri);
@@ -117,13 +129,7 @@ pub fn summary(bytes: &[u8]) -> String {
             format!("{status} {}", String::from_utf8_lossy(message.text(reason)))
         }
     };
-    let codecs = codecs(message.body());
-    if !codecs.is_empty() {
-        line.push_str(" [");
-        line.push_str(&codecs.join(" "));
-        line.push(']');
-    }
-    line
+    (line, codecs(message.body()))
 }
 
 /// Encoding names of the audio formats of a description, in order; tones and comfort noise left out.

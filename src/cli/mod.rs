@@ -4,8 +4,10 @@
 //! codes: 0 done, 1 checked and wrong, 2 usage, 3 cannot reach what it needs, 64 and up internal.
 
 pub mod check;
+mod demo;
 mod explain;
 mod halt;
+mod ladder;
 mod node;
 mod run;
 
@@ -38,6 +40,8 @@ enum Command {
     /// Say what would be decided and why, without a call
     #[command(subcommand)]
     Explain(Box<explain::Question>),
+    /// Show two clusters, phones and gateways at work on loopback: real calls, decisions and ladders
+    Demo(Demo),
 }
 
 #[derive(Args)]
@@ -45,6 +49,13 @@ struct Run {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+}
+
+#[derive(Args)]
+struct Demo {
+    /// Print one JSON object on standard output, and nothing else
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -69,6 +80,7 @@ pub fn start() -> ExitCode {
             check::run(&config, json, offline).unwrap_or_else(|error| complain(&Halt::Output(error)))
         }
         Command::Explain(question) => explain::run(&question),
+        Command::Demo(Demo { json }) => demo::run(json),
     })
 }
 

@@ -63,7 +63,19 @@ pub fn check(path: &Path, probe: Probe) -> Checked {
 /// # Errors
 /// Every problem, warnings among them, if there is an error. A file that cannot be read is one problem on line 0.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
-    match inspected(source::read(path), Probe::Offline) {
+    loaded(source::read(path))
+}
+
+/// Loads a configuration that the program carries itself; `name` stands for the file in problems.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(name: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
+    loaded(source::read_text(name, text))
+}
+
+fn loaded(source: source::Source) -> Result<Loaded, Vec<Problem>> {
+    match inspected(source, Probe::Offline) {
         (Some(plan), warnings) => Ok(Loaded { plan, warnings }),
         (None, problems) => Err(problems),
     }

@@ -35,6 +35,15 @@ pub(super) fn read(path: &Path) -> Source {
     Source { document, report, whole: whole && readable, readable }
 }
 
+/// Reads a text that is no file; what it includes is looked for where the process stands.
+pub(super) fn read_text(name: &str, text: &str) -> Source {
+    let mut loader = Loader { reader: Reader::default(), report: Report::default(), seen: HashSet::new(), whole: true };
+    loader.text(Path::new(name), text.into(), 0);
+    let Loader { reader, report, whole, .. } = loader;
+    let document = reader.into_document(&report, whole);
+    Source { document, report, whole, readable: true }
+}
+
 struct Loader {
     reader: Reader,
     report: Report,

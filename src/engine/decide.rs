@@ -12,10 +12,10 @@ use emcc_policies::search_space::{CssId, PatternId, SearchSpace, Target as RowTa
 use emcc_policies::trail::{CssPart, Step, Trail};
 use smallvec::SmallVec;
 
-use super::effects::Party;
 use super::reject::Refusal;
 use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
 use crate::neighbour::Address;
+use crate::transaction::key::Party;
 
 /// Where an INVITE came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

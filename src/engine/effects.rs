@@ -10,6 +10,7 @@ use emcc_policies::moment::{Civil, Moment};
 use super::decide::Decision;
 use crate::config::plan::Plan;
 use crate::neighbour::Flow;
+pub use crate::transaction::key::{CallKey, Party, TransactionKey};
 
 /// Time as it stands for one batch of inputs.
 #[derive(Clone, Copy, Debug)]
@@ -34,23 +35,6 @@ pub enum Input<'a> {
     Due(Hint),
     /// A send of this transaction could not be made: no route, connection refused, stream broken.
     Failed(TransactionKey),
-}
-
-/// A transaction by the seeded hash of what RFC 3261 section 17 matches on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TransactionKey(pub u128);
-
-/// A call by the seeded hash of Call-ID and the caller's tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CallKey(pub u128);
-
-/// One of the two parties of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Party {
-    /// Who sent the first INVITE.
-    Caller,
-    /// Who was called.
-    Callee,
 }
 
 /// Whose deadline may have come.

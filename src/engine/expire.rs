@@ -5,6 +5,7 @@ use super::call::{Call, Phase};
 use super::effects::{CallKey, Hint, TransactionKey};
 use super::hunt::Failure;
 use super::link::Beat;
+use super::media::Body;
 use super::reject::{Refusal, Reject};
 use crate::limits::ADJUST_AFTER_MS;
 use crate::sip::{Strictness, essentials, scan};
@@ -124,15 +125,19 @@ impl Turn<'_> {
                     self.bye_done(call, &of);
                 }
                 self.desk.index = Some(index);
+                self.answer_for(lost);
             }
             _ => {}
         }
     }
 
-    /// Tells the sender of a request inside a call that the next hop did not answer. Only an INVITE is answered: a
-    /// 408 to anything else comes when its sender gave up already (RFC 4320 section 4.2).
+    /// Tells the sender of a request inside a call that the next hop did not answer. A silent hop is told of an INVITE
+    /// only: a 408 to anything else comes when its sender gave up already (RFC 4320 section 4.2).
     fn answer_for(&mut self, lost: &Lost) {
         let Some(server) = lost.server else { return };
+        if lost.failure == Failure::Unreachable {
+            return self.answer_unreachable(server, lost);
+        }
         let invite = self.engine.transactions.with(&server, |row| match row.machine {
             Machine::ServerInvite(_) => Some((row.request.clone(), row.flow)),
             _ => None,
@@ -142,6 +147,24 @@ impl Turn<'_> {
         let why = Reject::Refusal(Refusal::NextHopSilent);
         if let Ok(message) = scan(&invite, &mut index)
             && let Some(range) = self.write_refusal(flow, &message, why)
+        {
+            self.respond(server, why.answer().status, range);
+        }
+        self.desk.index = Some(index);
+    }
+
+    /// A next hop that cannot be reached at all counts as one that answered 503 (RFC 3261 section 16.9). The refusal is
+    /// made of the request as it was sent, so our own Via comes off again.
+    fn answer_unreachable(&mut self, server: TransactionKey, lost: &Lost) {
+        let why = Reject::Refusal(Refusal::EveryHopFailed);
+        let mut index = self.desk.index.take().unwrap_or_default();
+        let refusal = scan(&lost.request, &mut index)
+            .ok()
+            .and_then(|message| self.write_refusal(lost.flow, &message, why))
+            .and_then(|range| self.effects.arena.get(range).map(<[u8]>::to_vec));
+        if let Some(refusal) = refusal
+            && let Ok(message) = scan(&refusal, &mut index)
+            && let Some(range) = self.write_back(&message, why.answer().status, &Body::None)
         {
             self.respond(server, why.answer().status, range);
         }

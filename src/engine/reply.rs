@@ -272,7 +272,8 @@ impl Turn<'_> {
                     call.adjust_at = Some(now.plus_ms(crate::limits::ADJUST_AFTER_MS));
                 }
                 call.legs.push(leg);
-                let other = call.client.filter(|current| *current != key);
+                // A hop given up may still win: from here on it is the one that answered.
+                let other = call.client.replace(key).filter(|current| *current != key);
                 (Verdict::Pass, other, call.arm(), Some(call.began))
             }
             Phase::Answered | Phase::Standing if call.client == Some(key) && call.legs.len() < LEGS_MAX => {
@@ -316,6 +317,10 @@ impl Turn<'_> {
             }
             call.after(failure, response)
         });
+        let is_lost = matches!(failure, Failure::Silent | Failure::Unreachable);
+        if is_lost && !matches!(onward, None | Some(Onward::Nothing)) {
+            self.engine.counters.hop_failed();
+        }
         match onward {
             Some(Onward::Try(next)) => {
                 self.engine.counters.failed_over();
@@ -379,7 +384,7 @@ impl Turn<'_> {
     }
 
     /// Writes a response without our Via, with what the body became.
-    fn write_back(&mut self, message: &Message<'_>, status: u16, body: &Body) -> Option<Range<usize>> {
+    pub(crate) fn write_back(&mut self, message: &Message<'_>, status: u16, body: &Body) -> Option<Range<usize>> {
         // The one Via is ours: a response to a request that we made ourselves goes nowhere.
         message.values(Name::Via).nth(1)?;
         let editor = &mut self.desk.editor;
@@ -444,6 +449,7 @@ impl Turn<'_> {
         if let Ok(request) = crate::sip::scan(&heard.request, &mut index)
             && let Some(range) = build::ack_for(&request, response, &mut self.effects.arena)
         {
+            self.engine.counters.request_out(Method::Ack);
             self.effects.send(heard.flow, range, None);
         }
         self.desk.index = Some(index);

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod client_invite;
+pub mod key;
 pub mod row;
 pub mod server;
 pub mod server_invite;

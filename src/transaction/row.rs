@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use emcc_policies::moment::Moment;
 
+use super::key::{CallKey, Party, TransactionKey};
 use super::{LIFETIME_MS, T1_MS, T2_MS, T4_MS, TIMER_D_MS, client, client_invite, server, server_invite};
-use crate::engine::effects::{CallKey, Party, TransactionKey};
 use crate::neighbour::Flow;
 
 /// Which of the four machines runs, and where it stands.

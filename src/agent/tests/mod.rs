@@ -1,5 +1,7 @@
 //! Agents against each other over a network that loses, repeats, delays and turns round.
 
+mod foreign;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
