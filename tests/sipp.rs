@@ -1,10 +1,19 @@
 //! SIPp, which knows nothing of this program, as call control and gateways around two real processes of the pair.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a failing test may panic anywhere
 
 #[path = "sipp/calls.rs"]
 mod calls;
+#[path = "sipp/failover.rs"]
+mod failover;
+#[path = "sipp/life.rs"]
+mod life;
+#[path = "sipp/load.rs"]
+mod load;
 #[path = "sipp/network.rs"]
 mod network;
 #[path = "sipp/node.rs"]
 mod node;
+#[path = "sipp/refusals.rs"]
+mod refusals;
 #[path = "sipp/tool.rs"]
 mod tool;

@@ -44,9 +44,8 @@ const PAIR: &str = if matches!(env!("CARGO_PKG_NAME").as_bytes(), b"emcc-fuzz") 
     "examples/pair/hq.toml"
 };
 
-/// The engine of that node.
-pub(crate) fn engine(bounds: Bounds) -> Engine {
-    let plan = plan();
+/// The engine of a node on that plan.
+pub(crate) fn engine(plan: Plan, bounds: Bounds) -> Engine {
     let locals = plan.sip.listen.iter().map(|listen| Local::new(listen.address, listen.advertised)).collect();
     Engine::new(plan, locals, Counters::noop(), bounds, 1_700_000_000, 42)
 }
@@ -117,7 +116,7 @@ impl Default for Pair {
 impl Pair {
     /// A node that has seen nothing.
     pub(crate) fn new() -> Self {
-        let engine = engine(Bounds::default());
+        let engine = engine(plan(), Bounds::default());
         let worker = engine.worker(0);
         Self {
             engine,

@@ -83,6 +83,7 @@ impl Turn<'_> {
         if let Some(server) = launch.server {
             self.engine.transactions.with(&server, |row| row.partner = Some(key));
         }
+        self.engine.counters.request_out(launch.method);
         self.effects.send(flow, range, Some(key));
         true
     }

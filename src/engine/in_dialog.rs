@@ -75,6 +75,7 @@ impl Turn<'_> {
         }
         let Some(flow) = self.way_on(&found, &request) else { return };
         let range = self.write_on(&request, flow, &body, None);
+        self.engine.counters.request_out(Method::Ack);
         self.effects.send(flow, range, None);
         if body.is_refused() {
             self.end_both(found.key, "an answer without a codec within the region's bit rate");
@@ -473,6 +474,7 @@ impl Turn<'_> {
         let own = self.own_request(request, answer.bytes(), Towards::Callee, flow, &branch);
         if let Some((facts, via)) = own {
             let range = facts.ack(of.cseq.number, via).write(&mut self.effects.arena);
+            self.engine.counters.request_out(Method::Ack);
             self.effects.send(flow, range, None);
         }
         self.bye(request, answer.bytes(), Party::Callee, flow, [of.cseq.number, 0]);

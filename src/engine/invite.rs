@@ -118,6 +118,7 @@ impl Turn<'_> {
         let mut body = self.shape(plan, decision, request.message, shaping, &mut trail);
         if body.is_refused() {
             if !decision.emergency {
+                self.engine.counters.codec_refused();
                 return Err(Reject::Refusal(Refusal::NoCodecLeft));
             }
             decision.trail.push(Step::CodecsKept);

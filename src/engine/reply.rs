@@ -317,6 +317,10 @@ impl Turn<'_> {
             }
             call.after(failure, response)
         });
+        let is_lost = matches!(failure, Failure::Silent | Failure::Unreachable);
+        if is_lost && !matches!(onward, None | Some(Onward::Nothing)) {
+            self.engine.counters.hop_failed();
+        }
         match onward {
             Some(Onward::Try(next)) => {
                 self.engine.counters.failed_over();
@@ -445,6 +449,7 @@ impl Turn<'_> {
         if let Ok(request) = crate::sip::scan(&heard.request, &mut index)
             && let Some(range) = build::ack_for(&request, response, &mut self.effects.arena)
         {
+            self.engine.counters.request_out(Method::Ack);
             self.effects.send(heard.flow, range, None);
         }
         self.desk.index = Some(index);

@@ -43,6 +43,9 @@ impl Turn<'_> {
             Ok(message) => message,
             Err(broken) => return self.broken(flow, &broken),
         };
+        if message.trailing() > 0 {
+            counters.trailing_octets();
+        }
         let method = match message.start() {
             Start::Response { status, .. } => return self.response(flow, &message, status),
             Start::Request { method, .. } => method,
@@ -153,7 +156,10 @@ impl Turn<'_> {
                 }
                 true
             }
-            Ok(crate::table::Inserted::Exists) => false,
+            Ok(crate::table::Inserted::Exists) => {
+                self.engine.counters.retransmission_absorbed();
+                false
+            }
             Err(crate::table::Full) => {
                 self.refuse_unseen(
                     request.flow,
@@ -220,6 +226,7 @@ impl Turn<'_> {
             back.remote.set_port(via.port.unwrap_or(5060));
         }
         if let Some(range) = self.write_refusal(flow, message, why) {
+            self.engine.counters.response_out(why.answer().status);
             self.effects.send(back, range, None);
         }
     }

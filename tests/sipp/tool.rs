@@ -20,6 +20,7 @@ pub(crate) struct Plan {
     values: Vec<(&'static str, String)>,
     arguments: Vec<String>,
     transport: &'static str,
+    is_traced: bool,
     folder: PathBuf,
     remote: Option<SocketAddr>,
 }
@@ -78,8 +79,16 @@ impl Plan {
 
     fn of(network: &Network, scenario: &'static str, local: SocketAddr) -> Self {
         let folder = network.folder().to_owned();
-        let plan =
-            Self { scenario, local, values: Vec::new(), arguments: Vec::new(), transport: "u1", folder, remote: None };
+        let plan = Self {
+            scenario,
+            local,
+            values: Vec::new(),
+            arguments: Vec::new(),
+            transport: "u1",
+            is_traced: true,
+            folder,
+            remote: None,
+        };
         let sdp = |name| fs::read_to_string(scenarios().join(name)).unwrap().trim_end().to_owned();
         plan.value("offer", &sdp("offer.sdp")).value("answer", &sdp("answer.sdp"))
     }
@@ -90,10 +99,20 @@ impl Plan {
         self
     }
 
+    /// Another address of its own.
+    pub(crate) fn at(self, local: SocketAddr) -> Self {
+        Self { local, ..self }
+    }
+
     /// Arguments of SIPp, separated by spaces.
     pub(crate) fn arguments(mut self, arguments: &str) -> Self {
         self.arguments.extend(arguments.split(' ').map(str::to_owned));
         self
+    }
+
+    /// Without a trace, which costs more than the calls when there are many.
+    pub(crate) fn untraced(self) -> Self {
+        Self { is_traced: false, ..self }
     }
 
     /// TCP in place of UDP.
@@ -122,7 +141,9 @@ impl Plan {
         command.arg("-sf").arg(&scenario).args(["-t", self.transport, "-bind_local", "-nostdin", "-fd", "1"]);
         command.args(["-i", &in_brackets(self.local.ip()), "-mi", &self.local.ip().to_string()]);
         command.args(["-p", &self.local.port().to_string(), "-timeout_error", "-timeout", &RUN_S_MAX.to_string()]);
-        command.arg("-trace_msg").arg("-message_file").arg(base.with_extension("messages"));
+        if self.is_traced {
+            command.arg("-trace_msg").arg("-message_file").arg(base.with_extension("messages"));
+        }
         command.arg("-trace_err").arg("-error_file").arg(base.with_extension("errors"));
         command.arg("-trace_stat").arg("-stf").arg(base.with_extension("csv"));
         if !self.arguments.iter().any(|argument| argument == "-m") {
@@ -239,6 +260,11 @@ impl Ended {
 }
 
 impl Traced {
+    /// A message a socket of the test itself received.
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        Self { at_ms: 0, is_sent: false, text: String::from_utf8_lossy(bytes).into_owned() }
+    }
+
     /// The values of a header, in order.
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         let head = self.text.split("\r\n\r\n").next().unwrap_or_default();

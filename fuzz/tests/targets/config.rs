@@ -7,7 +7,7 @@ use emcc_trunk::config::{self, Probe};
 #[test]
 fn configuration() {
     bolero::check!(name = "config").with_iterations(0).for_each(|input: &[u8]| check(input));
-    emcc_fuzz::replay("config", 400, check);
+    emcc_fuzz::replay("config", 800, check);
 }
 
 fn check(input: &[u8]) {

@@ -15,7 +15,7 @@ enum Change {
 #[test]
 fn edits() {
     bolero::check!(name = "edit").with_iterations(0).for_each(|input: &[u8]| check(input));
-    emcc_fuzz::replay("edit", 12_000, check);
+    emcc_fuzz::replay("edit", 40_000, check);
 }
 
 /// The input is sixteen octets of choices and the message.

@@ -3,7 +3,7 @@
 
 mod requests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use emcc_fuzz::Dials;
 use emcc_trunk::config::plan::Plan;
@@ -11,7 +11,7 @@ use emcc_trunk::engine::effects::{Hint, Input, TransactionKey};
 use emcc_trunk::engine::{Bounds, Engine, Worker};
 use emcc_trunk::neighbour::{Flow, Transport};
 use emcc_trunk::sip::reply::Reply;
-use emcc_trunk::sip::{Index, scan};
+use emcc_trunk::sip::{Index, Message, Method, Name, scan};
 
 use crate::pair::{self, at, from, wire};
 
@@ -23,13 +23,15 @@ const STEPS_MAX: usize = 96;
 const SENDS_MAX: usize = 32;
 /// Messages kept to be answered or echoed.
 const SENT_KEPT: usize = 24;
+/// Interval of keepalives, in seconds.
+const KEEPALIVE_S: u16 = 600;
 /// Hints until all has ended: a day's keepalives of a call nobody ends, and a little.
 const HINTS_MAX: usize = 60_000;
 
 #[test]
 fn datagrams() {
     bolero::check!(name = "engine").with_iterations(0).for_each(|input: &[u8]| check(input));
-    emcc_fuzz::replay("engine", 1_500, check);
+    emcc_fuzz::replay("engine", 6_000, check);
 }
 
 /// The input is a list of steps, see [`World::step`].
@@ -60,6 +62,12 @@ struct World {
     hints: BTreeMap<(u64, u64), Hint>,
     pushed: u64,
     sent: Vec<Sent>,
+    /// Top Via and Call-ID of every INVITE that was told 100 and nothing final yet.
+    promised: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Call-IDs of which that is not asked.
+    excused: BTreeSet<Vec<u8>>,
+    /// Whether octets of a message were changed: where it then goes is its sender's doing.
+    is_garbled: bool,
 }
 
 /// Who may send: three neighbours, one of them also on a stream, and two strangers, one with a neighbour's port.
@@ -76,9 +84,23 @@ fn source(number: usize) -> Flow {
 
 impl World {
     fn new() -> Self {
-        let engine = pair::engine(BOUNDS);
+        let mut plan = pair::plan();
+        // A day of keepalives to a silent cluster is most of a run; fewer of them show the same.
+        plan.feature.rsvp_keepalive_s = KEEPALIVE_S;
+        let engine = pair::engine(plan, BOUNDS);
         let (plan, worker) = (engine.plan(), engine.worker(0));
-        Self { engine, plan, worker, now_ms: 1_000, hints: BTreeMap::new(), pushed: 0, sent: Vec::new() }
+        Self {
+            engine,
+            plan,
+            worker,
+            now_ms: 1_000,
+            hints: BTreeMap::new(),
+            pushed: 0,
+            sent: Vec::new(),
+            promised: BTreeMap::new(),
+            excused: BTreeSet::new(),
+            is_garbled: false,
+        }
     }
 
     /// One step by its first octet; what it needs beside follows.
@@ -87,13 +109,16 @@ impl World {
             0..=2 => {
                 let (request, source) = (dials.below(requests::COUNT), source(dials.below(8)));
                 let octets = requests::write(request, dials.octet());
-                self.receive(source, &spoilt(octets, dials));
+                let heard = self.spoilt(octets, dials);
+                self.receive(source, &heard);
             }
             3..=6 => self.answer(dials),
             7 => {
                 let Some(sent) = self.pick(dials.octet()) else { return };
                 let octets = sent.octets.clone();
-                self.receive(source(dials.below(8)), &spoilt(octets, dials));
+                let source = source(dials.below(8));
+                let heard = self.spoilt(octets, dials);
+                self.receive(source, &heard);
             }
             8 => {
                 let ms = 1_u64 << dials.below(20);
@@ -147,7 +172,28 @@ impl World {
             return;
         }
         let flow = if choices & 192 == 192 { source(dials.below(8)) } else { sent.flow };
-        self.receive(flow, &spoilt(octets, dials));
+        let heard = self.spoilt(octets, dials);
+        self.receive(flow, &heard);
+    }
+
+    /// A message with up to three octets changed, put in or left out; three of four stay whole.
+    fn spoilt(&mut self, mut octets: Vec<u8>, dials: &mut Dials<'_>) -> Vec<u8> {
+        let choice = dials.octet();
+        if choice & 3 != 3 {
+            return octets;
+        }
+        self.is_garbled = true;
+        for _ in 0..=(choice >> 2) % 3 {
+            let (place, octet) = (dials.wide() % octets.len().max(1), dials.octet());
+            match choice >> 4 & 3 {
+                0 if place < octets.len() => drop(octets.remove(place)),
+                1 => octets.insert(place, octet),
+                2 => octets.truncate(place),
+                _ if place < octets.len() => octets[place] = octet,
+                _ => {}
+            }
+        }
+        octets
     }
 
     fn receive(&mut self, flow: Flow, octets: &[u8]) {
@@ -177,8 +223,14 @@ impl World {
     /// Everybody is silent from now on: every deadline comes, and nothing may be left.
     fn run_down(&mut self) {
         let worked = self.pass_time(u64::MAX / 2, HINTS_MAX);
-        assert!(worked < HINTS_MAX, "{} hints still wait after {worked}", self.hints.len());
+        if worked >= HINTS_MAX {
+            let waiting: Vec<_> = self.hints.iter().take(8).collect();
+            panic!("after {worked} deadlines, at {} ms, more wait: {waiting:?}", self.now_ms);
+        }
         assert_eq!((self.engine.calls(), self.engine.transactions()), (0, 0), "calls and transactions left");
+        let unkept = self.promised.iter().filter(|(_, call_id)| !self.excused.contains(*call_id));
+        let unkept: Vec<_> = unkept.map(|(via, _)| via.escape_ascii().to_string()).collect();
+        assert!(self.is_garbled || unkept.is_empty(), "100 and nothing after it: {unkept:?}");
         for book in self.engine.links().books() {
             assert_eq!(book.used_kbps, 0, "{book:?} is still booked");
         }
@@ -198,8 +250,9 @@ impl World {
             assert!(self.plan.neighbour(flow.transport, flow.remote).is_some(), "a message to {}", flow.remote);
             let octets = effects.arena[send.bytes].to_vec();
             let mut index = Index::new();
-            if let Err(broken) = scan(&octets, &mut index) {
-                panic!("{:?} leaves: {}", broken.why, octets.escape_ascii());
+            match scan(&octets, &mut index) {
+                Ok(message) => promises(&message, &mut self.promised, &mut self.excused),
+                Err(broken) => panic!("{:?} leaves: {}", broken.why, octets.escape_ascii()),
             }
             self.sent.push(Sent { flow, octets, transaction: send.transaction });
         }
@@ -214,21 +267,19 @@ impl World {
     }
 }
 
-/// A message with up to three octets changed, put in or left out; three of four stay whole.
-fn spoilt(mut octets: Vec<u8>, dials: &mut Dials<'_>) -> Vec<u8> {
-    let choice = dials.octet();
-    if choice & 3 != 3 {
-        return octets;
+/// A 100 promises that a final response will come (RFC 3261, section 16.7). Excused are a call whose party says BYE while
+/// it rings, and an emergency call: that one may ring until the node gives up on both ends.
+fn promises(message: &Message<'_>, promised: &mut BTreeMap<Vec<u8>, Vec<u8>>, excused: &mut BTreeSet<Vec<u8>>) {
+    let value = |name| message.value(name).map(<[u8]>::to_vec).unwrap_or_default();
+    let octets = message.bytes();
+    let is_emergency = octets.starts_with(b"INVITE sip:999@") || octets.starts_with(b"INVITE sip:911@");
+    if message.method() == Some(Method::Bye) || is_emergency {
+        excused.insert(value(Name::CallId));
     }
-    for _ in 0..=(choice >> 2) % 3 {
-        let (place, octet) = (dials.wide() % octets.len().max(1), dials.octet());
-        match choice >> 4 & 3 {
-            0 if place < octets.len() => drop(octets.remove(place)),
-            1 => octets.insert(place, octet),
-            2 => octets.truncate(place),
-            _ if place < octets.len() => octets[place] = octet,
-            _ => {}
-        }
+    let Some(status) = message.status().filter(|_| value(Name::CSeq).ends_with(b"INVITE")) else { return };
+    match status {
+        100 => drop(promised.insert(value(Name::Via), value(Name::CallId))),
+        200.. => drop(promised.remove(&value(Name::Via))),
+        _ => {}
     }
-    octets
 }

@@ -9,7 +9,7 @@ use tokio_util::codec::Decoder;
 #[test]
 fn framing() {
     bolero::check!(name = "frame").with_iterations(0).for_each(|input: &[u8]| check(input));
-    emcc_fuzz::replay("frame", 8_000, check);
+    emcc_fuzz::replay("frame", 20_000, check);
 }
 
 /// The input is eight lengths of pieces, taken in turns, and the stream.

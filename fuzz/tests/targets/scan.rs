@@ -9,14 +9,14 @@ use emcc_trunk::sip::{
 #[test]
 fn scanning() {
     bolero::check!(name = "scan").with_iterations(0).for_each(|input: &[u8]| check(input));
-    emcc_fuzz::replay("scan", 12_000, check);
+    emcc_fuzz::replay("scan", 40_000, check);
 }
 
 fn check(input: &[u8]) {
     let mut index = Index::new();
     match scan(input, &mut index) {
         Ok(message) => {
-            ask_everything(&message);
+            ask_everything(&message, false);
             let (fields, body) = (message.fields().len(), message.body().len());
             let mut index = Index::new();
             let again = scan(message.bytes(), &mut index).expect("a message stays one without what followed it");
@@ -24,13 +24,13 @@ fn check(input: &[u8]) {
         }
         Err(Broken { partial: Some(partial), .. }) => {
             assert!(partial.method().is_some(), "only a request can be refused");
-            ask_everything(&partial);
+            ask_everything(&partial, true);
         }
         Err(Broken { partial: None, .. }) => {}
     }
 }
 
-fn ask_everything(message: &Message<'_>) {
+fn ask_everything(message: &Message<'_>, is_broken: bool) {
     for strictness in [Strictness::Strict, Strictness::Lenient] {
         if let Ok(of) = essentials(message, strictness) {
             assert!(message.span_of(of.call_id).is_some_and(|span| message.text(span) == of.call_id));
@@ -57,7 +57,12 @@ fn ask_everything(message: &Message<'_>) {
     let reply = Reply { to_tag: Some("t"), source, has_record_route: true, ..Reply::new(400) };
     if reply.write(message, &mut out).is_some() {
         let mut index = Index::new();
-        let answer = scan(&out, &mut index).expect("an answer of ours is well formed");
+        let answer = match scan(&out, &mut index) {
+            Ok(answer) => answer,
+            // What a broken request says goes back to its sender as it came.
+            Err(_) if is_broken => return,
+            Err(broken) => panic!("an answer of ours is broken: {:?}", broken.why),
+        };
         assert_eq!(answer.all(Name::Via).count(), message.all(Name::Via).count());
     }
     let _ = build::cancel_for(message, &mut out);

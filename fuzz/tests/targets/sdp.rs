@@ -6,7 +6,7 @@ use emcc_policies::region::{Allowed, Region, Role, Trail, VariableRate};
 #[test]
 fn descriptions() {
     bolero::check!(name = "sdp").with_iterations(0).for_each(|input: &[u8]| check(input));
-    emcc_fuzz::replay("sdp", 12_000, check);
+    emcc_fuzz::replay("sdp", 40_000, check);
 }
 
 /// The input is one octet of choices, one of the audio cap, and the description.
