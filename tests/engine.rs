@@ -1,0 +1,25 @@
+//! The pure engine driven message by message: no socket, no sleep, every claim with the number of its rule. `node.rs` is
+//! a node with its clock, `wire.rs` the messages of those around it; the other files hold one subject each.
+
+#[path = "engine/admission.rs"]
+mod admission;
+#[path = "engine/bad_input.rs"]
+mod bad_input;
+#[path = "engine/bytes.rs"]
+mod bytes;
+#[path = "engine/dialog.rs"]
+mod dialog;
+#[path = "engine/emergency.rs"]
+mod emergency;
+#[path = "engine/hunting.rs"]
+mod hunting;
+#[path = "engine/keepalive.rs"]
+mod keepalive;
+#[path = "engine/node.rs"]
+mod node;
+#[path = "engine/region.rs"]
+mod region;
+#[path = "engine/routes.rs"]
+mod routes;
+#[path = "engine/wire.rs"]
+mod wire;

@@ -1,0 +1,242 @@
+//! The region's codecs and bit rates on every description of a call of a visiting phone (M-1 to M-25).
+
+use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node};
+use crate::wire::{
+    Dialog, Request, alice, answer, assert_refused, audio, audio_and_video, bob, from_hq, says, stand,
+};
+
+fn gateway_to(called: &str) -> Request {
+    Request::new("INVITE", GW_HQ, HQ, "2025550100", called)
+}
+
+#[test]
+fn m_1_every_call_of_a_visiting_phone_is_ruled_and_no_other() {
+    type Place = fn() -> Node;
+    let cases: [(&str, Place, Request, &str); 9] = [
+        ("over the trunk", Node::hq, alice("901614960000"), "18 101"),
+        ("emergency over the trunk", Node::hq, alice("9999"), "18 101"),
+        ("to the home gateway, Trap 21", Node::hq, alice("912025550123"), "18 101"),
+        ("to a colleague", Node::hq, alice("5002"), "18 101"),
+        ("from a colleague", Node::hq, bob("5001"), "18 101"),
+        ("from the PSTN", Node::hq, gateway_to("5001"), "18 101"),
+        ("at the visited cluster", Node::br, from_hq("02079460000"), "18 101"),
+        ("a colleague to the PSTN", Node::hq, bob("912025550123"), "0 18 101"),
+        ("the PSTN to a colleague", Node::hq, gateway_to("5002"), "0 18 101"),
+    ];
+    for (what, place, invite, want) in cases {
+        let mut node = place();
+        let sent = node.hear(invite.at, &invite.clone().body(&audio("0 18 101"))).the("INVITE");
+        assert_eq!(sent.formats("audio").join(" "), want, "offer: {what}");
+        for status in [183, 200] {
+            let reply = answer(&sent, status, "b1", &[], &audio("0 18 101"));
+            let back = node.hear(sent.to, reply).the(&status.to_string());
+            assert_eq!(back.formats("audio").join(" "), want, "answer in {status}: {what}");
+        }
+    }
+}
+
+#[test]
+fn m_6_an_offer_with_nothing_left_is_488_with_warning_305() {
+    let mut node = Node::hq();
+    let out = node.hear(CC_HQ, &alice("901614960000").body(&audio("0 8 101")));
+    assert_eq!(out.told(), ["100 to cc-hq", "488 to cc-hq"]);
+    assert_refused(&out, 488, "305 127.0.1.1:5060", "65");
+    assert_eq!(node.booked(), [0; 4]);
+}
+
+#[test]
+fn p_23_an_emergency_offer_with_nothing_left_goes_on_as_it_came() {
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &alice("9999").body(&audio("0"))).the("INVITE");
+    assert_eq!((sent.to, sent.body()), (BR, audio("0")));
+    assert_eq!(node.alarms(), ["emergency offer without a codec within the region"]);
+    let reply = node.hear(BR, answer(&sent, 200, "b1", &[], &audio("0"))).the("200");
+    assert_eq!(reply.body(), audio("0"));
+    let mut caller = Dialog::of_caller(&alice("9999"), &reply);
+    let bye = caller.request("BYE");
+    let passed = node.hear(CC_HQ, &bye).the("BYE");
+    node.hear(BR, says(&passed, 200));
+    let record = node.records().pop().expect("it ended");
+    let because = record.decision.because(&record.plan);
+    assert!(because.contains("codec"), "the step stands in its trail: {because}");
+}
+
+#[test]
+fn m_1_a_delayed_offer_is_ruled_in_the_200_and_its_answer_in_the_ack() {
+    let mut node = Node::hq();
+    let invite = alice("901614960000");
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    let back = node.hear(BR, answer(&sent, 200, "b1", &[], &audio("0 18"))).the("200");
+    assert_eq!(back.formats("audio"), ["18"]);
+    let mut caller = Dialog::of_caller(&invite, &back);
+    let ack = node.hear(CC_HQ, &caller.request("ACK").body(&audio("18 0"))).the("ACK");
+    assert_eq!(ack.formats("audio"), ["18"]);
+}
+
+#[test]
+fn m_6_an_answer_in_an_ack_with_nothing_left_ends_the_call() {
+    let mut node = Node::hq();
+    let invite = alice("901614960000");
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    let back = node.hear(BR, answer(&sent, 200, "b1", &[], &audio("0 18"))).the("200");
+    let mut caller = Dialog::of_caller(&invite, &back);
+    let out = node.hear(CC_HQ, &caller.request("ACK").body(&audio("0")));
+    assert_eq!(out.told(), ["ACK to br", "BYE to br", "BYE to cc-hq"]);
+    assert_eq!((node.ended(), node.booked()), (vec![(200, "node")], [0; 4]));
+}
+
+#[test]
+fn p_23_no_answer_ends_an_emergency_call() {
+    // In the ACK.
+    let mut node = Node::hq();
+    let invite = alice("9999");
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    let back = node.hear(BR, answer(&sent, 200, "b1", &[], &audio("0"))).the("200");
+    assert_eq!(back.body(), audio("0"));
+    let mut caller = Dialog::of_caller(&invite, &back);
+    let out = node.hear(CC_HQ, &caller.request("ACK").body(&audio("0")));
+    assert_eq!(out.told(), ["ACK to br"]);
+    // In the answers of a re-INVITE and of an UPDATE.
+    for method in ["INVITE", "UPDATE"] {
+        let sent = node.hear(CC_HQ, &caller.request(method).body(&audio("0"))).the(method);
+        let out = node.hear(BR, answer(&sent, 200, "b1", &[], &audio("0")));
+        assert_eq!(out.told(), ["200 to cc-hq"], "{method}");
+        assert_eq!(out.the("200").body(), audio("0"), "{method}");
+    }
+    assert!(node.ended().is_empty());
+}
+
+#[test]
+fn p_23_an_early_answer_of_an_emergency_passes_as_it_came() {
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &alice("9999").body(&audio("0"))).the("INVITE");
+    let back = node.hear(BR, answer(&sent, 183, "b1", &[], &audio("0"))).the("183");
+    assert_eq!(back.body(), audio("0"));
+}
+
+#[test]
+fn m_1_offers_inside_a_call_are_ruled_from_either_side() {
+    for method in ["INVITE", "UPDATE"] {
+        let mut node = Node::hq();
+        let mut call = stand(&mut node, alice("901614960000").body(&audio("18")), &audio("18"));
+        let from_caller = node.hear(CC_HQ, &call.caller.request(method).body(&audio("0 18"))).the(method);
+        assert_eq!((from_caller.to, from_caller.formats("audio")), (BR, vec!["18".to_owned()]), "{method}");
+        let back = node.hear(BR, answer(&from_caller, 200, "b1", &[], &audio("0 18"))).the("200");
+        assert_eq!((back.to, back.formats("audio")), (CC_HQ, vec!["18".to_owned()]), "{method}");
+        let from_callee = node.hear(BR, &call.callee.request(method).body(&audio("0 18"))).the(method);
+        assert_eq!((from_callee.to, from_callee.formats("audio")), (CC_HQ, vec!["18".to_owned()]), "{method}");
+        let refused = node.hear(CC_HQ, &call.caller.request(method).body(&audio("0")));
+        assert_refused(&refused, 488, "305", "65");
+        assert!(node.ended().is_empty(), "the call stands: {method}");
+    }
+}
+
+#[test]
+fn m_1_an_answer_in_a_prack_is_ruled() {
+    let mut node = Node::hq();
+    let invite = alice("901614960000").header("Supported: 100rel");
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    let early = answer(&sent, 183, "b1", &["Require: 100rel", "RSeq: 1"], &audio("0 18"));
+    let back = node.hear(BR, early).the("183");
+    assert_eq!(back.formats("audio"), ["18"], "an offer in a reliable 183");
+    let mut caller = Dialog::of_caller(&invite, &back);
+    let prack = caller.request("PRACK").header("RAck: 1 1 INVITE").body(&audio("18 0"));
+    let passed = node.hear(CC_HQ, &prack).the("PRACK");
+    assert_eq!((passed.to, passed.formats("audio")), (BR, vec!["18".to_owned()]));
+    assert_eq!(node.hear(BR, says(&passed, 200)).told(), ["200 to cc-hq"]);
+}
+
+#[test]
+fn m_20_an_early_answer_with_nothing_left_is_left_out() {
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio("0 18"))).the("INVITE");
+    let back = node.hear(BR, answer(&sent, 183, "b1", &[], &audio("0"))).the("183");
+    assert_eq!((back.body().as_str(), back.header("Content-Length").as_str()), ("", "0"));
+    assert_eq!(back.header("Content-Type"), "");
+}
+
+#[test]
+fn m_6_an_answer_with_nothing_left_is_hung_up_and_the_next_hop_tried() {
+    let mut node = Node::br();
+    let invite = from_hq("02079460000").body(&audio("0 18"));
+    let first = node.hear(HQ, &invite).the("INVITE");
+    let out = node.hear(GW_BR_1, answer(&first, 200, "b1", &[], &audio("0")));
+    assert_eq!(out.told(), ["ACK to gw-br-1", "BYE to gw-br-1", "INVITE to gw-br-2"]);
+    let (ack, bye) = (out.the("ACK"), out.the("BYE"));
+    assert_eq!(ack.header("CSeq"), "1 ACK");
+    assert_eq!(bye.header("CSeq"), "2 BYE");
+    assert_eq!((bye.header("From"), bye.header("Call-ID")), (invite.from.clone(), invite.call_id.clone()));
+    assert_eq!(bye.header("To"), format!("{};tag=b1", invite.to));
+    assert_eq!(bye.start(), format!("BYE sip:callee@{GW_BR_1} SIP/2.0"));
+    let second = out.the("INVITE");
+    let out = node.hear(GW_BR_2, answer(&second, 200, "b2", &[], &audio("0")));
+    assert_eq!(out.told(), ["ACK to gw-br-2", "BYE to gw-br-2", "488 to hq"]);
+    assert_refused(&out, 488, "305", "65");
+    assert_eq!((node.ended(), node.booked()), (vec![(488, "refused")], [0; 4]));
+}
+
+#[test]
+fn m_21_to_m_23_video_is_bounded_and_a_lower_value_is_kept() {
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio_and_video("0 18"))).the("INVITE");
+    let body = sent.body();
+    assert!(body.contains("b=AS:376\r\n") && body.contains("b=TIAS:376000\r\n"), "Trap 16: {body}");
+    assert_eq!(sent.port("video"), Some(40_002));
+    let mut node = Node::hq();
+    let low = audio_and_video("0 18").replace("b=AS:2000", "b=AS:128");
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&low)).the("INVITE");
+    assert!(sent.has("b=AS:128\r\n"), "{}", sent.body());
+}
+
+#[test]
+fn m_22_a_video_cap_of_nothing_closes_the_line_and_keeps_the_call() {
+    let mut node = Node::hq_with(&[("region_max_video_kbps = 384", "region_max_video_kbps = 0")]);
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio_and_video("18"))).the("INVITE");
+    assert_eq!((sent.port("audio"), sent.port("video")), (Some(40_000), Some(0)));
+}
+
+#[test]
+fn m_14_and_m_15_preference_and_link_loss_order_what_leaves() {
+    let cap = ("region_max_audio_kbps = 8", "region_max_audio_kbps = 64");
+    let lossy = ("region_link_loss = \"low-loss\"", "region_link_loss = \"lossy\"");
+    let isac = "a=rtpmap:105 isac/16000\r\n";
+    for (changes, want) in [(vec![cap], "9 105 0 18"), (vec![cap, lossy], "105 9 0 18")] {
+        let mut node = Node::hq_with(&changes);
+        let offer = audio("18 0 105 9") + isac;
+        let sent = node.hear(CC_HQ, &alice("901614960000").body(&offer)).the("INVITE");
+        let formats = sent.formats("audio").join(" ");
+        let place = |format: &str| want.split(' ').position(|known| known == format).expect("known");
+        assert!(formats.split(' ').is_sorted_by_key(place), "Trap 15, M-7: {formats}");
+        assert_eq!(formats.split(' ').count(), 4);
+    }
+}
+
+#[test]
+fn crypto_and_what_nobody_knows_stays_in_a_ruled_description() {
+    let mut node = Node::hq();
+    let kept = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n\
+        a=x-private: odd  spacing\r\na=ice-lite\r\n";
+    let offer = audio("0 18").replace("RTP/AVP", "RTP/SAVP") + kept;
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&offer)).the("INVITE");
+    assert_eq!(sent.body(), offer.replace("SAVP 0 18", "SAVP 18").replace("a=rtpmap:0 PCMU/8000\r\n", ""));
+}
+
+#[test]
+fn m_16_a_variable_codec_passes_only_when_it_is_bound() {
+    let opus = audio("96 18");
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&opus)).the("INVITE");
+    assert_eq!(sent.formats("audio"), ["18"], "M-17");
+    let bound = [("variable_rate_codecs = \"exclude\"", "variable_rate_codecs = \"bound\"")];
+    let mut node = Node::hq_with(&bound);
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&opus)).the("INVITE");
+    assert!(sent.has("maxaveragebitrate=8000"), "{}", sent.body());
+}
+
+#[test]
+fn bobs_mid_call_offers_are_untouched() {
+    let mut node = Node::hq();
+    let mut call = stand(&mut node, bob("912025550123").body(&audio("0")), &audio("0"));
+    let sent = node.hear(CC_HQ, &call.caller.request("INVITE").body(&audio("0 8"))).the("INVITE");
+    assert_eq!(sent.body(), audio("0 8"));
+}

@@ -1,0 +1,153 @@
+//! Who may call whom and by which way (P-1 to P-15).
+
+use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node};
+use crate::wire::{PHONE, Request, alice, assert_refused, bob, from_hq};
+
+#[test]
+fn p_4_a_visiting_phones_local_route_group_is_its_visited_cluster() {
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &alice("901614960000")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (BR, "01614960000"), "Trap 10: not the roaming pool's RG-HQ");
+    assert_eq!(sent.header("Call-Info"), format!("<urn:emcc:device:{PHONE}>;purpose=emcc-device;cluster=HQ"), "P-13");
+}
+
+#[test]
+fn p_6_another_route_group_is_the_home_gateway() {
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &alice("912025550123")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, "12025550123"));
+    assert_eq!(sent.header("Call-Info"), "", "no mark goes to a gateway");
+}
+
+#[test]
+fn a_visiting_phone_is_found_by_mark_then_identity_then_from() {
+    let identity = "P-Asserted-Identity: \"Alice\" <sip:5001@127.0.1.10>";
+    let call = |from: &str| Request::new("INVITE", CC_HQ, HQ, from, "901614960000");
+    for (what, invite, to) in [
+        ("the mark", call("nobody").on(PHONE), BR),
+        ("the mark before the numbers", call("5002").on(PHONE), BR),
+        ("the identity", call("5002").header(identity), BR),
+        ("the identity as tel", call("5002").header("P-Asserted-Identity: <tel:5001>"), BR),
+        ("From", call("5001"), BR),
+        ("From of a local device", call("5002"), GW_HQ),
+    ] {
+        let mut node = Node::hq();
+        let out = node.hear(CC_HQ, &invite);
+        assert_eq!(out.the("INVITE").to, to, "{what}");
+    }
+}
+
+#[test]
+fn an_unknown_caller_of_call_control_reaches_nothing() {
+    let mut node = Node::hq();
+    let out = node.hear(CC_HQ, &Request::new("INVITE", CC_HQ, HQ, "nobody", "901614960000"));
+    assert_refused(&out, 404, "", "1");
+}
+
+#[test]
+fn a_gateways_caller_is_never_one_of_ours() {
+    for (called, want) in [("5002", Some(CC_HQ)), ("5001", Some(CC_HQ)), ("912025550123", None), ("901614960000", None)]
+    {
+        let mut node = Node::hq();
+        let out = node.hear(GW_HQ, &Request::new("INVITE", GW_HQ, HQ, "5001", called).on(PHONE));
+        match want {
+            Some(to) => {
+                let sent = out.the("INVITE");
+                assert_eq!(sent.to, to, "{called}");
+                assert_eq!(sent.header("Call-Info"), "", "its mark is not believed: {called}");
+            }
+            None => assert_eq!(out.refusal().what(), "404", "{called}"),
+        }
+    }
+}
+
+#[test]
+fn p_10_digits_of_the_trunk_are_analysed_with_the_trunks_css() {
+    let mut node = Node::br();
+    let sent = node.hear(HQ, &from_hq("02079460000")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_BR_1, "02079460000"), "Trap 11: the phone's pool, not the trunk's");
+    assert_eq!(sent.header("Call-Info"), "", "the mark does not go to a gateway");
+}
+
+#[test]
+fn p_12_over_the_trunk_only_the_pstn_of_the_phone_is_reached() {
+    let css = [("pstn_access_css = \"trunk\"", "pstn_access_css = \"original-device\"")];
+    let mut node = Node::br_with(&css);
+    assert_refused(&node.hear(HQ, &from_hq("7002")), 403, "", "21");
+    let mut node = Node::br();
+    assert_refused(&node.hear(HQ, &from_hq("7002")), 404, "", "1");
+}
+
+#[test]
+fn p_14_and_p_15_name_what_is_wrong_with_the_phone() {
+    let logged_out = [("home_cluster = \"HQ\"", "home_cluster = \"XX\""), ("[[geolocation]]", OTHER)];
+    let no_session = [("[[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP001122334455\"\nhome_cluster = \"HQ\"\n", "")];
+    let inactive = [("pstn_access = true", "pstn_access = false")];
+    let inactive_remote = [("\"pstn-access\", ", "")];
+    let call = |device: Option<&str>| {
+        let invite = Request::new("INVITE", HQ, BR, "5001", "02079460000");
+        device.map_or(invite.clone(), |device| invite.on(device))
+    };
+    for (what, changes, invite, status, cause) in [
+        ("no mark", &[][..], call(None), 403, "21"),
+        ("unknown", &[], call(Some("SEP999999999999")), 403, "21"),
+        ("not logged in", &no_session, call(Some(PHONE)), 403, "21"),
+        ("of another cluster", &logged_out, call(Some(PHONE)), 403, "21"),
+        ("inactive here", &inactive, call(Some(PHONE)), 500, "27"),
+        ("inactive for that cluster", &inactive_remote, call(Some(PHONE)), 500, "27"),
+    ] {
+        let mut node = Node::br_with(changes);
+        let out = node.hear(HQ, &invite);
+        assert_eq!(out.refusal().what(), status.to_string(), "{what}");
+        assert_refused(&out, status, "", cause);
+        assert_eq!(node.ended(), [(status, "refused")], "{what}");
+    }
+}
+
+/// A second remote cluster.
+pub(crate) const OTHER: &str = "[[remote_cluster]]\nid = \"XX\"\nversion = \"12.0\"\nsecurity_mode = \"mixed\"\n\
+    trunk = [\"udp:127.0.3.1:5060\"]\nservices = [\"emcc\", \"pstn-access\", \"rsvp-agent\"]\nlink_audio_kbps = 100\n\n\
+    [[geolocation]]";
+
+#[test]
+fn digits_that_only_begin_patterns_a_block_and_nothing_have_their_refusals() {
+    for (called, status, cause) in [("91202", 484, "28"), ("919005550123", 403, "21"), ("4", 404, "1")] {
+        let mut node = Node::hq();
+        assert_refused(&node.hear(CC_HQ, &alice(called)), status, "", cause);
+    }
+}
+
+#[test]
+fn home_calls_to_an_inactive_pstn_access_service_are_500() {
+    let mut node = Node::hq_with(&[("pstn_access = true", "pstn_access = false")]);
+    assert_refused(&node.hear(CC_HQ, &alice("901614960000")), 500, "", "27");
+}
+
+#[test]
+fn a_request_outside_a_dialog_takes_an_invites_way_to_its_first_hop() {
+    let mut node = Node::br();
+    let message = Request::new("MESSAGE", CC_BR, BR, "7001", "02079460000");
+    let sent = node.hear(CC_BR, &message).the("MESSAGE");
+    assert_eq!(sent.to, GW_BR_1);
+    let back = node.hear(GW_BR_1, crate::wire::says(&sent, 200));
+    assert_eq!(back.told(), ["200 to cc-br"]);
+}
+
+#[test]
+fn a_target_that_is_no_number_goes_to_the_neighbour_it_names() {
+    let mut node = Node::br();
+    let mut to_neighbour = Request::new("INVITE", CC_BR, BR, "7001", "x");
+    to_neighbour.uri = format!("sip:carol@{GW_BR_2}");
+    let sent = node.hear(CC_BR, &to_neighbour).the("INVITE");
+    assert_eq!((sent.to, sent.start()), (GW_BR_2, format!("INVITE sip:carol@{GW_BR_2} SIP/2.0")));
+    let mut to_stranger = Request::new("INVITE", CC_BR, BR, "7001", "x");
+    to_stranger.uri = "sip:carol@203.0.113.9".to_owned();
+    assert_refused(&node.hear(CC_BR, &to_stranger), 404, "", "1");
+}
+
+#[test]
+fn bobs_local_route_group_is_his_own_pools() {
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &bob("901614960000")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, "01614960000"));
+}
