@@ -129,8 +129,7 @@ impl Turn<'_> {
             _ => Role::Offer,
         };
         let body = self.call_body(Some(found.key), request.message, role, found.by);
-        let is_emergency = self.engine.calls.with(&found.key, |call| call.decision.emergency) == Some(true);
-        if body.is_refused() && !is_emergency {
+        if body.is_refused() {
             let why = Reject::Refusal(Refusal::NoCodecLeft);
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         }
@@ -355,10 +354,8 @@ impl Turn<'_> {
         }
         editor.received_and_rport(message, request.flow.remote);
         editor.max_forwards(message, forward::hops_left(of));
-        match body {
-            Body::Changed(_) => editor.body(message, &self.desk.media),
-            Body::Left => editor.body(message, b""),
-            _ => {}
+        if let Body::Changed(_) = body {
+            editor.body(message, &self.desk.media);
         }
         editor.write(message, &mut self.effects.arena)
     }
