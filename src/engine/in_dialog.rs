@@ -1,7 +1,7 @@
 //! Requests of a call that stands: ACK, CANCEL, and everything with a To tag, from either side; and how a call ends.
 
 use bytes::Bytes;
-use emcc_policies::admission::{Ask, Rate};
+use emcc_policies::admission::{Ask, Rate, RsvpPolicy};
 use emcc_policies::region::Role;
 
 use super::Turn;
@@ -313,7 +313,8 @@ impl Turn<'_> {
         if let Some(Some((slot, held))) = back {
             self.give_back(Some((slot, held)));
         }
-        if !refused {
+        // Under an optional policy a call goes on with what there is (9.2, V-11).
+        if !refused || decision.policy == RsvpPolicy::OptionalVideoDesired {
             return None;
         }
         self.engine.counters.admission_refused();
