@@ -100,8 +100,8 @@ pub struct Call {
     pub had_offer: bool,
     /// Video does not leave: the link refused it.
     pub audio_only: bool,
-    /// The best failure so far and its response.
-    pub best: Option<(u16, Bytes)>,
+    /// The best failure so far.
+    pub best: Option<Best>,
     /// Where the INVITE came from.
     pub caller: Flow,
     /// Where the hop that answered is.
@@ -130,13 +130,22 @@ pub struct Call {
     pub cseq: [u32; 2],
 }
 
+/// The best failure of the hops tried so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Best {
+    /// Its status.
+    pub status: u16,
+    /// The hop's own response; `None` where the hop answered and its answer could not pass (M-6).
+    pub response: Option<Bytes>,
+}
+
 /// What to do when a hop failed.
 #[derive(Debug)]
 pub enum Onward {
     /// Try this hop.
     Try(Next),
-    /// Send this failure back: its status and response, or `None` when no hop answered at all.
-    Fail(Option<(u16, Bytes)>),
+    /// Send this failure back; `None` when no hop answered at all.
+    Fail(Option<Best>),
     /// The caller gave up and no hop said so itself: 487.
     Cancelled,
     /// Nothing: the call is past hunting.
@@ -163,10 +172,10 @@ impl Call {
         if self.phase != Phase::Hunting {
             return Onward::Nothing;
         }
-        if let (Failure::Status(status), Some(response)) = (failure, response)
-            && self.best.as_ref().is_none_or(|(best, _)| rank(status) < rank(*best))
+        if let Failure::Status(status) = failure
+            && self.best.as_ref().is_none_or(|best| rank(status) < rank(best.status))
         {
-            self.best = Some((status, response));
+            self.best = Some(Best { status, response });
         }
         let hunt = Hunt {
             is_emergency: self.decision.emergency,
@@ -179,7 +188,7 @@ impl Call {
         {
             return Onward::Try(next);
         }
-        if self.cancelled && !matches!(self.best, Some((487, _))) {
+        if self.cancelled && self.best.as_ref().is_none_or(|best| best.status != 487) {
             return Onward::Cancelled;
         }
         Onward::Fail(self.best.take())

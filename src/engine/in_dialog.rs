@@ -1,7 +1,7 @@
 //! Requests of a call that stands: ACK, CANCEL, and everything with a To tag, from either side; and how a call ends.
 
 use bytes::Bytes;
-use emcc_policies::admission::{Ask, Rate};
+use emcc_policies::admission::{Ask, Rate, RsvpPolicy};
 use emcc_policies::region::Role;
 
 use super::Turn;
@@ -129,8 +129,7 @@ impl Turn<'_> {
             _ => Role::Offer,
         };
         let body = self.call_body(Some(found.key), request.message, role, found.by);
-        let is_emergency = self.engine.calls.with(&found.key, |call| call.decision.emergency) == Some(true);
-        if body.is_refused() && !is_emergency {
+        if body.is_refused() {
             let why = Reject::Refusal(Refusal::NoCodecLeft);
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         }
@@ -314,7 +313,8 @@ impl Turn<'_> {
         if let Some(Some((slot, held))) = back {
             self.give_back(Some((slot, held)));
         }
-        if !refused {
+        // Under an optional policy a call goes on with what there is (9.2, V-11).
+        if !refused || decision.policy == RsvpPolicy::OptionalVideoDesired {
             return None;
         }
         self.engine.counters.admission_refused();
@@ -355,10 +355,8 @@ impl Turn<'_> {
         }
         editor.received_and_rport(message, request.flow.remote);
         editor.max_forwards(message, forward::hops_left(of));
-        match body {
-            Body::Changed(_) => editor.body(message, &self.desk.media),
-            Body::Left => editor.body(message, b""),
-            _ => {}
+        if let Body::Changed(_) = body {
+            editor.body(message, &self.desk.media);
         }
         editor.write(message, &mut self.effects.arena)
     }

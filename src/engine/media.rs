@@ -99,6 +99,11 @@ impl Turn<'_> {
         let Some(Some((plan, decision, audio_only))) = facts else { return Body::None };
         let allowed = allowed(audio_only);
         let body = self.shape(&plan, &decision, message, Shaping { role, allowed }, &mut Trail::new());
+        if body.is_refused() && decision.emergency {
+            // Nothing ends or mutes an emergency call: the description leaves as it came (P-23).
+            self.alarm_of("emergency description without a codec within the region", key);
+            return Body::None;
+        }
         if let (Some(shaped), Role::Answer) = (body.shaped(), role) {
             let ask = ask(&decision, shaped, author, Rates::Answered);
             self.settle_media(Some(key), Some(ask));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use emcc_policies::region::Role;
 
 use super::Turn;
-use super::call::{EndedBy, Onward, Phase};
+use super::call::{Best, EndedBy, Onward, Phase};
 use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::forward::Launch;
 use super::hunt::{Failure, outward};
@@ -223,9 +223,9 @@ impl Turn<'_> {
         if !self.is_leg(call_key, leg) {
             match self.first_answer(call_key, key, heard, message, of, leg, body.is_refused()) {
                 Verdict::Pass => {}
-                Verdict::Refuse(failure) => {
+                Verdict::Refuse => {
                     self.hang_up(heard.flow, &heard.request, message);
-                    return self.after(call_key, key, failure, None);
+                    return self.after(call_key, key, Failure::Status(488), None);
                 }
                 // Somebody else answered first, or the caller is gone: this one is thanked and hung up.
                 Verdict::HangUp => return self.hang_up(heard.flow, &heard.request, message),
@@ -247,13 +247,9 @@ impl Turn<'_> {
         leg: u64,
         is_refused: bool,
     ) -> Verdict {
-        let is_emergency = self.engine.calls.with(&call_key, |call| call.decision.emergency);
-        let Some(is_emergency) = is_emergency else { return Verdict::HangUp };
         if is_refused {
-            if !is_emergency {
-                return Verdict::Refuse(Failure::Status(488));
-            }
-            self.alarm_of("emergency answer without a codec within the region", call_key);
+            self.engine.counters.codec_refused();
+            return Verdict::Refuse;
         }
         let now = self.now.moment;
         let answer = Bytes::copy_from_slice(message.bytes());
@@ -333,9 +329,12 @@ impl Turn<'_> {
     }
 
     /// Ends a call that was never answered with the best failure that came back.
-    pub(crate) fn fail(&mut self, call_key: CallKey, best: Option<(u16, Bytes)>) {
-        let Some((status, response)) = best else {
+    pub(crate) fn fail(&mut self, call_key: CallKey, best: Option<Best>) {
+        let Some(Best { status, response }) = best else {
             return self.fail_with(call_key, Reject::Refusal(Refusal::EveryHopFailed));
+        };
+        let Some(response) = response else {
+            return self.fail_with(call_key, Reject::Refusal(Refusal::NoCodecLeft));
         };
         let Some(server) = self.engine.calls.with(&call_key, |call| call.server) else { return };
         let mut index = self.desk.index.take().unwrap_or_default();
@@ -395,7 +394,10 @@ impl Turn<'_> {
         }
         match body {
             Body::Changed(_) => editor.body(message, &self.desk.media),
-            Body::Left => editor.body(message, b""),
+            Body::Left => {
+                editor.remove_all(message, Name::ContentType);
+                editor.body(message, b"");
+            }
             _ => {}
         }
         Some(editor.write(message, &mut self.effects.arena))
@@ -514,6 +516,6 @@ fn status_line(editor: &mut Editor, message: &Message<'_>, status: u16) {
 
 enum Verdict {
     Pass,
-    Refuse(Failure),
+    Refuse,
     HangUp,
 }

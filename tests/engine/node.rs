@@ -147,6 +147,23 @@ impl Node {
         Out(sent)
     }
 
+    /// As [`Self::wait`], with the other cluster answering every KeepAlive at once; what else was sent.
+    pub(crate) fn wait_with_peer(&mut self, ms: u64) -> Out {
+        let until = self.now_ms + ms;
+        let mut sent = Vec::new();
+        while self.now_ms < until {
+            let next = self.hints.first_key_value().map_or(until, |((at, _), _)| (*at).clamp(self.now_ms, until));
+            for one in self.wait(next - self.now_ms).0 {
+                if one.what() == "OPTIONS" {
+                    sent.append(&mut self.hear(one.to, crate::wire::says(&one, 200)).0);
+                } else {
+                    sent.push(one);
+                }
+            }
+        }
+        Out(sent)
+    }
+
     /// What the link's books count: audio outward and inward, video outward and inward, kbit/s.
     pub(crate) fn booked(&self) -> [u64; 4] {
         let books = self.engine.links().books();
@@ -160,9 +177,8 @@ impl Node {
 
     /// As [`Self::ended`], whole.
     pub(crate) fn records(&mut self) -> Vec<CallRecord> {
-        let (ended, rest) = std::mem::take(&mut self.notes)
-            .into_iter()
-            .partition(|note| matches!(note, Note::CallEnded(_)));
+        let (ended, rest) =
+            std::mem::take(&mut self.notes).into_iter().partition(|note| matches!(note, Note::CallEnded(_)));
         self.notes = rest;
         let record = |note| match note {
             Note::CallEnded(record) => Some(*record),
@@ -267,7 +283,11 @@ impl Out {
 
     /// The last message to `to`.
     pub(crate) fn to(&self, to: SocketAddr) -> Sent {
-        self.0.iter().rfind(|sent| sent.to == to).unwrap_or_else(|| panic!("nothing to {}: {self:#?}", name(to))).clone()
+        self.0
+            .iter()
+            .rfind(|sent| sent.to == to)
+            .unwrap_or_else(|| panic!("nothing to {}: {self:#?}", name(to)))
+            .clone()
     }
 
     /// The only message of that kind, a method or a status.

@@ -1,9 +1,7 @@
 //! The region's codecs and bit rates on every description of a call of a visiting phone (M-1 to M-25).
 
 use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node};
-use crate::wire::{
-    Dialog, Request, alice, answer, assert_refused, audio, audio_and_video, bob, from_hq, says, stand,
-};
+use crate::wire::{Dialog, Request, alice, answer, assert_refused, audio, audio_and_video, bob, from_hq, says, stand};
 
 fn gateway_to(called: &str) -> Request {
     Request::new("INVITE", GW_HQ, HQ, "2025550100", called)
@@ -47,12 +45,13 @@ fn m_6_an_offer_with_nothing_left_is_488_with_warning_305() {
 #[test]
 fn p_23_an_emergency_offer_with_nothing_left_goes_on_as_it_came() {
     let mut node = Node::hq();
-    let sent = node.hear(CC_HQ, &alice("9999").body(&audio("0"))).the("INVITE");
+    let invite = alice("9999").body(&audio("0"));
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
     assert_eq!((sent.to, sent.body()), (BR, audio("0")));
     assert_eq!(node.alarms(), ["emergency offer without a codec within the region"]);
     let reply = node.hear(BR, answer(&sent, 200, "b1", &[], &audio("0"))).the("200");
     assert_eq!(reply.body(), audio("0"));
-    let mut caller = Dialog::of_caller(&alice("9999"), &reply);
+    let mut caller = Dialog::of_caller(&invite, &reply);
     let bye = caller.request("BYE");
     let passed = node.hear(CC_HQ, &bye).the("BYE");
     node.hear(BR, says(&passed, 200));

@@ -65,7 +65,11 @@ fn a_gateways_caller_is_never_one_of_ours() {
 fn p_10_digits_of_the_trunk_are_analysed_with_the_trunks_css() {
     let mut node = Node::br();
     let sent = node.hear(HQ, &from_hq("02079460000")).the("INVITE");
-    assert_eq!((sent.to, sent.number().as_str()), (GW_BR_1, "02079460000"), "Trap 11: the phone's pool, not the trunk's");
+    assert_eq!(
+        (sent.to, sent.number().as_str()),
+        (GW_BR_1, "02079460000"),
+        "Trap 11: the phone's pool, not the trunk's"
+    );
     assert_eq!(sent.header("Call-Info"), "", "the mark does not go to a gateway");
 }
 
@@ -81,7 +85,8 @@ fn p_12_over_the_trunk_only_the_pstn_of_the_phone_is_reached() {
 #[test]
 fn p_14_and_p_15_name_what_is_wrong_with_the_phone() {
     let logged_out = [("home_cluster = \"HQ\"", "home_cluster = \"XX\""), ("[[geolocation]]", OTHER)];
-    let no_session = [("[[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP001122334455\"\nhome_cluster = \"HQ\"\n", "")];
+    let no_session =
+        [("[[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP001122334455\"\nhome_cluster = \"HQ\"\n", "")];
     let inactive = [("pstn_access = true", "pstn_access = false")];
     let inactive_remote = [("\"pstn-access\", ", "")];
     let call = |device: Option<&str>| {
