@@ -59,7 +59,11 @@ impl Turn<'_> {
             return;
         }
         let Some(found) = self.find(request.essentials, request.message) else { return };
-        let body = self.call_body(Some(found.key), request.message, Role::Answer, found.by);
+        // Before an answer there is nothing to acknowledge; such an ACK must not touch a call that still hunts.
+        if self.engine.calls.with(&found.key, |call| call.phase == Phase::Hunting) != Some(false) {
+            return;
+        }
+        let body = self.call_body(Some(found.key), request.message, Role::Answer);
         let hint = self.engine.calls.with(&found.key, |call| {
             if call.phase == Phase::Answered {
                 call.phase = Phase::Standing;
@@ -73,6 +77,7 @@ impl Turn<'_> {
         if let Some(Some(at)) = hint {
             self.effects.hints.push((at, Hint::Call(found.key)));
         }
+        self.settle_body(Some(found.key), &body, Role::Answer, found.by);
         let Some(flow) = self.way_on(&found, &request) else { return };
         let range = self.write_on(&request, flow, &body, None);
         self.engine.counters.request_out(Method::Ack);
@@ -128,7 +133,8 @@ impl Turn<'_> {
             Method::Prack => self.prack_role(found.key),
             _ => Role::Offer,
         };
-        let body = self.call_body(Some(found.key), request.message, role, found.by);
+        let body = self.call_body(Some(found.key), request.message, role);
+        self.settle_body(Some(found.key), &body, role, found.by);
         if body.is_refused() {
             let why = Reject::Refusal(Refusal::NoCodecLeft);
             return self.refuse_unseen(request.flow, request.message, request.method, why);
@@ -361,13 +367,14 @@ impl Turn<'_> {
         editor.write(message, &mut self.effects.arena)
     }
 
-    /// A BYE was answered, or will never be: its leg is over, and with the last leg the call.
+    /// A BYE was answered, or will never be: its leg is over, and with the last leg the call. One on an early dialog
+    /// ends nothing yet: its INVITE still gets a final response (RFC 3261 section 15).
     pub(crate) fn bye_done(&mut self, key: CallKey, of: &Essentials<'_>) {
         let legs = [of.from_tag, of.to_tag].map(|tag| self.leg_hash(tag.unwrap_or_default()));
         let caller = self.engine.calls.with(&key, |call| {
             let by_caller = call.legs.contains(&legs[1]);
             call.legs.retain(|leg| !legs.contains(leg));
-            (call.legs.is_empty(), by_caller)
+            (call.legs.is_empty() && call.phase != Phase::Hunting, by_caller)
         });
         if let Some((true, by_caller)) = caller {
             let by = if by_caller { EndedBy::Caller } else { EndedBy::Callee };
