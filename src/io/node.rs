@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use super::stream::{self, Streams};
-use super::udp::{self, Datagrams};
+use super::udp::{self, Datagrams, Turnstile};
 use super::worker::{Shared, Worker};
 use super::{Clock, Driver, StartError, sockets};
 use crate::metrics::Counters;
@@ -59,6 +59,7 @@ impl Node {
             clock: setup.clock,
             counters: setup.counters,
             streams: Streams::new(setup.seed),
+            turnstiles: local.iter().map(|_| Turnstile::default()).collect(),
             local: local.iter().map(|address| address.socket).collect(),
         });
         // Everything that can fail is done before the first thread runs.

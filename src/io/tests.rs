@@ -214,6 +214,19 @@ fn two_workers_answer_every_datagram_of_thousands() {
 }
 
 #[test]
+fn what_comes_in_order_leaves_in_order_whichever_worker_takes_it() {
+    let world = World::new(4);
+    for round in 0..2_000 {
+        // Fewer than a batch, as a call's own messages are: a 180 and its 200, an ACK and its BYE.
+        let burst: Vec<String> = (0..3).map(|number| format!("datagram {round} {number}")).collect();
+        burst.iter().for_each(|text| world.tell(text));
+        for text in &burst {
+            assert_eq!(&world.hear(), text, "round {round}");
+        }
+    }
+}
+
+#[test]
 fn a_hint_comes_back_at_its_time_and_never_early() {
     let world = World::new(1);
     for _ in 0..3 {

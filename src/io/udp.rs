@@ -6,6 +6,8 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use emcc_policies::moment::Moment;
@@ -25,6 +27,10 @@ use crate::neighbour::{Flow, Transport};
 const HELD_MAX: usize = 256;
 /// How long a datagram waits for a socket that takes no more; about the time after which a SIP timer would repeat it.
 const HELD_MS_MAX: u64 = 400;
+/// How long a worker that reads a socket stays the one that does, milliseconds.
+const STAYS_MS: u64 = 5;
+/// Batches a worker takes from one socket before its other sockets and streams have their turn.
+const TURNS_MAX: usize = 16;
 /// As much of a returned datagram as is looked at: routers return 576 bytes or a little more.
 const BOUNCE_BYTES: usize = 2_048;
 /// Returned datagrams taken in one turn.
@@ -186,14 +192,73 @@ pub(super) async fn listen<D: Driver>(worker: Rc<Worker<D>>, listener: u16) {
     }
 }
 
-/// One batch of datagrams; whether more may wait.
+/// Lets one worker at a time read a socket, and the same one for as long as messages keep coming, so that what came in
+/// order leaves in order: a 180 before its 200, an ACK before its BYE. Two workers with a datagram each would send them as
+/// the scheduler likes, and the kernel does not keep the order of what two processors send one after the other either.
+///
+/// One word: the time of the last batch in milliseconds, the worker that took it, and whether it is at work now.
+#[derive(Debug, Default)]
+pub(super) struct Turnstile(AtomicU64);
+
+/// The right to read; given back when dropped, a panic included.
+struct Pass<'a> {
+    turnstile: &'a Turnstile,
+    word: u64,
+}
+
+impl Turnstile {
+    /// `worker` counts from 1. `None` while another reads, or did so a moment ago: that one hears of what comes now, too.
+    fn enter(&self, worker: u8, now: Moment) -> Option<Pass<'_>> {
+        let seen = self.0.load(Acquire);
+        let (at, owner, is_busy) = (seen >> 16, (seen >> 8) & 0xff, seen & 1 == 1);
+        let is_others = owner != 0 && owner != u64::from(worker) && now.0 < at + STAYS_MS;
+        let word = now.0 << 16 | u64::from(worker) << 8;
+        let may = !is_busy && !is_others && self.0.compare_exchange(seen, word | 1, AcqRel, Relaxed).is_ok();
+        // Not `then_some`: a pass made and dropped would give back the right of whoever has it.
+        may.then(|| Pass { turnstile: self, word })
+    }
+}
+
+impl Pass<'_> {
+    /// Lets the next one in at once, whoever it is.
+    fn open(mut self) {
+        self.word = 0;
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.turnstile.0.store(self.word, Release);
+    }
+}
+
+/// What waits on a socket, batch after batch; whether more may wait.
 fn turn<D: Driver>(worker: &Rc<Worker<D>>, datagrams: &Datagrams, listener: u16) -> bool {
+    let now = worker.shared.clock.now().moment;
+    let turnstile = worker.shared.turnstiles.get(usize::from(listener));
+    let Some(pass) = turnstile.and_then(|turnstile| turnstile.enter(worker.place, now)) else { return false };
+    for _ in 0..TURNS_MAX {
+        match take(worker, datagrams, listener) {
+            Some(taken) if taken < BATCH => {}
+            // A full batch: this worker is behind, and all of them together matter more than the order among them.
+            Some(_) => {
+                pass.open();
+                return true;
+            }
+            None => return false,
+        }
+    }
+    true
+}
+
+/// One batch of datagrams, and everything it causes; how many they were, none where none waited.
+fn take<D: Driver>(worker: &Rc<Worker<D>>, datagrams: &Datagrams, listener: u16) -> Option<usize> {
     let mut inbox = worker.inbox.borrow_mut();
     let taken = match inbox.receive(datagrams.socket.get_ref().as_fd()) {
         Ok(taken) => taken,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
         // What the network said of an earlier datagram of ours; the error queue has it too.
-        Err(_) => return true,
+        Err(_) => return Some(0),
     };
     worker.turn(|feed| {
         for datagram in (0..taken).filter_map(|place| inbox.datagram(place)) {
@@ -205,7 +270,7 @@ fn turn<D: Driver>(worker: &Rc<Worker<D>>, datagrams: &Datagrams, listener: u16)
             feed.input(Input::Message { flow, bytes: datagram.bytes });
         }
     });
-    taken == BATCH
+    Some(taken)
 }
 
 /// Takes what the network gave back; whether more may wait.

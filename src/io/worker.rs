@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::mmsg::{DATAGRAM_BYTES_MAX, Inbox};
 use super::stream::Streams;
-use super::udp::{Backlog, Datagrams};
+use super::udp::{Backlog, Datagrams, Turnstile};
 use super::{Clock, Driver, log};
 use crate::engine::effects::{Effects, Hint, Input, Now, Send, TransactionKey};
 use crate::metrics::{Counters, DropReason};
@@ -32,6 +32,8 @@ pub(super) struct Shared<D> {
     pub(super) clock: Clock,
     pub(super) counters: Counters,
     pub(super) streams: Streams,
+    /// Who may read a UDP socket, by listener.
+    pub(super) turnstiles: Box<[Turnstile]>,
     /// Local addresses by listener, as they were bound.
     pub(super) local: Vec<SocketAddr>,
 }
@@ -39,6 +41,8 @@ pub(super) struct Shared<D> {
 /// One worker thread's own.
 pub(super) struct Worker<D: Driver> {
     pub(super) shared: Arc<Shared<D>>,
+    /// Its place among the workers, from 1; beyond 255 they share the last.
+    pub(super) place: u8,
     /// Sockets by listener; none where the listener is one of streams.
     pub(super) sockets: Vec<Option<Datagrams>>,
     pub(super) inbox: RefCell<Inbox>,
@@ -72,6 +76,7 @@ impl<D: Driver> Worker<D> {
         };
         Rc::new(Self {
             shared,
+            place: u8::try_from(number.saturating_add(1)).unwrap_or(u8::MAX),
             sockets,
             inbox: RefCell::new(Inbox::new(DATAGRAM_BYTES_MAX)),
             state: RefCell::new(state),
