@@ -18,7 +18,8 @@ use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::build::DialogFacts;
 use crate::sip::reply::Reply;
 use crate::sip::{
-    Essentials, Index, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, ViaRef, essentials, scan,
+    Essentials, Index, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, ViaRef, essentials, multipart,
+    scan,
 };
 use crate::transaction::row::Purpose;
 
@@ -173,7 +174,7 @@ impl Turn<'_> {
             purpose,
             server: Some(request.key),
             call,
-            offered: !request.message.body().is_empty(),
+            offered: multipart::description(request.message).is_some(),
             by,
             is_patient: false,
             method: request.method,

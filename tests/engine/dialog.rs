@@ -72,6 +72,19 @@ fn a_re_invites_failure_passes_as_it_is_and_the_call_stands() {
 }
 
 #[test]
+fn our_own_refusal_of_a_re_invite_repeats_until_its_ack_and_the_ack_stays_here() {
+    let mut node = Node::hq();
+    let mut call = stand(&mut node, alice("901614960000").body(&audio("18")), &audio("18"));
+    let again = call.caller.request("INVITE").body(&audio("0"));
+    let refused = node.hear(CC_HQ, &again).the("488");
+    assert_eq!(node.wait(600).told(), ["488 to cc-hq"], "Timer G");
+    assert_eq!(node.hear(CC_HQ, &again).told(), ["488 to cc-hq"]);
+    assert_eq!(node.hear(CC_HQ, &again.ack(&refused)).told(), Vec::<String>::new());
+    assert_eq!(node.wait(10_000).told(), Vec::<String>::new());
+    assert_eq!(node.engine.calls(), 1);
+}
+
+#[test]
 fn two_re_invites_at_once_both_reach_the_other_end() {
     let mut node = Node::hq();
     let mut call = bobs(&mut node);
