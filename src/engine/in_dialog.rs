@@ -85,7 +85,7 @@ impl Turn<'_> {
 
     /// A CANCEL: answered here, and the hop being tried is cancelled (RFC 3261 sections 9.2 and 16.10).
     pub(crate) fn cancel(&mut self, request: Request<'_>) {
-        let invite = self.server_key(request.essentials, b"INVITE");
+        let invite = self.server_key(request.flow, request.essentials, b"INVITE");
         let standing = self.engine.transactions.with(&invite, |row| (row.call, row.partner));
         let Some((call, partner)) = standing else {
             return self.refuse_unseen(
@@ -131,13 +131,12 @@ impl Turn<'_> {
         };
         let body = self.call_body(Some(found.key), request.message, role, found.by);
         if body.is_refused() {
-            let why = Reject::Refusal(Refusal::NoCodecLeft);
-            return self.refuse_unseen(request.flow, request.message, request.method, why);
+            return self.refuse_in_call(&request, Refusal::NoCodecLeft);
         }
         if role == Role::Offer
             && let Some(refusal) = self.grow(&found, &body)
         {
-            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Refusal(refusal));
+            return self.refuse_in_call(&request, refusal);
         }
         let number = request.essentials.cseq.number;
         self.engine.calls.with(&found.key, |call| {
@@ -145,11 +144,24 @@ impl Turn<'_> {
             call.cseq[side] = call.cseq[side].max(number);
         });
         let Some(flow) = self.way_on(&found, &request) else {
-            let why = Reject::Refusal(Refusal::NotANeighbour);
-            return self.refuse_unseen(request.flow, request.message, request.method, why);
+            return self.refuse_in_call(&request, Refusal::NotANeighbour);
         };
         if self.open(&request, request.method == Method::Invite) {
             self.pass_on(&request, flow, Some(found.key), None, found.by, &body);
+        }
+    }
+
+    /// Refuses a request of a call that stands. The refusal of an INVITE is repeated until its ACK, and the ACK stays
+    /// here (RFC 3261 section 17.2.1).
+    fn refuse_in_call(&mut self, request: &Request<'_>, refusal: Refusal) {
+        let why = Reject::Refusal(refusal);
+        if request.method != Method::Invite {
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
+        }
+        if self.open(request, false)
+            && let Some(range) = self.write_refusal(request.flow, request.message, why)
+        {
+            self.respond(request.key, why.answer().status, range);
         }
     }
 
