@@ -380,7 +380,8 @@ impl Turn<'_> {
         let caller = self.engine.calls.with(&key, |call| {
             let by_caller = call.legs.contains(&legs[1]);
             call.legs.retain(|leg| !legs.contains(leg));
-            (call.legs.is_empty(), by_caller)
+            // A BYE of an early dialog ends that alone; the INVITE has its own final response (RFC 3261 section 15.1.2).
+            (call.legs.is_empty() && call.phase != Phase::Hunting, by_caller)
         });
         if let Some((true, by_caller)) = caller {
             let by = if by_caller { EndedBy::Caller } else { EndedBy::Callee };

@@ -231,3 +231,44 @@ fn a_call_that_passes_the_node_twice_keeps_two_rows() {
     assert_eq!(second.headers("Record-Route")[0], "<sip:127.0.1.1:5060;lr;pass=1>");
     assert_eq!(node.engine.calls(), 2);
 }
+
+#[test]
+fn a_bye_in_an_early_dialog_leaves_the_invite_its_final_response() {
+    let mut node = Node::hq();
+    let invite = alice("901614960000").body(&audio("18"));
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    let ringing = node.hear(BR, says(&sent, 180)).the("180");
+    let bye = node.hear(CC_HQ, &Dialog::of_caller(&invite, &ringing).request("BYE")).the("BYE");
+    assert_eq!(bye.to, BR);
+    assert_eq!(node.hear(BR, says(&bye, 200)).told(), ["200 to cc-hq"]);
+    assert_eq!(node.hear(BR, says(&sent, 487)).told(), ["ACK to br", "487 to cc-hq"], "RFC 3261 section 15.1.2");
+    assert_eq!((node.engine.calls(), node.booked()), (0, [0; 4]));
+}
+
+#[test]
+fn requests_of_an_early_dialog_reach_the_hop_that_rings() {
+    let mut node = Node::br();
+    let invite = crate::wire::from_hq("02079460000").body(&audio("18"));
+    let first = node.hear(HQ, &invite).the("INVITE");
+    let second = node.hear(first.to, says(&first, 503)).the("INVITE");
+    let ringing = node.hear(second.to, says(&second, 180)).the("180");
+    let mut caller = Dialog::of_caller(&invite, &ringing);
+    for method in ["PRACK", "UPDATE", "INFO"] {
+        assert_eq!(node.hear(HQ, &caller.request(method)).the(method).to, second.to, "{method}");
+    }
+    let mut callee = Dialog::of_callee(&second, "b1");
+    assert_eq!(node.hear(second.to, &callee.request("UPDATE")).the("UPDATE").to, HQ);
+}
+
+#[test]
+fn a_reload_leaves_standing_calls_their_way_and_their_region() {
+    let mut node = Node::hq();
+    let mut call = stand(&mut node, alice("901614960000").body(&audio("18")), &audio("18"));
+    let wide = [("region_max_audio_kbps = 8", "region_max_audio_kbps = 64")];
+    node.engine.reload(crate::node::plan("hq", &wide));
+    let sent = node.hear(CC_HQ, &call.caller.request("INVITE").body(&audio("0 18"))).the("INVITE");
+    assert_eq!(sent.formats("audio"), ["18"], "a call keeps the plan it began with");
+    let new = node.hear(CC_HQ, &alice("901614960000").body(&audio("0 18"))).the("INVITE");
+    assert_eq!(new.formats("audio"), ["0", "18"]);
+    hang_up(&mut node, &mut call);
+}

@@ -248,3 +248,42 @@ fn a_second_invite_of_the_same_call_id_after_a_refusal_is_a_new_call() {
     assert_eq!(node.hear(CC_HQ, &caller.request("ACK")).told(), ["ACK to gw-hq"]);
     assert_eq!(node.engine.calls(), 1);
 }
+
+#[test]
+fn a_200_after_everything_failed_is_thanked_and_hung_up() {
+    let mut node = Node::br();
+    let (_, first) = ringing(&mut node);
+    assert_eq!(node.wait(8_100).refusal().what(), "500");
+    assert_eq!(node.hear(GW_BR_1, says(&first, 200)).told(), ["ACK to gw-br-1", "BYE to gw-br-1"]);
+    assert_eq!(node.booked(), [0; 4]);
+}
+
+#[test]
+fn provisionals_of_a_hop_given_up_do_not_reach_the_caller() {
+    let mut node = Node::br();
+    let (_, first) = ringing(&mut node);
+    let second = node.hear(GW_BR_1, says(&first, 503)).the("INVITE");
+    assert_eq!(node.hear(GW_BR_1, says(&first, 180)).told(), Vec::<String>::new());
+    assert_eq!(node.hear(GW_BR_2, says(&second, 183)).told(), ["183 to hq"]);
+}
+
+#[test]
+fn the_next_hop_gets_a_branch_of_its_own_and_the_same_offer() {
+    let mut node = Node::br();
+    let invite = from_hq(CALLED).body(&crate::wire::audio("0 18"));
+    let first = node.hear(HQ, &invite).the("INVITE");
+    let second = node.hear(GW_BR_1, says(&first, 500)).the("INVITE");
+    assert_ne!(first.header("Via"), second.header("Via"));
+    assert_eq!((first.body(), first.number()), (second.body(), second.number()));
+    assert_eq!(second.header("Max-Forwards"), "69");
+}
+
+#[test]
+fn a_transaction_that_is_over_leaves_no_row() {
+    let mut node = Node::br();
+    let (invite, first) = ringing(&mut node);
+    let failure = node.hear(GW_BR_1, says(&first, 404)).the("404");
+    node.hear(HQ, &invite.ack(&failure));
+    node.wait(40_000);
+    assert_eq!((node.engine.transactions(), node.engine.calls()), (0, 0));
+}
