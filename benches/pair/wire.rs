@@ -102,6 +102,10 @@ pub(crate) fn invite() -> String {
          Allow: INVITE, OPTIONS, INFO, BYE, CANCEL, ACK, PRACK, UPDATE, REFER, SUBSCRIBE, NOTIFY\r\n\
          Call-Info: <urn:emcc:device:SEP001122334455>;purpose=emcc-device;cluster=HQ\r\n\
          P-Asserted-Identity: \"Alice\" <sip:5001@127.0.1.10>\r\n\
+         Session-Expires: 1800;refresher=uac\r\n\
+         Min-SE: 90\r\n\
+         User-Agent: Call Control 12.0\r\n\
+         Allow-Events: presence\r\n\
          Content-Type: application/sdp\r\n\
          Content-Length: {}\r\n\r\n{OFFER}",
         OFFER.len()

@@ -9,6 +9,7 @@ use emcc_trunk::engine::effects::Note;
 use emcc_trunk::engine::link::Book;
 use emcc_trunk::neighbour::Transport;
 use emcc_trunk::timer::SLOT_MS;
+use emcc_trunk::transaction::LIFETIME_MS;
 
 use crate::node::{Node, Which};
 use crate::read;
@@ -23,8 +24,8 @@ struct Memory {
     silent_since: Moment,
     /// When something was last heard.
     heard: Option<Moment>,
-    /// Branches of keepalives whose final response came.
-    answered: HashSet<String>,
+    /// Keepalives that wait for their final response, by branch: when each was first sent.
+    asked: HashMap<String, Moment>,
     losses: u32,
 }
 
@@ -33,7 +34,7 @@ struct Memory {
 pub(crate) struct Laws {
     /// Final responses to INVITEs that left a node, by node, destination and branch: status and To tag.
     finals: HashMap<(Which, SocketAddr, String), (u16, String)>,
-    /// Branches somebody has forged a message of: no promise holds for them.
+    /// Call-IDs somebody has forged a message of: no promise holds for those calls.
     forged: HashSet<String>,
     /// Whether anybody forged anything: what was heard of the other node is not known then.
     is_forged: bool,
@@ -43,10 +44,10 @@ pub(crate) struct Laws {
 }
 
 impl Laws {
-    /// Somebody put a forged message with this branch on the way.
+    /// Somebody put this forged message on the way, or made it of this one.
     pub(crate) fn forged(&mut self, bytes: &[u8]) {
         self.is_forged = true;
-        self.forged.extend(read::branch(bytes).map(str::to_owned));
+        self.forged.extend(read::header(bytes, "Call-ID").map(str::to_owned));
     }
 
     /// An emergency call reaches a node; its link may go above its limit from now on.
@@ -73,7 +74,9 @@ impl Laws {
             "" => {
                 let branch = read::branch(bytes).unwrap_or_default();
                 let is_final = read::status(bytes).is_some_and(|status| status >= 200);
-                is_final && read::cseq_method(bytes) == "OPTIONS" && memory.answered.insert(branch.to_owned())
+                // The first answer counts, and none that comes when its transaction is over.
+                let asked = if is_final { memory.asked.remove(branch) } else { None };
+                asked.is_some_and(|asked| now.since_ms(asked) < LIFETIME_MS)
             }
             _ => false,
         };
@@ -85,19 +88,26 @@ impl Laws {
 
     /// A node hears that this could not be sent: it waits for no answer to it any more.
     pub(crate) fn given_back(&mut self, which: Which, bytes: &[u8]) {
-        self.memory[which as usize].answered.extend(read::branch(bytes).map(str::to_owned));
+        self.memory[which as usize].asked.remove(read::branch(bytes).unwrap_or_default());
     }
 
     /// A node sends this.
-    pub(crate) fn leaves(&mut self, node: &Node, to: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn leaves(&mut self, node: &Node, now: Moment, to: SocketAddr, bytes: &[u8]) {
         let known = node.engine.plan().neighbour(Transport::Udp, to).is_some();
         assert!(known, "{:?} sends to {to}, who is no neighbour", node.which);
+        let is_keepalive = read::header(bytes, "Call-Info").is_some_and(|info| info.contains("emcc-keepalive"));
+        if is_keepalive && read::method(bytes) == "OPTIONS" {
+            // Kept small: what was asked long ago is answered or over.
+            let asked = &mut self.memory[node.which as usize].asked;
+            asked.retain(|_, at| now.since_ms(*at) < 2 * LIFETIME_MS);
+            asked.entry(read::branch(bytes).unwrap_or_default().to_owned()).or_insert(now);
+        }
         let Some(status) = read::status(bytes).filter(|status| *status >= 200) else { return };
         if read::cseq_method(bytes) != "INVITE" {
             return;
         }
         let branch = read::branch(bytes).unwrap_or_default();
-        if self.forged.contains(branch) {
+        if read::header(bytes, "Call-ID").is_none_or(|call_id| self.forged.contains(call_id)) {
             return;
         }
         let tag = read::tag(bytes, "To").unwrap_or_default().to_owned();

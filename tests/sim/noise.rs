@@ -51,6 +51,7 @@ pub(crate) fn forge(world: &mut World, which: Which) -> (SocketAddr, Rc<[u8]>) {
     };
     let taken = world.roll(world.tap.len() as u64) as usize;
     let mut bytes = world.tap.get(taken).map_or_else(Vec::new, |bytes| bytes.to_vec());
+    world.laws.forged(&bytes);
     match world.roll(5) {
         0 => {
             let length = world.roll(1_500);

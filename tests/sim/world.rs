@@ -412,7 +412,7 @@ impl World {
                 to: send.flow.remote,
                 bytes: Rc::clone(&bytes),
             });
-            self.laws.leaves(&self.nodes[index], send.flow.remote, &bytes);
+            self.laws.leaves(&self.nodes[index], self.now, send.flow.remote, &bytes);
             self.send(which.at(), send.flow.remote, bytes, send.transaction.map(|key| (which, key)));
         }
         effects.clear();

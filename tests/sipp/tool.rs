@@ -60,7 +60,7 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(crate) const ALICE_PHONE: &str = "Call-Info: <urn:emcc:device:SEP001122334455>;purpose=emcc-device;cluster=HQ\n";
 
 impl Plan {
-    /// A caller at `local` that sends to `remote`: alice on her phone, one call, no talk.
+    /// A caller at `local` that sends to `remote`: alice on her phone, one call, a short talk.
     pub(crate) fn caller(
         network: &Network,
         scenario: &'static str,
@@ -69,7 +69,7 @@ impl Plan {
         called: &str,
     ) -> Self {
         let plan = Self::of(network, scenario, local).value("called", called).value("from", "5001");
-        Self { remote: Some(remote), ..plan.value("headers", ALICE_PHONE).value("hold_ms", "0") }
+        Self { remote: Some(remote), ..plan.value("headers", ALICE_PHONE).value("hold_ms", "50") }
     }
 
     /// A gateway, or anybody else who is called, at `local`: one call.
