@@ -206,11 +206,11 @@ fn timer_c_never_stops_an_emergencys_ringing() {
 
 #[test]
 fn a_full_table_and_a_drain_refuse_ordinary_calls_alone() {
-    let mut full = Node::new(BR, plan("br", &[]), Bounds { transactions: 1_000, calls: 40 });
+    let mut full = Node::new(plan("br", &[]), Bounds { transactions: 1_000, calls: 40 });
     for _ in 0..37 {
         full.hear(HQ, &from_hq("02079460000")).the("INVITE");
     }
-    let mut draining = Node::br();
+    let draining = Node::br();
     draining.engine.drain();
     for mut node in [full, draining] {
         let out = node.hear(HQ, &from_hq("02079460000"));
@@ -222,7 +222,7 @@ fn a_full_table_and_a_drain_refuse_ordinary_calls_alone() {
 
 #[test]
 fn transactions_run_out_for_ordinary_calls_first() {
-    let mut node = Node::new(BR, plan("br", &[]), Bounds { transactions: 60, calls: 1_000 });
+    let mut node = Node::new(plan("br", &[]), Bounds { transactions: 60, calls: 1_000 });
     let mut ordinary = Vec::new();
     while let Some(sent) = node.hear(HQ, &from_hq("02079460000")).0.into_iter().find(|sent| sent.what() == "INVITE") {
         ordinary.push(sent);
