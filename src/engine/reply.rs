@@ -377,6 +377,7 @@ impl Turn<'_> {
     /// Passes a response to the server transaction its request came by.
     fn pass_back(&mut self, heard: &Heard, message: &Message<'_>, status: u16, body: Body) {
         let Some(server) = heard.server else { return };
+        let status = outward(status);
         if let Some(range) = self.write_back(message, status, &body) {
             self.respond(server, status, range);
         }

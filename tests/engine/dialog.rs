@@ -58,13 +58,13 @@ fn an_unknown_dialog_is_481_without_our_route_and_passes_with_it() {
 }
 
 #[test]
-fn a_re_invites_failure_passes_as_it_is_and_the_call_stands() {
-    for status in [491, 500, 503, 488, 603] {
+fn a_re_invites_failure_passes_and_the_call_stands() {
+    for (status, back) in [(491, 491), (500, 500), (503, 500), (488, 488), (603, 603)] {
         let mut node = Node::hq();
         let mut call = bobs(&mut node);
         let sent = node.hear(CC_HQ, &call.caller.request("INVITE").body(&audio("0"))).the("INVITE");
         let out = node.hear(GW_HQ, answer(&sent, status, "b1", &["Retry-After: 3"], ""));
-        assert_eq!(out.told(), ["ACK to gw-hq".to_owned(), format!("{status} to cc-hq")]);
+        assert_eq!(out.told(), ["ACK to gw-hq".to_owned(), format!("{back} to cc-hq")], "503 speaks for its sender");
         assert_eq!(out.refusal().header("Retry-After"), "3");
         assert_eq!((node.engine.calls(), node.ended()), (1, vec![]), "{status}");
         hang_up(&mut node, &mut call);
