@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use emcc_policies::admission::{Ask, Rate, RsvpPolicy};
 use emcc_policies::region::Role;
+use smallvec::SmallVec;
 
 use super::Turn;
 use super::call::{Call, EndedBy, Phase};
@@ -61,7 +62,22 @@ impl Turn<'_> {
         }
         let Some(found) = self.find(request.essentials, request.message) else { return };
         let body = self.call_body(Some(found.key), request.message, Role::Answer, found.by);
-        let hint = self.engine.calls.with(&found.key, |call| {
+        for key in self.rows_of_leg(request.essentials) {
+            self.acknowledged(key);
+        }
+        let Some(flow) = self.way_on(&found, &request) else { return };
+        let range = self.write_on(&request, flow, &body, None);
+        self.engine.counters.request_out(Method::Ack);
+        self.effects.send(flow, range, None);
+        if body.is_refused() {
+            self.end_both(found.key, "an answer without a codec within the region's bit rate");
+        }
+    }
+
+    /// The caller acknowledged its answer: the call stands.
+    fn acknowledged(&mut self, key: CallKey) {
+        let now = self.now.moment;
+        let hint = self.engine.calls.with(&key, |call| {
             if call.phase == Phase::Answered {
                 call.phase = Phase::Standing;
                 call.ends_at = now.plus_ms(CALL_MS_MAX);
@@ -72,14 +88,7 @@ impl Turn<'_> {
             call.arm()
         });
         if let Some(Some(at)) = hint {
-            self.effects.hints.push((at, Hint::Call(found.key)));
-        }
-        let Some(flow) = self.way_on(&found, &request) else { return };
-        let range = self.write_on(&request, flow, &body, None);
-        self.engine.counters.request_out(Method::Ack);
-        self.effects.send(flow, range, None);
-        if body.is_refused() {
-            self.end_both(found.key, "an answer without a codec within the region's bit rate");
+            self.effects.hints.push((at, Hint::Call(key)));
         }
     }
 
@@ -375,18 +384,33 @@ impl Turn<'_> {
     }
 
     /// A BYE was answered, or will never be: its leg is over, and with the last leg the call.
-    pub(crate) fn bye_done(&mut self, key: CallKey, of: &Essentials<'_>) {
+    ///
+    /// A BYE of an early dialog finds no leg: the INVITE has its own final response (RFC 3261 section 15.1.2).
+    pub(crate) fn bye_done(&mut self, of: &Essentials<'_>) {
         let legs = [of.from_tag, of.to_tag].map(|tag| self.leg_hash(tag.unwrap_or_default()));
-        let caller = self.engine.calls.with(&key, |call| {
-            let by_caller = call.legs.contains(&legs[1]);
-            call.legs.retain(|leg| !legs.contains(leg));
-            // A BYE of an early dialog ends that alone; the INVITE has its own final response (RFC 3261 section 15.1.2).
-            (call.legs.is_empty() && call.phase != Phase::Hunting, by_caller)
-        });
-        if let Some((true, by_caller)) = caller {
-            let by = if by_caller { EndedBy::Caller } else { EndedBy::Callee };
-            self.end(key, 0, by);
+        for key in self.rows_of_leg(of) {
+            let caller = self.engine.calls.with(&key, |call| {
+                let by_caller = call.legs.contains(&legs[1]);
+                call.legs.retain(|leg| !legs.contains(leg));
+                (call.legs.is_empty(), by_caller)
+            });
+            if let Some((true, by_caller)) = caller {
+                let by = if by_caller { EndedBy::Caller } else { EndedBy::Callee };
+                self.end(key, 0, by);
+            }
         }
+    }
+
+    /// The rows of an answered dialog, one for each pass through this node. A call that a proxy sent back to us without
+    /// a Record-Route of its own has our Routes side by side: one ACK, and one BYE, then speaks for every pass.
+    fn rows_of_leg(&self, of: &Essentials<'_>) -> SmallVec<[CallKey; 2]> {
+        let mut rows = SmallVec::new();
+        for (caller, other) in [(of.from_tag, of.to_tag), (of.to_tag, of.from_tag)] {
+            let leg = self.leg_hash(other.unwrap_or_default());
+            let keys = (0..PASSES_MAX).map(|pass| self.call_key(of.call_id, caller, pass));
+            rows.extend(keys.filter(|key| self.is_leg(*key, leg)));
+        }
+        rows
     }
 
     /// Ends a call: gives back what it holds, writes its line, removes its row. `status` 0 keeps the one it has.

@@ -171,11 +171,11 @@ impl Turn<'_> {
                     return;
                 }
                 self.pass_back(heard, message, status, body);
-                if let (Purpose::PassBye, Some(call), 200..) = (heard.purpose, heard.call, status)
+                if let (Purpose::PassBye, Some(_), 200..) = (heard.purpose, heard.call, status)
                     && status != 401
                     && status != 407
                 {
-                    self.bye_done(call, of);
+                    self.bye_done(of);
                 }
             }
             _ => {}
@@ -291,7 +291,7 @@ impl Turn<'_> {
         verdict
     }
 
-    fn is_leg(&self, call: CallKey, leg: u64) -> bool {
+    pub(crate) fn is_leg(&self, call: CallKey, leg: u64) -> bool {
         self.engine.calls.with(&call, |call| call.legs.contains(&leg)) == Some(true)
     }
 

@@ -272,3 +272,28 @@ fn a_reload_leaves_standing_calls_their_way_and_their_region() {
     assert_eq!(new.formats("audio"), ["0", "18"]);
     hang_up(&mut node, &mut call);
 }
+
+#[test]
+fn a_call_that_call_control_proxies_back_through_us_is_acknowledged_and_ended_on_every_pass() {
+    let mut node = Node::hq();
+    let invite = bob("5001").body(&audio("18"));
+    let first = node.hear(CC_HQ, &invite).the("INVITE");
+    // Call control is a proxy that records no route of its own.
+    let via = format!("Via: SIP/2.0/UDP {CC_HQ};branch=z9hG4bK-p{}\r\nVia: ", serial());
+    let back =
+        first.text().replacen("Via: ", &via, 1).replacen("sip:5001@127.0.1.10:5060", "sip:912025550123@127.0.1.1", 1);
+    let second = node.hear(CC_HQ, back).the("INVITE");
+    assert_eq!((second.to, node.engine.calls()), (GW_HQ, 2));
+    let inner = node.hear(GW_HQ, answer(&second, 200, "b1", &[], &audio("18"))).the("200");
+    let proxied = inner.text();
+    let (start, rest) = proxied.split_once("\r\n").expect("a start line");
+    let (_, rest) = rest.split_once("\r\n").expect("its own Via");
+    let answered = node.hear(CC_HQ, format!("{start}\r\n{rest}")).the("200");
+    let mut caller = Dialog::of_caller(&invite, &answered);
+    let ack = node.hear(CC_HQ, &caller.request("ACK")).the("ACK");
+    assert_eq!((ack.to, ack.headers("Route").len()), (GW_HQ, 0));
+    assert!(node.wait_with_peer(100_000).told().is_empty(), "nobody hangs up a call that stands");
+    let bye = node.hear(CC_HQ, &caller.request("BYE")).the("BYE");
+    assert_eq!(node.hear(GW_HQ, says(&bye, 200)).told(), ["200 to cc-hq"]);
+    assert_eq!((node.engine.calls(), node.booked()), (0, [0; 4]));
+}
