@@ -292,8 +292,9 @@ fn index_lines(bytes: &[u8]) -> Result<SmallVec<[Line; 64]>, Malformed> {
             Some(length) => (rest.get(..length).unwrap_or_default(), start + length + 1),
             None => (rest, bytes.len()),
         };
-        // A last line may lack its LF, then a CR before the end is taken as its line end too.
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        // A last line may lack its line end; half of one is none.
+        let is_ended = next > start + text.len();
+        let text = if is_ended { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
         if memchr::memchr2(b'\r', 0, text).is_some() {
             return Err(Malformed::ControlByte { line: u16::try_from(lines.len() + 1).unwrap_or(u16::MAX) });
         }
@@ -509,6 +510,7 @@ mod tests {
             (b"o=-\r\n", Malformed::NoVersion),
             (b"v=0\r\ns=a\rm=audio 1 RTP/AVP 0\r\n", Malformed::ControlByte { line: 2 }),
             (b"v=0\r\ns=a\0b\r\n", Malformed::ControlByte { line: 2 }),
+            (b"v=0\r\ns=a\r", Malformed::ControlByte { line: 2 }),
             (b"v=0\r\nm=audio\r\n", Malformed::MediaLine { line: 2 }),
             (b"v=0\r\nm=audio 70000 RTP/AVP 0\r\n", Malformed::MediaLine { line: 2 }),
             (b"v=0\r\nm=audio 1/x RTP/AVP 0\r\n", Malformed::MediaLine { line: 2 }),

@@ -61,10 +61,15 @@ impl Turn<'_> {
             return;
         }
         let Some(found) = self.find(request.essentials, request.message) else { return };
-        let body = self.call_body(Some(found.key), request.message, Role::Answer, found.by);
+        // Before an answer there is nothing to acknowledge; such an ACK must not touch a call that still hunts.
+        if self.engine.calls.with(&found.key, |call| call.phase == Phase::Hunting) != Some(false) {
+            return;
+        }
+        let body = self.call_body(Some(found.key), request.message, Role::Answer);
         for key in self.rows_of_leg(request.essentials) {
             self.acknowledged(key);
         }
+        self.settle_body(Some(found.key), &body, Role::Answer, found.by);
         let Some(flow) = self.way_on(&found, &request) else { return };
         let range = self.write_on(&request, flow, &body, None);
         self.engine.counters.request_out(Method::Ack);
@@ -138,7 +143,8 @@ impl Turn<'_> {
             Method::Prack => self.prack_role(found.key),
             _ => Role::Offer,
         };
-        let body = self.call_body(Some(found.key), request.message, role, found.by);
+        let body = self.call_body(Some(found.key), request.message, role);
+        self.settle_body(Some(found.key), &body, role, found.by);
         if body.is_refused() {
             return self.refuse_in_call(&request, Refusal::NoCodecLeft);
         }

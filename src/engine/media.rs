@@ -86,8 +86,8 @@ impl Turn<'_> {
         }
     }
 
-    /// Applies a standing call's policy to a message of it, and notes what an answer settles.
-    pub(crate) fn call_body(&mut self, key: Option<CallKey>, message: &Message<'_>, role: Role, author: Party) -> Body {
+    /// Applies a standing call's policy to a message of it.
+    pub(crate) fn call_body(&mut self, key: Option<CallKey>, message: &Message<'_>, role: Role) -> Body {
         let Some(key) = key else { return Body::None };
         if message.body().is_empty() {
             return Body::None;
@@ -104,11 +104,16 @@ impl Turn<'_> {
             self.alarm_of("emergency description without a codec within the region", key);
             return Body::None;
         }
-        if let (Some(shaped), Role::Answer) = (body.shaped(), role) {
-            let ask = ask(&decision, shaped, author, Rates::Answered);
-            self.settle_media(Some(key), Some(ask));
-        }
         body
+    }
+
+    /// Notes what an answer that passes settles; an offer settles nothing.
+    pub(crate) fn settle_body(&mut self, key: Option<CallKey>, body: &Body, role: Role, author: Party) {
+        let (Some(key), Some(shaped), Role::Answer) = (key, body.shaped(), role) else { return };
+        let decision = self.engine.calls.with(&key, |call| call.decision.clone());
+        if let Some(decision) = decision {
+            self.settle_media(Some(key), Some(ask(&decision, shaped, author, Rates::Answered)));
+        }
     }
 
     /// Notes what the answered codec needs, and that the booking is to follow it one second from now (V-18). Without

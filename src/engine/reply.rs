@@ -102,7 +102,7 @@ impl Turn<'_> {
                     let life_ms = match row.cancel {
                         Cancel::Sent => LIFETIME_MS,
                         // No ringing of an emergency call is too long (P-23).
-                        _ if row.is_patient => SETUP_MS_MAX,
+                        _ if row.is_patient => SETUP_MS_MAX + LIFETIME_MS,
                         _ => self.running.plan.sip.ring_ms,
                     };
                     row.timing.wait(now, life_ms);
@@ -162,6 +162,7 @@ impl Turn<'_> {
             Purpose::Keepalive(slot) if status >= 200 => self.keepalive_heard(slot, message),
             Purpose::Pass | Purpose::PassBye if status > 100 => {
                 let body = self.answer_body(heard, message, status);
+                self.settle_body(heard.call, &body, heard.role(), heard.author());
                 if body.is_refused() {
                     // The other side believes in an answer we may not let through: the call cannot go on (M-6).
                     self.pass_back(heard, message, status, Body::None);
@@ -201,6 +202,7 @@ impl Turn<'_> {
             }
         }
         let body = self.answer_body(heard, message, status);
+        self.settle_body(heard.call, &body, heard.role(), heard.author());
         match body {
             // An early answer that may not pass is left out; the final one decides.
             Body::NoCodecLeft | Body::Unreadable => self.pass_back(heard, message, status, Body::Left),
@@ -211,6 +213,7 @@ impl Turn<'_> {
     fn success(&mut self, key: TransactionKey, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
         let (Purpose::Hunt, Some(call_key)) = (heard.purpose, heard.call) else {
             let body = self.answer_body(heard, message, status);
+            self.settle_body(heard.call, &body, heard.role(), heard.author());
             let refused = body.is_refused();
             self.pass_back(heard, message, status, if refused { Body::None } else { body });
             if refused && let Some(call) = heard.call {
@@ -232,6 +235,7 @@ impl Turn<'_> {
             }
         }
         let body = if body.is_refused() { Body::None } else { body };
+        self.settle_body(heard.call, &body, heard.role(), heard.author());
         self.pass_back(heard, message, status, body);
     }
 
@@ -369,9 +373,7 @@ impl Turn<'_> {
         if message.body().is_empty() || status >= 300 {
             return Body::None;
         }
-        let role = if heard.offered { Role::Answer } else { Role::Offer };
-        let author = if heard.by == Party::Caller { Party::Callee } else { Party::Caller };
-        self.call_body(heard.call, message, role, author)
+        self.call_body(heard.call, message, heard.role())
     }
 
     /// Passes a response to the server transaction its request came by.
@@ -512,6 +514,18 @@ fn status_line(editor: &mut Editor, message: &Message<'_>, status: u16) {
         let code = Span { start: reason.start.saturating_sub(4), end: reason.end };
         let text = editor.text().decimal(u64::from(status)).put(b" ");
         text.put(crate::sip::typed::reason_phrase(status).as_bytes()).replace(code);
+    }
+}
+
+impl Heard {
+    /// What a description in the response is (RFC 3264).
+    fn role(&self) -> Role {
+        if self.offered { Role::Answer } else { Role::Offer }
+    }
+
+    /// Who wrote it.
+    fn author(&self) -> Party {
+        if self.by == Party::Caller { Party::Callee } else { Party::Caller }
     }
 }
 

@@ -133,7 +133,8 @@ impl Turn<'_> {
         };
         // Nothing ends an INVITE that rings but the client side; the bound is for rows whose other half was lost.
         let life_ms = match request.method {
-            Method::Invite => crate::limits::SETUP_MS_MAX,
+            // Longer than its call may hunt, so that the call's own end finds it.
+            Method::Invite => crate::limits::SETUP_MS_MAX + 2 * LIFETIME_MS,
             _ => 2 * LIFETIME_MS,
         };
         let mut row = Row {

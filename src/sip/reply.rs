@@ -85,7 +85,8 @@ impl<'x> Reply<'x> {
     }
 
     fn push_top_via(&self, request: &Message<'_>, field: &Field, out: &mut Vec<u8>) {
-        let Some(source) = self.source else { return push_field(request, field, b"", out) };
+        let is_whole = !has_bare_end(request.text(field.line));
+        let Some(source) = self.source.filter(|_| is_whole) else { return push_field(request, field, b"", out) };
         let mut changes = source_changes(request, source);
         changes.sort_by_key(|change| change.map(|change| change.span.start));
         if changes.iter().all(Option::is_none) {
