@@ -117,12 +117,12 @@ impl Turn<'_> {
                 self.answer_for(lost);
             }
             // RFC 4320 section 4.2: nobody waits for a 408 to a BYE; but the call is over all the same.
-            (Purpose::PassBye, Some(call)) => {
+            (Purpose::PassBye, Some(_)) => {
                 let mut index = self.desk.index.take().unwrap_or_default();
                 if let Ok(message) = scan(&lost.request, &mut index)
                     && let Ok(of) = essentials(&message, Strictness::Lenient)
                 {
-                    self.bye_done(call, &of);
+                    self.bye_done(&of);
                 }
                 self.desk.index = Some(index);
                 self.answer_for(lost);

@@ -18,7 +18,7 @@ use super::running::{Local, Running};
 use crate::config::plan::Plan;
 use crate::limits::MAX_FORWARDS_FIRST;
 use crate::neighbour::{Flow, Transport};
-use crate::sip::{Editor, Essentials, Message, Method, Name, Strictness, essentials};
+use crate::sip::{Editor, Essentials, Message, Method, Name, Strictness, essentials, multipart};
 use crate::table::Inserted;
 use crate::transaction::row::{Cancel, Machine, Purpose, Row, Timing};
 use crate::transaction::{LIFETIME_MS, client, client_invite};
@@ -139,7 +139,7 @@ impl Turn<'_> {
             purpose: Purpose::Hunt,
             server: Some(server),
             call: Some(key),
-            offered: !message.body().is_empty(),
+            offered: multipart::description(message).is_some(),
             by: Party::Caller,
             is_patient: out.decision.emergency,
             method: Method::Invite,

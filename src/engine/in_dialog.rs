@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use emcc_policies::admission::{Ask, Rate, RsvpPolicy};
 use emcc_policies::region::Role;
+use smallvec::SmallVec;
 
 use super::Turn;
 use super::call::{Call, EndedBy, Phase};
@@ -18,7 +19,8 @@ use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::build::DialogFacts;
 use crate::sip::reply::Reply;
 use crate::sip::{
-    Essentials, Index, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, ViaRef, essentials, scan,
+    Essentials, Index, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, ViaRef, essentials, multipart,
+    scan,
 };
 use crate::transaction::row::Purpose;
 
@@ -64,18 +66,8 @@ impl Turn<'_> {
             return;
         }
         let body = self.call_body(Some(found.key), request.message, Role::Answer);
-        let hint = self.engine.calls.with(&found.key, |call| {
-            if call.phase == Phase::Answered {
-                call.phase = Phase::Standing;
-                call.ends_at = now.plus_ms(CALL_MS_MAX);
-                if call.answered.is_some() && call.adjust_at.is_none() {
-                    call.adjust_at = Some(now.plus_ms(ADJUST_AFTER_MS));
-                }
-            }
-            call.arm()
-        });
-        if let Some(Some(at)) = hint {
-            self.effects.hints.push((at, Hint::Call(found.key)));
+        for key in self.rows_of_leg(request.essentials) {
+            self.acknowledged(key);
         }
         self.settle_body(Some(found.key), &body, Role::Answer, found.by);
         let Some(flow) = self.way_on(&found, &request) else { return };
@@ -87,9 +79,27 @@ impl Turn<'_> {
         }
     }
 
+    /// The caller acknowledged its answer: the call stands.
+    fn acknowledged(&mut self, key: CallKey) {
+        let now = self.now.moment;
+        let hint = self.engine.calls.with(&key, |call| {
+            if call.phase == Phase::Answered {
+                call.phase = Phase::Standing;
+                call.ends_at = now.plus_ms(CALL_MS_MAX);
+                if call.answered.is_some() && call.adjust_at.is_none() {
+                    call.adjust_at = Some(now.plus_ms(ADJUST_AFTER_MS));
+                }
+            }
+            call.arm()
+        });
+        if let Some(Some(at)) = hint {
+            self.effects.hints.push((at, Hint::Call(key)));
+        }
+    }
+
     /// A CANCEL: answered here, and the hop being tried is cancelled (RFC 3261 sections 9.2 and 16.10).
     pub(crate) fn cancel(&mut self, request: Request<'_>) {
-        let invite = self.server_key(request.essentials, b"INVITE");
+        let invite = self.server_key(request.flow, request.essentials, b"INVITE");
         let standing = self.engine.transactions.with(&invite, |row| (row.call, row.partner));
         let Some((call, partner)) = standing else {
             return self.refuse_unseen(
@@ -136,13 +146,12 @@ impl Turn<'_> {
         let body = self.call_body(Some(found.key), request.message, role);
         self.settle_body(Some(found.key), &body, role, found.by);
         if body.is_refused() {
-            let why = Reject::Refusal(Refusal::NoCodecLeft);
-            return self.refuse_unseen(request.flow, request.message, request.method, why);
+            return self.refuse_in_call(&request, Refusal::NoCodecLeft);
         }
         if role == Role::Offer
             && let Some(refusal) = self.grow(&found, &body)
         {
-            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Refusal(refusal));
+            return self.refuse_in_call(&request, refusal);
         }
         let number = request.essentials.cseq.number;
         self.engine.calls.with(&found.key, |call| {
@@ -150,11 +159,24 @@ impl Turn<'_> {
             call.cseq[side] = call.cseq[side].max(number);
         });
         let Some(flow) = self.way_on(&found, &request) else {
-            let why = Reject::Refusal(Refusal::NotANeighbour);
-            return self.refuse_unseen(request.flow, request.message, request.method, why);
+            return self.refuse_in_call(&request, Refusal::NotANeighbour);
         };
         if self.open(&request, request.method == Method::Invite) {
             self.pass_on(&request, flow, Some(found.key), None, found.by, &body);
+        }
+    }
+
+    /// Refuses a request of a call that stands. The refusal of an INVITE is repeated until its ACK, and the ACK stays
+    /// here (RFC 3261 section 17.2.1).
+    fn refuse_in_call(&mut self, request: &Request<'_>, refusal: Refusal) {
+        let why = Reject::Refusal(refusal);
+        if request.method != Method::Invite {
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
+        }
+        if self.open(request, false)
+            && let Some(range) = self.write_refusal(request.flow, request.message, why)
+        {
+            self.respond(request.key, why.answer().status, range);
         }
     }
 
@@ -179,7 +201,7 @@ impl Turn<'_> {
             purpose,
             server: Some(request.key),
             call,
-            offered: !request.message.body().is_empty(),
+            offered: multipart::description(request.message).is_some(),
             by,
             is_patient: false,
             method: request.method,
@@ -367,19 +389,34 @@ impl Turn<'_> {
         editor.write(message, &mut self.effects.arena)
     }
 
-    /// A BYE was answered, or will never be: its leg is over, and with the last leg the call. One on an early dialog
-    /// ends nothing yet: its INVITE still gets a final response (RFC 3261 section 15).
-    pub(crate) fn bye_done(&mut self, key: CallKey, of: &Essentials<'_>) {
+    /// A BYE was answered, or will never be: its leg is over, and with the last leg the call.
+    ///
+    /// A BYE of an early dialog finds no leg: the INVITE has its own final response (RFC 3261 section 15.1.2).
+    pub(crate) fn bye_done(&mut self, of: &Essentials<'_>) {
         let legs = [of.from_tag, of.to_tag].map(|tag| self.leg_hash(tag.unwrap_or_default()));
-        let caller = self.engine.calls.with(&key, |call| {
-            let by_caller = call.legs.contains(&legs[1]);
-            call.legs.retain(|leg| !legs.contains(leg));
-            (call.legs.is_empty() && call.phase != Phase::Hunting, by_caller)
-        });
-        if let Some((true, by_caller)) = caller {
-            let by = if by_caller { EndedBy::Caller } else { EndedBy::Callee };
-            self.end(key, 0, by);
+        for key in self.rows_of_leg(of) {
+            let caller = self.engine.calls.with(&key, |call| {
+                let by_caller = call.legs.contains(&legs[1]);
+                call.legs.retain(|leg| !legs.contains(leg));
+                (call.legs.is_empty(), by_caller)
+            });
+            if let Some((true, by_caller)) = caller {
+                let by = if by_caller { EndedBy::Caller } else { EndedBy::Callee };
+                self.end(key, 0, by);
+            }
         }
+    }
+
+    /// The rows of an answered dialog, one for each pass through this node. A call that a proxy sent back to us without
+    /// a Record-Route of its own has our Routes side by side: one ACK, and one BYE, then speaks for every pass.
+    fn rows_of_leg(&self, of: &Essentials<'_>) -> SmallVec<[CallKey; 2]> {
+        let mut rows = SmallVec::new();
+        for (caller, other) in [(of.from_tag, of.to_tag), (of.to_tag, of.from_tag)] {
+            let leg = self.leg_hash(other.unwrap_or_default());
+            let keys = (0..PASSES_MAX).map(|pass| self.call_key(of.call_id, caller, pass));
+            rows.extend(keys.filter(|key| self.is_leg(*key, leg)));
+        }
+        rows
     }
 
     /// Ends a call: gives back what it holds, writes its line, removes its row. `status` 0 keeps the one it has.

@@ -21,7 +21,7 @@ use super::request::Request;
 use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
 use crate::sip::reply::Reply;
-use crate::sip::{Message, Name, Scheme, UriRef};
+use crate::sip::{Message, Name, Scheme, UriRef, multipart};
 use crate::table::{Full, Inserted};
 
 impl Turn<'_> {
@@ -198,7 +198,7 @@ impl Turn<'_> {
             phase: Phase::Hunting,
             alerted: false,
             cancelled: false,
-            had_offer: !request.message.body().is_empty(),
+            had_offer: multipart::description(request.message).is_some(),
             audio_only,
             best: None,
             caller: self.response_flow(request.flow, request.essentials),

@@ -172,11 +172,11 @@ impl Turn<'_> {
                     return;
                 }
                 self.pass_back(heard, message, status, body);
-                if let (Purpose::PassBye, Some(call), 200..) = (heard.purpose, heard.call, status)
+                if let (Purpose::PassBye, Some(_), 200..) = (heard.purpose, heard.call, status)
                     && status != 401
                     && status != 407
                 {
-                    self.bye_done(call, of);
+                    self.bye_done(of);
                 }
             }
             _ => {}
@@ -295,7 +295,7 @@ impl Turn<'_> {
         verdict
     }
 
-    fn is_leg(&self, call: CallKey, leg: u64) -> bool {
+    pub(crate) fn is_leg(&self, call: CallKey, leg: u64) -> bool {
         self.engine.calls.with(&call, |call| call.legs.contains(&leg)) == Some(true)
     }
 
@@ -379,6 +379,7 @@ impl Turn<'_> {
     /// Passes a response to the server transaction its request came by.
     fn pass_back(&mut self, heard: &Heard, message: &Message<'_>, status: u16, body: Body) {
         let Some(server) = heard.server else { return };
+        let status = outward(status);
         if let Some(range) = self.write_back(message, status, &body) {
             self.respond(server, status, range);
         }

@@ -1,5 +1,7 @@
 //! What a request is, before anybody asks what it wants: is its sender a neighbour, is it whole, has it been here.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -59,7 +61,7 @@ impl Turn<'_> {
             }
         };
         let token = if method == Method::Ack { b"INVITE" } else { essentials.cseq.token };
-        let key = self.server_key(&essentials, token);
+        let key = self.server_key(flow, &essentials, token);
         self.request(Request { flow, from, message: &message, essentials: &essentials, method, key });
     }
 
@@ -184,14 +186,19 @@ impl Turn<'_> {
     }
 
     /// The server transaction a request belongs to (RFC 3261 section 17.2.3). `method` is INVITE for an ACK, and for a
-    /// CANCEL when the transaction to cancel is meant.
-    pub(crate) fn server_key(&self, of: &Essentials<'_>, method: &[u8]) -> TransactionKey {
+    /// CANCEL when the transaction to cancel is meant. The sender's address is a part of it: no neighbour can cancel,
+    /// acknowledge or hide what another one asked for.
+    pub(crate) fn server_key(&self, flow: Flow, of: &Essentials<'_>, method: &[u8]) -> TransactionKey {
+        let source = match flow.remote.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => ip.octets(),
+        };
         TransactionKey(if of.via.is_branch_unique() {
-            self.engine.hash(&[b"s", of.via.branch.unwrap_or_default(), of.via.sent_by, method])
+            self.engine.hash(&[b"s", &source, of.via.branch.unwrap_or_default(), of.via.sent_by, method])
         } else {
             // RFC 2543: tags, Call-ID, CSeq and the top Via as a whole tell transactions apart.
             let number = of.cseq.number.to_be_bytes();
-            self.engine.hash(&[b"o", of.call_id, of.from_tag.unwrap_or_default(), &number, of.via.raw, method])
+            self.engine.hash(&[b"o", &source, of.call_id, of.from_tag.unwrap_or_default(), &number, of.via.raw, method])
         })
     }
 

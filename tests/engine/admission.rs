@@ -352,7 +352,7 @@ fn the_booking_stays_while_hops_change() {
 
 #[test]
 fn a_call_that_found_no_row_gives_back() {
-    let mut node = Node::new(HQ, plan("hq", &[]), Bounds { transactions: 1_000, calls: 1 });
+    let mut node = Node::new(plan("hq", &[]), Bounds { transactions: 1_000, calls: 1 });
     node.hear(CC_HQ, &alice("901614960000").body(&audio("18"))).the("INVITE");
     let out = node.hear(CC_HQ, &alice("9999").body(&audio("18")));
     assert_eq!(out.refusal().what(), "503");

@@ -1,1 +1,272 @@
+//! Emergency calls: recognised first, refused by nothing, sent to the phone's place (P-23).
 
+use emcc_trunk::engine::Bounds;
+
+use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, GW_TRUNK_POOL, HQ, Node, plan};
+use crate::routes::OTHER;
+use crate::wire::{PHONE, Request, alice, assert_refused, audio, bob, from_hq, says, stand};
+
+const LISTED: (&str, &str) =
+    ("last_resort = [\"gw-hq\"]", "last_resort = [\"gw-hq\"]\nnumbers = [\"112\"]\naccess_codes = [\"9\"]");
+const LISTED_AT_BR: (&str, &str) = ("last_resort = [\"gw-br-2\"]", "last_resort = [\"gw-br-2\"]\nnumbers = [\"112\"]");
+const MARK: &str = "Priority: emergency";
+
+fn marked(called: &str) -> Request {
+    from_hq(called).header(MARK)
+}
+
+fn service(at: std::net::SocketAddr, node: std::net::SocketAddr, caller: &str) -> Request {
+    let mut invite = Request::new("INVITE", at, node, caller, "x");
+    "urn:service:sos.fire".clone_into(&mut invite.uri);
+    invite
+}
+
+#[test]
+fn the_mark_is_set_on_the_trunk_and_taken_from_those_not_believed() {
+    // Set by us, once, whatever call control wrote.
+    let mut node = Node::hq();
+    for invite in [alice("9999"), alice("9999").header(MARK)] {
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        assert_eq!((sent.to, sent.headers("Priority")), (BR, vec!["emergency".to_owned()]));
+    }
+    // Not believed from call control: an ordinary number stays ordinary, and unmarked.
+    let sent = node.hear(CC_HQ, &alice("901614960000").header(MARK)).the("INVITE");
+    assert_eq!((sent.to, sent.headers("Priority")), (BR, vec![]));
+    let sent = node.hear(CC_HQ, &bob("912025550123").header("priority :  EMERGENCY")).the("INVITE");
+    assert_eq!((sent.to, sent.headers("Priority")), (GW_HQ, vec![]));
+    // Nor from a gateway.
+    let from_pstn = Request::new("INVITE", GW_HQ, HQ, "2025550100", "5002").header(MARK);
+    assert_eq!(node.hear(GW_HQ, &from_pstn).the("INVITE").headers("Priority"), Vec::<String>::new());
+    // Another priority is nobody's mark.
+    let sent = node.hear(CC_HQ, &bob("912025550123").header("Priority: urgent")).the("INVITE");
+    assert_eq!(sent.headers("Priority"), ["urgent"]);
+    // Believed from the trunk, and kept towards the gateway.
+    let mut node = Node::br();
+    let sent = node.hear(HQ, &marked("999")).the("INVITE");
+    assert_eq!((sent.to, sent.headers("Priority")), (GW_BR_1, vec!["emergency".to_owned()]));
+}
+
+#[test]
+fn a_marked_call_of_the_trunk_is_an_emergency_whatever_its_digits() {
+    let mut node = Node::br();
+    let sent = node.hear(HQ, &marked("12345")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_BR_2, "12345"), "no emergency pattern has it: the last resort");
+    assert!(node.alarms().contains(&"emergency call went on past analysis"));
+    // A number the trunk's CSS does not reach, but the emergency patterns of another partition do.
+    let sent = node.hear(HQ, &marked("112")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_BR_1, "112"), "resolved from the phone's pool");
+}
+
+#[test]
+fn p_15_an_emergency_is_not_refused_for_its_phone_or_its_service() {
+    let no_session =
+        [("[[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP001122334455\"\nhome_cluster = \"HQ\"\n", "")];
+    let other = [("home_cluster = \"HQ\"", "home_cluster = \"XX\""), ("[[geolocation]]", OTHER)];
+    let inactive = [("pstn_access = true", "pstn_access = false")];
+    let inactive_remote = [("\"pstn-access\", ", "")];
+    for (what, changes) in [
+        ("nobody logged in", &no_session[..]),
+        ("of another cluster", &other),
+        ("inactive here", &inactive),
+        ("inactive for that cluster", &inactive_remote),
+    ] {
+        let mut node = Node::br_with(changes);
+        let sent = node.hear(HQ, &from_hq("999").body(&audio("18"))).the("INVITE");
+        assert_eq!(sent.to, GW_BR_1, "as if logged in, P-11: {what}");
+    }
+}
+
+#[test]
+fn p_15_an_unknown_or_missing_phone_goes_by_the_trunks_own_pool_with_an_alarm() {
+    let missing = Request::new("INVITE", HQ, BR, "5001", "999");
+    let unknown = missing.clone().on("SEP999999999999");
+    for (invite, alarm) in
+        [(missing, "emergency call that names no phone"), (unknown, "emergency call of an unknown phone")]
+    {
+        let mut node = Node::br();
+        let sent = node.hear(HQ, &invite).the("INVITE");
+        assert_eq!(sent.to, GW_TRUNK_POOL);
+        assert_eq!(node.alarms(), [alarm]);
+        assert_eq!(node.hear(GW_TRUNK_POOL, says(&sent, 603)).the("INVITE").to, GW_BR_2, "then the last resort");
+    }
+}
+
+#[test]
+fn p_15_without_any_gateway_of_its_pool_the_last_resort_takes_the_call() {
+    let no_group = [("local_route_groups = { \"Standard Local Route Group\" = \"RG-Trunk\" }", "")];
+    let mut node = Node::br_with(&no_group);
+    let sent = node.hear(HQ, &Request::new("INVITE", HQ, BR, "5001", "999")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_BR_2, "999"));
+}
+
+#[test]
+fn a_block_does_not_stop_an_emergency() {
+    let block = (
+        "[[directory_number]]",
+        "[[route_pattern]]\npattern = \"112\"\npartition = \"PT-Internal\"\nblock = true\n\n[[directory_number]]",
+    );
+    let mut node = Node::hq_with(&[LISTED, block]);
+    let sent = node.hear(CC_HQ, &alice("112")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (BR, "112"));
+    assert_eq!(node.alarms(), ["emergency call went on past analysis"]);
+}
+
+#[test]
+fn trap_22_a_listed_number_hq_has_no_pattern_for_goes_to_the_phones_place() {
+    let mut node = Node::hq_with(&[LISTED]);
+    let sent = node.hear(CC_HQ, &alice("112")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (BR, "112"));
+    assert_eq!(sent.headers("Priority"), ["emergency"]);
+    // Behind an access code it goes on without it.
+    let sent = node.hear(CC_HQ, &alice("9112")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (BR, "112"));
+    // The trunk first, then the last resort.
+    assert_eq!(node.hear(BR, says(&sent, 404)).the("INVITE").to, GW_HQ);
+}
+
+#[test]
+fn a_listed_number_of_a_colleague_goes_to_the_last_resort() {
+    let mut node = Node::hq_with(&[LISTED]);
+    let sent = node.hear(CC_HQ, &bob("112")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, "112"));
+    let alarms = node.alarms();
+    assert!(!alarms.is_empty() && alarms.iter().all(|alarm| *alarm == "emergency call went on past analysis"));
+}
+
+#[test]
+fn a_number_nobody_listed_is_no_emergency() {
+    let mut node = Node::hq();
+    assert_eq!(node.hear(CC_HQ, &alice("112")).refusal().what(), "404", "there is no built-in list");
+}
+
+#[test]
+fn a_service_urn_is_an_emergency_with_and_without_a_list() {
+    for (changes, uri) in [(&[LISTED][..], format!("sip:112@{BR}")), (&[], "urn:service:sos.fire".to_owned())] {
+        let mut node = Node::hq_with(changes);
+        let sent = node.hear(CC_HQ, &service(CC_HQ, HQ, "5001").on(PHONE)).the("INVITE");
+        assert_eq!((sent.to, sent.start()), (BR, format!("INVITE {uri} SIP/2.0")));
+        assert_eq!(sent.headers("Priority"), ["emergency"]);
+    }
+    let mut node = Node::br_with(&[LISTED_AT_BR]);
+    let sent = node.hear(CC_BR, &service(CC_BR, BR, "7001")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_BR_1, "112"), "resolved from the caller's pool");
+    let mut node = Node::br();
+    let sent = node.hear(HQ, &service(HQ, BR, "5001").on(PHONE).header(MARK)).the("INVITE");
+    assert!([GW_BR_1, GW_BR_2].contains(&sent.to), "{sent:?}");
+    let mut other = service(CC_BR, BR, "7001");
+    "urn:service:counseling".clone_into(&mut other.uri);
+    assert_ne!(node.hear(CC_BR, &other).refusal().what(), "100", "only sos and its sub-services");
+}
+
+#[test]
+fn every_failure_of_a_hop_is_followed_by_the_next() {
+    for status in [302, 401, 403, 404, 480, 484, 486, 488, 500, 503, 600, 603, 606] {
+        let mut node = Node::br();
+        let first = node.hear(HQ, &marked("999")).the("INVITE");
+        node.hear(GW_BR_1, says(&first, 180));
+        let out = node.hear(GW_BR_1, says(&first, status));
+        assert_eq!(out.told(), ["ACK to gw-br-1", "INVITE to gw-br-2"], "{status}");
+        let last = node.hear(GW_BR_2, says(&out.the("INVITE"), status));
+        let back = if status == 503 { 500 } else { status };
+        assert_eq!(last.told(), ["ACK to gw-br-2".to_owned(), format!("{back} to hq")], "nothing is left");
+    }
+}
+
+#[test]
+fn a_home_emergency_falls_back_from_the_trunk_to_the_last_resort() {
+    for how in ["failure", "silence", "unreachable"] {
+        let mut node = Node::hq();
+        let first = node.hear(CC_HQ, &alice("9999").body(&audio("18"))).the("INVITE");
+        let out = match how {
+            "failure" => node.hear(BR, says(&first, 603)),
+            "silence" => node.wait(4_100),
+            _ => node.fail(&first),
+        };
+        let second = out.0.iter().find(|sent| sent.what() == "INVITE" && sent.to == GW_HQ).expect(how);
+        assert_eq!(second.number(), "999", "{how}");
+        assert_eq!((second.header("Call-Info").as_str(), second.header("Priority").as_str()), ("", ""), "{how}");
+    }
+}
+
+#[test]
+fn timer_c_never_stops_an_emergencys_ringing() {
+    let mut node = Node::br();
+    let sent = node.hear(HQ, &marked("999")).the("INVITE");
+    node.hear(GW_BR_1, says(&sent, 180));
+    let out = node.wait(3_600_000);
+    assert!(out.0.iter().all(|sent| sent.what() == "OPTIONS"), "{:?}", out.told());
+    assert_eq!(node.hear(GW_BR_1, says(&sent, 200)).told(), ["200 to hq"]);
+    // An ordinary call's ringing ends.
+    let sent = node.hear(HQ, &from_hq("02079460000")).the("INVITE");
+    node.hear(GW_BR_1, says(&sent, 180));
+    let out = node.wait(182_000);
+    assert!(out.0.iter().any(|sent| sent.what() == "CANCEL" && sent.to == GW_BR_1), "{:?}", out.told());
+    assert!(out.0.iter().any(|sent| sent.what() == "INVITE" && sent.to == GW_BR_2), "{:?}", out.told());
+}
+
+#[test]
+fn a_full_table_and_a_drain_refuse_ordinary_calls_alone() {
+    let mut full = Node::new(plan("br", &[]), Bounds { transactions: 1_000, calls: 40 });
+    for _ in 0..37 {
+        full.hear(HQ, &from_hq("02079460000")).the("INVITE");
+    }
+    let draining = Node::br();
+    draining.engine.drain();
+    for mut node in [full, draining] {
+        let out = node.hear(HQ, &from_hq("02079460000"));
+        assert_refused(&out, 503, "", "42");
+        assert_ne!(out.refusal().header("Retry-After"), "");
+        assert_eq!(node.hear(HQ, &marked("999")).the("INVITE").to, GW_BR_1);
+    }
+}
+
+#[test]
+fn transactions_run_out_for_ordinary_calls_first() {
+    let mut node = Node::new(plan("br", &[]), Bounds { transactions: 60, calls: 1_000 });
+    let mut ordinary = Vec::new();
+    while let Some(sent) = node.hear(HQ, &from_hq("02079460000")).0.into_iter().find(|sent| sent.what() == "INVITE") {
+        ordinary.push(sent);
+        assert!(ordinary.len() <= 30);
+    }
+    assert_refused(&node.hear(HQ, &from_hq("02079460000")), 503, "", "42");
+    node.hear(HQ, &marked("999")).the("INVITE");
+}
+
+#[test]
+fn a_draining_node_lets_calls_go_on() {
+    let mut node = Node::br();
+    let mut call = stand(&mut node, from_hq("02079460000"), "");
+    node.engine.drain();
+    crate::wire::hang_up(&mut node, &mut call);
+    assert_eq!(node.ended(), [(200, "caller")]);
+}
+
+#[test]
+fn a_cancelled_emergency_is_over() {
+    let mut node = Node::br();
+    let invite = marked("999");
+    let sent = node.hear(HQ, &invite).the("INVITE");
+    node.hear(GW_BR_1, says(&sent, 180));
+    assert_eq!(node.hear(HQ, &invite.cancel()).told(), ["200 to hq", "CANCEL to gw-br-1"]);
+    assert_eq!(node.hear(GW_BR_1, says(&sent, 487)).told(), ["ACK to gw-br-1", "487 to hq"]);
+}
+
+#[test]
+fn the_last_resort_keeps_its_order_and_each_address_comes_once() {
+    let more = ("last_resort = [\"gw-br-2\"]", "last_resort = [\"gw-trunk-pool\", \"gw-br-1\", \"gw-br-2\"]");
+    let mut node = Node::br_with(&[more]);
+    let mut tried = Vec::new();
+    let mut out = node.hear(HQ, &marked("999"));
+    while let Some(sent) = out.0.iter().find(|sent| sent.what() == "INVITE").cloned() {
+        tried.push(sent.to);
+        out = node.hear(sent.to, says(&sent, 503));
+    }
+    assert_eq!(tried, [GW_BR_1, GW_BR_2, GW_TRUNK_POOL]);
+}
+
+#[test]
+fn a_gateways_emergency_goes_on_too() {
+    let mut node = Node::br();
+    let sent = node.hear(GW_BR_1, &Request::new("INVITE", GW_BR_1, BR, "2079460000", "999")).the("INVITE");
+    assert!([GW_BR_2, GW_TRUNK_POOL].contains(&sent.to), "{sent:?}");
+}

@@ -45,7 +45,6 @@ pub(crate) fn name(at: SocketAddr) -> String {
 /// A node.
 pub(crate) struct Node {
     pub(crate) engine: Engine,
-    pub(crate) at: SocketAddr,
     pub(crate) now_ms: u64,
     worker: Worker,
     hints: BTreeMap<(u64, u64), Hint>,
@@ -70,7 +69,7 @@ impl Node {
     }
 
     pub(crate) fn hq_with(changes: &[(&str, &str)]) -> Self {
-        Self::new(HQ, plan("hq", changes), Bounds::default())
+        Self::new(plan("hq", changes), Bounds::default())
     }
 
     /// The visited cluster's node.
@@ -79,14 +78,14 @@ impl Node {
     }
 
     pub(crate) fn br_with(changes: &[(&str, &str)]) -> Self {
-        Self::new(BR, plan("br", changes), Bounds::default())
+        Self::new(plan("br", changes), Bounds::default())
     }
 
-    pub(crate) fn new(at: SocketAddr, plan: Plan, bounds: Bounds) -> Self {
+    pub(crate) fn new(plan: Plan, bounds: Bounds) -> Self {
         let locals = plan.sip.listen.iter().map(|listen| Local::new(listen.address, listen.advertised)).collect();
         let engine = Engine::new(plan, locals, Counters::noop(), bounds, EPOCH_S, 7);
         let worker = engine.worker(0);
-        Self { engine, at, now_ms: 1_000, worker, hints: BTreeMap::new(), hinted: 0, notes: Vec::new() }
+        Self { engine, now_ms: 1_000, worker, hints: BTreeMap::new(), hinted: 0, notes: Vec::new() }
     }
 
     fn now(&self) -> Now {

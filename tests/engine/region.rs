@@ -73,6 +73,25 @@ fn m_1_a_delayed_offer_is_ruled_in_the_200_and_its_answer_in_the_ack() {
 }
 
 #[test]
+fn rfc_3264_a_location_alone_is_no_offer() {
+    let mut node = Node::hq();
+    let mut invite = alice("901614960000").body("<presence/>");
+    "application/pidf+xml".clone_into(&mut invite.content_type);
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    assert_eq!(sent.body(), "<presence/>");
+    let offer = audio_and_video("18 101");
+    let back = node.hear(BR, answer(&sent, 200, "b1", &[], &offer)).the("200");
+    let mut caller = Dialog::of_caller(&invite, &back);
+    assert_eq!(node.booked(), [40, 40, 376, 376]);
+    node.wait(1_500);
+    assert_eq!(node.booked(), [40, 40, 376, 376], "an offer settles nothing");
+    let ack = caller.request("ACK").body(&(audio("18") + "a=ptime:30\r\nm=video 0 RTP/AVP 97\r\n"));
+    node.hear(CC_HQ, &ack).the("ACK");
+    node.wait(1_100);
+    assert_eq!(node.booked(), [19, 19, 0, 0]);
+}
+
+#[test]
 fn m_6_an_answer_in_an_ack_with_nothing_left_ends_the_call() {
     let mut node = Node::hq();
     let invite = alice("901614960000");

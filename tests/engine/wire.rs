@@ -207,8 +207,6 @@ pub(crate) struct Standing {
     pub(crate) callee: Dialog,
     pub(crate) caller_at: SocketAddr,
     pub(crate) callee_at: SocketAddr,
-    /// The INVITE as its caller sent it.
-    pub(crate) begun: Request,
     /// The INVITE as it left the node.
     pub(crate) invite: Sent,
     /// The 200 as it left the node.
@@ -225,7 +223,7 @@ pub(crate) fn stand(node: &mut Node, invite: Request, sdp: &str) -> Standing {
     let callee = Dialog::of_callee(&sent, "b1");
     let ack = node.hear(from, &caller.request("ACK"));
     assert_eq!(ack.told(), [format!("ACK to {}", crate::node::name(sent.to))]);
-    Standing { caller, callee, caller_at: from, callee_at: sent.to, begun: invite, invite: sent, answered }
+    Standing { caller, callee, caller_at: from, callee_at: sent.to, invite: sent, answered }
 }
 
 /// Hangs up from the caller's side, both ends answering.
