@@ -38,6 +38,13 @@ pub(crate) struct Launch {
     pub(crate) method: Method,
 }
 
+impl Launch {
+    /// A request of our own, that nobody waits for.
+    pub(crate) fn own(purpose: Purpose, method: Method) -> Self {
+        Self { purpose, server: None, call: None, offered: false, by: Party::Caller, is_patient: false, method }
+    }
+}
+
 /// What the INVITE of a hop is written from.
 pub(crate) struct Outgoing<'a> {
     pub(crate) plan: &'a Plan,

@@ -1,27 +1,20 @@
-//! Requests of a call that stands: ACK, CANCEL, and everything with a To tag, from either side; and how a call ends.
+//! Requests of a call that stands: ACK, CANCEL, and everything with a To tag, from either side.
 
-use bytes::Bytes;
 use emcc_policies::admission::{Ask, Rate, RsvpPolicy};
 use emcc_policies::region::Role;
-use smallvec::SmallVec;
 
 use super::Turn;
-use super::call::{Call, EndedBy, Phase};
+use super::call::Phase;
 use super::decide::Next;
-use super::effects::{CallKey, CallRecord, Hint, Note, Party};
+use super::effects::{CallKey, Hint, Party};
 use super::forward::{self, Launch, is_neighbour};
 use super::media::{Body, Rates, ask};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
-use crate::dialog::{self, Towards};
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX, PASSES_MAX};
 use crate::neighbour::{Address, Flow, Transport};
-use crate::sip::build::DialogFacts;
 use crate::sip::reply::Reply;
-use crate::sip::{
-    Essentials, Index, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, ViaRef, essentials, multipart,
-    scan,
-};
+use crate::sip::{Essentials, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, multipart};
 use crate::transaction::row::Purpose;
 
 /// A call found for a request in its dialog.
@@ -387,139 +380,6 @@ impl Turn<'_> {
             editor.body(message, &self.desk.media);
         }
         editor.write(message, &mut self.effects.arena)
-    }
-
-    /// A BYE was answered, or will never be: its leg is over, and with the last leg the call.
-    ///
-    /// A BYE of an early dialog finds no leg: the INVITE has its own final response (RFC 3261 section 15.1.2).
-    pub(crate) fn bye_done(&mut self, of: &Essentials<'_>) {
-        let legs = [of.from_tag, of.to_tag].map(|tag| self.leg_hash(tag.unwrap_or_default()));
-        for key in self.rows_of_leg(of) {
-            let caller = self.engine.calls.with(&key, |call| {
-                let by_caller = call.legs.contains(&legs[1]);
-                call.legs.retain(|leg| !legs.contains(leg));
-                (call.legs.is_empty(), by_caller)
-            });
-            if let Some((true, by_caller)) = caller {
-                let by = if by_caller { EndedBy::Caller } else { EndedBy::Callee };
-                self.end(key, 0, by);
-            }
-        }
-    }
-
-    /// The rows of an answered dialog, one for each pass through this node. A call that a proxy sent back to us without
-    /// a Record-Route of its own has our Routes side by side: one ACK, and one BYE, then speaks for every pass.
-    fn rows_of_leg(&self, of: &Essentials<'_>) -> SmallVec<[CallKey; 2]> {
-        let mut rows = SmallVec::new();
-        for (caller, other) in [(of.from_tag, of.to_tag), (of.to_tag, of.from_tag)] {
-            let leg = self.leg_hash(other.unwrap_or_default());
-            let keys = (0..PASSES_MAX).map(|pass| self.call_key(of.call_id, caller, pass));
-            rows.extend(keys.filter(|key| self.is_leg(*key, leg)));
-        }
-        rows
-    }
-
-    /// Ends a call: gives back what it holds, writes its line, removes its row. `status` 0 keeps the one it has.
-    pub(crate) fn end(&mut self, key: CallKey, status: u16, by: EndedBy) {
-        let Some((mut call, booking)) =
-            self.engine.calls.remove_if(&key, |call| call.phase != Phase::Ended).map(|mut call| {
-                let booking = call.take();
-                (call, booking)
-            })
-        else {
-            return;
-        };
-        // A booking in another worker's hand is given back by that worker: it finds no row to put it into.
-        self.give_back(booking);
-        if status != 0 {
-            call.status = status;
-        }
-        call.phase = Phase::Ended;
-        let now = self.now.moment;
-        self.engine.counters.call_ended(call.status, by == EndedBy::Cancelled);
-        self.effects.notes.push(Note::CallEnded(Box::new(CallRecord {
-            call_id: call.call_id.clone(),
-            status: call.status,
-            ended_by: by.word(),
-            lasted_ms: now.since_ms(call.began),
-            answered_after_ms: call.answered_at.map(|at| at.since_ms(call.began)),
-            decision: call.decision,
-            plan: call.plan,
-        })));
-    }
-
-    /// Ends a standing call towards both sides with BYE, and gives back what it holds.
-    pub(crate) fn end_both(&mut self, key: CallKey, why: &'static str) {
-        let facts = self.engine.calls.with(&key, |call: &mut Call| {
-            (call.invite.clone(), call.answer.clone(), call.caller, call.callee, call.cseq, call.call_id.clone())
-        });
-        let Some((invite, answer, caller, callee, cseq, call_id)) = facts else { return };
-        self.effects.notes.push(Note::Alarm { what: why, call_id: Some(call_id), detail: String::new() });
-        if !answer.is_empty() {
-            for (to, flow) in [(Party::Callee, callee), (Party::Caller, Some(caller))] {
-                if let Some(flow) = flow {
-                    self.bye(&invite, &answer, to, flow, cseq);
-                }
-            }
-        }
-        self.end(key, 0, EndedBy::Node);
-    }
-
-    /// Our own BYE to one side of a call.
-    fn bye(&mut self, invite: &[u8], answer: &[u8], to: Party, flow: Flow, cseq: [u32; 2]) {
-        let branch = self.branch();
-        let number = cseq[usize::from(to == Party::Caller)].saturating_add(1);
-        let towards = if to == Party::Caller { Towards::Caller } else { Towards::Callee };
-        let Some((facts, via)) = self.own_request(invite, answer, towards, flow, &branch) else { return };
-        let range = facts.bye(number, via).write(&mut self.effects.arena);
-        let key = self.client_key(&branch, b"BYE");
-        let launch = Launch {
-            purpose: Purpose::Bye,
-            server: None,
-            call: None,
-            offered: false,
-            by: to,
-            is_patient: false,
-            method: Method::Bye,
-        };
-        self.launch(key, flow, range, launch);
-    }
-
-    /// What a request of our own in a dialog is built from.
-    fn own_request(
-        &mut self,
-        invite: &[u8],
-        answer: &[u8],
-        towards: Towards,
-        flow: Flow,
-        branch: &[u8],
-    ) -> Option<(DialogFacts, rsip::typed::Via)> {
-        let running = self.running.clone();
-        let local = running.local(flow)?;
-        let (mut first, mut second) = (Index::new(), Index::new());
-        let (invite, answer) = (scan(invite, &mut first).ok()?, scan(answer, &mut second).ok()?);
-        let facts = dialog::facts(&invite, &answer, towards, |uri| running.is_ours(uri))?;
-        let via = format!(
-            "SIP/2.0/{} {};branch={}",
-            local.address.transport.via_name(),
-            local.host_port,
-            String::from_utf8_lossy(branch)
-        );
-        let via = ViaRef::parse(via.as_bytes()).ok()?.try_into().ok()?;
-        Some((facts, via))
-    }
-
-    /// Acknowledges a 2xx nobody waits for any more, and hangs up (RFC 3261 section 13.2.2.4).
-    pub(crate) fn hang_up(&mut self, flow: Flow, request: &Bytes, answer: &Message<'_>) {
-        let Ok(of) = essentials(answer, Strictness::Lenient) else { return };
-        let branch = self.branch();
-        let own = self.own_request(request, answer.bytes(), Towards::Callee, flow, &branch);
-        if let Some((facts, via)) = own {
-            let range = facts.ack(of.cseq.number, via).write(&mut self.effects.arena);
-            self.engine.counters.request_out(Method::Ack);
-            self.effects.send(flow, range, None);
-        }
-        self.bye(request, answer.bytes(), Party::Callee, flow, [of.cseq.number, 0]);
     }
 }
 

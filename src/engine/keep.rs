@@ -5,7 +5,7 @@ use emcc_policies::admission::Released;
 use emcc_policies::keepalive::{Heard, PeerEpoch};
 
 use super::Turn;
-use super::effects::{Note, Party};
+use super::effects::Note;
 use super::forward::Launch;
 use super::running::{Local, Running};
 use crate::config::plan::Neighbour;
@@ -34,16 +34,7 @@ impl Turn<'_> {
         let Some(build) = options(&running, local, flow, &branch, &call_id, &tag, self.engine.epoch_s) else { return };
         let range = build.write(&mut self.effects.arena);
         let key = self.client_key(&branch, b"OPTIONS");
-        let launch = Launch {
-            purpose: Purpose::Keepalive(slot),
-            server: None,
-            call: None,
-            offered: false,
-            by: Party::Caller,
-            is_patient: false,
-            method: Method::Options,
-        };
-        if self.launch(key, flow, range, launch) {
+        if self.launch(key, flow, range, Launch::own(Purpose::Keepalive(slot), Method::Options)) {
             self.engine.counters.keepalive_sent();
         }
     }

@@ -4,6 +4,7 @@
 pub mod call;
 pub mod decide;
 pub mod effects;
+pub mod ending;
 pub mod expire;
 pub mod forward;
 pub mod hunt;

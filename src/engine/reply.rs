@@ -137,7 +137,7 @@ impl Turn<'_> {
             self.send_cancel(heard.flow, &heard.request);
         }
         match act {
-            Act::PassProvisional if status > 100 => self.provisional(key, heard, message, of, status),
+            Act::PassProvisional if status > 100 => self.provisional(key, heard, message, status),
             Act::PassSuccess => self.success(key, heard, message, of, status),
             Act::AckAndPassFailure => {
                 self.acknowledge(heard, message);
@@ -183,14 +183,7 @@ impl Turn<'_> {
         }
     }
 
-    fn provisional(
-        &mut self,
-        key: TransactionKey,
-        heard: &Heard,
-        message: &Message<'_>,
-        _of: &Essentials<'_>,
-        status: u16,
-    ) {
+    fn provisional(&mut self, key: TransactionKey, heard: &Heard, message: &Message<'_>, status: u16) {
         if let (Purpose::Hunt, Some(call)) = (heard.purpose, heard.call) {
             let is_current = self.engine.calls.with(&call, |call| {
                 let current = call.client == Some(key) && call.phase == Phase::Hunting;
@@ -492,16 +485,7 @@ impl Turn<'_> {
             && let Ok(of) = essentials(&message, Strictness::default())
         {
             let key = self.client_key(of.via.branch.unwrap_or_default(), b"CANCEL");
-            let launch = Launch {
-                purpose: Purpose::Cancel,
-                server: None,
-                call: None,
-                offered: false,
-                by: Party::Caller,
-                is_patient: false,
-                method: Method::Cancel,
-            };
-            self.launch(key, flow, range, launch);
+            self.launch(key, flow, range, Launch::own(Purpose::Cancel, Method::Cancel));
         }
         self.desk.index = Some(index);
     }
