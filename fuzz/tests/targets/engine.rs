@@ -11,7 +11,7 @@ use emcc_trunk::engine::effects::{Hint, Input, TransactionKey};
 use emcc_trunk::engine::{Bounds, Engine, Worker};
 use emcc_trunk::neighbour::{Flow, Transport};
 use emcc_trunk::sip::reply::Reply;
-use emcc_trunk::sip::{Index, Message, Method, Name, scan};
+use emcc_trunk::sip::{Index, Message, Name, scan};
 
 use crate::pair::{self, at, from, wire};
 
@@ -62,10 +62,8 @@ struct World {
     hints: BTreeMap<(u64, u64), Hint>,
     pushed: u64,
     sent: Vec<Sent>,
-    /// Top Via and Call-ID of every INVITE that was told 100 and nothing final yet.
-    promised: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Call-IDs of which that is not asked.
-    excused: BTreeSet<Vec<u8>>,
+    /// Top Via of every INVITE that was told 100 and nothing final yet.
+    promised: BTreeSet<Vec<u8>>,
     /// Whether octets of a message were changed: where it then goes is its sender's doing.
     is_garbled: bool,
 }
@@ -97,8 +95,7 @@ impl World {
             hints: BTreeMap::new(),
             pushed: 0,
             sent: Vec::new(),
-            promised: BTreeMap::new(),
-            excused: BTreeSet::new(),
+            promised: BTreeSet::new(),
             is_garbled: false,
         }
     }
@@ -228,8 +225,7 @@ impl World {
             panic!("after {worked} deadlines, at {} ms, more wait: {waiting:?}", self.now_ms);
         }
         assert_eq!((self.engine.calls(), self.engine.transactions()), (0, 0), "calls and transactions left");
-        let unkept = self.promised.iter().filter(|(_, call_id)| !self.excused.contains(*call_id));
-        let unkept: Vec<_> = unkept.map(|(via, _)| via.escape_ascii().to_string()).collect();
+        let unkept: Vec<_> = self.promised.iter().map(|via| via.escape_ascii().to_string()).collect();
         assert!(self.is_garbled || unkept.is_empty(), "100 and nothing after it: {unkept:?}");
         for book in self.engine.links().books() {
             assert_eq!(book.used_kbps, 0, "{book:?} is still booked");
@@ -251,7 +247,7 @@ impl World {
             let octets = effects.arena[send.bytes].to_vec();
             let mut index = Index::new();
             match scan(&octets, &mut index) {
-                Ok(message) => promises(&message, &mut self.promised, &mut self.excused),
+                Ok(message) => promises(&message, &mut self.promised),
                 Err(broken) => panic!("{:?} leaves: {}", broken.why, octets.escape_ascii()),
             }
             self.sent.push(Sent { flow, octets, transaction: send.transaction });
@@ -267,18 +263,12 @@ impl World {
     }
 }
 
-/// A 100 promises that a final response will come (RFC 3261, section 16.7). Excused are a call whose party says BYE while
-/// it rings, and an emergency call: that one may ring until the node gives up on both ends.
-fn promises(message: &Message<'_>, promised: &mut BTreeMap<Vec<u8>, Vec<u8>>, excused: &mut BTreeSet<Vec<u8>>) {
+/// A 100 promises that a final response will come (RFC 3261, section 16.7).
+fn promises(message: &Message<'_>, promised: &mut BTreeSet<Vec<u8>>) {
     let value = |name| message.value(name).map(<[u8]>::to_vec).unwrap_or_default();
-    let octets = message.bytes();
-    let is_emergency = octets.starts_with(b"INVITE sip:999@") || octets.starts_with(b"INVITE sip:911@");
-    if message.method() == Some(Method::Bye) || is_emergency {
-        excused.insert(value(Name::CallId));
-    }
     let Some(status) = message.status().filter(|_| value(Name::CSeq).ends_with(b"INVITE")) else { return };
     match status {
-        100 => drop(promised.insert(value(Name::Via), value(Name::CallId))),
+        100 => drop(promised.insert(value(Name::Via))),
         200.. => drop(promised.remove(&value(Name::Via))),
         _ => {}
     }
