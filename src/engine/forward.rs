@@ -107,7 +107,7 @@ impl Turn<'_> {
         {
             let allowed = super::media::allowed(audio_only);
             let shaping = Shaping { role: emcc_policies::region::Role::Offer, allowed };
-            let body = self.shape(&plan, &decision, &message, shaping, &mut Default::default());
+            let body = self.shape(&plan, decision.link, &message, shaping, &mut Default::default());
             let outgoing = Outgoing { plan: &plan, decision: &decision, caller, pass };
             self.send_invite(key, &outgoing, &message, &of, &next, &body);
         }

@@ -1,16 +1,19 @@
 //! Requests of a call that stands: ACK, CANCEL, and everything with a To tag, from either side.
 
+use std::net::SocketAddr;
+
 use emcc_policies::admission::{Ask, Rate, RsvpPolicy};
-use emcc_policies::region::Role;
+use emcc_policies::region::{Allowed, Role};
 
 use super::Turn;
 use super::call::Phase;
 use super::decide::Next;
 use super::effects::{CallKey, Hint, Party};
 use super::forward::{self, Launch, is_neighbour};
-use super::media::{Body, Rates, ask};
+use super::media::{Body, Rates, Shaping, ask};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
+use crate::config::plan::{Neighbour, RemoteClusterId};
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX, PASSES_MAX};
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::reply::Reply;
@@ -24,6 +27,15 @@ struct Found {
     by: Party,
     caller: Flow,
     callee: Option<Flow>,
+}
+
+/// What the link has for a new offer.
+#[derive(Clone, Copy)]
+enum Room {
+    Enough,
+    /// Its video must go.
+    AudioOnly,
+    Refused(Refusal),
 }
 
 impl Turn<'_> {
@@ -136,27 +148,30 @@ impl Turn<'_> {
             Method::Prack => self.prack_role(found.key),
             _ => Role::Offer,
         };
-        let body = self.call_body(Some(found.key), request.message, role);
-        self.settle_body(Some(found.key), &body, role, found.by);
+        let mut body = self.call_body(Some(found.key), request.message, role);
         if body.is_refused() {
             return self.refuse_in_call(&request, Refusal::NoCodecLeft);
         }
-        if role == Role::Offer
-            && let Some(refusal) = self.grow(&found, &body)
-        {
-            return self.refuse_in_call(&request, refusal);
+        let Some(flow) = self.way_on(&found, &request) else {
+            return self.refuse_in_call(&request, Refusal::NotANeighbour);
+        };
+        if !self.open(&request, request.method == Method::Invite) {
+            return;
+        }
+        self.settle_body(Some(found.key), &body, role, found.by);
+        if role == Role::Offer {
+            match self.grow(&found, &body) {
+                Room::Enough => {}
+                Room::AudioOnly => body = self.call_body(Some(found.key), request.message, role),
+                Room::Refused(refusal) => return self.refuse_open(&request, Reject::Refusal(refusal)),
+            }
         }
         let number = request.essentials.cseq.number;
         self.engine.calls.with(&found.key, |call| {
             let side = usize::from(found.by == Party::Callee);
             call.cseq[side] = call.cseq[side].max(number);
         });
-        let Some(flow) = self.way_on(&found, &request) else {
-            return self.refuse_in_call(&request, Refusal::NotANeighbour);
-        };
-        if self.open(&request, request.method == Method::Invite) {
-            self.pass_on(&request, flow, Some(found.key), None, found.by, &body);
-        }
+        self.pass_on(&request, flow, Some(found.key), None, found.by, &body);
     }
 
     /// Refuses a request of a call that stands. The refusal of an INVITE is repeated until its ACK, and the ACK stays
@@ -166,9 +181,14 @@ impl Turn<'_> {
         if request.method != Method::Invite {
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         }
-        if self.open(request, false)
-            && let Some(range) = self.write_refusal(request.flow, request.message, why)
-        {
+        if self.open(request, false) {
+            self.refuse_open(request, why);
+        }
+    }
+
+    /// Refuses a request whose transaction stands.
+    fn refuse_open(&mut self, request: &Request<'_>, why: Reject) {
+        if let Some(range) = self.write_refusal(request.flow, request.message, why) {
             self.respond(request.key, why.answer().status, range);
         }
     }
@@ -200,10 +220,8 @@ impl Turn<'_> {
             method: request.method,
         };
         self.engine.transactions.with(&request.key, |row| row.call = call);
-        if !self.launch(client, flow, range, launch)
-            && let Some(range) = self.write_refusal(request.flow, request.message, Reject::Busy(Busy::Full))
-        {
-            self.respond(request.key, 503, range);
+        if !self.launch(client, flow, range, launch) {
+            self.refuse_open(request, Reject::Busy(Busy::Full));
         }
     }
 
@@ -307,8 +325,25 @@ impl Turn<'_> {
             let why = Reject::Refusal(Refusal::NoSuchCall);
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         };
+        // What is no longer known of the call does not lift the region of the trunk it crosses (M-1).
+        let trunk =
+            [request.flow.remote, flow.remote].into_iter().find_map(|at| self.trunk_at(request.flow.transport, at));
+        let shaping = Shaping { role: Role::Offer, allowed: Allowed::AudioAndVideo };
+        let plan = self.running.plan.clone();
+        let body = self.shape(&plan, trunk, request.message, shaping, &mut Default::default());
+        if body.is_refused() {
+            return self.refuse_in_call(&request, Refusal::NoCodecLeft);
+        }
         if self.open(&request, request.method == Method::Invite) {
-            self.pass_on(&request, flow, None, None, Party::Caller, &Body::None);
+            self.pass_on(&request, flow, None, None, Party::Caller, &body);
+        }
+    }
+
+    /// The remote cluster whose trunk is at that address.
+    fn trunk_at(&self, transport: Transport, at: SocketAddr) -> Option<RemoteClusterId> {
+        match self.running.plan.neighbour(transport, at)? {
+            Neighbour::Remote { cluster, .. } => Some(cluster),
+            Neighbour::Peer(_) => None,
         }
     }
 
@@ -318,28 +353,38 @@ impl Turn<'_> {
         if had_offer == Some(false) { Role::Answer } else { Role::Offer }
     }
 
-    /// Asks the link for what a new offer needs beyond what the call holds.
-    fn grow(&mut self, found: &Found, body: &Body) -> Option<Refusal> {
-        let shaped = body.shaped()?;
-        let (decision, lent) = self.engine.calls.with(&found.key, |call| (call.decision.clone(), call.lend()))?;
-        let (slot, mut held) = lent?;
-        let wanted = ask(&decision, shaped, found.by, Rates::WorstCase);
-        let booked = self.engine.links.booked(slot, &held);
-        let refused = if self.engine.links.is_current(slot, &held) {
-            self.engine.links.adjust(slot, &mut held, at_least(booked, wanted)).is_err()
+    /// Asks the link for what a new offer needs beyond what the call holds. Where video finds no room, the policy may let
+    /// the audio go on alone (9.2).
+    fn grow(&mut self, found: &Found, body: &Body) -> Room {
+        let Some(shaped) = body.shaped() else { return Room::Enough };
+        let lent = self.engine.calls.with(&found.key, |call| Some((call.decision.clone(), call.lend()?))).flatten();
+        let Some((decision, (slot, mut held))) = lent else { return Room::Enough };
+        let links = &self.engine.links;
+        let booked = links.booked(slot, &held);
+        let wanted = at_least(booked, ask(&decision, shaped, found.by, Rates::WorstCase));
+        let is_current = links.is_current(slot, &held);
+        let is_video_new = wanted.video != Rate::default() && booked.video == Rate::default();
+        let is_optional = decision.policy == RsvpPolicy::OptionalVideoDesired;
+        let may_drop_video = is_video_new && (is_optional || decision.policy == RsvpPolicy::MandatoryVideoDesired);
+        let room = if !is_current || links.adjust(slot, &mut held, wanted).is_ok() {
+            Room::Enough
+        } else if may_drop_video
+            && (links.adjust(slot, &mut held, Ask { video: Rate::default(), ..wanted }).is_ok() || is_optional)
+        {
+            Room::AudioOnly
+        } else if is_optional {
+            // An optional policy goes on with what there is (9.2, V-11).
+            Room::Enough
         } else {
-            false
+            Room::Refused(Refusal::LinkFull { precondition: shaped.has_mandatory_qos })
         };
-        let back = self.engine.calls.with(&found.key, |call| call.put_back(slot, held));
-        if let Some(Some((slot, held))) = back {
-            self.give_back(Some((slot, held)));
+        self.return_booking(found.key, slot, held);
+        match room {
+            Room::AudioOnly => drop(self.engine.calls.with(&found.key, |call| call.audio_only = true)),
+            Room::Refused(_) => self.engine.counters.admission_refused(),
+            Room::Enough => {}
         }
-        // Under an optional policy a call goes on with what there is (9.2, V-11).
-        if !refused || decision.policy == RsvpPolicy::OptionalVideoDesired {
-            return None;
-        }
-        self.engine.counters.admission_refused();
-        Some(Refusal::LinkFull { precondition: shaped.has_mandatory_qos })
+        room
     }
 
     fn write_on(

@@ -115,7 +115,7 @@ impl Turn<'_> {
     ) -> Result<(Body, Option<(u16, Grant)>), Reject> {
         let mut trail = region::Trail::new();
         let mut shaping = Shaping { role: Half::Offer, allowed: Allowed::AudioAndVideo };
-        let mut body = self.shape(plan, decision, request.message, shaping, &mut trail);
+        let mut body = self.shape(plan, decision.link, request.message, shaping, &mut trail);
         if body.is_refused() {
             if !decision.emergency {
                 self.engine.counters.codec_refused();
@@ -159,7 +159,7 @@ impl Turn<'_> {
             decision.trail.push(Step::AudioOnly);
             shaping.allowed = Allowed::AudioOnly;
             let mut trail = std::mem::take(&mut decision.region_trail);
-            body = self.shape(plan, decision, request.message, shaping, &mut trail);
+            body = self.shape(plan, decision.link, request.message, shaping, &mut trail);
             decision.region_trail = trail;
         }
         Ok((body, Some((slot, grant))))

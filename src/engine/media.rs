@@ -7,7 +7,7 @@ use super::Turn;
 use super::call::{Call, Phase};
 use super::decide::Decision;
 use super::effects::{CallKey, Hint, Party};
-use crate::config::plan::Plan;
+use crate::config::plan::{Plan, RemoteClusterId};
 use crate::limits::ADJUST_AFTER_MS;
 use crate::sip::Message;
 use crate::sip::multipart;
@@ -53,18 +53,16 @@ pub(crate) struct Shaping {
 }
 
 impl Turn<'_> {
-    /// Applies the region of the decision's link to a message's description; the new body is in the desk.
+    /// Applies the region of a link to a message's description; the new body is in the desk.
     pub(crate) fn shape(
         &mut self,
         plan: &Plan,
-        decision: &Decision,
+        link: Option<RemoteClusterId>,
         message: &Message<'_>,
         shaping: Shaping,
         trail: &mut Trail,
     ) -> Body {
-        let Some(remote) = decision.link.and_then(|link| plan.remote_cluster(link)) else {
-            return Body::None;
-        };
+        let Some(remote) = link.and_then(|link| plan.remote_cluster(link)) else { return Body::None };
         let Some(part) = multipart::description(message) else { return Body::None };
         let body = message.body();
         let (Some(before), Some(description), Some(after)) =
@@ -98,7 +96,7 @@ impl Turn<'_> {
         });
         let Some(Some((plan, decision, audio_only))) = facts else { return Body::None };
         let allowed = allowed(audio_only);
-        let body = self.shape(&plan, &decision, message, Shaping { role, allowed }, &mut Trail::new());
+        let body = self.shape(&plan, decision.link, message, Shaping { role, allowed }, &mut Trail::new());
         if body.is_refused() && decision.emergency {
             // Nothing ends or mutes an emergency call: the description leaves as it came (P-23).
             self.alarm_of("emergency description without a codec within the region", key);
