@@ -296,6 +296,34 @@ fn a_full_link_refuses_a_mid_call_increase_and_the_call_stands() {
 }
 
 #[test]
+fn video_added_to_a_full_video_pool_goes_and_the_audio_stays() {
+    for policy in ["mandatory-video-desired", "optional-video-desired"] {
+        let mut node = hq_on(policy, 2_000, 100);
+        let mut call = standing(&mut node);
+        node.wait(2_000);
+        let both = audio_and_video("18");
+        let sent = node.hear(CC_HQ, &call.caller.request("INVITE").body(&both)).the("INVITE");
+        assert_eq!(sent.port("video"), Some(0), "{policy}");
+        assert_eq!(node.booked(), WORST, "{policy}");
+        let back = node.hear(BR, answer(&sent, 200, "b1", &[], &audio("18"))).the("200");
+        assert_eq!(back.to, CC_HQ, "{policy}");
+    }
+}
+
+#[test]
+fn a_mid_call_offer_that_cannot_go_on_leaves_the_booking_as_it_is() {
+    let mut node = hq_on("mandatory", 40, 0);
+    let mut call = standing(&mut node);
+    node.wait(2_000);
+    assert_eq!(node.booked(), ANSWERED);
+    let refused = call.caller.request("UPDATE").body(&audio_and_video("18"));
+    let out = node.hear(CC_HQ, &refused);
+    assert_refused(&out, 488, "370", "47");
+    assert_eq!(node.booked(), ANSWERED);
+    assert_eq!(node.hear(CC_HQ, &refused).told(), ["488 to cc-hq"], "a copy gets the same answer");
+}
+
+#[test]
 fn an_optional_policy_never_refuses_a_mid_call_offer() {
     let mut node = hq_on("optional-video-desired", 30, 0);
     let mut call = standing(&mut node);

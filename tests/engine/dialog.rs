@@ -46,6 +46,17 @@ fn a_request_without_our_route_finds_its_call_all_the_same() {
 }
 
 #[test]
+fn a_call_no_longer_known_still_passes_the_region_of_the_trunk_it_crosses() {
+    let mut node = Node::hq();
+    let mut other = Node::hq();
+    // The same call, on a node that was started anew.
+    let mut call = stand(&mut other, alice("901614960000").body(&audio("18")), &audio("18"));
+    let sent = node.hear(CC_HQ, &call.caller.request("INVITE").body(&audio("0 18"))).the("INVITE");
+    assert_eq!((sent.to, sent.formats("audio")), (BR, vec!["18".to_owned()]), "M-1");
+    assert_eq!(node.hear(CC_HQ, &call.caller.request("UPDATE").body(&audio("0"))).told(), ["488 to cc-hq"], "M-6");
+}
+
+#[test]
 fn an_unknown_dialog_is_481_without_our_route_and_passes_with_it() {
     let mut node = Node::hq();
     let mut bye = Request::new("BYE", CC_HQ, HQ, "5002", "x");
