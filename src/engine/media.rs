@@ -12,14 +12,16 @@ use crate::limits::ADJUST_AFTER_MS;
 use crate::sip::Message;
 use crate::sip::multipart;
 
-/// What became of a message's body.
+/// What became of a message's body. The large variants are the ordinary ones, and a box for them would be an allocation a
+/// message.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Body {
     /// Nothing to change: no description, or a call without region policy.
     None,
     /// A description that leaves as it came.
-    Same(Box<Shaped>),
+    Same(Shaped),
     /// A description that leaves as it stands in the desk's media buffer, the other parts of the body around it.
-    Changed(Box<Shaped>),
+    Changed(Shaped),
     /// It is to be left out.
     Left,
     /// No codec is left (M-6).
@@ -76,9 +78,9 @@ impl Turn<'_> {
         match remote.region.apply(description, shaping.role, shaping.allowed, trail, media) {
             Ok(shaped) if shaped.changed => {
                 media.extend_from_slice(after);
-                Body::Changed(Box::new(shaped))
+                Body::Changed(shaped)
             }
-            Ok(shaped) => Body::Same(Box::new(shaped)),
+            Ok(shaped) => Body::Same(shaped),
             Err(region::Refusal::NoCodecLeft) => Body::NoCodecLeft,
             Err(region::Refusal::Unreadable(_)) => Body::Unreadable,
         }
