@@ -114,13 +114,6 @@ impl<K: Eq + Hash, V> Table<K, V> {
     pub fn is_above(&self, percent: usize) -> bool {
         self.len() > self.rows_max.saturating_mul(percent) / 100
     }
-
-    /// Looks at every row, in no order: for audits and simulations, never to decide.
-    pub fn audit(&self, mut look: impl FnMut(&K, &V)) {
-        for row in &self.rows {
-            look(row.key(), row.value());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -192,12 +192,6 @@ impl Links {
         self.with(slot, |slot| held.is_current(&slot.link)).unwrap_or(false)
     }
 
-    /// Calls that hold something of, or want something back from, the link in that slot.
-    #[must_use]
-    pub fn calls(&self, slot: u16) -> u32 {
-        self.with(slot, |slot| slot.calls).unwrap_or(0)
-    }
-
     /// Emergency calls that went above a limit, over all links.
     #[must_use]
     pub fn emergencies_over_limit(&self) -> u64 {

@@ -7,7 +7,7 @@ use emcc_policies::region::Role;
 
 use super::Turn;
 use super::call::{Best, EndedBy, Onward, Phase};
-use super::effects::{CallKey, Hint, Party, TransactionKey};
+use super::effects::{CallKey, Hint, Note, Party, TransactionKey};
 use super::forward::Launch;
 use super::hunt::{Failure, outward};
 use super::media::Body;
@@ -317,6 +317,8 @@ impl Turn<'_> {
         match onward {
             Some(Onward::Try(next)) => {
                 self.engine.counters.failed_over();
+                let call_id = self.engine.calls.with(&call_key, |call| call.call_id.clone());
+                self.effects.notes.push(Note::Debug { what: "a hop failed: the next one is tried", call_id });
                 self.hunt(call_key, next);
             }
             Some(Onward::Fail(best)) => self.fail(call_key, best),
