@@ -21,5 +21,7 @@ mod node;
 mod region;
 #[path = "engine/routes.rs"]
 mod routes;
+#[path = "engine/session.rs"]
+mod session;
 #[path = "engine/wire.rs"]
 mod wire;

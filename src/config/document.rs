@@ -78,6 +78,8 @@ pub(crate) struct Sip {
     pub(crate) workers: Option<At<u32>>,
     pub(crate) no_response_s: Option<At<u32>>,
     pub(crate) ring_s: Option<At<u32>>,
+    pub(crate) min_se_s: Option<At<u32>>,
+    pub(crate) session_expires_s: Option<At<u32>>,
 }
 
 #[derive(Default)]

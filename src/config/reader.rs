@@ -200,6 +200,8 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
         workers: section.number("workers", 1..=WORKERS_MAX),
         no_response_s: section.number("no_response_s", 1..=32),
         ring_s: section.number("ring_s", 1..=3_600),
+        min_se_s: section.number("min_se_s", 1..=86_400),
+        session_expires_s: section.number("session_expires_s", 0..=86_400),
     };
     section.parsed_list("phones", words::network);
     if let Some(mut tls) = section.table("tls") {

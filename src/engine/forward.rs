@@ -15,12 +15,13 @@ use super::hunt::Failure;
 use super::media::{Body, Shaping};
 use super::reject::{Busy, Reject};
 use super::running::{Local, Running};
+use super::session::{self, Terms};
 use crate::config::plan::Plan;
 use crate::limits::MAX_FORWARDS_FIRST;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::{Editor, Essentials, Message, Method, Name, Strictness, essentials, multipart};
 use crate::table::Inserted;
-use crate::transaction::row::{Cancel, Machine, Purpose, Row, Timing};
+use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row, Timing};
 use crate::transaction::{LIFETIME_MS, client, client_invite};
 
 /// What a new client transaction is for.
@@ -31,6 +32,8 @@ pub(crate) struct Launch {
     pub(crate) call: Option<CallKey>,
     /// Whether the request carries an offer.
     pub(crate) offered: bool,
+    /// What it asks of session timers.
+    pub(crate) session: Asked,
     /// Which party's side it comes from.
     pub(crate) by: Party,
     /// Whether it is an emergency call's INVITE, which may ring as long as it likes.
@@ -41,7 +44,16 @@ pub(crate) struct Launch {
 impl Launch {
     /// A request of our own, that nobody waits for.
     pub(crate) fn own(purpose: Purpose, method: Method) -> Self {
-        Self { purpose, server: None, call: None, offered: false, by: Party::Caller, is_patient: false, method }
+        Self {
+            purpose,
+            server: None,
+            call: None,
+            offered: false,
+            session: Asked::default(),
+            by: Party::Caller,
+            is_patient: false,
+            method,
+        }
     }
 }
 
@@ -75,6 +87,7 @@ impl Turn<'_> {
             call: launch.call,
             purpose: launch.purpose,
             offered: launch.offered,
+            session: launch.session,
             by: launch.by,
             is_patient: launch.is_patient,
             cancel: Cancel::No,
@@ -141,12 +154,17 @@ impl Turn<'_> {
         let Some(flow) = self.running.way(next.address, out.caller.listener) else {
             return self.after(key, client, Failure::Unreachable, None);
         };
-        let range = self.write_invite(out, message, of, next, body, flow, &branch);
+        // An emergency call gets no session timer of ours (P-23).
+        let policy = out.plan.sip.session_timer;
+        let terms = if out.decision.emergency { Ok(Terms::default()) } else { session::terms(message, policy) };
+        let terms = terms.unwrap_or_default();
+        let range = self.write_invite(out, message, of, next, body, terms, flow, &branch);
         let launch = Launch {
             purpose: Purpose::Hunt,
             server: Some(server),
             call: Some(key),
             offered: multipart::description(message).is_some(),
+            session: terms.asked,
             by: Party::Caller,
             is_patient: out.decision.emergency,
             method: Method::Invite,
@@ -164,6 +182,7 @@ impl Turn<'_> {
         of: &Essentials<'_>,
         next: &Next,
         body: &Body,
+        terms: Terms,
         flow: Flow,
         branch: &[u8],
     ) -> Range<usize> {
@@ -188,6 +207,7 @@ impl Turn<'_> {
         }
         editor.received_and_rport(message, out.caller.remote);
         editor.max_forwards(message, hops_left(of));
+        terms.write(editor, message);
         marks(editor, message, out, next);
         calling(editor, message, next.calling.as_ref(), &running, flow);
         if let Body::Changed(_) = body {
