@@ -21,5 +21,7 @@ mod node;
 mod region;
 #[path = "engine/routes.rs"]
 mod routes;
+#[path = "engine/tls.rs"]
+mod tls;
 #[path = "engine/wire.rs"]
 mod wire;

@@ -24,6 +24,7 @@ use emcc_policies::region::Region;
 use emcc_policies::route::{DevicePoolId, LocalRouteGroups, PeerId, PeerKind, RouteBook};
 use emcc_policies::search_space::{CssId, DialPlan, SearchSpace};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A device of this cluster.
@@ -116,6 +117,19 @@ pub struct Sip {
     pub no_response_ms: u64,
     /// Timer C (RFC 3261, section 16.6), in milliseconds.
     pub ring_ms: u64,
+    /// What TLS shows and trusts; there wherever an address is one of TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// PEM files of the SIP side's TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// This node's certificate, then those between it and a root.
+    pub certificate: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
+    /// Roots that neighbours' certificates come from.
+    pub trust: PathBuf,
 }
 
 /// Active flags of the intercluster service profile.
