@@ -23,5 +23,7 @@ mod region;
 mod routes;
 #[path = "engine/session.rs"]
 mod session;
+#[path = "engine/tls.rs"]
+mod tls;
 #[path = "engine/wire.rs"]
 mod wire;

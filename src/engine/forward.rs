@@ -19,7 +19,9 @@ use super::session::{self, Terms};
 use crate::config::plan::Plan;
 use crate::limits::MAX_FORWARDS_FIRST;
 use crate::neighbour::{Flow, Transport};
-use crate::sip::{Editor, Essentials, Message, Method, Name, Strictness, essentials, multipart};
+use crate::sip::{
+    Editor, Essentials, Message, Method, Name, NameAddrRef, Scheme, Strictness, UriRef, essentials, multipart,
+};
 use crate::table::Inserted;
 use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row, Timing};
 use crate::transaction::{LIFETIME_MS, client, client_invite};
@@ -201,9 +203,10 @@ impl Turn<'_> {
             return 0..0;
         };
         via(editor, message, outward, branch);
-        record_route(editor, message, outward, out.pass);
+        let is_sips = needs_sips(message, of, own);
+        record_route(editor, message, outward, out.pass, is_sips);
         if out.caller.listener != flow.listener {
-            record_route(editor, message, inward, out.pass);
+            record_route(editor, message, inward, out.pass, is_sips);
         }
         editor.received_and_rport(message, out.caller.remote);
         editor.max_forwards(message, hops_left(of));
@@ -248,10 +251,16 @@ pub(crate) fn via(editor: &mut Editor, message: &Message<'_>, local: &Local, bra
         .top(message);
 }
 
-/// Puts our Record-Route before those that came; with two listeners in play each gets its own (RFC 5658).
-fn record_route(editor: &mut Editor, message: &Message<'_>, local: &Local, pass: u8) {
-    let text = editor.text().put(b"Record-Route: <sip:").put(local.host_port.as_bytes()).put(b";lr");
-    let text = if local.address.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
+/// Puts our Record-Route before those that came; with two listeners in play each gets its own (RFC 5658). Both are `sips`
+/// where the request is, save on the side of an emergency call that has no TLS.
+fn record_route(editor: &mut Editor, message: &Message<'_>, local: &Local, pass: u8, is_sips: bool) {
+    let transport = local.address.transport;
+    let text = if is_sips && transport == Transport::Tls {
+        editor.text().put(b"Record-Route: <sips:").put(local.host_port.as_bytes()).put(b";lr")
+    } else {
+        let text = editor.text().put(b"Record-Route: <sip:").put(local.host_port.as_bytes()).put(b";lr");
+        text.put(transport.uri_parameter())
+    };
     let text = if pass > 0 { text.put(b";pass=").decimal(u64::from(pass)) } else { text };
     let text = text.put(b">");
     match message.first(Name::RecordRoute) {
@@ -260,13 +269,27 @@ fn record_route(editor: &mut Editor, message: &Message<'_>, local: &Local, pass:
     }
 }
 
+/// Whether every way on must be TLS (RFC 3261 section 16.6, step 4): the Request-URI, or the Route behind our own, is `sips`.
+fn needs_sips(message: &Message<'_>, of: &Essentials<'_>, own: usize) -> bool {
+    let is_sips = |uri: &UriRef<'_>| uri.scheme == Scheme::Sips;
+    let route = message.values(Name::Route).nth(own);
+    of.uri.as_ref().is_some_and(is_sips)
+        || route.is_some_and(|value| {
+            NameAddrRef::parse(value.text, Strictness::Lenient).is_ok_and(|route| is_sips(&route.uri))
+        })
+}
+
 /// The number at the next hop, or the URI unchanged where there is no number to put (P-23).
 pub(crate) fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essentials<'_>, next: &Next) {
     let crate::sip::Start::Request { uri: span, .. } = message.start() else { return };
     let Some(called) = next.called else { return };
-    let text = editor.text().put(b"sip:").put(called.as_str().as_bytes()).put(b"@").host(next.address.socket.ip());
+    let transport = next.address.transport;
+    // What came as `sip` is not made `sips` (RFC 5630 section 5.3).
+    let is_sips = transport == Transport::Tls && of.uri.is_some_and(|uri| uri.scheme == Scheme::Sips);
+    let text = editor.text().put(if is_sips { b"sips:" } else { b"sip:" });
+    let text = text.put(called.as_str().as_bytes()).put(b"@").host(next.address.socket.ip());
     let text = text.put(b":").decimal(u64::from(next.address.socket.port()));
-    let text = if next.address.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
+    let text = if is_sips { text } else { text.put(transport.uri_parameter()) };
     let is_phone = of.uri.is_some_and(|uri| uri.param("user").is_some_and(|user| user == b"phone"));
     let text = if is_phone { text.put(b";user=phone") } else { text };
     text.replace(span);

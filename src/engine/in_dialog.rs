@@ -14,6 +14,7 @@ use super::forward::{self, Launch, is_neighbour};
 use super::media::{Body, Rates, Shaping, ask};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
+use super::running::transport_of;
 use super::session::{self, Terms, TooBrief};
 use crate::config::plan::{Neighbour, RemoteClusterId, SessionTimer};
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX, PASSES_MAX};
@@ -343,11 +344,8 @@ impl Turn<'_> {
             .find(|uri| !self.running.is_ours(uri));
         let uri = route.or(request.essentials.uri)?;
         let ip = uri.host.ip()?;
-        let transport = match uri.param("transport") {
-            Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
-            _ => Transport::Udp,
-        };
-        let port = uri.port.unwrap_or(5060);
+        let transport = transport_of(&uri);
+        let port = uri.port.unwrap_or(transport.default_port());
         is_neighbour(&self.running, ip, port, transport).then_some(Address { transport, socket: (ip, port).into() })
     }
 

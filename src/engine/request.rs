@@ -36,7 +36,7 @@ impl Turn<'_> {
     /// One datagram or frame.
     pub(crate) fn message(&mut self, flow: Flow, bytes: &[u8], index: &mut Index) {
         let counters = &self.engine.counters;
-        counters.message_in(flow.transport == Transport::Tcp);
+        counters.message_in(flow.transport);
         let Some(from) = self.running.plan.neighbour(flow.transport, flow.remote) else {
             counters.dropped_stranger();
             return;

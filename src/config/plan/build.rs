@@ -5,7 +5,7 @@ use super::index::{ByAddress, ByName, ByText, Indexes, by_user};
 use super::lookup::{NameTables, roaming_pool};
 use super::{
     Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Neighbour, Peer, Plan, Profile, RemoteCluster,
-    RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, Trunk, User, UserId,
+    RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, TlsFiles, Trunk, User, UserId,
 };
 use crate::config::address::Address;
 use crate::config::document::{self, Document, MidCall, Service, Text};
@@ -24,6 +24,7 @@ use emcc_policies::route::{
 use emcc_policies::search_space::{of_emcc_phone, of_phone};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 const VERSION: Version = Version { major: 12, minor: 0 };
@@ -205,7 +206,14 @@ fn sip(document: &Document, cores: usize) -> Sip {
             min_se_s: value(&document.sip.min_se_s, MIN_SE_S),
             expires_s: value(&document.sip.session_expires_s, SESSION_EXPIRES_S),
         },
+        tls: document.sip.tls.as_ref().and_then(tls_files),
     }
+}
+
+/// The reader refuses a table that lacks one of them.
+fn tls_files(tls: &document::Tls) -> Option<TlsFiles> {
+    let path = |at: &Option<At<PathBuf>>| at.as_ref().map(|at| at.value.clone());
+    Some(TlsFiles { certificate: path(&tls.certificate)?, key: path(&tls.key)?, trust: path(&tls.trust)? })
 }
 
 fn feature(document: &Document) -> Feature {

@@ -24,6 +24,7 @@ use emcc_policies::region::Region;
 use emcc_policies::route::{DevicePoolId, LocalRouteGroups, PeerId, PeerKind, RouteBook};
 use emcc_policies::search_space::{CssId, DialPlan, SearchSpace};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A device of this cluster.
@@ -118,6 +119,8 @@ pub struct Sip {
     pub ring_ms: u64,
     /// Session timers.
     pub session_timer: SessionTimer,
+    /// What TLS shows and trusts; there wherever an address is one of TLS.
+    pub tls: Option<TlsFiles>,
 }
 
 /// What this node asks of session timers (RFC 4028).
@@ -127,6 +130,17 @@ pub struct SessionTimer {
     pub min_se_s: u32,
     /// The session interval put into a request without one, and the longest that passes, in seconds; 0: neither.
     pub expires_s: u32,
+}
+
+/// PEM files of the SIP side's TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// This node's certificate, then those between it and a root.
+    pub certificate: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
+    /// Roots that neighbours' certificates come from.
+    pub trust: PathBuf,
 }
 
 /// Active flags of the intercluster service profile.
