@@ -15,6 +15,8 @@ mod emergency;
 mod hunting;
 #[path = "engine/keepalive.rs"]
 mod keepalive;
+#[path = "engine/neighbours.rs"]
+mod neighbours;
 #[path = "engine/node.rs"]
 mod node;
 #[path = "engine/region.rs"]

@@ -58,6 +58,9 @@ impl Turn<'_> {
         if let Some(at) = heard.hint {
             self.effects.hints.push((at, Hint::Transaction(key)));
         }
+        if status >= 200 {
+            self.answered_by(heard.flow, heard.purpose, message, status);
+        }
         match heard.act {
             Heed::Invite(act) => self.invite_response(key, &heard, act, message, &of, status),
             Heed::Other(client::Act::Pass) => self.other_response(&heard, message, &of, status),

@@ -170,6 +170,9 @@ impl Prepared {
                 tokio::task::spawn_local(stream::accept(Rc::clone(&worker), socket, listener));
             }
             tokio::task::spawn_local(Rc::clone(&worker).tick());
+            if number == 0 {
+                tokio::task::spawn_local(Rc::clone(&worker).beat());
+            }
             // Ends by an error only when the node is gone, which is the same.
             let _ = stopped.wait_for(|stop| *stop).await;
         });

@@ -80,6 +80,8 @@ pub const METRICS: &[Metric] = &[
     counter("emcc_hops_failed_over_total", "requests", "", "Next hops that failed and were followed by another."),
     counter("emcc_admissions_total", "reservations", "outcome", "Decisions of bandwidth admission."),
     counter("emcc_keepalives_total", "keepalives", "event", "Keepalives of RSVP trunks."),
+    counter("emcc_health_probes_total", "probes", "event", "OPTIONS sent to see whether a neighbour serves."),
+    counter("emcc_neighbour_changes_total", "changes", "state", "Addresses of neighbours that came to another state."),
     counter("emcc_config_reloads_total", "reloads", "outcome", "Configurations read again."),
     counter("emcc_alarms_total", "alarms", "kind", "Alarms raised."),
     Metric {
@@ -102,6 +104,12 @@ pub const METRICS: &[Metric] = &[
         "bits per second",
         "cluster,pool,direction",
         "Bandwidth configured for the link to a remote cluster.",
+    ),
+    gauge(
+        "emcc_neighbour_addresses",
+        "addresses",
+        "neighbour,state",
+        "Addresses of a neighbour that are up, probing, down, or resting as a 503 asked.",
     ),
     gauge("emcc_ready", "1 or 0", "", "Whether the node takes new calls."),
     gauge("emcc_build_info", "1", "version,cluster", "The version that runs, and for which cluster."),
