@@ -309,10 +309,11 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     let kind = section.word("kind", words::PEER_KINDS);
     let addresses = section.filled_list("addresses", address, "Write its address, as in \"udp:127.0.0.1:5060\".");
     let send_geolocation = section.flag("send_geolocation");
+    let trust_identity = section.flag("trust_identity");
     let device_header = section.parsed("device_header", words::header_name);
     let terms = read_terms(&mut section);
     section.finish();
-    Some(Peer { name: name?, kind, addresses, send_geolocation, device_header, terms })
+    Some(Peer { name: name?, kind, addresses, send_geolocation, trust_identity, device_header, terms })
 }
 
 fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
@@ -334,6 +335,7 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
         region_max_video_kbps: section.number("region_max_video_kbps", 0..=8_128),
         region_link_loss: section.word("region_link_loss", words::LOSSES),
         send_geolocation: section.flag("send_geolocation"),
+        trust_identity: section.flag("trust_identity"),
         device_header: section.parsed("device_header", words::header_name),
         terms: read_terms(&mut section),
         id: At { value: String::new(), place: section.place.clone() },
