@@ -42,6 +42,11 @@ impl<K: Eq + Hash, V> Table<K, V> {
         self.rows.get_mut(key).map(|mut row| work(row.value_mut()))
     }
 
+    /// Whether a row of that key stands.
+    pub fn contains(&self, key: &K) -> bool {
+        self.rows.contains_key(key)
+    }
+
     /// Adds a row unless one of that key stands.
     ///
     /// # Errors

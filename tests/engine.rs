@@ -17,6 +17,8 @@ mod hunting;
 mod keepalive;
 #[path = "engine/node.rs"]
 mod node;
+#[path = "engine/overload.rs"]
+mod overload;
 #[path = "engine/region.rs"]
 mod region;
 #[path = "engine/routes.rs"]

@@ -80,6 +80,15 @@ struct Page {
     started_s: u64,
 }
 
+impl Page {
+    /// Share of new ordinary calls that is not let in now, 0 to 1.
+    fn loss_ratio(&self) -> f64 {
+        let overload = self.engine.overload();
+        overload.settle(self.clock.now().moment);
+        f64::from(overload.loss_percent()) / 100.0
+    }
+}
+
 impl View for Page {
     fn gauges(&self) -> Vec<Gauge> {
         let plan = self.engine.plan();
@@ -88,6 +97,7 @@ impl View for Page {
         let mut gauges = vec![
             plain("emcc_calls", self.engine.calls() as f64),
             plain("emcc_transactions", self.engine.transactions() as f64),
+            plain("emcc_overload_loss_ratio", self.loss_ratio()),
             plain("emcc_ready", f64::from(u8::from(!self.engine.is_draining()))),
             plain("emcc_process_start_time_seconds", self.started_s as f64),
             Gauge { name: "emcc_build_info", labels: build, value: 1.0 },

@@ -116,8 +116,12 @@ impl Turn<'_> {
         };
         let back = self.response_flow(request.flow, request.essentials);
         let tag = self.local_tag(request.message);
-        let reply =
-            Reply { to_tag: std::str::from_utf8(&tag).ok(), source: Some(request.flow.remote), ..Reply::new(200) };
+        let reply = Reply {
+            to_tag: std::str::from_utf8(&tag).ok(),
+            source: Some(request.flow.remote),
+            load: Some(self.load()),
+            ..Reply::new(200)
+        };
         if let Some(range) = reply.write(request.message, &mut self.effects.arena) {
             self.engine.counters.response_out(200);
             self.effects.send(back, range, None);

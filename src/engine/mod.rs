@@ -15,11 +15,13 @@ pub mod keep;
 pub mod link;
 pub mod media;
 pub mod notes;
+pub mod overload;
 pub mod own;
 pub mod reject;
 pub mod reply;
 pub mod request;
 pub mod running;
+pub mod shed;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use self::call::Call;
 use self::effects::{CallKey, Effects, Input, Now, TransactionKey};
 use self::ids::Ids;
 use self::link::Links;
+use self::overload::Overload;
 use self::running::{Local, Running};
 use crate::config::plan::Plan;
 use crate::limits::{CALLS_MAX, TRANSACTIONS_MAX};
@@ -49,6 +52,7 @@ pub struct Engine {
     counters: Counters,
     hashers: [RandomState; 2],
     is_draining: AtomicBool,
+    overload: Overload,
     turns: AtomicUsize,
     /// Start of the node, Unix seconds: the epoch of our keepalives.
     epoch_s: u64,
@@ -113,6 +117,7 @@ impl Engine {
             counters,
             hashers: [RandomState::with_seeds(seed, 3, 5, 7), RandomState::with_seeds(seed, 11, 13, 17)],
             is_draining: AtomicBool::new(false),
+            overload: Overload::default(),
             turns: AtomicUsize::new(0),
             epoch_s,
             seed,
@@ -173,6 +178,24 @@ impl Engine {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Relaxed)
+    }
+
+    /// The oldest datagram of a batch waited `delay_us` microseconds for a worker at that listener.
+    pub fn waited(&self, now: Now, listener: u16, delay_us: u32) {
+        if let Some(measured_us) = self.overload.waited(now.moment, listener, delay_us) {
+            self.counters.queue_delay(measured_us);
+        }
+    }
+
+    /// How late the node is, and how much it sends away.
+    #[must_use]
+    pub fn overload(&self) -> &Overload {
+        &self.overload
+    }
+
+    /// Whether everything is served: neither late nor draining.
+    pub(crate) fn keeps_up(&self) -> bool {
+        self.overload.is_normal() && !self.is_draining()
     }
 
     /// Calls in the table.

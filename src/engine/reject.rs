@@ -76,6 +76,11 @@ pub enum Busy {
     Full,
     /// The node is draining.
     Draining,
+    /// More comes than the node can do.
+    Overloaded {
+        /// Seconds after which it may come again.
+        retry_after_s: u8,
+    },
 }
 
 /// What the caller sees.
@@ -105,13 +110,18 @@ impl Reject {
             Self::Refusal(refusal) => refusal.answer(),
             Self::Busy(busy) => Answer {
                 status: 503,
+                // Short: such a refusal must not be longer than the request.
                 phrase: match busy {
                     Busy::Full => "Service Unavailable: every call row is in use",
-                    Busy::Draining => "Service Unavailable: the node is draining",
+                    Busy::Draining => "Draining",
+                    Busy::Overloaded { .. } => "Overloaded",
                 },
                 warning: None,
                 cause: Some(42),
-                retry_after_s: Some(RETRY_AFTER_S),
+                retry_after_s: Some(match busy {
+                    Busy::Full | Busy::Draining => RETRY_AFTER_S,
+                    Busy::Overloaded { retry_after_s } => retry_after_s,
+                }),
             },
         }
     }
@@ -207,7 +217,7 @@ mod tests {
 
     #[test]
     fn nothing_but_this_whole_node_is_503() {
-        for busy in [Busy::Full, Busy::Draining] {
+        for busy in [Busy::Full, Busy::Draining, Busy::Overloaded { retry_after_s: 1 }] {
             let answer = Reject::Busy(busy).answer();
             assert_eq!((answer.status, answer.cause, answer.retry_after_s.is_some()), (503, Some(42), true));
         }

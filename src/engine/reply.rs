@@ -15,7 +15,7 @@ use super::reject::{Refusal, Reject};
 use crate::limits::{LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::Flow;
 use crate::sip::build;
-use crate::sip::{Editor, Essentials, Message, Method, Name, Span, Start, Strictness, essentials};
+use crate::sip::{Editor, Essentials, Message, Method, Name, Span, Start, Strictness, essentials, offers_control};
 use crate::transaction::row::{Cancel, Machine, Purpose, Row};
 use crate::transaction::{LIFETIME_MS, client, client_invite, server, server_invite};
 
@@ -383,10 +383,14 @@ impl Turn<'_> {
     /// Writes a response without our Via, with what the body became.
     pub(crate) fn write_back(&mut self, message: &Message<'_>, status: u16, body: &Body) -> Option<Range<usize>> {
         // The one Via is ours: a response to a request that we made ourselves goes nowhere.
-        message.values(Name::Via).nth(1)?;
+        let next = message.values(Name::Via).nth(1)?;
+        let load = offers_control(next.text).then(|| self.load());
         let editor = &mut self.desk.editor;
         editor.begin();
         editor.remove_first_values(message, Name::Via, 1);
+        if let Some(load) = load {
+            editor.report(message, &next, load);
+        }
         if message.status() != Some(status) {
             status_line(editor, message, status);
         }

@@ -128,6 +128,11 @@ impl Node {
         self.handle(Input::Message { flow, bytes: &bytes.into() })
     }
 
+    /// The oldest datagram of a batch waited so long at that listener.
+    pub(crate) fn waited(&mut self, listener: u16, delay_us: u32) {
+        self.engine.waited(self.now(), listener, delay_us);
+    }
+
     /// What was sent cannot be delivered.
     pub(crate) fn fail(&mut self, sent: &Sent) -> Out {
         self.handle(Input::Failed(sent.transaction.expect("it belongs to a transaction")))
