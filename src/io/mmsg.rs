@@ -159,18 +159,7 @@ pub(super) struct Bounce<'a> {
 /// What the system says; the socket works without it, only slower to notice a dead neighbour.
 pub(super) fn keep_errors(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
     let (level, option) = if is_v6 { (libc::SOL_IPV6, libc::IPV6_RECVERR) } else { (libc::SOL_IP, libc::IP_RECVERR) };
-    let on: c_int = 1;
-    // SAFETY: the value is one c_int that outlives the call, and its size is given.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            option,
-            ptr::from_ref(&on).cast::<c_void>(),
-            size_as_socklen::<c_int>(),
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    set_option(socket, level, option, 1)
 }
 
 /// Asks the kernel to say when each datagram came.
@@ -178,14 +167,25 @@ pub(super) fn keep_errors(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()>
 /// # Errors
 /// What the system says; without it the node does not notice that it is late.
 pub(super) fn stamp_arrivals(socket: BorrowedFd<'_>) -> io::Result<()> {
-    let on: c_int = 1;
+    set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+}
+
+/// Asks for a receive buffer beyond the system's limit (`net.core.rmem_max`).
+///
+/// # Errors
+/// What the system says: a process without CAP_NET_ADMIN may not.
+pub(super) fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: c_int) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
+}
+
+fn set_option(socket: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the value is one c_int that outlives the call, and its size is given.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_TIMESTAMPNS,
-            ptr::from_ref(&on).cast::<c_void>(),
+            level,
+            option,
+            ptr::from_ref(&value).cast::<c_void>(),
             size_as_socklen::<c_int>(),
         )
     };
