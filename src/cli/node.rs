@@ -3,10 +3,12 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use emcc_policies::admission::{Direction, Pool};
 use thiserror::Error;
+use tokio::sync::Notify;
 
 use crate::admin::{Admin, AdminError, Readiness, Status, View};
 use crate::config::plan::Plan;
@@ -36,7 +38,8 @@ pub(super) struct Running {
 
 impl Running {
     /// Binds every address of the plan and starts to serve.
-    pub(super) fn start(plan: Plan) -> Result<Self, Fault> {
+    /// `token_file` holds what changes over HTTP need; `asked` hears that one of them was to drain.
+    pub(super) fn start(plan: Plan, token_file: Option<PathBuf>, asked: Arc<Notify>) -> Result<Self, Fault> {
         let clock = Clock::start();
         let started_s = u64::try_from(clock.now().civil.0).unwrap_or(0);
         let (exporter, counters) = Exporter::new();
@@ -47,13 +50,18 @@ impl Running {
         let engine = Arc::new(engine);
         let driver = Arc::clone(&engine);
         let rim = Node::start(Setup { listen, workers, driver, clock, counters, seed: random() })?;
-        let page = Page { engine: Arc::clone(&engine), clock, started_s };
-        let admin = Admin::start(admin_listen, exporter, Arc::new(page))?;
+        let page = Page { engine: Arc::clone(&engine), clock, started_s, asked };
+        let admin = Admin::start(admin_listen, exporter, Arc::new(page), token_file)?;
         Ok(Self { engine, rim, admin })
     }
 
     pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    /// Ends every ordinary call.
+    pub(super) fn end_calls(&self) {
+        self.rim.end_calls();
     }
 
     /// Where it listens for SIP.
@@ -78,6 +86,7 @@ struct Page {
     clock: Clock,
     /// Unix seconds.
     started_s: u64,
+    asked: Arc<Notify>,
 }
 
 impl Page {
@@ -135,6 +144,12 @@ impl View for Page {
         Readiness { ready: !is_draining, because: if is_draining { vec!["draining"] } else { Vec::new() } }
     }
 
+    fn drain(&self) {
+        self.engine.drain();
+        // Kept until it is heard, should the signals not be served yet.
+        self.asked.notify_one();
+    }
+
     fn status(&self) -> Status {
         Status {
             version: VERSION,
@@ -160,7 +175,7 @@ mod tests {
         let pair = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pair/hq.toml");
         let plan = config::load(&pair).unwrap().plan;
         let engine = Arc::new(Engine::new(plan, Vec::new(), Counters::noop(), Bounds::default(), 0, 1));
-        Page { engine, clock: Clock::start(), started_s: 0 }
+        Page { engine, clock: Clock::start(), started_s: 0, asked: Arc::default() }
     }
 
     #[test]

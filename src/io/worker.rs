@@ -102,6 +102,15 @@ impl<D: Driver> Worker<D> {
         }
     }
 
+    /// Ends every ordinary call, some in each turn, so that what comes meanwhile is served between them.
+    pub(super) async fn end_calls(self: Rc<Self>) {
+        let mut more = true;
+        while more {
+            self.turn(|feed| more = feed.end_calls());
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Runs `work` on what waits for a socket to take more.
     pub(super) fn with_backlog<R>(&self, listener: u16, work: impl FnOnce(&mut Backlog) -> R) -> Option<R> {
         self.state.borrow_mut().backlogs.get_mut(usize::from(listener)).map(work)
@@ -212,6 +221,13 @@ impl<D: Driver> Feed<'_, D> {
         // A wall clock that was set back in between shows no delay.
         let delay_us = u32::try_from(self.wall_us.saturating_sub(at_us)).unwrap_or(u32::MAX);
         self.shared.driver.waited(self.now, listener, delay_us);
+    }
+
+    /// Some of the calls that outlasted the drain are ended; whether more stand.
+    pub(super) fn end_calls(&mut self) -> bool {
+        let mut more = false;
+        self.guarded(|driver, scratch, now| more = driver.end_calls(scratch, now));
+        more
     }
 
     /// A datagram of ours that came back.
