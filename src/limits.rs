@@ -62,5 +62,14 @@ pub const CALL_MS_MAX: u64 = 24 * 3_600_000;
 /// From the answer to the adjustment of its booking, milliseconds (V-18).
 pub const ADJUST_AFTER_MS: u64 = 1_000;
 
+/// Neighbours whose reports of load are kept (RFC 7339).
+pub const CONTROLLED_MAX: usize = 1_024;
+
+/// Longest time such a report holds, milliseconds, whatever it says: later ones come with every response.
+pub const CONTROL_VALIDITY_MS_MAX: u64 = 60_000;
+
+/// Calls ended in one turn when the time to drain is over.
+pub const ENDED_AT_ONCE_MAX: usize = 256;
+
 /// Parts of a multipart body that are looked through.
 pub const BODY_PARTS_MAX: usize = 16;

@@ -82,6 +82,7 @@ pub struct Counters {
     keepalives: Family<KeepaliveEvent>,
     reloads: Family<ReloadOutcome>,
     shed: Family<Shed>,
+    neighbour_spared: Counter,
     call_setup_seconds: Histogram,
     queue_delay_seconds: Histogram,
     recorder: Option<Arc<PrometheusRecorder>>,
@@ -124,6 +125,7 @@ impl Counters {
             keepalives: Family::new("emcc_keepalives_total", register),
             reloads: Family::new("emcc_config_reloads_total", register),
             shed: Family::new("emcc_shed_total", register),
+            neighbour_spared: register("emcc_neighbour_spared_total", None),
             call_setup_seconds,
             queue_delay_seconds,
             recorder,
@@ -219,6 +221,11 @@ impl Counters {
     /// A request was sent away unseen, because this node is late or draining.
     pub(crate) fn shed(&self, kind: Shed) {
         self.shed.add(kind);
+    }
+
+    /// A neighbour that reported its load is spared a new request (RFC 7339).
+    pub fn neighbour_spared(&self) {
+        self.neighbour_spared.increment(1);
     }
 
     /// An interval of the overload control passed in which no datagram waited less than `least_us` microseconds.
@@ -512,6 +519,7 @@ mod tests {
         counters.reloaded(false);
         counters.shed(Shed::CanWait);
         counters.queue_delay(15_000);
+        counters.neighbour_spared();
         counters.alarm("link-over-limit");
         let text = exporter.render(&[]);
         for want in [
@@ -550,6 +558,7 @@ mod tests {
             "emcc_config_reloads_total{outcome=\"failed\"} 1\n",
             "emcc_alarms_total{kind=\"link-over-limit\"} 1\n",
             "emcc_shed_total{kind=\"can_wait\"} 1\n",
+            "emcc_neighbour_spared_total 1\n",
             "emcc_queue_delay_seconds_bucket{le=\"0.01\"} 0\n",
             "emcc_queue_delay_seconds_bucket{le=\"0.02\"} 1\n",
             "emcc_call_setup_seconds_bucket{le=\"0.25\"} 0\n",

@@ -102,6 +102,14 @@ impl<K: Eq + Hash, V> Table<K, V> {
         Some(value)
     }
 
+    /// Keys of rows that `condition` holds for, `most` at a time. Looks at every row: for the end of a node's life only.
+    pub fn keys_where(&self, most: usize, condition: impl Fn(&V) -> bool) -> Vec<K>
+    where
+        K: Copy,
+    {
+        self.rows.iter().filter(|row| condition(row.value())).take(most).map(|row| *row.key()).collect()
+    }
+
     /// Rows in use.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -38,6 +38,7 @@ pub(crate) struct Document {
     pub(crate) cluster: Cluster,
     pub(crate) sip: Sip,
     pub(crate) admin_listen: Option<At<SocketAddr>>,
+    pub(crate) admin_token_file: Option<Text>,
     pub(crate) profile: Profile,
     pub(crate) feature: Feature,
     pub(crate) emcc_trunk: Option<Trunk>,
@@ -78,6 +79,7 @@ pub(crate) struct Sip {
     pub(crate) workers: Option<At<u32>>,
     pub(crate) no_response_s: Option<At<u32>>,
     pub(crate) ring_s: Option<At<u32>>,
+    pub(crate) drain_s: Option<At<u32>>,
 }
 
 #[derive(Default)]
@@ -126,6 +128,7 @@ pub(crate) struct Peer {
     pub(crate) kind: Option<At<PeerKind>>,
     pub(crate) addresses: Vec<At<Address>>,
     pub(crate) send_geolocation: Option<At<bool>>,
+    pub(crate) overload_control: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
 }
 
@@ -145,6 +148,7 @@ pub(crate) struct RemoteCluster {
     pub(crate) region_max_video_kbps: Option<At<u32>>,
     pub(crate) region_link_loss: Option<At<LinkLoss>>,
     pub(crate) send_geolocation: Option<At<bool>>,
+    pub(crate) overload_control: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
 }
 

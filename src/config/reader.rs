@@ -103,7 +103,7 @@ impl Reader {
             self.document.sip = read_sip(section);
         }
         if let Some(section) = self.single(root, "admin", report) {
-            self.document.admin_listen = read_admin(section);
+            (self.document.admin_listen, self.document.admin_token_file) = read_admin(section);
         }
         if let Some(section) = self.single(root, "intercluster_service_profile", report) {
             self.document.profile = read_profile(section);
@@ -200,6 +200,7 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
         workers: section.number("workers", 1..=WORKERS_MAX),
         no_response_s: section.number("no_response_s", 1..=32),
         ring_s: section.number("ring_s", 1..=3_600),
+        drain_s: section.number("drain_s", 0..=86_400),
     };
     section.parsed_list("phones", words::network);
     if let Some(mut tls) = section.table("tls") {
@@ -212,9 +213,9 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
     sip
 }
 
-fn read_admin(mut section: Section<'_, '_>) -> Option<At<std::net::SocketAddr>> {
+fn read_admin(mut section: Section<'_, '_>) -> (Option<At<std::net::SocketAddr>>, Option<At<String>>) {
     let listen = section.parsed("listen", socket_address);
-    section.parsed("token_file", words::line);
+    let token_file = section.parsed("token_file", words::line);
     if let Some(mut tls) = section.table("tls") {
         for key in ["certificate", "key", "trust"] {
             tls.parsed(key, words::line);
@@ -222,7 +223,7 @@ fn read_admin(mut section: Section<'_, '_>) -> Option<At<std::net::SocketAddr>> 
         tls.finish();
     }
     section.finish();
-    listen
+    (listen, token_file)
 }
 
 fn read_profile(mut section: Section<'_, '_>) -> Profile {
@@ -297,10 +298,11 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     let kind = section.word("kind", words::PEER_KINDS);
     let addresses = section.filled_list("addresses", address, "Write its address, as in \"udp:127.0.0.1:5060\".");
     let send_geolocation = section.flag("send_geolocation");
+    let overload_control = section.flag("overload_control");
     let device_header = section.parsed("device_header", words::header_name);
     read_neighbour_rest(&mut section);
     section.finish();
-    Some(Peer { name: name?, kind, addresses, send_geolocation, device_header })
+    Some(Peer { name: name?, kind, addresses, send_geolocation, overload_control, device_header })
 }
 
 fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
@@ -322,6 +324,7 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
         region_max_video_kbps: section.number("region_max_video_kbps", 0..=8_128),
         region_link_loss: section.word("region_link_loss", words::LOSSES),
         send_geolocation: section.flag("send_geolocation"),
+        overload_control: section.flag("overload_control"),
         device_header: section.parsed("device_header", words::header_name),
         id: At { value: String::new(), place: section.place.clone() },
     };

@@ -7,6 +7,7 @@ use super::Turn;
 use super::call::{Call, EndedBy, Phase};
 use super::effects::{CallKey, CallRecord, Note, Party};
 use super::forward::Launch;
+use super::reject::{Busy, Reject};
 use crate::dialog::{self, Towards};
 use crate::limits::PASSES_MAX;
 use crate::neighbour::Flow;
@@ -89,6 +90,19 @@ impl Turn<'_> {
             }
         }
         self.end(key, 0, EndedBy::Node);
+    }
+
+    /// Ends an ordinary call whose node may drain no longer: by BYE to both sides, or by a refusal where nobody answered.
+    pub(crate) fn end_drained(&mut self, key: CallKey) {
+        let facts = self.engine.calls.with(&key, |call| (call.phase, call.client));
+        let Some((phase, client)) = facts else { return };
+        if phase != Phase::Hunting {
+            return self.end_both(key, "a call that outlasted the drain");
+        }
+        if let Some(client) = client {
+            self.cancel_client(client);
+        }
+        self.fail_with(key, Reject::Busy(Busy::Draining));
     }
 
     /// Our own BYE to one side of a call.

@@ -18,6 +18,7 @@ use super::running::{Local, Running};
 use crate::config::plan::Plan;
 use crate::limits::MAX_FORWARDS_FIRST;
 use crate::neighbour::{Flow, Transport};
+use crate::sip::control;
 use crate::sip::{Editor, Essentials, Message, Method, Name, Strictness, essentials, multipart};
 use crate::table::Inserted;
 use crate::transaction::row::{Cancel, Machine, Purpose, Row, Timing};
@@ -141,6 +142,9 @@ impl Turn<'_> {
         let Some(flow) = self.running.way(next.address, out.caller.listener) else {
             return self.after(key, client, Failure::Unreachable, None);
         };
+        if self.spares(flow, message, out.decision.emergency) {
+            return self.after(key, client, Failure::Overloaded, None);
+        }
         let range = self.write_invite(out, message, of, next, body, flow, &branch);
         let launch = Launch {
             purpose: Purpose::Hunt,
@@ -181,7 +185,7 @@ impl Turn<'_> {
         let (Some(inward), Some(outward)) = (running.local(out.caller), running.local(flow)) else {
             return 0..0;
         };
-        via(editor, message, outward, branch);
+        via(editor, message, outward, branch, running.asks_load(flow));
         record_route(editor, message, outward, out.pass);
         if out.caller.listener != flow.listener {
             record_route(editor, message, inward, out.pass);
@@ -215,17 +219,18 @@ pub(crate) fn hops_left(of: &Essentials<'_>) -> u8 {
     of.max_forwards.map_or(MAX_FORWARDS_FIRST, |hops| hops.saturating_sub(1))
 }
 
-/// Pushes our Via on top.
-pub(crate) fn via(editor: &mut Editor, message: &Message<'_>, local: &Local, branch: &[u8]) {
-    editor
+/// Pushes our Via on top; `asks_load`: the next hop is to tell its load (RFC 7339).
+pub(crate) fn via(editor: &mut Editor, message: &Message<'_>, local: &Local, branch: &[u8], asks_load: bool) {
+    let text = editor
         .text()
         .put(b"Via: SIP/2.0/")
         .put(local.address.transport.via_name().as_bytes())
         .put(b" ")
         .put(local.host_port.as_bytes())
         .put(b";branch=")
-        .put(branch)
-        .top(message);
+        .put(branch);
+    let text = if asks_load { text.put(control::OFFER) } else { text };
+    text.top(message);
 }
 
 /// Puts our Record-Route before those that came; with two listeners in play each gets its own (RFC 5658).

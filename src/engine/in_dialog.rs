@@ -421,7 +421,7 @@ impl Turn<'_> {
             forward::request_uri(editor, message, of, next);
         }
         if let Some(local) = running.local(flow) {
-            forward::via(editor, message, local, branch);
+            forward::via(editor, message, local, branch, running.asks_load(flow));
         }
         editor.received_and_rport(message, request.flow.remote);
         editor.max_forwards(message, forward::hops_left(of));

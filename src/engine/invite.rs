@@ -301,6 +301,9 @@ impl Turn<'_> {
         let Some(flow) = hop.as_ref().and_then(|hop| self.running.way(hop.address, request.flow.listener)) else {
             return refuse(self, Reject::Refusal(Refusal::NotANeighbour));
         };
+        if self.spares(flow, request.message, false) {
+            return refuse(self, Reject::Refusal(Refusal::NextHopOverloaded));
+        }
         if !self.open(&request, false) {
             return;
         }

@@ -30,15 +30,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use ahash::RandomState;
 use arc_swap::ArcSwap;
 
-use self::call::Call;
+use self::call::{Call, Phase};
 use self::effects::{CallKey, Effects, Input, Now, TransactionKey};
 use self::ids::Ids;
 use self::link::Links;
 use self::overload::Overload;
 use self::running::{Local, Running};
 use crate::config::plan::Plan;
-use crate::limits::{CALLS_MAX, TRANSACTIONS_MAX};
+use crate::limits::{CALLS_MAX, ENDED_AT_ONCE_MAX, TRANSACTIONS_MAX};
 use crate::metrics::Counters;
+use crate::neighbour::control::Controls;
 use crate::sip::{Editor, Index};
 use crate::table::Table;
 use crate::transaction::row::Row;
@@ -53,6 +54,8 @@ pub struct Engine {
     hashers: [RandomState; 2],
     is_draining: AtomicBool,
     overload: Overload,
+    /// What neighbours said of their load.
+    controls: Controls,
     turns: AtomicUsize,
     /// Start of the node, Unix seconds: the epoch of our keepalives.
     epoch_s: u64,
@@ -118,6 +121,7 @@ impl Engine {
             hashers: [RandomState::with_seeds(seed, 3, 5, 7), RandomState::with_seeds(seed, 11, 13, 17)],
             is_draining: AtomicBool::new(false),
             overload: Overload::default(),
+            controls: Controls::new(seed),
             turns: AtomicUsize::new(0),
             epoch_s,
             seed,
@@ -196,6 +200,17 @@ impl Engine {
     /// Whether everything is served: neither late nor draining.
     pub(crate) fn keeps_up(&self) -> bool {
         self.overload.is_normal() && !self.is_draining()
+    }
+
+    /// Ends ordinary calls that outlasted the drain, some at a time; whether more stand. Emergency calls are never ended:
+    /// the node waits for them as long as they last.
+    pub fn end_calls(&self, worker: &mut Worker, now: Now) -> bool {
+        let keys =
+            self.calls.keys_where(ENDED_AT_ONCE_MAX, |call| !call.decision.emergency && call.phase != Phase::Ended);
+        let Worker { ids, desk, effects, .. } = worker;
+        let mut turn = Turn { engine: self, running: self.running.load_full(), now, ids, desk, effects };
+        keys.iter().for_each(|key| turn.end_drained(*key));
+        keys.len() == ENDED_AT_ONCE_MAX
     }
 
     /// Calls in the table.

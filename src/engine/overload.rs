@@ -71,7 +71,7 @@ impl Controller {
         if delay_us > TARGET_US {
             self.calm = 0;
             let excess = delay_us - TARGET_US;
-            let is_falling = before.saturating_sub(delay_us) >= excess / FALLING_INTERVALS + 1;
+            let is_falling = before.saturating_sub(delay_us) > excess / FALLING_INTERVALS;
             if self.stage == Stage::Normal {
                 self.stage = Stage::Late;
             } else if !is_falling {

@@ -42,6 +42,8 @@ pub enum Refusal {
     NoMember,
     /// Every next hop failed without an answer.
     EveryHopFailed,
+    /// Every next hop asked for less than it gets (RFC 7339), or failed otherwise without an answer.
+    NextHopOverloaded,
     /// Nothing is left of the codecs offered (M-6).
     NoCodecLeft,
     /// The link to the other cluster is full (9.2); with a mandatory precondition the status is 580 (V-25).
@@ -101,6 +103,9 @@ pub struct Answer {
 /// Seconds after which a caller may try a busy or draining node again.
 const RETRY_AFTER_S: u8 = 5;
 
+/// Seconds after which a call that a next hop was spared may be tried again: its report holds half a second.
+const RETRY_SPARED_S: u8 = 1;
+
 impl Reject {
     /// Maps any error to what the caller sees (design 3.3).
     #[must_use]
@@ -154,6 +159,9 @@ impl Refusal {
             Self::ServiceInactive => caused(500, "PSTN Access is not active for the cluster", 27),
             Self::NoMember => caused(500, "No member of the route list resolves", 27),
             Self::EveryHopFailed => caused(500, "Every next hop failed without an answer", 27),
+            Self::NextHopOverloaded => {
+                Answer { retry_after_s: Some(RETRY_SPARED_S), ..caused(500, "The next hop is overloaded", 42) }
+            }
             Self::NoCodecLeft => Answer {
                 warning: Some(305),
                 ..caused(488, "Not Acceptable Here: no codec within the region's bit rate", 65)
@@ -209,6 +217,7 @@ mod tests {
             (R::ServiceInactive, 500, None, Some(27)),
             (R::NoMember, 500, None, Some(27)),
             (R::EveryHopFailed, 500, None, Some(27)),
+            (R::NextHopOverloaded, 500, None, Some(42)),
         ] {
             let answer = Reject::Refusal(refusal).answer();
             assert_eq!((answer.status, answer.warning, answer.cause), (status, warning, cause), "{refusal:?}");

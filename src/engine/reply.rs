@@ -55,6 +55,7 @@ impl Turn<'_> {
         if let Some(at) = heard.hint {
             self.effects.hints.push((at, Hint::Transaction(key)));
         }
+        self.hear_load(heard.flow, &of.via);
         match heard.act {
             Heed::Invite(act) => self.invite_response(key, &heard, act, message, &of, status),
             Heed::Other(client::Act::Pass) => self.other_response(&heard, message, &of, status),
@@ -320,6 +321,9 @@ impl Turn<'_> {
                 let call_id = self.engine.calls.with(&call_key, |call| call.call_id.clone());
                 self.effects.notes.push(Note::Debug { what: "a hop failed: the next one is tried", call_id });
                 self.hunt(call_key, next);
+            }
+            Some(Onward::Fail(None)) if failure == Failure::Overloaded => {
+                self.fail_with(call_key, Reject::Refusal(Refusal::NextHopOverloaded));
             }
             Some(Onward::Fail(best)) => self.fail(call_key, best),
             Some(Onward::Cancelled) => self.fail_with(call_key, Reject::Refusal(Refusal::Cancelled)),

@@ -17,8 +17,8 @@ use super::reject::{Busy, Reject};
 use super::request::Request;
 use crate::config::plan::Neighbour;
 use crate::metrics::Shed;
-use crate::neighbour::Flow;
-use crate::sip::control::Report;
+use crate::neighbour::{Address, Flow};
+use crate::sip::control::{ControlRef, Report};
 use crate::sip::{Message, Method, Name, NameAddrRef, Start, Strictness, UriRef, ViaRef, essentials, offers_control};
 use emcc_policies::emergency::Called;
 
@@ -152,6 +152,33 @@ impl Turn<'_> {
             loss_percent: if engine.is_draining() { 100 } else { engine.overload.loss_percent() },
             at_ms: engine.epoch_s * 1_000 + self.now.moment.0,
         }
+    }
+
+    /// Takes note of a report in our own Via of a response, where we asked for one.
+    pub(crate) fn hear_load(&mut self, from: Flow, via: &ViaRef<'_>) {
+        // An echo of our own offer says nothing.
+        if offers_control(via.raw)
+            && let Some(said) = ControlRef::of(via)
+            && self.running.asks_load(from)
+        {
+            let from = Address { transport: from.transport, socket: from.remote };
+            self.engine.controls.hear(from, said, self.now.moment);
+        }
+    }
+
+    /// Whether the neighbour at the end of `way` is to be spared this new request. Every copy of it, and every try of its
+    /// call, draws the same lot.
+    pub(crate) fn spares(&mut self, way: Flow, message: &Message<'_>, is_emergency: bool) -> bool {
+        if self.engine.controls.is_empty() || is_emergency || has_priority(message) {
+            return false;
+        }
+        let draw = self.engine.hash(&[b"spare", message.value(Name::CallId).unwrap_or_default()]) as u64;
+        let to = Address { transport: way.transport, socket: way.remote };
+        let is_spared = !self.engine.controls.admits(to, draw, self.now.moment);
+        if is_spared {
+            self.engine.counters.neighbour_spared();
+        }
+        is_spared
     }
 
     /// Seconds after which what can wait may come again.

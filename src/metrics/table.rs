@@ -82,6 +82,7 @@ pub const METRICS: &[Metric] = &[
     counter("emcc_keepalives_total", "keepalives", "event", "Keepalives of RSVP trunks."),
     counter("emcc_config_reloads_total", "reloads", "outcome", "Configurations read again."),
     counter("emcc_shed_total", "requests", "kind", "Requests sent away unseen while the node is late or draining."),
+    counter("emcc_neighbour_spared_total", "requests", "", "New requests not sent to a neighbour that is overloaded."),
     counter("emcc_alarms_total", "alarms", "kind", "Alarms raised."),
     Metric {
         name: "emcc_call_setup_seconds",

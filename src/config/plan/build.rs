@@ -18,6 +18,7 @@ use emcc_policies::location::{Field, Geolocation};
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::TrunkSide;
 use emcc_policies::region::{CheckRate, PeerRegion, Region};
+use emcc_policies::route::PeerKind;
 use emcc_policies::route::{
     DevicePoolId, LocalRouteGroupId, LocalRouteGroups, Member, PeerId, RouteBook, RouteGroup, RouteGroupId, RouteList,
 };
@@ -31,6 +32,8 @@ const MAX_PHONES: u32 = 60_000;
 const NO_RESPONSE_S: u32 = 4;
 /// Timer C, just above the three minutes of RFC 3261, section 16.6.
 const RING_S: u32 = 181;
+/// Longest wait of a draining node for its ordinary calls, seconds.
+const DRAIN_S: u32 = 3_600;
 const RSVP_RETRY_S: u32 = 60;
 const RSVP_MID_CALL_RETRIES: u32 = 1;
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9411);
@@ -61,6 +64,7 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
         },
         sip: sip(document, cores),
         admin_listen: value(&document.admin_listen, ADMIN_LISTEN),
+        admin_token_file: document.admin_token_file.as_ref().map(boxed),
         profile: Profile {
             emcc: value(&document.profile.emcc, false),
             pstn_access: value(&document.profile.pstn_access, false),
@@ -197,6 +201,7 @@ fn sip(document: &Document, cores: usize) -> Sip {
         workers: workers.unwrap_or(cores).max(1),
         no_response_ms: u64::from(value(&document.sip.no_response_s, NO_RESPONSE_S)) * 1_000,
         ring_ms: u64::from(value(&document.sip.ring_s, RING_S)) * 1_000,
+        drain_s: value(&document.sip.drain_s, DRAIN_S),
     }
 }
 
@@ -232,10 +237,15 @@ fn peer(row: &document::Peer) -> Peer {
     Peer {
         name: boxed(&row.name),
         // The reader refuses a peer without a kind; a gateway is who may do least.
-        kind: value(&row.kind, emcc_policies::route::PeerKind::Gateway),
+        kind: value(&row.kind, PeerKind::Gateway),
         addresses: addresses(&row.addresses),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, false),
+        // A gateway may take any parameter it does not know for a reason to refuse.
+        overload_control: value(
+            &row.overload_control,
+            row.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::CallControl),
+        ),
     }
 }
 
@@ -270,6 +280,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
         region_differs,
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, true),
+        overload_control: value(&row.overload_control, true),
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Plan {
     pub sip: Sip,
     /// Where the admin page listens; a loopback address.
     pub admin_listen: SocketAddr,
+    /// File of the token that changes need there, relative to the configuration's folder; none: nothing can be changed.
+    pub admin_token_file: Option<Box<str>>,
     /// Which intercluster services this cluster takes part in.
     pub profile: Profile,
     /// The EMCC feature parameters (domain 1.2).
@@ -116,6 +118,8 @@ pub struct Sip {
     pub no_response_ms: u64,
     /// Timer C (RFC 3261, section 16.6), in milliseconds.
     pub ring_ms: u64,
+    /// Longest wait for ordinary calls to end once the node drains, seconds; then they are ended.
+    pub drain_s: u32,
 }
 
 /// Active flags of the intercluster service profile.
@@ -175,6 +179,8 @@ pub struct Peer {
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; off unless configured.
     pub send_geolocation: bool,
+    /// Whether it is asked to tell its load (RFC 7339); on unless configured, for a gateway off.
+    pub overload_control: bool,
 }
 
 /// Services of a remote cluster that are enabled in our record of it.
@@ -219,6 +225,8 @@ pub struct RemoteCluster {
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; on unless configured.
     pub send_geolocation: bool,
+    /// Whether it is asked to tell its load (RFC 7339); on unless configured, for a gateway off.
+    pub overload_control: bool,
 }
 
 /// A device pool.
