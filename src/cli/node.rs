@@ -3,7 +3,6 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use emcc_policies::admission::{Direction, Pool};
@@ -37,15 +36,15 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Binds every address of the plan and starts to serve.
-    /// `token_file` holds what changes over HTTP need; `asked` hears that one of them was to drain.
-    pub(super) fn start(plan: Plan, token_file: Option<PathBuf>, asked: Arc<Notify>) -> Result<Self, Fault> {
+    /// Binds every address of the plan and starts to serve. `asked` hears when somebody wants the node to drain over HTTP.
+    pub(super) fn start(plan: Plan, asked: Arc<Notify>) -> Result<Self, Fault> {
         let clock = Clock::start();
         let started_s = u64::try_from(clock.now().civil.0).unwrap_or(0);
         let (exporter, counters) = Exporter::new();
         let listen: Vec<Address> = plan.sip.listen.iter().map(|listen| listen.address).collect();
         let locals = plan.sip.listen.iter().map(|listen| Local::new(listen.address, listen.advertised)).collect();
         let (workers, admin_listen) = (plan.sip.workers, plan.admin_listen);
+        let token_file = plan.admin_token_file.clone();
         let engine = Engine::new(plan, locals, counters.clone(), Bounds::default(), started_s, random());
         let engine = Arc::new(engine);
         let driver = Arc::clone(&engine);

@@ -23,10 +23,8 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
     let loaded = config::load(path).map_err(Halt::refused)?;
     tell(&loaded.warnings);
     let cluster = loaded.plan.cluster.id.clone();
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let token_file = loaded.plan.admin_token_file.as_deref().map(|file| folder.join(file));
     let asked = Arc::new(Notify::new());
-    let node = Running::start(loaded.plan, token_file, Arc::clone(&asked)).map_err(Halt::Start)?;
+    let node = Running::start(loaded.plan, Arc::clone(&asked)).map_err(Halt::Start)?;
     let mut operator = Operator { node: &node, path: path.to_owned() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Halt::System)?;
     let ended = runtime.block_on(async {

@@ -13,6 +13,7 @@ use emcc_policies::pstn_access::PstnAccessCss;
 use emcc_policies::region::VariableRate;
 use emcc_policies::route::{Distribution, PeerKind};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 pub(crate) type Text = At<String>;
 
@@ -38,7 +39,7 @@ pub(crate) struct Document {
     pub(crate) cluster: Cluster,
     pub(crate) sip: Sip,
     pub(crate) admin_listen: Option<At<SocketAddr>>,
-    pub(crate) admin_token_file: Option<Text>,
+    pub(crate) admin_token_file: Option<At<PathBuf>>,
     pub(crate) profile: Profile,
     pub(crate) feature: Feature,
     pub(crate) emcc_trunk: Option<Trunk>,
@@ -80,6 +81,16 @@ pub(crate) struct Sip {
     pub(crate) no_response_s: Option<At<u32>>,
     pub(crate) ring_s: Option<At<u32>>,
     pub(crate) drain_s: Option<At<u32>>,
+    pub(crate) min_se_s: Option<At<u32>>,
+    pub(crate) session_expires_s: Option<At<u32>>,
+    pub(crate) tls: Option<Tls>,
+}
+
+/// PEM files, found from the folder of the file that names them.
+pub(crate) struct Tls {
+    pub(crate) certificate: Option<At<PathBuf>>,
+    pub(crate) key: Option<At<PathBuf>>,
+    pub(crate) trust: Option<At<PathBuf>>,
 }
 
 #[derive(Default)]

@@ -21,6 +21,7 @@ pub mod reject;
 pub mod reply;
 pub mod request;
 pub mod running;
+pub mod session;
 pub mod shed;
 
 use std::net::SocketAddr;
