@@ -11,6 +11,7 @@ use super::words;
 use emcc_policies::digits::{Digits, Transform};
 use emcc_policies::location::{Field, Geolocation as Civic};
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 /// Most kilobits per second a link may be given.
 const LINK_KBPS_MAX: u32 = 100_000_000;

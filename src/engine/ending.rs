@@ -26,6 +26,8 @@ pub(crate) enum Cut {
     StoodTooLong,
     /// Nobody refreshed its session (RFC 4028).
     SessionExpired,
+    /// Its node drains, and may do so no longer.
+    Drained,
 }
 
 impl Cut {
@@ -36,6 +38,7 @@ impl Cut {
             Self::NobodyAcknowledged => "nobody acknowledged the answer",
             Self::StoodTooLong => "a call that stood longer than any may",
             Self::SessionExpired => "a session that nobody refreshed",
+            Self::Drained => "a call that outlasted the drain",
         }
     }
 
@@ -126,7 +129,7 @@ impl Turn<'_> {
         let facts = self.engine.calls.with(&key, |call| (call.phase, call.client));
         let Some((phase, client)) = facts else { return };
         if phase != Phase::Hunting {
-            return self.end_both(key, "a call that outlasted the drain");
+            return self.end_both(key, Cut::Drained);
         }
         if let Some(client) = client {
             self.cancel_client(client);
