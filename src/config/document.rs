@@ -140,6 +140,7 @@ pub(crate) struct Peer {
     pub(crate) addresses: Vec<At<Address>>,
     pub(crate) send_geolocation: Option<At<bool>>,
     pub(crate) overload_control: Option<At<bool>>,
+    pub(crate) trust_identity: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
 }
 
@@ -160,6 +161,7 @@ pub(crate) struct RemoteCluster {
     pub(crate) region_link_loss: Option<At<LinkLoss>>,
     pub(crate) send_geolocation: Option<At<bool>>,
     pub(crate) overload_control: Option<At<bool>>,
+    pub(crate) trust_identity: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
 }
 

@@ -13,6 +13,7 @@ use super::decide::{Question, decide};
 use super::effects::TransactionKey;
 use super::invite::{is_marked_emergency, target};
 use super::overload::Stage;
+use super::precedence::is_precedence;
 use super::reject::{Busy, Reject};
 use super::request::Request;
 use crate::config::plan::Neighbour;
@@ -111,7 +112,7 @@ impl Turn<'_> {
     /// Whether the request has a right to be served before all others: emergencies (P-23) and calls of those who were
     /// given priority (RFC 4412).
     fn is_exempt(&mut self, flow: Flow, from: Neighbour, message: &Message<'_>, method: Method) -> bool {
-        if has_priority(message) || matches!(from, Neighbour::Remote { .. }) && is_marked_emergency(message) {
+        if is_precedence(message) || matches!(from, Neighbour::Remote { .. }) && is_marked_emergency(message) {
             return true;
         }
         let Start::Request { uri, .. } = message.start() else { return false };
@@ -123,19 +124,34 @@ impl Turn<'_> {
         let called = match &target {
             super::decide::Target::Digits(digits) => Called::Number(digits),
             super::decide::Target::Service(uri) => Called::Uri(uri),
+            // A strict router before us put what was called into the last Route.
+            super::decide::Target::Other if message.first(Name::Route).is_some() => {
+                return self.is_emergency(flow, from, message, method);
+            }
             super::decide::Target::Other => return false,
         };
         if plan.emergency.recognise(&plan.dial_plan, called, false).is_some() {
             return true;
         }
-        let Called::Number(digits) = called else { return false };
-        if !plan.dial_plan.may_translate(digits) {
-            return false;
+        match called {
+            // What the number becomes on its way, only the whole decision tells.
+            Called::Number(digits) if plan.dial_plan.may_translate(digits) => {
+                self.is_emergency(flow, from, message, method)
+            }
+            _ => false,
         }
-        // What the number becomes on its way, only the whole decision tells.
+    }
+
+    /// Whether the whole decision finds an emergency.
+    fn is_emergency(&mut self, flow: Flow, from: Neighbour, message: &Message<'_>, method: Method) -> bool {
         let Ok(essentials) = essentials(message, Strictness::default()) else { return false };
+        let essentials = match self.strict_target(message, &essentials) {
+            Some(target) => Essentials { uri: Some(target), ..essentials },
+            None => essentials,
+        };
         let key = self.server_key(flow, &essentials, essentials.cseq.token);
         let request = Request { flow, from, message, essentials: &essentials, method, key };
+        let plan = self.running.plan.clone();
         self.question(&plan, &request).is_ok_and(|question: Question<'_>| decide(&plan, &question).emergency)
     }
 
@@ -169,7 +185,7 @@ impl Turn<'_> {
     /// Whether the neighbour at the end of `way` is to be spared this new request. Every copy of it, and every try of its
     /// call, draws the same lot.
     pub(crate) fn spares(&mut self, way: Flow, message: &Message<'_>, is_emergency: bool) -> bool {
-        if self.engine.controls.is_empty() || is_emergency || has_priority(message) {
+        if self.engine.controls.is_empty() || is_emergency || is_precedence(message) {
             return false;
         }
         let draw = self.engine.hash(&[b"spare", message.value(Name::CallId).unwrap_or_default()]) as u64;
@@ -190,17 +206,4 @@ impl Turn<'_> {
 
 fn to_tag<'m>(message: &Message<'m>) -> Option<&'m [u8]> {
     NameAddrRef::parse(message.value(Name::To)?, Strictness::Lenient).ok()?.tag()
-}
-
-/// Whether a Resource-Priority value stands above what every call has (RFC 4412 section 10): `routine` of the two defence
-/// namespaces and `q735.4` are the lowest of theirs; every level of the others was given to somebody for a reason.
-pub(crate) fn has_priority(message: &Message<'_>) -> bool {
-    message.values(Name::ResourcePriority).any(|value| {
-        let Some(dot) = memchr::memchr(b'.', value.text) else { return false };
-        let (namespace, priority) =
-            (value.text.get(..dot).unwrap_or_default(), value.text.get(dot + 1..).unwrap_or_default());
-        let is_lowest =
-            priority.eq_ignore_ascii_case(b"routine") || namespace.eq_ignore_ascii_case(b"q735") && priority == b"4";
-        !namespace.is_empty() && !priority.is_empty() && !is_lowest
-    })
 }

@@ -60,7 +60,10 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
     let sessions: Box<[_]> = sessions(document, &ids, &feature.geolocation_filter, &device_pools, &dialing);
     let indexes = indexes(&peers, &remote_clusters, &devices, &users, &sessions);
     let trunk = document.emcc_trunk.as_ref();
+    let trusts_everybody =
+        peers.iter().all(|peer| peer.trust_identity) && remote_clusters.iter().all(|remote| remote.trust_identity);
     Plan {
+        trusts_everybody,
         cluster: Cluster {
             id: document.cluster.id.as_ref().map(boxed).unwrap_or_default(),
             version: value(&document.cluster.version, VERSION),
@@ -262,6 +265,7 @@ fn peer(row: &document::Peer) -> Peer {
             &row.overload_control,
             row.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::CallControl),
         ),
+        trust_identity: value(&row.trust_identity, true),
     }
 }
 
@@ -297,6 +301,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, true),
         overload_control: value(&row.overload_control, true),
+        trust_identity: value(&row.trust_identity, true),
     }
 }
 
