@@ -9,7 +9,7 @@
 //! A request sent away costs no transaction, no decision and one small response.
 
 use super::Turn;
-use super::decide::{Question, decide};
+use super::decide::{Question, Target, decide};
 use super::effects::TransactionKey;
 use super::invite::{is_marked_emergency, target};
 use super::overload::Stage;
@@ -122,13 +122,9 @@ impl Turn<'_> {
         };
         let plan = self.running.plan.clone();
         let called = match &target {
-            super::decide::Target::Digits(digits) => Called::Number(digits),
-            super::decide::Target::Service(uri) => Called::Uri(uri),
-            // A strict router before us put what was called into the last Route.
-            super::decide::Target::Other if message.first(Name::Route).is_some() => {
-                return self.is_emergency(flow, from, message, method);
-            }
-            super::decide::Target::Other => return false,
+            Target::Digits(digits) => Called::Number(digits),
+            Target::Service(uri) => Called::Uri(uri),
+            Target::Other => return false,
         };
         if plan.emergency.recognise(&plan.dial_plan, called, false).is_some() {
             return true;
@@ -145,10 +141,6 @@ impl Turn<'_> {
     /// Whether the whole decision finds an emergency.
     fn is_emergency(&mut self, flow: Flow, from: Neighbour, message: &Message<'_>, method: Method) -> bool {
         let Ok(essentials) = essentials(message, Strictness::default()) else { return false };
-        let essentials = match self.strict_target(message, &essentials) {
-            Some(target) => Essentials { uri: Some(target), ..essentials },
-            None => essentials,
-        };
         let key = self.server_key(flow, &essentials, essentials.cseq.token);
         let request = Request { flow, from, message, essentials: &essentials, method, key };
         let plan = self.running.plan.clone();
