@@ -19,10 +19,10 @@ mod keepalive;
 mod loops;
 #[path = "engine/node.rs"]
 mod node;
-#[path = "engine/overload.rs"]
-mod overload;
 #[path = "engine/offers.rs"]
 mod offers;
+#[path = "engine/overload.rs"]
+mod overload;
 #[path = "engine/proxy.rs"]
 mod proxy;
 #[path = "engine/reason.rs"]

@@ -18,7 +18,9 @@ use super::trust::{self, Crossing};
 use crate::limits::{LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::Flow;
 use crate::sip::build;
-use crate::sip::{Editor, Essentials, Index, Message, Method, Name, Span, Start, Strictness, essentials, offers_control};
+use crate::sip::{
+    Editor, Essentials, Index, Message, Method, Name, Span, Start, Strictness, essentials, offers_control,
+};
 use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row};
 use crate::transaction::{LIFETIME_MS, client, client_invite, server, server_invite};
 
