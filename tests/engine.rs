@@ -23,6 +23,8 @@ mod neighbours;
 mod node;
 #[path = "engine/offers.rs"]
 mod offers;
+#[path = "engine/overload.rs"]
+mod overload;
 #[path = "engine/proxy.rs"]
 mod proxy;
 #[path = "engine/reason.rs"]

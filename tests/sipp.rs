@@ -15,6 +15,8 @@ mod neighbours;
 mod network;
 #[path = "sipp/node.rs"]
 mod node;
+#[path = "sipp/overload.rs"]
+mod overload;
 #[path = "sipp/refusals.rs"]
 mod refusals;
 #[path = "sipp/tool.rs"]

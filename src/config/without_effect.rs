@@ -3,7 +3,6 @@
 /// Path of a key without array indexes (`*` stands for every key of the table), and what does not happen.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("admin.tls", "the admin page speaks plain HTTP on a loopback address"),
-    ("admin.token_file", "the admin page changes nothing, so it asks for no token"),
     ("csv.*", "no CSV file is read; devices, users and patterns come from TOML alone"),
     ("device.location", "locations are not evaluated"),
     ("device_pool.location", "locations are not evaluated"),

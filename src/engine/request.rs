@@ -53,6 +53,9 @@ impl Turn<'_> {
             Start::Request { method, .. } => method,
         };
         counters.request_in(method);
+        if !self.engine.keeps_up() && self.sheds(flow, from, &message, method) {
+            return;
+        }
         let essentials = match essentials(&message, Strictness::default()) {
             Ok(essentials) => essentials,
             Err(why) => {
@@ -237,17 +240,19 @@ impl Turn<'_> {
     /// CANCEL when the transaction to cancel is meant. The sender's address is a part of it: no neighbour can cancel,
     /// acknowledge or hide what another one asked for.
     pub(crate) fn server_key(&self, flow: Flow, of: &Essentials<'_>, method: &[u8]) -> TransactionKey {
-        let source = match flow.remote.ip() {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-            IpAddr::V6(ip) => ip.octets(),
-        };
-        TransactionKey(if of.via.is_branch_unique() {
-            self.engine.hash(&[b"s", &source, of.via.branch.unwrap_or_default(), of.via.sent_by, method])
-        } else {
-            // RFC 2543: tags, Call-ID, CSeq and the top Via as a whole tell transactions apart.
-            let number = of.cseq.number.to_be_bytes();
-            self.engine.hash(&[b"o", &source, of.call_id, of.from_tag.unwrap_or_default(), &number, of.via.raw, method])
-        })
+        if of.via.is_branch_unique() {
+            return self.unique_key(flow, &of.via, method);
+        }
+        // RFC 2543: tags, Call-ID, CSeq and the top Via as a whole tell transactions apart.
+        let (source, number) = (source(flow), of.cseq.number.to_be_bytes());
+        let parts = [b"o", &source[..], of.call_id, of.from_tag.unwrap_or_default(), &number, of.via.raw, method];
+        TransactionKey(self.engine.hash(&parts))
+    }
+
+    /// As [`Self::server_key`], where the branch tells transactions apart.
+    pub(crate) fn unique_key(&self, flow: Flow, via: &ViaRef<'_>, method: &[u8]) -> TransactionKey {
+        let parts = [b"s", &source(flow)[..], via.branch.unwrap_or_default(), via.sent_by, method];
+        TransactionKey(self.engine.hash(&parts))
     }
 
     /// The client transaction with this branch of ours.
@@ -297,7 +302,7 @@ impl Turn<'_> {
         let answer = why.answer();
         let running = self.running.clone();
         self.engine.counters.refused(answer.status);
-        let tag = self.local_tag(message);
+        let (tag, load) = (self.local_tag(message), Some(self.load()));
         let host_port = self.running.local(flow).map_or("-", |local| &*local.host_port);
         let mut headers: SmallVec<[(&str, &[u8]); 4]> = SmallVec::new();
         // The texts stand one after the other on the desk; the headers point into it.
@@ -326,6 +331,7 @@ impl Turn<'_> {
             reason: answer.phrase,
             to_tag: std::str::from_utf8(&tag).ok(),
             source: Some(flow.remote),
+            load,
             headers: &headers,
             ..Reply::new(answer.status)
         };
@@ -349,6 +355,14 @@ impl Turn<'_> {
     pub(crate) fn is_for_us(&self, request: &Request<'_>) -> bool {
         let Some(uri) = request.essentials.uri else { return false };
         uri.user.is_none() && self.running.is_ours(&uri)
+    }
+}
+
+/// Where a request came from, as its transaction is known by.
+fn source(flow: Flow) -> [u8; 16] {
+    match flow.remote.ip() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
     }
 }
 

@@ -105,6 +105,19 @@ impl Running {
         Some(Flow { transport: address.transport, listener, remote: address.socket, connection: 0 })
     }
 
+    /// Whether the neighbour at the end of `way` is asked to tell its load (`overload_control`).
+    #[must_use]
+    pub fn asks_load(&self, way: Flow) -> bool {
+        let asks = match self.plan.neighbour(way.transport, way.remote) {
+            Some(Neighbour::Peer(id)) => self.plan.peer(id).map(|peer| peer.overload_control),
+            Some(Neighbour::Remote { cluster, .. }) => {
+                self.plan.remote_cluster(cluster).map(|remote| remote.overload_control)
+            }
+            None => None,
+        };
+        asks == Some(true)
+    }
+
     /// The listener of a flow.
     #[must_use]
     pub fn local(&self, flow: Flow) -> Option<&Local> {

@@ -256,6 +256,17 @@ label! {
 }
 
 label! {
+    /// What was sent away unseen by a node that is late or draining.
+    Shed, "kind",
+    /// A new ordinary call.
+    Call = "call",
+    /// A request outside a dialog that sets up no call.
+    CanWait = "can_wait",
+    /// OPTIONS to a draining node.
+    Probe = "probe",
+}
+
+label! {
     /// How a reload ended.
     ReloadOutcome, "outcome",
     /// The new configuration runs.
@@ -313,6 +324,7 @@ mod tests {
         holds::<KeepaliveEvent>();
         holds::<ProbeEvent>();
         holds::<NeighbourChange>();
+        holds::<Shed>();
         holds::<ReloadOutcome>();
         holds::<StreamEvent>();
     }

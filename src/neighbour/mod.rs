@@ -6,6 +6,8 @@ pub mod methods;
 pub mod rate;
 pub mod select;
 
+pub mod control;
+
 use std::fmt;
 use std::net::SocketAddr;
 

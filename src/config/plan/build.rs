@@ -21,6 +21,7 @@ use emcc_policies::location::{Field, Geolocation};
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::TrunkSide;
 use emcc_policies::region::{CheckRate, PeerRegion, Region};
+use emcc_policies::route::PeerKind;
 use emcc_policies::route::{
     DevicePoolId, LocalRouteGroupId, LocalRouteGroups, Member, PeerId, RouteBook, RouteGroup, RouteGroupId, RouteList,
 };
@@ -38,6 +39,8 @@ const RING_S: u32 = 181;
 const HEALTH_S: u32 = 30;
 const HEALTH_TIMEOUT_S: u32 = 4;
 const HEALTH_LOST: u32 = 3;
+/// Longest wait of a draining node for its ordinary calls, seconds.
+const DRAIN_S: u32 = 3_600;
 /// The least session interval there is (RFC 4028 section 5).
 pub(in crate::config) const MIN_SE_S: u32 = 90;
 /// The session interval RFC 4028 section 4 recommends.
@@ -75,6 +78,7 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
         },
         sip: sip(document, cores),
         admin_listen: value(&document.admin_listen, ADMIN_LISTEN),
+        admin_token_file: document.admin_token_file.as_ref().map(|at| at.value.clone()),
         profile: Profile {
             emcc: value(&document.profile.emcc, false),
             pstn_access: value(&document.profile.pstn_access, false),
@@ -216,6 +220,7 @@ fn sip(document: &Document, cores: usize) -> Sip {
             timeout_ms: u64::from(value(&document.sip.health_timeout_s, HEALTH_TIMEOUT_S)) * 1_000,
             lost_max: u8::try_from(value(&document.sip.health_lost, HEALTH_LOST)).unwrap_or(u8::MAX),
         },
+        drain_s: value(&document.sip.drain_s, DRAIN_S),
         session_timer: SessionTimer {
             min_se_s: value(&document.sip.min_se_s, MIN_SE_S),
             expires_s: value(&document.sip.session_expires_s, SESSION_EXPIRES_S),
@@ -284,11 +289,16 @@ fn peer(row: &document::Peer) -> Peer {
     Peer {
         name: boxed(&row.name),
         // The reader refuses a peer without a kind; a gateway is who may do least.
-        kind: value(&row.kind, emcc_policies::route::PeerKind::Gateway),
+        kind: value(&row.kind, PeerKind::Gateway),
         addresses,
         terms,
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, false),
+        // A gateway may take any parameter it does not know for a reason to refuse.
+        overload_control: value(
+            &row.overload_control,
+            row.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::CallControl),
+        ),
         trust_identity: value(&row.trust_identity, true),
     }
 }
@@ -326,6 +336,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
         region_differs,
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, true),
+        overload_control: value(&row.overload_control, true),
         trust_identity: value(&row.trust_identity, true),
     }
 }

@@ -52,6 +52,8 @@ pub struct Plan {
     pub sip: Sip,
     /// Where the admin page listens; a loopback address.
     pub admin_listen: SocketAddr,
+    /// File of the token that changes need there; none: nothing can be changed.
+    pub admin_token_file: Option<PathBuf>,
     /// Which intercluster services this cluster takes part in.
     pub profile: Profile,
     /// The EMCC feature parameters (domain 1.2).
@@ -124,6 +126,8 @@ pub struct Sip {
     pub ring_ms: u64,
     /// Health probing of neighbours.
     pub probes: ProbeTimes,
+    /// Longest wait for ordinary calls to end once the node drains, seconds; then they are ended.
+    pub drain_s: u32,
     /// Session timers.
     pub session_timer: SessionTimer,
     /// What TLS shows and trusts; there wherever an address is one of TLS.
@@ -220,6 +224,8 @@ pub struct Peer {
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; off unless configured.
     pub send_geolocation: bool,
+    /// Whether it is asked to tell its load (RFC 7339); on unless configured, for a gateway off.
+    pub overload_control: bool,
     /// Whether identities it asserts are believed, and asserted ones leave towards it (RFC 3325); on unless configured.
     pub trust_identity: bool,
 }
@@ -268,6 +274,8 @@ pub struct RemoteCluster {
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; on unless configured.
     pub send_geolocation: bool,
+    /// Whether it is asked to tell its load (RFC 7339); on unless configured, for a gateway off.
+    pub overload_control: bool,
     /// Whether identities it asserts are believed, and asserted ones leave towards it (RFC 3325); on unless configured.
     pub trust_identity: bool,
 }
