@@ -68,6 +68,15 @@ pub const ADJUST_AFTER_MS: u64 = 1_000;
 /// Addresses of neighbours whose health is watched; those beyond count as up.
 pub const WATCHED_MAX: usize = 1_024;
 
+/// Names of neighbours that are looked up.
+pub const NAMES_MAX: usize = 256;
+
+/// Addresses kept of one name.
+pub const ADDRESSES_PER_NAME_MAX: usize = 16;
+
+/// Names looked up at a time.
+pub const LOOKUPS_AT_ONCE_MAX: usize = 8;
+
 /// Health probes sent in one beat, a second; more wait for the next.
 pub const PROBES_PER_BEAT_MAX: usize = 64;
 

@@ -2,7 +2,9 @@
 //! neighbour are tried, and what a neighbour may send.
 
 pub mod health;
+pub mod locate;
 pub mod methods;
+pub mod names;
 pub mod rate;
 pub mod select;
 
