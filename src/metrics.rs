@@ -15,8 +15,8 @@ mod labels;
 mod table;
 
 use labels::{
-    AdmissionOutcome, CallOutcome, KeepaliveEvent, Label, NeighbourChange, ProbeEvent, RefusalStatus, ReloadOutcome,
-    ResponseClass,
+    AdmissionOutcome, CallOutcome, KeepaliveEvent, Label, LookupOutcome, NeighbourChange, ProbeEvent, RefusalStatus,
+    ReloadOutcome, ResponseClass,
 };
 pub(crate) use labels::{DropReason, Shed, StreamEvent};
 pub use table::{Kind, METRICS, Metric};
@@ -86,6 +86,7 @@ pub struct Counters {
     keepalives: Family<KeepaliveEvent>,
     probes: Family<ProbeEvent>,
     neighbour_changes: Family<NeighbourChange>,
+    name_lookups: Family<LookupOutcome>,
     reloads: Family<ReloadOutcome>,
     shed: Family<Shed>,
     neighbour_spared: Counter,
@@ -131,6 +132,7 @@ impl Counters {
             keepalives: Family::new("emcc_keepalives_total", register),
             probes: Family::new("emcc_health_probes_total", register),
             neighbour_changes: Family::new("emcc_neighbour_changes_total", register),
+            name_lookups: Family::new("emcc_name_lookups_total", register),
             reloads: Family::new("emcc_config_reloads_total", register),
             shed: Family::new("emcc_shed_total", register),
             neighbour_spared: register("emcc_neighbour_spared_total", None),
@@ -161,6 +163,11 @@ impl Counters {
     /// Something became of a connection.
     pub(crate) fn stream(&self, event: StreamEvent) {
         self.stream_events.add(event);
+    }
+
+    /// A name of a neighbour was looked up.
+    pub(crate) fn name_looked_up(&self, found: bool) {
+        self.name_lookups.add(if found { LookupOutcome::Found } else { LookupOutcome::Failed });
     }
 
     /// A configuration was read again, and runs now or was refused.

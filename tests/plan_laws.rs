@@ -156,7 +156,7 @@ proptest! {
         for (index, _) in world.spaces.iter().enumerate() {
             prop_assert_eq!(plan.css(CssId(index as u32)), format!("CSS{index}"));
         }
-        for device in &plan.devices {
+        for device in plan.devices.iter() {
             let user = device.directory_numbers.first().and_then(|number| plan.user_with_number(number));
             let line = user.and_then(|id| plan.user(id)).and_then(|user| user.line_css);
             let want: Vec<_> = line.into_iter().chain(device.css).collect();

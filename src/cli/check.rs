@@ -1,6 +1,7 @@
 //! `emcc-trunk check`: every mistake of a configuration at once.
 
 use crate::config::{self, Checked, Probe, Problem, Severity};
+use crate::io::resolve::{self, NoWay, Reach};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -21,19 +22,45 @@ struct Answer<'a> {
 }
 
 /// Checks the file at `path` and prints what it found: with `json` one JSON object on standard output, else text for
-/// people on standard error, coloured only on a terminal. `offline` leaves this host alone: no address is bound.
+/// people on standard error, coloured only on a terminal. `offline` leaves this host alone: no address is bound and no name looked up.
 /// Gives back the exit code: 0 without errors, 1 with, 3 if the file cannot be read.
 ///
 /// # Errors
 /// Where standard output or standard error cannot be written.
 pub fn run(path: &Path, json: bool, offline: bool) -> io::Result<u8> {
-    let checked = config::check(path, if offline { Probe::Offline } else { Probe::Bind });
+    let mut checked = config::check(path, if offline { Probe::Offline } else { Probe::Bind });
+    if !offline {
+        look_up(&mut checked)?;
+    }
     if json {
         object(&checked, &mut io::stdout().lock())?
     } else {
         text(&checked, &mut anstream::stderr().lock())?
     }
     Ok(exit_code(&checked))
+}
+
+/// Looks up every name of a neighbour and adds what was not found. The node starts all the same and goes on asking; but a
+/// name that the DNS does not have is most probably a mistake.
+fn look_up(checked: &mut Checked) -> io::Result<()> {
+    let names: Vec<_> = checked.names.iter().map(|written| written.name.clone()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let reach = Reach::new(&checked.dns, checked.listen.iter().copied());
+    for (written, answer) in checked.names.iter().zip(resolve::look_up(&names, &reach)?) {
+        let Err(why) = answer else { continue };
+        let (severity, fix) = match why {
+            NoWay::Unknown => (Severity::Error, "Mend the name or the DNS, or check with --offline."),
+            NoWay::Unanswered | NoWay::NoServer => {
+                (Severity::Warning, "See to the DNS servers of [sip] dns or of this host, or check with --offline.")
+            }
+        };
+        let message = format!("{}: {why}", written.name);
+        checked.problems.push(Problem { severity, message, fix: fix.into(), ..written.at.clone() });
+    }
+    checked.problems.sort();
+    Ok(())
 }
 
 fn exit_code(checked: &Checked) -> u8 {
@@ -82,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_json_answer_is_one_object_with_every_promised_key() {
-        let checked = Checked { problems: vec![problem(Severity::Error)], readable: true };
+        let checked = Checked { problems: vec![problem(Severity::Error)], readable: true, ..Checked::default() };
         let mut out = Vec::new();
         object(&checked, &mut out).unwrap();
         assert_eq!(
@@ -97,7 +124,7 @@ mod tests {
 
     #[test]
     fn text_names_place_severity_message_and_fix_and_counts() {
-        let checked = Checked { problems: vec![problem(Severity::Warning)], readable: true };
+        let checked = Checked { problems: vec![problem(Severity::Warning)], readable: true, ..Checked::default() };
         let mut out = anstream::StripStream::new(Vec::new());
         text(&checked, &mut out).unwrap();
         assert_eq!(
@@ -114,7 +141,7 @@ mod tests {
             (vec![problem(Severity::Warning), problem(Severity::Error)], true, WRONG),
             (vec![problem(Severity::Error)], false, OUT_OF_REACH),
         ] {
-            assert_eq!(exit_code(&Checked { problems, readable }), want);
+            assert_eq!(exit_code(&Checked { problems, readable, ..Checked::default() }), want);
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::config::plan::Plan;
 use crate::engine::running::Local;
 use crate::engine::watch::Seen;
 use crate::engine::{Bounds, Engine};
+use crate::io::resolve::Resolver;
 use crate::io::{Clock, Node, Setup, StartError};
 use crate::metrics::{Exporter, Gauge};
 use crate::neighbour::Address;
@@ -35,6 +36,8 @@ pub(super) struct Running {
     engine: Arc<Engine>,
     rim: Node,
     admin: Admin,
+    /// Held for its thread.
+    _resolver: Resolver,
 }
 
 impl Running {
@@ -51,9 +54,10 @@ impl Running {
         let engine = Arc::new(engine);
         let driver = Arc::clone(&engine);
         let rim = Node::start(Setup { listen, workers, driver, clock, counters, seed: random() })?;
+        let resolver = Resolver::start(Arc::clone(&engine), clock).map_err(|error| StartError::Worker(error.kind()))?;
         let page = Page { engine: Arc::clone(&engine), clock, started_s, asked };
         let admin = Admin::start(admin_listen, exporter, Arc::new(page), token_file)?;
-        Ok(Self { engine, rim, admin })
+        Ok(Self { engine, rim, admin, _resolver: resolver })
     }
 
     pub(super) fn engine(&self) -> &Arc<Engine> {

@@ -3,7 +3,8 @@
 //! Keys without effect in this version are checked while reading and not kept.
 
 use super::address::Address;
-use super::report::{At, Place};
+use super::report::{At, Place as Position};
+use crate::neighbour::locate::Place;
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::{Digits, Pattern, Transform};
@@ -80,6 +81,7 @@ pub(crate) struct Sip {
     pub(crate) workers: Option<At<u32>>,
     pub(crate) no_response_s: Option<At<u32>>,
     pub(crate) ring_s: Option<At<u32>>,
+    pub(crate) dns: Vec<At<SocketAddr>>,
     pub(crate) health_s: Option<At<u32>>,
     pub(crate) health_timeout_s: Option<At<u32>>,
     pub(crate) health_lost: Option<At<u32>>,
@@ -117,7 +119,7 @@ pub(crate) struct Feature {
 }
 
 pub(crate) struct Trunk {
-    pub(crate) place: Place,
+    pub(crate) place: Position,
     pub(crate) css: Option<Text>,
     pub(crate) device_pool: Option<Text>,
 }
@@ -137,6 +139,14 @@ pub(crate) struct Rsvp {
     pub(crate) mid_call_retries: Option<At<i64>>,
 }
 
+impl Document {
+    /// Every address of a neighbour, peers first.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &At<Place>> {
+        let peers = self.peers.iter().flat_map(|peer| &peer.addresses);
+        peers.chain(self.remote_clusters.iter().flat_map(|cluster| cluster.trunk.iter().chain(&cluster.rsvp_trunk)))
+    }
+}
+
 /// What is agreed with a neighbour of either kind.
 #[derive(Default)]
 pub(crate) struct Terms {
@@ -151,7 +161,7 @@ pub(crate) struct Terms {
 pub(crate) struct Peer {
     pub(crate) name: Text,
     pub(crate) kind: Option<At<PeerKind>>,
-    pub(crate) addresses: Vec<At<Address>>,
+    pub(crate) addresses: Vec<At<Place>>,
     pub(crate) send_geolocation: Option<At<bool>>,
     pub(crate) overload_control: Option<At<bool>>,
     pub(crate) trust_identity: Option<At<bool>>,
@@ -165,8 +175,8 @@ pub(crate) struct RemoteCluster {
     pub(crate) version: Option<At<Version>>,
     pub(crate) security_mode: Option<At<ClusterMode>>,
     pub(crate) fqdn: Option<Text>,
-    pub(crate) trunk: Vec<At<Address>>,
-    pub(crate) rsvp_trunk: Vec<At<Address>>,
+    pub(crate) trunk: Vec<At<Place>>,
+    pub(crate) rsvp_trunk: Vec<At<Place>>,
     pub(crate) services: Option<Vec<At<Service>>>,
     pub(crate) rsvp_policy: Option<At<RsvpPolicy>>,
     pub(crate) pstn_access_rsvp_policy: Option<At<RsvpPolicy>>,

@@ -22,15 +22,33 @@ pub use document::MidCall;
 pub use plan::Plan;
 pub use problem::{Problem, Severity};
 
+use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::neighbour::locate::Named;
+
 /// What checking a file found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Checked {
     /// Every problem, sorted by file and position.
     pub problems: Vec<Problem>,
     /// Whether the named file could be read at all.
     pub readable: bool,
+    /// Names of neighbours, each where it is first written.
+    pub names: Vec<Written>,
+    /// Where the node would listen.
+    pub listen: Vec<Address>,
+    /// The DNS servers it would ask; none: those of the host.
+    pub dns: Vec<SocketAddr>,
+}
+
+/// A name of a neighbour, and where it is written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// It.
+    pub name: Named,
+    /// File, line, column and key, with nothing said yet.
+    pub at: Problem,
 }
 
 impl Checked {
@@ -55,7 +73,16 @@ pub struct Loaded {
 pub fn check(path: &Path, probe: Probe) -> Checked {
     let source = source::read(path);
     let readable = source.readable;
-    Checked { problems: inspected(source, probe).1, readable }
+    let (document, report) = (&source.document, &source.report);
+    let mut names: Vec<Written> = Vec::new();
+    for place in document.places() {
+        if let Some(name) = place.value.named().filter(|name| names.iter().all(|written| written.name != **name)) {
+            names.push(Written { name: name.clone(), at: report.problem_at(&place.place) });
+        }
+    }
+    let listen = document.sip.listen.iter().map(|at| at.value).collect();
+    let dns = document.sip.dns.iter().map(|at| at.value).collect();
+    Checked { problems: inspected(source, probe).1, readable, names, listen, dns }
 }
 
 /// Loads a configuration file and all it includes.

@@ -1,6 +1,6 @@
 //! The tree of one file into the document, table by table. Every key of every table is named here and nowhere else.
 
-use super::address::{address, advertised, socket_address};
+use super::address::{address, advertised, dns_server, place, socket_address};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, PatternKind, PatternRow,
     Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Terms, Text, Tls, Trunk,
@@ -202,6 +202,7 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
         workers: section.number("workers", 1..=WORKERS_MAX),
         no_response_s: section.number("no_response_s", 1..=32),
         ring_s: section.number("ring_s", 1..=3_600),
+        dns: section.parsed_list("dns", dns_server).unwrap_or_default(),
         health_s: section.number("health_s", 0..=3_600),
         health_timeout_s: section.number("health_timeout_s", 1..=32),
         health_lost: section.number("health_lost", 1..=10),
@@ -309,7 +310,7 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     section.require("addresses", "Write its addresses, as in addresses = [\"udp:127.0.0.1:5060\"].");
     let name = section.parsed("name", words::name);
     let kind = section.word("kind", words::PEER_KINDS);
-    let addresses = section.filled_list("addresses", address, "Write its address, as in \"udp:127.0.0.1:5060\".");
+    let addresses = section.filled_list("addresses", place, "Write its address, as in \"udp:127.0.0.1:5060\".");
     let send_geolocation = section.flag("send_geolocation");
     let overload_control = section.flag("overload_control");
     let trust_identity = section.flag("trust_identity");
@@ -336,8 +337,8 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
         version: section.parsed("version", words::version),
         security_mode: section.word("security_mode", words::CLUSTER_MODES),
         fqdn: section.parsed("fqdn", words::name),
-        trunk: section.filled_list("trunk", address, "Write its address, as in \"udp:127.0.2.1:5060\"."),
-        rsvp_trunk: section.parsed_list("rsvp_trunk", address).unwrap_or_default(),
+        trunk: section.filled_list("trunk", place, "Write its address, as in \"udp:127.0.2.1:5060\"."),
+        rsvp_trunk: section.parsed_list("rsvp_trunk", place).unwrap_or_default(),
         services: section.words("services", words::SERVICES),
         rsvp_policy: section.word("rsvp_policy", words::RSVP_POLICIES),
         pstn_access_rsvp_policy: section.word("pstn_access_rsvp_policy", words::RSVP_POLICIES),

@@ -94,6 +94,13 @@ impl Report {
         self.keep(Problem { file, line: 0, column: 0, severity, key, message, fix });
     }
 
+    /// The place as a problem of which nothing is said yet.
+    pub(super) fn problem_at(&self, place: &Place) -> Problem {
+        let (file, line, column) = self.locate(place);
+        let (message, fix, key) = (String::new(), String::new(), place.key.to_string());
+        Problem { file, line, column, severity: Severity::Warning, key, message, fix }
+    }
+
     fn push(&self, place: &Place, severity: Severity, message: String, fix: String) {
         let (file, line, column) = self.locate(place);
         self.keep(Problem { file, line, column, severity, key: place.key.to_string(), message, fix });

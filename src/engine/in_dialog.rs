@@ -23,7 +23,7 @@ use crate::config::plan::{Neighbour, RemoteClusterId, SessionTimer};
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX, PASSES_MAX};
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::reply::Reply;
-use crate::sip::{Essentials, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, multipart};
+use crate::sip::{Essentials, Host, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, multipart};
 use crate::transaction::row::Purpose;
 
 /// A call found for a request in its dialog.
@@ -358,7 +358,12 @@ impl Turn<'_> {
             .map(|route| route.uri)
             .find(|uri| !self.running.is_ours(uri));
         let uri = route.or(request.essentials.uri)?;
-        let ip = uri.host.ip()?;
+        let ip = match uri.host {
+            Host::Name(name) => {
+                return self.running.plan.address_named(std::str::from_utf8(name).ok()?, uri.port);
+            }
+            host => host.ip()?,
+        };
         let transport = transport_of(&uri);
         let port = uri.port.unwrap_or(transport.default_port());
         is_neighbour(&self.running, ip, port, transport).then_some(Address { transport, socket: (ip, port).into() })

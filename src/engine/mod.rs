@@ -32,8 +32,8 @@ pub(crate) mod trust;
 pub mod watch;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ahash::RandomState;
 use arc_swap::ArcSwap;
@@ -50,6 +50,8 @@ use crate::config::plan::Plan;
 use crate::limits::{CALLS_MAX, ENDED_AT_ONCE_MAX, TRANSACTIONS_MAX};
 use crate::metrics::Counters;
 use crate::neighbour::control::Controls;
+use crate::neighbour::locate::{Located, Named};
+use crate::neighbour::names::Names;
 use crate::sip::{Editor, Index};
 use crate::table::Table;
 use crate::transaction::row::Row;
@@ -57,6 +59,8 @@ use crate::transaction::row::Row;
 /// A node's engine: its tables, its links and the configuration it runs on. Shared by every worker.
 pub struct Engine {
     running: ArcSwap<Running>,
+    /// Where names of neighbours lead. Its lock orders whoever changes `running`; no message waits for it.
+    names: Mutex<Names>,
     transactions: Table<TransactionKey, Row>,
     calls: Table<CallKey, Call>,
     links: Links,
@@ -126,6 +130,7 @@ impl Engine {
         let running = Running::new(Arc::new(plan), locals.into(), &links, None);
         Self {
             running: ArcSwap::from_pointee(running),
+            names: Mutex::default(),
             transactions: Table::new(bounds.transactions, seed),
             calls: Table::new(bounds.calls, seed),
             links,
@@ -176,8 +181,27 @@ impl Engine {
     }
 
     /// Swaps in a new configuration, whole. Calls keep the one they began with; links keep their books, and addresses
-    /// what is known of their health.
+    /// what is known of their health. Names that stay lead where they led.
     pub fn reload(&self, plan: Plan) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.keep(plan.names());
+        let plan = plan.located(&names);
+        self.swap(plan);
+    }
+
+    /// A name of a neighbour was looked up: from now on the neighbour is where it leads. Gives back whether anything is
+    /// other than before.
+    pub fn located(&self, name: &Named, found: Vec<Located>, now: Moment) -> bool {
+        // Held over the swap: whoever comes second sees what the first one made.
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_other = names.learn(name, found, now);
+        if is_other {
+            self.swap(self.plan().located(&names));
+        }
+        is_other
+    }
+
+    fn swap(&self, plan: Plan) {
         let before = self.running.load_full();
         let after = Running::new(Arc::new(plan), before.locals.clone(), &self.links, Some(&before));
         self.running.store(Arc::new(after));

@@ -9,6 +9,7 @@ mod drive;
 pub mod log;
 mod mmsg;
 mod node;
+pub mod resolve;
 pub mod signals;
 mod sockets;
 mod stream;

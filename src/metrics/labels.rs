@@ -267,6 +267,15 @@ label! {
 }
 
 label! {
+    /// How a look-up of a neighbour's name ended.
+    LookupOutcome, "outcome",
+    /// With an address.
+    Found = "found",
+    /// Without one: there is none, or the DNS did not say.
+    Failed = "failed",
+}
+
+label! {
     /// How a reload ended.
     ReloadOutcome, "outcome",
     /// The new configuration runs.
@@ -325,6 +334,7 @@ mod tests {
         holds::<ProbeEvent>();
         holds::<NeighbourChange>();
         holds::<Shed>();
+        holds::<LookupOutcome>();
         holds::<ReloadOutcome>();
         holds::<StreamEvent>();
     }

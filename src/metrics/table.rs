@@ -82,6 +82,7 @@ pub const METRICS: &[Metric] = &[
     counter("emcc_keepalives_total", "keepalives", "event", "Keepalives of RSVP trunks."),
     counter("emcc_health_probes_total", "probes", "event", "OPTIONS sent to see whether a neighbour serves."),
     counter("emcc_neighbour_changes_total", "changes", "state", "Addresses of neighbours that came to another state."),
+    counter("emcc_name_lookups_total", "look-ups", "outcome", "Look-ups of names of neighbours."),
     counter("emcc_config_reloads_total", "reloads", "outcome", "Configurations read again."),
     counter("emcc_shed_total", "requests", "kind", "Requests sent away unseen while the node is late or draining."),
     counter("emcc_neighbour_spared_total", "requests", "", "New requests not sent to a neighbour that is overloaded."),

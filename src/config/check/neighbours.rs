@@ -5,6 +5,8 @@ use crate::config::address::{Address, Transport};
 use crate::config::document::{Document, RemoteCluster, Service, Sip, Terms};
 use crate::config::plan::build::{MIN_SE_S, SESSION_EXPIRES_S};
 use crate::config::report::{At, Report};
+use crate::limits::NAMES_MAX;
+use crate::neighbour::locate::{Named, Place};
 use emcc_policies::region::Region;
 use emcc_policies::route::PeerKind;
 use std::collections::HashMap;
@@ -34,7 +36,7 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
     for peer in &document.peers {
         repeated(&peer.addresses, "addresses", report);
         ranks(&peer.terms, peer.addresses.len(), report);
-        let datagrams = peer.addresses.iter().any(|address| address.value.transport == Transport::Udp);
+        let datagrams = peer.addresses.iter().any(|address| address.value.transport() == Some(Transport::Udp));
         if let Some(flag) = peer.send_geolocation.as_ref().filter(|flag| flag.value && datagrams) {
             over_udp(flag, report);
         }
@@ -110,15 +112,14 @@ fn session_timer(sip: &Sip, report: &Report) {
 
 /// TLS both ways needs a certificate to show, and a listener, from whose address connections are opened too.
 fn tls(document: &Document, report: &Report) {
-    let is_tls = |address: &&At<Address>| address.value.transport == Transport::Tls;
-    let listens = document.sip.listen.iter().find(is_tls);
-    let peers = document.peers.iter().flat_map(|peer| &peer.addresses);
-    let clusters = document.remote_clusters.iter().flat_map(|cluster| cluster.trunk.iter().chain(&cluster.rsvp_trunk));
-    let neighbour = peers.chain(clusters).find(is_tls);
-    if let Some(address) = listens.or(neighbour).filter(|_| document.sip.tls.is_none()) {
-        let message = format!("{} needs a certificate, and there is no [sip] tls", address.value);
+    let listens = document.sip.listen.iter().find(|address| address.value.transport == Transport::Tls);
+    let neighbour = document.places().find(|place| place.value.transport() == Some(Transport::Tls));
+    let listens_at = listens.map(|address| (address.value.to_string(), &address.place));
+    let uses_tls = listens_at.or_else(|| neighbour.map(|place| (place.value.to_string(), &place.place)));
+    if let Some((address, at)) = uses_tls.filter(|_| document.sip.tls.is_none()) {
+        let message = format!("{address} needs a certificate, and there is no [sip] tls");
         let fix = "Write tls = { certificate = \"node.pem\", key = \"node.key\", trust = \"roots.pem\" } into [sip].";
-        return report.error(&address.place, message, fix);
+        return report.error(at, message, fix);
     }
     if let Some(address) = neighbour.filter(|_| listens.is_none()) {
         let message = format!("{} cannot be reached: this node listens on no tls address", address.value);
@@ -128,14 +129,20 @@ fn tls(document: &Document, report: &Report) {
 
 /// A neighbour is known by address and transport: two with one address cannot be told apart.
 fn addresses(document: &Document, report: &Report) {
-    let mut owners: HashMap<Address, &str> = HashMap::new();
+    let mut owners: HashMap<&Place, &str> = HashMap::new();
     // Who opens a stream comes from a port of its own choosing, so over TCP the IP address alone tells who it is.
     let mut streams: HashMap<IpAddr, &str> = HashMap::new();
     let peers = document.peers.iter().map(|peer| (peer.name.as_str(), peer.addresses.iter().collect::<Vec<_>>()));
     let clusters = document.remote_clusters.iter();
     let clusters = clusters.map(|c| (c.id.as_str(), c.trunk.iter().chain(&c.rsvp_trunk).collect()));
     for (owner, list) in peers.chain(clusters) {
-        for address in list {
+        for place in list {
+            if let Some(other) = owners.insert(&place.value, owner).filter(|other| *other != owner) {
+                let message = format!("{} is the address of both \"{other}\" and \"{owner}\"", place.value);
+                report.error(&place.place, message, "Give each neighbour an address of its own.");
+            }
+            let Some(value) = place.value.address() else { continue };
+            let address = At { value, place: place.place.clone() };
             if document.sip.listen.iter().any(|listen| listen.value == address.value) {
                 let message = format!("{} is this node's own listening address", address.value);
                 report.error(&address.place, message, "Write the neighbour's address.");
@@ -154,18 +161,28 @@ fn addresses(document: &Document, report: &Report) {
                 let message = format!("\"{other}\" and \"{owner}\" share {ip}: streams they open cannot be told apart");
                 report.warning(&address.place, message, "Give each its own IP address, or use udp.");
             }
-            match owners.insert(address.value, owner) {
-                Some(other) if other != owner => {
-                    let message = format!("{} is the address of both \"{other}\" and \"{owner}\"", address.value);
-                    report.error(&address.place, message, "Give each neighbour an address of its own.");
-                }
-                _ => {}
-            }
+        }
+    }
+    let mut names: Vec<&Named> = Vec::new();
+    for place in document.places() {
+        let Some(named) = place.value.named().filter(|named| !names.contains(named)) else { continue };
+        names.push(named);
+        if names.len() == NAMES_MAX + 1 {
+            let message = format!("more than {NAMES_MAX} names of neighbours");
+            report.error(&place.place, message, "Write IP addresses in place of some.");
+        }
+        let is_heard = |transport| document.sip.listen.iter().any(|listen| listen.value.transport == transport);
+        // TLS without a listener is said elsewhere.
+        if let Some(transport) =
+            named.transport.filter(|transport| *transport != Transport::Tls && !is_heard(*transport))
+        {
+            let message = format!("{named} cannot be reached: this node listens on no {transport} address");
+            report.warning(&place.place, message, format!("Add a {transport} address to sip.listen."));
         }
     }
 }
 
-fn repeated(list: &[At<Address>], key: &str, report: &Report) {
+fn repeated(list: &[At<Place>], key: &str, report: &Report) {
     for (index, address) in list.iter().enumerate() {
         if list.iter().take(index).any(|earlier| earlier.value == address.value) {
             report.warning(
@@ -260,7 +277,7 @@ fn region(document: &Document, cluster: &RemoteCluster, report: &Report) {
 /// A message with a location body easily passes what a datagram should hold (RFC 3261, 18.1.1).
 fn locations(cluster: &RemoteCluster, report: &Report) {
     let sends = cluster.send_geolocation.as_ref().is_none_or(|flag| flag.value);
-    if let Some(address) = cluster.trunk.iter().find(|a| sends && a.value.transport == Transport::Udp) {
+    if let Some(address) = cluster.trunk.iter().find(|a| sends && a.value.transport() == Some(Transport::Udp)) {
         over_udp(address, report);
     }
 }

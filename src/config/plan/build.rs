@@ -1,18 +1,20 @@
 //! A document without errors into a plan.
 
 use super::dial_plan::Dialing;
-use super::index::{ByAddress, ByName, ByText, Indexes, by_user};
+use super::index::{ByName, ByText, Indexes, by_user};
 use super::lookup::{NameTables, roaming_pool};
+use super::sites::{Site, addresses, owners};
 use super::{
-    Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Neighbour, Peer, Plan, Profile, RemoteCluster,
+    Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Peer, Plan, Profile, RemoteCluster,
     RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, Terms, TlsFiles, Trunk, User, UserId,
 };
-use crate::config::address::Address;
 use crate::config::document::{self, Document, MidCall, Service, Text};
 use crate::config::report::At;
 use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
 use crate::neighbour::health::ProbeTimes;
+use crate::neighbour::locate::Place;
 use crate::neighbour::methods::Methods;
+use crate::neighbour::names::Names;
 use crate::neighbour::select::Rank;
 use emcc_policies::admission::Capacity;
 use emcc_policies::emergency::EmergencyNumbers;
@@ -57,14 +59,15 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
     let ids = Ids::of(document);
     let dialing = Dialing::of(document);
     let feature = feature(document);
-    let device_pools: Box<[_]> = document.device_pools.iter().map(|pool| device_pool(pool, &ids, &dialing)).collect();
+    let device_pools: Arc<[_]> = document.device_pools.iter().map(|pool| device_pool(pool, &ids, &dialing)).collect();
     let peers: Box<[_]> = document.peers.iter().map(peer).collect();
     let remote_clusters: Box<[_]> =
         document.remote_clusters.iter().map(|c| remote_cluster(c, document, &feature.region)).collect();
-    let devices: Box<[_]> = devices(document, &ids, &device_pools, &dialing);
-    let users: Box<[_]> = document.users.iter().map(|row| user(row, &dialing)).collect();
-    let sessions: Box<[_]> = sessions(document, &ids, &feature.geolocation_filter, &device_pools, &dialing);
-    let indexes = indexes(&peers, &remote_clusters, &devices, &users, &sessions);
+    let devices: Arc<[_]> = devices(document, &ids, &device_pools, &dialing).into();
+    let users: Arc<[_]> = document.users.iter().map(|row| user(row, &dialing)).collect();
+    let sessions: Arc<[_]> = sessions(document, &ids, &feature.geolocation_filter, &device_pools, &dialing).into();
+    let indexes = Arc::new(indexes(&remote_clusters, &devices, &users, &sessions));
+    let neighbours = owners(&peers, &remote_clusters, &Names::default());
     let trunk = document.emcc_trunk.as_ref();
     let trusts_everybody =
         peers.iter().all(|peer| peer.trust_identity) && remote_clusters.iter().all(|remote| remote.trust_identity);
@@ -107,15 +110,15 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
                 Some(at) => u32::try_from(at.value).ok(),
             },
         },
-        routes: routes(document, &ids),
+        routes: Arc::new(routes(document, &ids)),
         device_pools,
-        names: NameTables {
+        names: Arc::new(NameTables {
             partitions: dialing.partition_names.iter().map(|name| (*name).into()).collect(),
             spaces: document.spaces.iter().map(|space| boxed(&space.name)).collect(),
             route_lists: document.route_lists.iter().map(|list| boxed(&list.name)).collect(),
             route_groups: document.route_groups.iter().map(|group| boxed(&group.name)).collect(),
-        },
-        dial_plan: dialing.plan,
+        }),
+        dial_plan: Arc::new(dialing.plan),
         feature,
         peers,
         remote_clusters,
@@ -123,6 +126,7 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
         users,
         sessions,
         indexes,
+        neighbours,
     }
 }
 
@@ -215,6 +219,7 @@ fn sip(document: &Document, cores: usize) -> Sip {
         workers: workers.unwrap_or(cores).max(1),
         no_response_ms: u64::from(value(&document.sip.no_response_s, NO_RESPONSE_S)) * 1_000,
         ring_ms: u64::from(value(&document.sip.ring_s, RING_S)) * 1_000,
+        dns: document.sip.dns.iter().map(|at| at.value).collect(),
         probes: ProbeTimes {
             interval_ms: u64::from(value(&document.sip.health_s, HEALTH_S)) * 1_000,
             timeout_ms: u64::from(value(&document.sip.health_timeout_s, HEALTH_TIMEOUT_S)) * 1_000,
@@ -259,12 +264,8 @@ fn feature(document: &Document) -> Feature {
     }
 }
 
-fn addresses(list: &[At<Address>]) -> Box<[Address]> {
-    list.iter().map(|at| at.value).collect()
-}
-
-/// The addresses by priority, those of one priority as written, and what is agreed with who is there.
-fn ranked(list: &[At<Address>], terms: &document::Terms) -> (Box<[Address]>, Terms) {
+/// Addresses and names by priority, those of one priority as written.
+fn sites(list: &[At<Place>], terms: &document::Terms) -> Arc<[Site]> {
     let number = |numbers: &[At<u32>], place: usize| {
         numbers.get(place).or_else(|| numbers.first().filter(|_| numbers.len() == 1)).map_or(0, |at| at.value)
     };
@@ -272,26 +273,28 @@ fn ranked(list: &[At<Address>], terms: &document::Terms) -> (Box<[Address]>, Ter
         priority: number(&terms.priority, place),
         weight: u16::try_from(number(&terms.weight, place)).unwrap_or(u16::MAX),
     };
-    let mut ranked: Vec<(Address, Rank)> = list.iter().enumerate().map(|(place, at)| (at.value, rank(place))).collect();
-    ranked.sort_by_key(|(_, rank)| rank.priority);
-    let (addresses, ranks): (Vec<_>, Vec<_>) = ranked.into_iter().unzip();
-    let methods = terms.methods.as_ref().map(|list| Methods::listed(list.iter().map(|token| token.as_str())));
-    let terms = Terms {
-        ranks: ranks.into(),
-        methods: methods.unwrap_or_default(),
-        rate_per_s: terms.rate_per_s.as_ref().map(|at| at.value),
-    };
-    (addresses.into(), terms)
+    let site = |(place, at): (usize, &At<Place>)| Site { place: at.value.clone(), rank: rank(place) };
+    let mut sites: Vec<Site> = list.iter().enumerate().map(site).collect();
+    sites.sort_by_key(|site| site.rank.priority);
+    sites.into()
+}
+
+/// What is agreed with who is at these ranks.
+fn terms(row: &document::Terms, ranks: Box<[Rank]>) -> Terms {
+    let methods = row.methods.as_ref().map(|list| Methods::listed(list.iter().map(|token| token.as_str())));
+    Terms { ranks, methods: methods.unwrap_or_default(), rate_per_s: row.rate_per_s.as_ref().map(|at| at.value) }
 }
 
 fn peer(row: &document::Peer) -> Peer {
-    let (addresses, terms) = ranked(&row.addresses, &row.terms);
+    let sites = sites(&row.addresses, &row.terms);
+    let (addresses, ranks) = addresses(&sites, &Names::default());
     Peer {
         name: boxed(&row.name),
         // The reader refuses a peer without a kind; a gateway is who may do least.
         kind: value(&row.kind, PeerKind::Gateway),
+        sites,
         addresses,
-        terms,
+        terms: terms(&row.terms, ranks),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, false),
         // A gateway may take any parameter it does not know for a reason to refuse.
@@ -312,15 +315,20 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
     let (region, region_differs) = ours.meet(Some(theirs));
     let offers = |service| row.offers(service, &document.feature);
     let policy = value(&row.rsvp_policy, Default::default());
-    let (trunk, terms) = ranked(&row.trunk, &row.terms);
+    let trunk_sites = sites(&row.trunk, &row.terms);
+    let rsvp_sites =
+        if row.rsvp_trunk.is_empty() { trunk_sites.clone() } else { sites(&row.rsvp_trunk, &Default::default()) };
+    let (trunk, ranks) = addresses(&trunk_sites, &Names::default());
     RemoteCluster {
         id: boxed(&row.id),
         version: value(&row.version, value(&document.cluster.version, VERSION)),
         security_mode: value(&row.security_mode, ClusterMode::Mixed),
         fqdn: row.fqdn.as_ref().map(|name| name.value.to_ascii_lowercase().into()),
+        rsvp_trunk: addresses(&rsvp_sites, &Names::default()).0,
+        sites: trunk_sites,
+        rsvp_sites,
         addresses: trunk,
-        terms,
-        rsvp_trunk: addresses(if row.rsvp_trunk.is_empty() { &row.trunk } else { &row.rsvp_trunk }),
+        terms: terms(&row.terms, ranks),
         services: Services {
             emcc: offers(Service::Emcc),
             pstn_access: offers(Service::PstnAccess),
@@ -451,24 +459,7 @@ fn sessions(
     document.sessions.iter().filter_map(session).collect()
 }
 
-fn indexes(
-    peers: &[Peer],
-    clusters: &[RemoteCluster],
-    devices: &[Device],
-    users: &[User],
-    sessions: &[EmccSession],
-) -> Indexes {
-    let of_peers = (0..)
-        .map(PeerId)
-        .zip(peers)
-        .flat_map(|(id, peer)| peer.addresses.iter().map(move |address| (*address, Neighbour::Peer(id))));
-    let of_clusters = (0..).map(RemoteClusterId).zip(clusters).flat_map(|(cluster, row)| {
-        let trunk =
-            row.addresses.iter().map(move |address| (*address, Neighbour::Remote { cluster, is_rsvp_trunk: false }));
-        trunk.chain(
-            row.rsvp_trunk.iter().map(move |address| (*address, Neighbour::Remote { cluster, is_rsvp_trunk: true })),
-        )
-    });
+fn indexes(clusters: &[RemoteCluster], devices: &[Device], users: &[User], sessions: &[EmccSession]) -> Indexes {
     let abroad = (0..).map(SessionId).zip(sessions).filter_map(|(id, session)| match session.side {
         Side::Home { user, .. } => Some((user, id)),
         Side::Visiting { .. } => None,
@@ -487,6 +478,5 @@ fn indexes(
         ),
         devices_by_number: ByText::new(numbers),
         clusters: ByText::new(clusters.iter().map(|row| &*row.id).zip((0..).map(RemoteClusterId))),
-        neighbours: ByAddress::new(of_peers.chain(of_clusters)),
     }
 }

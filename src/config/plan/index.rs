@@ -54,7 +54,7 @@ impl<V: Copy> ByText<V> {
 }
 
 /// Who sends from an IP address over a transport.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Owner {
     /// Everything from there, whatever the port.
     One(Neighbour),
@@ -63,7 +63,7 @@ enum Owner {
 }
 
 /// Neighbours by where they send from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ByAddress(Map<(Transport, IpAddr), Owner>);
 
 impl ByAddress {
@@ -109,7 +109,6 @@ pub(super) struct Indexes {
     pub(super) users_by_number: ByText<UserId>,
     pub(super) devices_by_number: ByText<DeviceId>,
     pub(super) clusters: ByText<RemoteClusterId>,
-    pub(super) neighbours: ByAddress,
 }
 
 pub(super) fn by_user(

@@ -67,7 +67,7 @@ impl Plan {
     /// Who sends from this address: by IP address and transport, by port too only where several share an address.
     #[must_use]
     pub fn neighbour(&self, transport: Transport, from: SocketAddr) -> Option<Neighbour> {
-        self.indexes.neighbours.get(transport, from)
+        self.neighbours.get(transport, from)
     }
 
     /// Where a visiting phone at this place belongs (G-6 to G-10). Runs once a login: it allocates.

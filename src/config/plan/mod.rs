@@ -8,10 +8,12 @@ pub(in crate::config) mod dial_plan;
 mod index;
 mod lookup;
 mod service;
+mod sites;
 pub use service::Trust;
 
 pub(in crate::config) use build::build;
 pub use emcc_policies::pstn_access::ClusterId as RemoteClusterId;
+pub use sites::Site;
 
 use crate::config::address::Address;
 use crate::config::document::MidCall;
@@ -44,7 +46,7 @@ pub struct UserId(pub u32);
 pub struct SessionId(pub u32);
 
 /// A configuration, resolved.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// This cluster.
     pub cluster: Cluster,
@@ -75,20 +77,21 @@ pub struct Plan {
     /// Other clusters, by [`RemoteClusterId`].
     pub remote_clusters: Box<[RemoteCluster]>,
     /// Partitions, search spaces, patterns.
-    pub dial_plan: DialPlan,
+    pub dial_plan: Arc<DialPlan>,
     /// Route lists, route groups, what each peer is, last resort.
-    pub routes: RouteBook,
+    pub routes: Arc<RouteBook>,
     /// Device pools, by [`DevicePoolId`].
-    pub device_pools: Box<[DevicePool]>,
+    pub device_pools: Arc<[DevicePool]>,
     /// Devices of this cluster, by [`DeviceId`].
-    pub devices: Box<[Device]>,
+    pub devices: Arc<[Device]>,
     /// Users of this cluster, by [`UserId`].
-    pub users: Box<[User]>,
+    pub users: Arc<[User]>,
     /// EMCC sessions that stand from the start, by [`SessionId`].
-    pub sessions: Box<[EmccSession]>,
+    pub sessions: Arc<[EmccSession]>,
     trusts_everybody: bool,
-    names: lookup::NameTables,
-    indexes: index::Indexes,
+    names: Arc<lookup::NameTables>,
+    indexes: Arc<index::Indexes>,
+    neighbours: index::ByAddress,
 }
 
 /// This cluster.
@@ -124,6 +127,8 @@ pub struct Sip {
     pub no_response_ms: u64,
     /// Timer C (RFC 3261, section 16.6), in milliseconds.
     pub ring_ms: u64,
+    /// DNS servers, in the order they are asked; none: those of the host.
+    pub dns: Box<[SocketAddr]>,
     /// Health probing of neighbours.
     pub probes: ProbeTimes,
     /// Longest wait for ordinary calls to end once the node drains, seconds; then they are ended.
@@ -216,7 +221,9 @@ pub struct Peer {
     pub name: Box<str>,
     /// What it is.
     pub kind: PeerKind,
-    /// Its addresses in the order they are tried, chance left out; at least one.
+    /// Its addresses and names as configured, in the order they are tried; at least one.
+    pub sites: Arc<[Site]>,
+    /// Where they lead, chance left out; none before a name is looked up.
     pub addresses: Box<[Address]>,
     /// What is agreed with it.
     pub terms: Terms,
@@ -252,11 +259,15 @@ pub struct RemoteCluster {
     pub security_mode: ClusterMode,
     /// Its fully qualified name, in lower case, if configured.
     pub fqdn: Option<Box<str>>,
-    /// Addresses of its PSTN access trunk in the order they are tried, chance left out; at least one.
+    /// Addresses and names of its PSTN access trunk as configured, in the order they are tried; at least one.
+    pub sites: Arc<[Site]>,
+    /// The same of its RSVP agent trunk; those of the PSTN access trunk unless configured.
+    pub rsvp_sites: Arc<[Site]>,
+    /// Where the PSTN access trunk is, chance left out; none before a name is looked up.
     pub addresses: Box<[Address]>,
     /// What is agreed with it; the ranks are those of the PSTN access trunk.
     pub terms: Terms,
-    /// Addresses of its RSVP agent trunk; those of the PSTN access trunk unless configured.
+    /// Where the RSVP agent trunk is.
     pub rsvp_trunk: Box<[Address]>,
     /// What is enabled with it.
     pub services: Services,

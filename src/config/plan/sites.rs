@@ -1,0 +1,111 @@
+//! Where neighbours are: what is configured, and where its names lead.
+
+use super::index::ByAddress;
+use super::{Neighbour, Peer, Plan, RemoteCluster, RemoteClusterId};
+use crate::config::address::Address;
+use crate::neighbour::locate::{Named, Place};
+use crate::neighbour::names::Names;
+use crate::neighbour::select::Rank;
+use emcc_policies::route::PeerId;
+
+/// An address or name of a neighbour as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// It.
+    pub place: Place,
+    /// Its place among those of its neighbour.
+    pub rank: Rank,
+}
+
+/// A configured priority stands above whatever priorities an SRV record has.
+const PRIORITY_SHIFT: u32 = 16;
+
+/// The addresses sites lead to, each once, and their ranks. A name's own weights count where it has some.
+pub(super) fn addresses(sites: &[Site], names: &Names) -> (Box<[Address]>, Box<[Rank]>) {
+    let mut found: Vec<(Address, Rank)> = Vec::new();
+    for Site { place, rank } in sites {
+        let priority = rank.priority << PRIORITY_SHIFT;
+        match place {
+            Place::Address(address) => found.push((*address, Rank { priority, ..*rank })),
+            Place::Named(name) => found.extend(names.now(name).iter().map(|located| {
+                let weight = if located.rank.weight > 0 { located.rank.weight } else { rank.weight };
+                (located.address, Rank { priority: priority | located.rank.priority, weight })
+            })),
+        }
+    }
+    // Stable: equal priorities stay as configured.
+    found.sort_by_key(|(_, rank)| rank.priority);
+    let mut seen = Vec::new();
+    found.retain(|(address, _)| {
+        !seen.contains(address) && {
+            seen.push(*address);
+            true
+        }
+    });
+    let (addresses, ranks): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    (addresses.into(), ranks.into())
+}
+
+/// Who sends from which address. Where a name led before comes last: who is there now counts.
+pub(super) fn owners(peers: &[Peer], clusters: &[RemoteCluster], names: &Names) -> ByAddress {
+    let peers = || (0..).map(PeerId).zip(peers);
+    let clusters = || (0..).map(RemoteClusterId).zip(clusters);
+    let remote = |cluster, is_rsvp_trunk| Neighbour::Remote { cluster, is_rsvp_trunk };
+    let of_peers =
+        peers().flat_map(|(id, peer)| peer.addresses.iter().map(move |address| (*address, Neighbour::Peer(id))));
+    let of_clusters = clusters().flat_map(|(id, row)| {
+        let trunk = row.addresses.iter().map(move |address| (*address, remote(id, false)));
+        trunk.chain(row.rsvp_trunk.iter().map(move |address| (*address, remote(id, true))))
+    });
+    let mut found: Vec<(Address, Neighbour)> = of_peers.chain(of_clusters).collect();
+    let mut left = |sites: &[Site], owner| {
+        let named = sites.iter().filter_map(|site| site.place.named());
+        found.extend(named.flat_map(|name| names.before(name)).map(|address| (address, owner)));
+    };
+    for (id, peer) in peers() {
+        left(&peer.sites, Neighbour::Peer(id));
+    }
+    for (id, row) in clusters() {
+        left(&row.sites, remote(id, false));
+        left(&row.rsvp_sites, remote(id, true));
+    }
+    ByAddress::new(found)
+}
+
+impl Plan {
+    /// Every name of a neighbour; one that is written twice comes twice.
+    pub fn names(&self) -> impl Iterator<Item = &Named> + Clone {
+        let peers = self.peers.iter().flat_map(|peer| peer.sites.iter());
+        let clusters = self.remote_clusters.iter().flat_map(|row| row.sites.iter().chain(row.rsvp_sites.iter()));
+        peers.chain(clusters).filter_map(|site| site.place.named())
+    }
+
+    /// The same configuration with its neighbours where `names` lead. All but the neighbours is shared, not copied.
+    #[must_use]
+    pub fn located(&self, names: &Names) -> Self {
+        let mut plan = self.clone();
+        for peer in &mut plan.peers {
+            (peer.addresses, peer.terms.ranks) = addresses(&peer.sites, names);
+        }
+        for row in &mut plan.remote_clusters {
+            (row.addresses, row.terms.ranks) = addresses(&row.sites, names);
+            row.rsvp_trunk = addresses(&row.rsvp_sites, names).0;
+        }
+        plan.neighbours = owners(&plan.peers, &plan.remote_clusters, names);
+        plan
+    }
+
+    /// The first address of the neighbour that is configured under this name; letters are compared without case.
+    #[must_use]
+    pub fn address_named(&self, host: &str, port: Option<u16>) -> Option<Address> {
+        let is_it = |site: &Site| {
+            let named = site.place.named();
+            named.is_some_and(|named| {
+                named.host.eq_ignore_ascii_case(host) && port.is_none_or(|p| named.port == Some(p))
+            })
+        };
+        let peers = self.peers.iter().filter(|peer| peer.sites.iter().any(is_it)).map(|peer| &peer.addresses);
+        let rows = self.remote_clusters.iter().filter(|row| row.sites.iter().any(is_it)).map(|row| &row.addresses);
+        peers.chain(rows).find_map(|addresses| addresses.first().copied())
+    }
+}

@@ -1,0 +1,617 @@
+//! Names of neighbours, looked up in the background (RFC 3263): at the start, before an answer grows too old, and with
+//! growing pauses after a failure. Nothing ever waits for it: calls go by the last good answer.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use emcc_policies::moment::Moment;
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{RData, Record, RecordType};
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::Clock;
+use crate::engine::Engine;
+use crate::limits::{ADDRESSES_PER_NAME_MAX, LOOKUPS_AT_ONCE_MAX};
+use crate::neighbour::locate::{Located, Named, Naptr, Service, Srv, hosts, preferred, targets};
+use crate::neighbour::select::Rank;
+use crate::neighbour::{Address, Transport};
+
+/// How often it looks whether a name is due; a name new after a reload waits as long.
+const LOOK: Duration = Duration::from_secs(1);
+/// A name server that has not answered by then is asked again, or the next one is.
+const QUESTION: Duration = Duration::from_secs(2);
+/// Longest time for one name, all its questions together.
+const LOOKUP: Duration = Duration::from_secs(20);
+/// Shortest and longest time an answer counts, whatever its records say.
+const ANSWER_S: std::ops::RangeInclusive<u64> = 5..=3_600;
+/// Pause after the first failure; it doubles with every further one.
+const AGAIN_MS: u64 = 1_000;
+/// Longest pause after a failure.
+const AGAIN_MS_MAX: u64 = 60_000;
+
+/// Why a name leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NoWay {
+    /// The DNS has no such name, or no address for it.
+    #[error("no such name, or no address for it")]
+    Unknown,
+    /// The DNS gave no usable answer.
+    #[error("no usable answer from the DNS")]
+    Unanswered,
+    /// This host names no DNS server.
+    #[error("this host has no usable DNS configuration")]
+    NoServer,
+}
+
+/// Where a name leads, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its addresses.
+    pub located: Vec<Located>,
+    /// Seconds the answer counts.
+    pub ttl_s: u64,
+}
+
+/// What this node can reach, and whom it asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Name servers; none: those of the host.
+    pub servers: Box<[SocketAddr]>,
+    /// Transports it listens on.
+    pub transports: Vec<Transport>,
+    /// Whether it listens on IPv4.
+    pub v4: bool,
+    /// Whether it listens on IPv6.
+    pub v6: bool,
+}
+
+/// The look-ups, on a thread of their own. Dropping it stops them.
+pub struct Resolver {
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Resolver {
+    /// Looks up every name of the engine's configuration, the present one and those to come, and tells the engine.
+    ///
+    /// # Errors
+    /// The system gives no thread or no reactor.
+    pub fn start(engine: Arc<Engine>, clock: Clock) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, mut stopped) = watch::channel(false);
+        let thread = thread::Builder::new().name("resolver".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                tokio::select! {
+                    () = Lookups::new(engine, clock).run() => {}
+                    // Ends by an error only when the node is gone, which is the same.
+                    _ = stopped.wait_for(|stop| *stop) => {}
+                }
+            });
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Resolver {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked is gone already, and said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Looks names up once, a few at a time, and waits for all of them; for `check`.
+///
+/// # Errors
+/// The system gives no reactor.
+pub fn look_up(names: &[Named], reach: &Reach) -> io::Result<Vec<Result<Found, NoWay>>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(async {
+        let Some(resolver) = resolver(reach) else { return vec![Err(NoWay::NoServer); names.len()] };
+        let mut answers = vec![Err(NoWay::Unanswered); names.len()];
+        let mut running = JoinSet::new();
+        for (place, name) in names.iter().enumerate() {
+            if running.len() >= LOOKUPS_AT_ONCE_MAX {
+                let done = running.join_next().await;
+                keep(done.and_then(Result::ok), &mut answers);
+            }
+            let (resolver, name, reach) = (resolver.clone(), name.clone(), reach.clone());
+            running.spawn(async move { (place, located(&resolver, &name, &reach).await) });
+        }
+        while let Some(done) = running.join_next().await {
+            keep(done.ok(), &mut answers);
+        }
+        answers
+    }))
+}
+
+/// Puts a finished look-up's answer at its place.
+fn keep(done: Option<(usize, Result<Found, NoWay>)>, answers: &mut [Result<Found, NoWay>]) {
+    if let Some((place, answer)) = done
+        && let Some(slot) = answers.get_mut(place)
+    {
+        *slot = answer;
+    }
+}
+
+/// When a name is looked up next.
+#[derive(Clone, Copy, Debug, Default)]
+struct Due {
+    at: Moment,
+    /// Failures in a row.
+    failures: u32,
+    is_running: bool,
+}
+
+impl Due {
+    /// After an answer: a tenth of its time before it is too old. After a failure: a pause that doubles.
+    fn after(self, answer: &Result<Found, NoWay>, now: Moment) -> Self {
+        match answer {
+            Ok(found) => Self { at: now.plus_ms(found.ttl_s * 900), failures: 0, is_running: false },
+            Err(_) => {
+                let pause_ms = AGAIN_MS.saturating_mul(1 << self.failures.min(16)).min(AGAIN_MS_MAX);
+                Self { at: now.plus_ms(pause_ms), failures: self.failures.saturating_add(1), is_running: false }
+            }
+        }
+    }
+}
+
+/// The state of the background look-ups.
+struct Lookups {
+    engine: Arc<Engine>,
+    clock: Clock,
+    due: HashMap<Named, Due>,
+    running: JoinSet<(Named, Result<Found, NoWay>)>,
+    /// Whom to ask, and what it was made for.
+    resolver: Option<(Reach, TokioResolver)>,
+}
+
+impl Lookups {
+    fn new(engine: Arc<Engine>, clock: Clock) -> Self {
+        Self { engine, clock, due: HashMap::new(), running: JoinSet::new(), resolver: None }
+    }
+
+    async fn run(mut self) {
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = looks.tick() => self.begin(),
+                Some(done) = self.running.join_next() => {
+                    // A look-up that panicked is begun again when its time has passed.
+                    if let Ok((name, answer)) = done {
+                        self.take(&name, answer);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins what is due.
+    fn begin(&mut self) {
+        let plan = self.engine.plan();
+        let now = self.clock.now().moment;
+        self.due.retain(|name, _| plan.names().any(|named| named == name));
+        for name in plan.names() {
+            self.due.entry(name.clone()).or_default();
+        }
+        if self.due.is_empty() {
+            return;
+        }
+        let reach = Reach::new(&plan.sip.dns, plan.sip.listen.iter().map(|listen| listen.address));
+        if self.resolver.as_ref().is_none_or(|(made_for, _)| *made_for != reach) {
+            self.resolver = resolver(&reach).map(|resolver| (reach.clone(), resolver));
+        }
+        let ready: Vec<Named> =
+            self.due.iter().filter(|(_, due)| !due.is_running && due.at <= now).map(|(n, _)| n.clone()).collect();
+        for name in ready.into_iter().take(LOOKUPS_AT_ONCE_MAX.saturating_sub(self.running.len())) {
+            let Some((_, resolver)) = &self.resolver else {
+                self.take(&name, Err(NoWay::NoServer));
+                continue;
+            };
+            if let Some(due) = self.due.get_mut(&name) {
+                due.is_running = true;
+            }
+            let (resolver, reach) = (resolver.clone(), reach.clone());
+            self.running.spawn(async move {
+                let answer = located(&resolver, &name, &reach).await;
+                (name, answer)
+            });
+        }
+    }
+
+    /// Tells the engine of an answer and plans the next look-up.
+    fn take(&mut self, name: &Named, answer: Result<Found, NoWay>) {
+        let now = self.clock.now().moment;
+        let Some(due) = self.due.get_mut(name) else { return };
+        let is_first_failure = due.failures == 0;
+        *due = due.after(&answer, now);
+        self.engine.counters().name_looked_up(answer.is_ok());
+        match answer {
+            Ok(found) => {
+                if self.engine.located(name, found.located, now) {
+                    tracing::info!(%name, ttl_s = found.ttl_s, "a neighbour's name leads elsewhere than before");
+                }
+            }
+            Err(why) if is_first_failure => {
+                tracing::warn!(%name, "a neighbour's name was not found: {why}; its last addresses stay");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+impl Reach {
+    /// That of a node with these DNS servers and listening addresses.
+    #[must_use]
+    pub fn new(servers: &[SocketAddr], listen: impl Iterator<Item = Address> + Clone) -> Self {
+        let mut transports: Vec<Transport> = listen.clone().map(|address| address.transport).collect();
+        transports.sort_unstable();
+        transports.dedup();
+        let listens = |is_v4| listen.clone().any(|address| address.socket.is_ipv4() == is_v4);
+        Self { servers: servers.into(), transports, v4: listens(true), v6: listens(false) }
+    }
+}
+
+/// A resolver that keeps nothing: what is kept, and for how long, is decided here.
+fn resolver(reach: &Reach) -> Option<TokioResolver> {
+    let mut builder = if reach.servers.is_empty() {
+        TokioResolver::builder_tokio().ok()?
+    } else {
+        let servers = reach.servers.iter().map(|server| {
+            let with_port = |mut connection: ConnectionConfig| {
+                connection.port = server.port();
+                connection
+            };
+            let connections = vec![with_port(ConnectionConfig::udp()), with_port(ConnectionConfig::tcp())];
+            NameServerConfig::new(server.ip(), true, connections)
+        });
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    let options = builder.options_mut();
+    options.timeout = QUESTION;
+    options.attempts = 2;
+    options.cache_size = 0;
+    options.ip_strategy = match (reach.v4, reach.v6) {
+        (true, false) => LookupIpStrategy::Ipv4Only,
+        (false, true) => LookupIpStrategy::Ipv6Only,
+        _ => LookupIpStrategy::Ipv4AndIpv6,
+    };
+    builder.build().ok()
+}
+
+/// Where a name leads (RFC 3263 section 4).
+async fn located(resolver: &TokioResolver, name: &Named, reach: &Reach) -> Result<Found, NoWay> {
+    let all = async {
+        let mut search = Search { resolver, ttl_s: *ANSWER_S.end() };
+        let located = search.locate(name, &reach.transports).await?;
+        Ok(Found { located, ttl_s: search.ttl_s.clamp(*ANSWER_S.start(), *ANSWER_S.end()) })
+    };
+    tokio::time::timeout(LOOKUP, all).await.unwrap_or(Err(NoWay::Unanswered))
+}
+
+/// One name's questions.
+struct Search<'a> {
+    resolver: &'a TokioResolver,
+    /// The shortest time of any record that counted.
+    ttl_s: u64,
+}
+
+impl Search<'_> {
+    async fn locate(&mut self, name: &Named, served: &[Transport]) -> Result<Vec<Located>, NoWay> {
+        let mut services = Vec::new();
+        if name.asks_for_transport() {
+            let records = self.records(&name.host, RecordType::NAPTR).await?;
+            let records: Vec<Naptr> = records.into_iter().filter_map(naptr).collect();
+            services = preferred(&records, served);
+        }
+        if services.is_empty() {
+            services = name.services(served);
+        }
+        for service in services {
+            let found = self.service(&service).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        let (transport, port) = name.as_host();
+        let ips = self.ips(&name.host).await?;
+        let rank = Rank::default();
+        let found: Vec<Located> = hosts(transport, port, &ips).map(|address| Located { address, rank }).collect();
+        if found.is_empty() { Err(NoWay::Unknown) } else { Ok(found) }
+    }
+
+    /// The targets of a service's SRV records.
+    async fn service(&mut self, service: &Service) -> Result<Vec<Located>, NoWay> {
+        let mut records: Vec<Srv> =
+            self.records(&service.name, RecordType::SRV).await?.into_iter().filter_map(srv).collect();
+        records.sort_by_key(|record| record.priority);
+        let mut found = Vec::new();
+        for record in records.iter().filter(|record| !record.target.is_empty()).take(ADDRESSES_PER_NAME_MAX) {
+            // A target without an address is one target less (RFC 2782); a DNS that fails is not.
+            let ips = self.ips(&record.target).await?;
+            found.extend(targets(record, service.transport, &ips));
+        }
+        Ok(found)
+    }
+
+    /// The records of a name; none where it has none of that type.
+    async fn records(&mut self, name: &str, of: RecordType) -> Result<Vec<RData>, NoWay> {
+        match self.resolver.lookup(whole(name), of).await {
+            Ok(lookup) => Ok(self.counted(lookup.answers())),
+            Err(error) => none_or(&error).map(|()| Vec::new()),
+        }
+    }
+
+    /// The addresses of a host; none where it has none.
+    async fn ips(&mut self, host: &str) -> Result<Vec<IpAddr>, NoWay> {
+        let lookup = match self.resolver.lookup_ip(whole(host)).await {
+            Ok(lookup) => lookup,
+            Err(error) => return none_or(&error).map(|()| Vec::new()),
+        };
+        let ip = |data: RData| match data {
+            RData::A(ip) => Some(IpAddr::V4(ip.0)),
+            RData::AAAA(ip) => Some(IpAddr::V6(ip.0)),
+            _ => None,
+        };
+        Ok(self.counted(lookup.as_lookup().answers()).into_iter().filter_map(ip).collect())
+    }
+
+    fn counted(&mut self, records: &[Record]) -> Vec<RData> {
+        for record in records {
+            self.ttl_s = self.ttl_s.min(u64::from(record.ttl));
+        }
+        records.iter().map(|record| record.data.clone()).collect()
+    }
+}
+
+/// A name as it stands, without the search list of the host.
+fn whole(name: &str) -> String {
+    format!("{}.", name.trim_end_matches('.'))
+}
+
+/// Whether the DNS said that there is nothing, or failed to say.
+fn none_or(error: &NetError) -> Result<(), NoWay> {
+    if error.is_no_records_found() { Ok(()) } else { Err(NoWay::Unanswered) }
+}
+
+fn naptr(data: RData) -> Option<Naptr> {
+    let RData::NAPTR(record) = data else { return None };
+    Some(Naptr {
+        order: record.order,
+        preference: record.preference,
+        replacement: text(&record.replacement),
+        flags: record.flags,
+        services: record.services,
+    })
+}
+
+fn srv(data: RData) -> Option<Srv> {
+    let RData::SRV(record) = data else { return None };
+    let target = text(&record.target);
+    Some(Srv { priority: record.priority, weight: record.weight, port: record.port, target })
+}
+
+/// A name as text, without the dot at its end: empty for the root, which stands for "none".
+fn text(name: &hickory_resolver::proto::rr::Name) -> Box<str> {
+    name.to_ascii().trim_end_matches('.').to_ascii_lowercase().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hickory_resolver::proto::op::{Message, ResponseCode};
+    use hickory_resolver::proto::rr::Name;
+    use hickory_resolver::proto::rr::rdata::{A, NAPTR, SRV};
+    use std::net::UdpSocket;
+    use std::sync::Mutex;
+
+    /// A small DNS server on a port of its own; it lives as long as the process.
+    struct Server {
+        at: SocketAddr,
+        zone: Arc<Mutex<Zone>>,
+    }
+
+    #[derive(Default)]
+    struct Zone {
+        records: Vec<(String, u32, RData)>,
+        /// Answers nothing, or fails.
+        is_silent: bool,
+        fails: bool,
+        asked: Vec<(String, RecordType)>,
+    }
+
+    impl Server {
+        fn start(records: Vec<(&str, u32, RData)>) -> Self {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let at = socket.local_addr().unwrap();
+            let records = records.into_iter().map(|(name, ttl, data)| (name.to_owned(), ttl, data)).collect();
+            let zone = Arc::new(Mutex::new(Zone { records, ..Zone::default() }));
+            let serves = Arc::clone(&zone);
+            thread::spawn(move || {
+                let mut buffer = [0; 2_048];
+                while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                    if let Some(answer) = serves.lock().unwrap().answer(&buffer[..length]) {
+                        let _ = socket.send_to(&answer, from);
+                    }
+                }
+            });
+            Self { at, zone }
+        }
+
+        fn reach(&self) -> Reach {
+            let transports = vec![Transport::Udp, Transport::Tcp];
+            Reach { servers: [self.at].into(), transports, v4: true, v6: false }
+        }
+
+        fn asked(&self) -> Vec<(String, RecordType)> {
+            std::mem::take(&mut self.zone.lock().unwrap().asked)
+        }
+
+        fn set(&self, change: impl FnOnce(&mut Zone)) {
+            change(&mut self.zone.lock().unwrap());
+        }
+    }
+
+    impl Zone {
+        fn answer(&mut self, question: &[u8]) -> Option<Vec<u8>> {
+            let question = Message::from_vec(question).ok()?;
+            let query = question.queries.first()?.clone();
+            let name = text(query.name()).to_string();
+            self.asked.push((name.clone(), query.query_type()));
+            if self.is_silent {
+                return None;
+            }
+            let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
+            answer.add_query(query.clone());
+            if self.fails {
+                answer.metadata.response_code = ResponseCode::ServFail;
+                return answer.to_vec().ok();
+            }
+            for (owner, ttl, data) in &self.records {
+                if *owner == name && data.record_type() == query.query_type() {
+                    answer.add_answer(Record::from_rdata(query.name().clone(), *ttl, data.clone()));
+                }
+            }
+            if self.records.iter().all(|(owner, ..)| *owner != name) {
+                answer.metadata.response_code = ResponseCode::NXDomain;
+            }
+            answer.to_vec().ok()
+        }
+    }
+
+    fn a(last: u8) -> RData {
+        RData::A(A::new(192, 0, 2, last))
+    }
+
+    fn srv_of(priority: u16, weight: u16, port: u16, target: &str) -> RData {
+        RData::SRV(SRV::new(priority, weight, port, Name::from_ascii(target).unwrap()))
+    }
+
+    fn naptr_of(order: u16, service: &str, to: &str) -> RData {
+        let (flags, service) = (b"s".to_vec().into(), service.as_bytes().to_vec().into());
+        RData::NAPTR(NAPTR::new(order, 10, flags, service, Vec::new().into(), Name::from_ascii(to).unwrap()))
+    }
+
+    fn name(text: &str, port: Option<u16>, transport: Option<Transport>) -> Named {
+        Named { host: text.into(), port, transport }
+    }
+
+    fn found(server: &Server, name: Named) -> Result<Found, NoWay> {
+        look_up(&[name], &server.reach()).unwrap().remove(0)
+    }
+
+    fn told(found: &Found) -> Vec<(String, u32, u16)> {
+        let told = |located: &Located| (located.address.to_string(), located.rank.priority, located.rank.weight);
+        found.located.iter().map(told).collect()
+    }
+
+    #[test]
+    fn rfc_3263_4_1_a_bare_name_goes_by_naptr_srv_and_address() {
+        let server = Server::start(vec![
+            ("example.com", 300, naptr_of(20, "SIP+D2U", "_sip._udp.example.com.")),
+            ("example.com", 300, naptr_of(10, "SIP+D2T", "_sip._tcp.example.com.")),
+            ("_sip._tcp.example.com", 60, srv_of(2, 0, 5070, "b.example.com.")),
+            ("_sip._tcp.example.com", 60, srv_of(1, 7, 5071, "a.example.com.")),
+            ("a.example.com", 120, a(1)),
+            ("b.example.com", 120, a(2)),
+        ]);
+        let found = found(&server, name("example.com", None, None)).unwrap();
+        assert_eq!(told(&found), [("tcp:192.0.2.1:5071".to_owned(), 1, 7), ("tcp:192.0.2.2:5070".to_owned(), 2, 0)]);
+        assert_eq!(found.ttl_s, 60, "the shortest of all that counted");
+    }
+
+    #[test]
+    fn rfc_3263_4_1_without_naptr_the_services_are_asked_for_and_then_the_host() {
+        let server = Server::start(vec![("example.com", 600, a(9))]);
+        let only_host = found(&server, name("example.com", None, None)).unwrap();
+        assert_eq!(told(&only_host), [("udp:192.0.2.9:5060".to_owned(), 0, 0)]);
+        let asked: Vec<(String, RecordType)> = server.asked();
+        let expected = [
+            ("example.com", RecordType::NAPTR),
+            ("_sip._udp.example.com", RecordType::SRV),
+            ("_sip._tcp.example.com", RecordType::SRV),
+            ("example.com", RecordType::A),
+        ];
+        assert_eq!(asked.iter().map(|(name, of)| (name.as_str(), *of)).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn rfc_3263_4_2_a_written_port_makes_it_a_host_and_a_written_transport_a_service() {
+        let server = Server::start(vec![
+            ("gw.example.com", 600, a(3)),
+            ("_sip._udp.gw.example.com", 600, srv_of(0, 0, 5099, "gw.example.com.")),
+        ]);
+        let host = found(&server, name("gw.example.com", Some(5080), Some(Transport::Tcp))).unwrap();
+        assert_eq!(told(&host), [("tcp:192.0.2.3:5080".to_owned(), 0, 0)]);
+        assert_eq!(server.asked().len(), 1);
+        let service = found(&server, name("gw.example.com", None, Some(Transport::Udp))).unwrap();
+        assert_eq!(told(&service), [("udp:192.0.2.3:5099".to_owned(), 0, 0)]);
+    }
+
+    #[test]
+    fn rfc_2782_a_service_whose_target_is_the_root_is_not_there() {
+        let server = Server::start(vec![("_sip._udp.example.com", 60, srv_of(0, 0, 0, "."))]);
+        assert_eq!(found(&server, name("example.com", None, Some(Transport::Udp))), Err(NoWay::Unknown));
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_and_a_server_that_fails_are_told_apart() {
+        let server = Server::start(vec![("known.example.com", 60, a(1))]);
+        assert_eq!(found(&server, name("unknown.example.com", None, None)), Err(NoWay::Unknown));
+        server.set(|zone| zone.fails = true);
+        assert_eq!(found(&server, name("known.example.com", Some(5060), None)), Err(NoWay::Unanswered));
+    }
+
+    #[test]
+    fn a_silent_server_costs_a_bounded_time() {
+        let server = Server::start(Vec::new());
+        server.set(|zone| zone.is_silent = true);
+        let clock = Clock::start();
+        assert_eq!(found(&server, name("example.com", Some(5060), None)), Err(NoWay::Unanswered));
+        assert!(clock.now().moment.0 < 21_000, "{:?}", clock.now().moment);
+    }
+
+    #[test]
+    fn many_names_are_looked_up_a_few_at_a_time_and_each_gets_its_own_answer() {
+        let names: Vec<String> = (1..=40).map(|number| format!("h{number}.example.com")).collect();
+        let records = (1..)
+            .zip(&names)
+            .filter(|(number, _)| number % 2 == 1)
+            .map(|(number, name)| (name.as_str(), 60, a(number)));
+        let server = Server::start(records.collect());
+        let named: Vec<Named> = names.iter().map(|host| name(host, Some(5060), None)).collect();
+        for (number, answer) in (1..).zip(look_up(&named, &server.reach()).unwrap()) {
+            match answer {
+                Ok(found) => assert_eq!(told(&found)[0].0, format!("udp:192.0.2.{number}:5060")),
+                Err(why) => assert_eq!((why, number % 2), (NoWay::Unknown, 0)),
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_is_renewed_before_it_is_too_old_and_a_failure_with_growing_pauses() {
+        let ok = |ttl_s| Ok(Found { located: Vec::new(), ttl_s });
+        let mut due = Due::default().after(&ok(100), Moment(1_000));
+        assert_eq!((due.at, due.failures), (Moment(91_000), 0));
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            due = due.after(&Err(NoWay::Unanswered), Moment(0));
+            pauses.push(due.at.0);
+        }
+        assert_eq!(pauses, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+        assert_eq!(due.after(&ok(5), Moment(0)).failures, 0);
+    }
+}

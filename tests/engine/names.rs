@@ -1,0 +1,134 @@
+//! Neighbours given by name (RFC 3263): what the engine makes of where a name leads.
+
+use std::net::SocketAddr;
+
+use emcc_policies::moment::Moment;
+use emcc_trunk::limits::CALL_MS_MAX;
+use emcc_trunk::neighbour::locate::{Located, Named};
+use emcc_trunk::neighbour::select::Rank;
+use emcc_trunk::neighbour::{Address, Transport};
+
+use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, HQ, Node, Out, plan};
+use crate::wire::{Request, alice, audio, from_hq, says, stand};
+
+const CALLED: &str = "02079460000";
+const BY_NAME: (&str, &str) = ("\"udp:127.0.2.20:5060\"", "\"udp:gw.example.com\"");
+
+fn name() -> Named {
+    Named { host: "gw.example.com".into(), port: None, transport: Some(Transport::Udp) }
+}
+
+fn host(last: u8) -> SocketAddr {
+    SocketAddr::from(([127, 0, 2, last], 5060))
+}
+
+fn at(last: u8, priority: u32, weight: u16) -> Located {
+    let address = Address { transport: Transport::Udp, socket: host(last) };
+    Located { address, rank: Rank { priority, weight } }
+}
+
+fn learn(node: &Node, found: Vec<Located>) -> bool {
+    node.engine.located(&name(), found, Moment(node.now_ms))
+}
+
+fn invite_to(out: &Out) -> SocketAddr {
+    out.the("INVITE").to
+}
+
+#[test]
+fn before_the_first_answer_a_named_neighbour_is_nowhere_and_the_next_is_tried() {
+    let mut node = Node::br_with(&[BY_NAME]);
+    assert_eq!(invite_to(&node.hear(HQ, &from_hq(CALLED))), GW_BR_2);
+    assert_eq!(invite_to(&node.hear(HQ, &from_hq("999"))), GW_BR_2, "an emergency call too has its other hops");
+    assert!(node.hear(GW_BR_1, &Request::new("OPTIONS", GW_BR_1, BR, "x", "x")).0.is_empty(), "a stranger so far");
+}
+
+#[test]
+fn rfc_3263_a_neighbour_is_tried_and_known_where_its_name_leads() {
+    let mut node = Node::br_with(&[BY_NAME]);
+    assert!(learn(&node, vec![at(20, 0, 0)]));
+    assert!(!learn(&node, vec![at(20, 0, 0)]), "nothing new");
+    let call = stand(&mut node, from_hq(CALLED).body(&audio("18")), &audio("18"));
+    assert_eq!(call.callee_at, GW_BR_1);
+    let seen = node.engine.neighbours(Moment(node.now_ms));
+    assert!(seen.iter().any(|seen| &*seen.neighbour == "gw-br-1" && seen.address.socket == GW_BR_1), "{seen:?}");
+}
+
+#[test]
+fn rfc_2782_the_records_priorities_and_weights_order_what_a_name_leads_to() {
+    let mut node = Node::br_with(&[BY_NAME]);
+    learn(&node, vec![at(42, 20, 0), at(40, 10, 30), at(41, 10, 10)]);
+    let mut firsts = [0; 2];
+    for _ in 0..200 {
+        let mut sent = node.hear(HQ, &from_hq(CALLED)).the("INVITE");
+        firsts[usize::from(sent.to == host(41))] += 1;
+        let mut order = vec![sent.to];
+        while let Some(next) = node.hear(sent.to, says(&sent, 500)).0.into_iter().find(|sent| sent.what() == "INVITE") {
+            sent = next;
+            order.push(sent.to);
+        }
+        order[..2].sort();
+        assert_eq!(order, [host(40), host(41), host(42), GW_BR_2]);
+    }
+    assert!((110..190).contains(&firsts[0]), "three in four: {firsts:?}");
+}
+
+#[test]
+fn a_configured_priority_stands_above_a_record_s() {
+    let two = "[\"udp:gw.example.com\", \"udp:127.0.2.50:5060\"]\npriority = [1, 0]";
+    let mut node = Node::br_with(&[("[\"udp:127.0.2.20:5060\"]", two)]);
+    learn(&node, vec![at(40, 0, 0)]);
+    assert_eq!(invite_to(&node.hear(HQ, &from_hq(CALLED))), host(50));
+}
+
+#[test]
+fn a_call_can_be_ended_from_where_its_name_led_before() {
+    let mut node = Node::br_with(&[BY_NAME]);
+    learn(&node, vec![at(20, 0, 0)]);
+    let mut call = stand(&mut node, from_hq(CALLED).body(&audio("18")), &audio("18"));
+    assert!(learn(&node, vec![at(40, 0, 0)]));
+    assert_eq!(invite_to(&node.hear(HQ, &from_hq(CALLED))), host(40), "new calls follow the name");
+    let bye = node.hear(GW_BR_1, &call.callee.request("BYE")).the("BYE");
+    assert_eq!(bye.to, HQ);
+    // A day later nobody can have a call from there.
+    node.now_ms += CALL_MS_MAX + 1_000;
+    learn(&node, vec![at(40, 0, 0)]);
+    assert!(node.hear(GW_BR_1, &Request::new("INVITE", GW_BR_1, BR, "x", "7001")).0.is_empty());
+}
+
+#[test]
+fn a_reload_keeps_where_a_name_led_and_forgets_a_name_that_left() {
+    let mut node = Node::br_with(&[BY_NAME]);
+    learn(&node, vec![at(40, 0, 0)]);
+    node.engine.reload(plan("br", &[BY_NAME]));
+    assert_eq!(invite_to(&node.hear(HQ, &from_hq(CALLED))), host(40));
+    node.engine.reload(plan("br", &[]));
+    node.engine.reload(plan("br", &[BY_NAME]));
+    assert_eq!(invite_to(&node.hear(HQ, &from_hq(CALLED))), GW_BR_2, "it must be looked up again");
+}
+
+#[test]
+fn a_trunk_given_by_name_is_tried_and_known_where_it_leads() {
+    let mut node = Node::hq_with(&[("trunk = [\"udp:127.0.2.1:5060\"]", "trunk = [\"udp:gw.example.com\"]")]);
+    learn(&node, vec![at(1, 0, 0)]);
+    let call = stand(&mut node, alice("901614960000").body(&audio("18")), &audio("18"));
+    assert_eq!((call.caller_at, call.callee_at), (CC_HQ, BR));
+    // V-5: keepalives go there too.
+    let beat = node.wait(15_100);
+    assert!(beat.0.iter().any(|sent| sent.what() == "OPTIONS" && sent.to == BR), "{:?}", beat.told());
+}
+
+#[test]
+fn a_target_that_is_a_neighbour_s_name_goes_to_that_neighbour() {
+    let mut node = Node::br_with(&[BY_NAME]);
+    learn(&node, vec![at(40, 0, 0)]);
+    for uri in ["sip:carol@gw.example.com", "sip:carol@GW.Example.com"] {
+        let mut invite = Request::new("INVITE", crate::node::CC_BR, BR, "7001", "x");
+        invite.uri = uri.to_owned();
+        let sent = node.hear(crate::node::CC_BR, &invite).the("INVITE");
+        assert_eq!((sent.to, sent.start()), (host(40), format!("INVITE {uri} SIP/2.0")));
+    }
+    let mut stranger = Request::new("INVITE", crate::node::CC_BR, BR, "7001", "x");
+    stranger.uri = "sip:carol@gw.example.org".to_owned();
+    assert_eq!(node.hear(crate::node::CC_BR, &stranger).refusal().what(), "404");
+}
