@@ -7,6 +7,9 @@ mod call;
 mod check;
 #[path = "cli/codecs.rs"]
 mod codecs;
+#[allow(dead_code)] // a service is asked for by other tests
+#[path = "sipp/dns.rs"]
+mod dns;
 #[path = "cli/login.rs"]
 mod login;
 #[path = "cli/roaming.rs"]

@@ -3,12 +3,16 @@
 
 #[path = "sipp/calls.rs"]
 mod calls;
+#[path = "sipp/dns.rs"]
+mod dns;
 #[path = "sipp/failover.rs"]
 mod failover;
 #[path = "sipp/life.rs"]
 mod life;
 #[path = "sipp/load.rs"]
 mod load;
+#[path = "sipp/names.rs"]
+mod names;
 #[path = "sipp/neighbours.rs"]
 mod neighbours;
 #[path = "sipp/network.rs"]

@@ -1,6 +1,7 @@
 //! What `check` prints.
 
 use super::*;
+use crate::dns::Dns;
 
 #[test]
 fn the_example_pair_has_no_errors() {
@@ -39,4 +40,34 @@ fn what_check_refuses_neither_explains_nor_runs() {
     let ran = emcc_trunk(&["run", "--config", &config]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
     assert!(ran.err.contains(&config), "{}", ran.err);
+}
+
+#[test]
+fn rfc_3263_check_says_which_name_is_not_found_and_offline_asks_nobody() {
+    let dns = Dns::start("127.0.0.1:0".parse().unwrap());
+    dns.host("gw.example.com", "127.0.1.20".parse().unwrap());
+    let text = std::fs::read_to_string(pair("hq.toml")).unwrap();
+    let named = |place: &str| {
+        let keys = format!("[sip]\ndns = [\"{}\"]", dns.at);
+        let text = text.replace("[sip]", &keys).replace("udp:127.0.1.20:5060", place);
+        file(&format!("{}.toml", place.replace(':', "_")), &text)
+    };
+    let about_gateway = |config: &str, arguments: &[&str]| {
+        let ran = emcc_trunk(&[&["check", "--config", config, "--json"], arguments].concat());
+        let problems = ran.object()["problems"].as_array().unwrap().clone();
+        let found = problems.into_iter().find(|problem| problem["message"].as_str().unwrap().contains("example.com"));
+        (ran.code, found.unwrap_or_default())
+    };
+    let known = named("udp:gw.example.com:5060");
+    assert_eq!(about_gateway(&known, &[]).1, Value::Null);
+    let (code, problem) = about_gateway(&named("udp:nobody.example.com"), &[]);
+    assert_eq!(
+        (code, &problem["severity"], &problem["key"]),
+        (Some(1), &json!("error"), &json!("peer[1].addresses[0]"))
+    );
+    assert_eq!(problem["message"], "udp:nobody.example.com: no such name, or no address for it");
+    assert_eq!(about_gateway(&named("udp:nobody.example.com"), &["--offline"]).1, Value::Null);
+    dns.silent(true);
+    let (_, problem) = about_gateway(&known, &[]);
+    assert_eq!((&problem["severity"], problem["line"].as_u64() > Some(0)), (&json!("warning"), true), "{problem}");
 }

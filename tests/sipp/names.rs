@@ -1,0 +1,100 @@
+//! Neighbours given by name (RFC 3263): found by SRV, kept when the DNS falls silent, followed when the name moves.
+
+use std::net::SocketAddr;
+
+use crate::calls::alice;
+use crate::dns::Dns;
+use crate::network::{Network, with};
+use crate::node::Node;
+use crate::tool::Plan;
+
+const SERVICE: &str = "_sip._udp.gw.example.com";
+
+/// The visited cluster's node with its first gateway by name.
+fn named_br(network: &Network, dns: &Dns, place: &str) -> Node {
+    let text = with(&network.pair("br.toml"), "[sip]\n", &format!("[sip]\ndns = [\"{}\"]\n", dns.at));
+    let text = with(&text, &format!("\"udp:{}\"", network.sip(2, 20)), &format!("\"{place}\""));
+    Node::start(network, "br.toml", &text)
+}
+
+fn dns(network: &Network) -> Dns {
+    Dns::start(SocketAddr::new(network.host(0, 53), 5353))
+}
+
+/// Waits until the gateway's name leads to so many addresses.
+fn leads_to(br: &Node, addresses: u64) {
+    br.shows("emcc_neighbour_addresses", &["neighbour=\"gw-br-1\"", "state=\"up\""], addresses);
+}
+
+/// Places a call that the gateway at `host` answers.
+fn answered_at(network: &Network, host: u8) {
+    let gateway = Plan::called(network, "gateway", network.sip(2, host)).start();
+    alice(network, "caller", "902079460000").done();
+    gateway.done().received(&format!("INVITE sip:02079460000@{} ", network.sip(2, host)));
+}
+
+#[test]
+fn rfc_3263_4_2_a_gateway_is_found_by_srv_and_its_next_target_tried_when_the_first_is_not_there() {
+    let network = Network::claim("srv");
+    let dns = dns(&network);
+    dns.service(SERVICE, 20, 5060, "b.example.com");
+    dns.service(SERVICE, 10, 5060, "a.example.com");
+    dns.host("a.example.com", network.host(2, 30));
+    dns.host("b.example.com", network.host(2, 31));
+    let (hq, br) = (Node::hq(&network), named_br(&network, &dns, "udp:gw.example.com"));
+    leads_to(&br, 2);
+    answered_at(&network, 30);
+    assert_eq!(br.metric("emcc_hops_failed_over_total", &[]), 0);
+    // Nobody is at the first target now.
+    answered_at(&network, 31);
+    assert_eq!(br.metric("emcc_hops_failed_over_total", &[]), 1);
+    for node in [&hq, &br] {
+        node.is_idle_after(2, 0, 0);
+    }
+}
+
+#[test]
+fn rfc_3263_a_silent_dns_takes_nobody_out_and_a_name_that_moved_is_followed() {
+    let network = Network::claim("moves");
+    let dns = dns(&network);
+    dns.host("gw.example.com", network.host(2, 30));
+    let (hq, br) = (Node::hq(&network), named_br(&network, &dns, "udp:gw.example.com:5060"));
+    leads_to(&br, 1);
+    dns.silent(true);
+    br.shows_such("emcc_name_lookups_total", &["outcome=\"failed\""], "one", |failed| failed >= 1);
+    br.log_line("was not found");
+    answered_at(&network, 30);
+    dns.clear();
+    dns.host("gw.example.com", network.host(2, 31));
+    dns.silent(false);
+    let row = format!("\"udp:{}\"", network.sip(2, 31));
+    let mut looks = 0;
+    while !br.page("/api/v1/neighbours").contains(&row) {
+        looks += 1;
+        assert!(looks < 100_000, "the name was not followed:\n{}", br.log());
+    }
+    answered_at(&network, 31);
+    for node in [&hq, &br] {
+        node.is_idle_after(2, 0, 0);
+    }
+}
+
+#[test]
+fn rfc_3263_a_node_starts_and_serves_while_a_name_leads_nowhere() {
+    let network = Network::claim("nowhere");
+    let dns = dns(&network);
+    let (hq, br) = (Node::hq(&network), named_br(&network, &dns, "gw.example.com"));
+    br.log_line("was not found: no such name");
+    for dialed in ["902079460000", "9911"] {
+        let gateway = Plan::called(&network, "gateway", network.sip(2, 21)).start();
+        alice(&network, "caller", dialed).done();
+        gateway.done();
+    }
+    dns.service(SERVICE, 0, 5060, "a.example.com");
+    dns.host("a.example.com", network.host(2, 30));
+    leads_to(&br, 1);
+    answered_at(&network, 30);
+    for node in [&hq, &br] {
+        node.is_idle_after(3, 0, 0);
+    }
+}
