@@ -62,5 +62,9 @@ pub const CALL_MS_MAX: u64 = 24 * 3_600_000;
 /// From the answer to the adjustment of its booking, milliseconds (V-18).
 pub const ADJUST_AFTER_MS: u64 = 1_000;
 
+/// From the answer to the moment a call lets go of what only its setup needed, milliseconds: calls that are over by then
+/// never pay for it.
+pub const SETTLES_AFTER_MS: u64 = ADJUST_AFTER_MS;
+
 /// Parts of a multipart body that are looked through.
 pub const BODY_PARTS_MAX: usize = 16;

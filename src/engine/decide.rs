@@ -145,7 +145,7 @@ pub struct Decision {
     /// Whether it is an emergency call.
     pub emergency: bool,
     /// Every address in the order it is tried; empty on a refusal.
-    pub next_hops: SmallVec<[Next; 4]>,
+    pub next_hops: SmallVec<[Next; 1]>,
     /// Whether the sender's device mark is believed (P-13).
     pub believes_mark: bool,
     /// Why it is refused.
@@ -161,7 +161,7 @@ pub struct Decision {
     /// What was decided on the way.
     pub trail: Trail,
     /// What the region did to the first offer.
-    pub region_trail: region::Trail,
+    pub region_trail: SmallVec<[region::Step; 2]>,
 }
 
 /// Decides one call.
@@ -200,7 +200,7 @@ impl Decision {
             phone_party: Party::Caller,
             alarms: SmallVec::new(),
             trail: Trail::new(),
-            region_trail: region::Trail::new(),
+            region_trail: SmallVec::new(),
         }
     }
 
@@ -214,6 +214,12 @@ impl Decision {
     #[must_use]
     pub fn device_name<'p>(&self, plan: &'p Plan) -> Option<&'p str> {
         Some(&plan.sessions.get(self.session?.0 as usize)?.device)
+    }
+
+    /// Lets go of what only setting the call up needs; the trail stays for the call's line in the log.
+    pub fn settle(&mut self) {
+        self.next_hops = SmallVec::new();
+        self.alarms = SmallVec::new();
     }
 
     /// The trail in words, one step after the other.
