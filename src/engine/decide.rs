@@ -1,6 +1,8 @@
 //! One decision for one call: who calls, what may be reached, in which order, under whose region and on whose link.
 //! `explain` and the live path ask this very function.
 
+use std::fmt;
+
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::Digits;
 use emcc_policies::emergency::{Alarm, Called};
@@ -225,7 +227,16 @@ impl Decision {
     /// The trail in words, one step after the other.
     #[must_use]
     pub fn because(&self, plan: &Plan) -> String {
-        self.reasons(plan).join("; ")
+        use fmt::Write;
+        let mut text = String::with_capacity(512);
+        let mut add = |words: &dyn fmt::Display| {
+            let between = if text.is_empty() { "" } else { "; " };
+            // Writing to memory cannot fail.
+            let _ = write!(text, "{between}{words}");
+        };
+        self.trail.iter().for_each(|step| add(&step.words(plan)));
+        self.region_trail.iter().for_each(|step| add(step));
+        text
     }
 
     /// The trail in words.
