@@ -37,7 +37,7 @@ pub struct Setup<D> {
 /// Running workers. Dropping it stops them.
 pub struct Node {
     local: Vec<Address>,
-    stop: watch::Sender<bool>,
+    order: watch::Sender<Order>,
     /// Ends the readers of datagrams.
     halt: Box<dyn Fn() + Send + Sync>,
     threads: Vec<JoinHandle<()>>,
@@ -77,19 +77,19 @@ impl Node {
             local: local.iter().map(|address| address.socket).collect(),
             stopping: AtomicBool::new(false),
         });
-        let (stop, stopped) = watch::channel(false);
+        let (order, orders) = watch::channel(Order::Serve);
         let readers: Vec<u16> = (0u16..)
             .zip(&shared.sockets)
             .filter(|(_, socket)| socket.is_some())
             .map(|(listener, _)| listener)
             .collect();
         let halt = Arc::clone(&shared);
-        let mut node = Self { local, stop, halt: Box::new(move || halt.stop()), threads: Vec::new() };
+        let mut node = Self { local, order, halt: Box::new(move || halt.stop()), threads: Vec::new() };
         // On an error the node is dropped, which stops the workers that run already.
         for (number, (worker, openings)) in (0u64..).zip(prepared.into_iter().zip(openings)) {
-            let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+            let (shared, orders) = (Arc::clone(&shared), orders.clone());
             let thread = thread::Builder::new().name(format!("worker-{number}"));
-            let thread = thread.spawn(move || worker.run(shared, number, openings, stopped));
+            let thread = thread.spawn(move || worker.run(shared, number, openings, orders));
             node.threads.push(thread.map_err(failed)?);
         }
         let turns = (0..workers).flat_map(|_| &readers);
@@ -108,6 +108,11 @@ impl Node {
         &self.local
     }
 
+    /// Ends every ordinary call: the drain's time is over. The workers go on for what that causes, and for emergencies.
+    pub fn end_calls(&self) {
+        self.order.send_replace(Order::EndCalls);
+    }
+
     /// Stops the workers and waits for them. What waits to be written is lost: drain first.
     pub fn shutdown(self) {
         drop(self);
@@ -116,13 +121,21 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.order.send_replace(Order::Stop);
         (self.halt)();
         for thread in self.threads.drain(..) {
             // A worker that panicked is gone already, and said so.
             let _ = thread.join();
         }
     }
+}
+
+/// What the workers are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Serve,
+    EndCalls,
+    Stop,
 }
 
 /// One bound address.
@@ -191,7 +204,7 @@ impl Prepared {
         shared: Arc<Shared<D>>,
         number: u64,
         openings: mpsc::Receiver<Opening<D>>,
-        mut stopped: watch::Receiver<bool>,
+        mut orders: watch::Receiver<Order>,
     ) {
         let Self { runtime, streams } = self;
         let tasks = LocalSet::new();
@@ -202,8 +215,19 @@ impl Prepared {
             }
             tokio::task::spawn_local(stream::open(Rc::clone(&worker), openings));
             tokio::task::spawn_local(Rc::clone(&worker).tick());
-            // Ends by an error only when the node is gone, which is the same.
-            let _ = stopped.wait_for(|stop| *stop).await;
+            if number == 0 {
+                tokio::task::spawn_local(Rc::clone(&worker).beat());
+            }
+            let mut told = Order::Serve;
+            // Ends by an error only when the node is gone, which is the same as being told to stop.
+            while let Ok(order) = orders.wait_for(|order| *order != told).await.map(|order| *order) {
+                told = order;
+                match order {
+                    Order::EndCalls if number == 0 => worker.clone().end_calls().await,
+                    Order::Serve | Order::EndCalls => {}
+                    Order::Stop => break,
+                }
+            }
         });
     }
 }

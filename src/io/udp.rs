@@ -50,6 +50,8 @@ impl Datagrams {
         let is_v6 = socket.local_addr()?.is_ipv6();
         // Best effort: without it a dead neighbour is noticed by its silence.
         let _ = mmsg::keep_errors(socket.as_fd(), is_v6);
+        // Best effort: without it the node does not notice that it is late.
+        let _ = mmsg::stamp_arrivals(socket.as_fd());
         socket.set_nonblocking(false)?;
         Ok(Self { socket, is_v6, has_bounces: AtomicBool::new(false) })
     }
@@ -387,6 +389,9 @@ impl<D: Driver> Reader<'_, D> {
 }
 
 fn hand_over<D: Driver>(feed: &mut Feed<'_, D>, inbox: &Inbox, listener: u16, taken: usize) {
+    if let Some(at_us) = inbox.arrived_us() {
+        feed.arrived(listener, at_us);
+    }
     for datagram in (0..taken).filter_map(|place| inbox.datagram(place)) {
         if datagram.is_truncated {
             feed.dropped(DropReason::Truncated);
