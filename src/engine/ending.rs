@@ -1,5 +1,6 @@
 //! How a call ends: by a BYE of its parties, by one of our own to both, and what it gives back.
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::Turn;
