@@ -65,6 +65,10 @@ pub const CALL_MS_MAX: u64 = 24 * 3_600_000;
 /// From the answer to the adjustment of its booking, milliseconds (V-18).
 pub const ADJUST_AFTER_MS: u64 = 1_000;
 
+/// From the answer to the moment a call lets go of what only its setup needed, milliseconds: calls that are over by then
+/// never pay for it.
+pub const SETTLES_AFTER_MS: u64 = ADJUST_AFTER_MS;
+
 /// Addresses of neighbours whose health is watched; those beyond count as up.
 pub const WATCHED_MAX: usize = 1_024;
 

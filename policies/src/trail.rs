@@ -143,7 +143,13 @@ impl Step {
     /// The step in words.
     #[must_use]
     pub fn told(&self, names: &dyn Names) -> String {
-        Told { step: *self, names }.to_string()
+        self.words(names).to_string()
+    }
+
+    /// The step in words, for who writes them on.
+    #[must_use]
+    pub fn words<'a>(&self, names: &'a dyn Names) -> impl fmt::Display + use<'a> {
+        Told { step: *self, names }
     }
 }
 

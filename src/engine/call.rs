@@ -11,8 +11,10 @@ use super::decide::{Decision, Next};
 use super::effects::TransactionKey;
 use super::hunt::{Failure, Hunt, rank};
 use crate::config::plan::Plan;
+use crate::dialog::{self, Kept};
 use crate::limits::LEGS_MAX;
 use crate::neighbour::Flow;
+use crate::sip::{Index, scan};
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,11 +83,11 @@ pub struct Call {
     pub decision: Arc<Decision>,
     /// Which pass of this call through the node: the `pass` parameter of our Record-Route.
     pub pass: u8,
-    /// The INVITE as it came.
+    /// The INVITE as it came; once the call has settled, what of it our own requests are written from.
     pub invite: Bytes,
     /// Call-ID, a part of `invite`.
     pub call_id: Bytes,
-    /// The 2xx as it came, once there is one.
+    /// The 2xx as it came, once there is one; once the call has settled, what of it our own requests are written from.
     pub answer: Bytes,
     /// The transaction of the INVITE.
     pub server: TransactionKey,
@@ -115,6 +117,8 @@ pub struct Call {
     pub answered: Option<Ask>,
     /// When the booking is adjusted to `answered` (V-18).
     pub adjust_at: Option<Moment>,
+    /// When it lets go of what only its setup needed.
+    pub settles_at: Option<Moment>,
     /// When a booking that a lost peer cost is asked for again (V-10).
     pub retry_at: Option<Moment>,
     /// Hashes of the tags of those who answered: more than one when somebody behind us forked.
@@ -134,6 +138,9 @@ pub struct Call {
     /// Highest CSeq number seen from the caller and from the callee.
     pub cseq: [u32; 2],
 }
+
+/// A hundred thousand calls stand at a time: a row, its decision and what is kept of its messages are 2 KiB together.
+const _: () = assert!(size_of::<Call>() <= 640 && size_of::<Decision>() <= 640);
 
 /// The best failure of the hops tried so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,6 +206,19 @@ impl Call {
         Onward::Fail(self.best.take())
     }
 
+    /// Lets go of what only setting the call up needed: the hops, and of INVITE and 2xx all but what a BYE of our own is
+    /// written from; `text` is scratch.
+    pub(crate) fn settle(&mut self, text: &mut Vec<u8>) {
+        let (mut first, mut second) = (Index::new(), Index::new());
+        if let (Ok(invite), Ok(answer)) = (scan(&self.invite, &mut first), scan(&self.answer, &mut second))
+            && let Some(kept) = dialog::keep(&invite, &answer, text)
+        {
+            Kept { invite: self.invite, answer: self.answer, call_id: self.call_id } = kept;
+        }
+        self.best = None;
+        Arc::make_mut(&mut self.decision).settle();
+    }
+
     /// Keeps the better of two failures, and the challenges of both.
     fn weigh(&mut self, status: u16, response: Option<Bytes>) {
         let is_challenge = |status| matches!(status, 401 | 407);
@@ -219,7 +239,8 @@ impl Call {
     /// The next moment something must happen.
     #[must_use]
     pub fn next_deadline(&self) -> Moment {
-        [self.adjust_at, self.retry_at].into_iter().flatten().fold(self.ends_at.min(self.session_ends_at), Moment::min)
+        let soon = [self.adjust_at, self.retry_at, self.settles_at].into_iter().flatten();
+        soon.fold(self.ends_at.min(self.session_ends_at), Moment::min)
     }
 
     /// The deadline a hint is needed for, or `None` when one waits that is early enough.

@@ -1,6 +1,8 @@
 //! One decision for one call: who calls, what may be reached, in which order, under whose region and on whose link.
 //! `explain` and the live path ask this very function.
 
+use std::fmt;
+
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::Digits;
 use emcc_policies::emergency::{Alarm, Called};
@@ -150,7 +152,7 @@ pub struct Decision {
     /// Whether it is an emergency call.
     pub emergency: bool,
     /// Every address in the order it is tried; empty on a refusal.
-    pub next_hops: SmallVec<[Next; 4]>,
+    pub next_hops: SmallVec<[Next; 1]>,
     /// Whether the sender's device mark is believed (P-13).
     pub believes_mark: bool,
     /// Why it is refused.
@@ -166,7 +168,7 @@ pub struct Decision {
     /// What was decided on the way.
     pub trail: Trail,
     /// What the region did to the first offer.
-    pub region_trail: region::Trail,
+    pub region_trail: SmallVec<[region::Step; 2]>,
 }
 
 /// Decides one call.
@@ -209,7 +211,7 @@ impl Decision {
             phone_party: Party::Caller,
             alarms: SmallVec::new(),
             trail: Trail::new(),
-            region_trail: region::Trail::new(),
+            region_trail: SmallVec::new(),
         }
     }
 
@@ -225,10 +227,25 @@ impl Decision {
         Some(&plan.sessions.get(self.session?.0 as usize)?.device)
     }
 
+    /// Lets go of what only setting the call up needs; the trail stays for the call's line in the log.
+    pub fn settle(&mut self) {
+        self.next_hops = SmallVec::new();
+        self.alarms = SmallVec::new();
+    }
+
     /// The trail in words, one step after the other.
     #[must_use]
     pub fn because(&self, plan: &Plan) -> String {
-        self.reasons(plan).join("; ")
+        use fmt::Write;
+        let mut text = String::with_capacity(512);
+        let mut add = |words: &dyn fmt::Display| {
+            let between = if text.is_empty() { "" } else { "; " };
+            // Writing to memory cannot fail.
+            let _ = write!(text, "{between}{words}");
+        };
+        self.trail.iter().for_each(|step| add(&step.words(plan)));
+        self.region_trail.iter().for_each(|step| add(step));
+        text
     }
 
     /// The trail in words.

@@ -131,8 +131,8 @@ impl Turn<'_> {
             ended_by: by.word(),
             lasted_ms: now.since_ms(call.began),
             answered_after_ms: call.answered_at.map(|at| at.since_ms(call.began)),
-            decision: call.decision,
-            plan: call.plan,
+            decision: call.decision.clone(),
+            plan: call.plan.clone(),
         })));
     }
 
@@ -203,15 +203,17 @@ impl Turn<'_> {
     }
 
     /// Acknowledges a 2xx nobody waits for any more, and hangs up (RFC 3261 section 13.2.2.4).
-    pub(crate) fn hang_up(&mut self, flow: Flow, request: &Bytes, answer: &Message<'_>, why: Cut) {
+    ///
+    /// The answer alone tells it: it carries the INVITE's From and Call-ID, and the INVITE's bytes are gone by then.
+    pub(crate) fn hang_up(&mut self, flow: Flow, answer: &Message<'_>, why: Cut) {
         let Ok(of) = essentials(answer, Strictness::Lenient) else { return };
         let branch = self.branch();
-        let own = self.own_request(request, answer.bytes(), Towards::Callee, flow, &branch);
+        let own = self.own_request(answer.bytes(), answer.bytes(), Towards::Callee, flow, &branch);
         if let Some((facts, via)) = own {
             let range = facts.ack(of.cseq.number, via).write(&mut self.effects.arena);
             self.engine.counters.request_out(Method::Ack);
             self.effects.send(flow, range, None);
         }
-        self.bye(request, answer.bytes(), Party::Callee, flow, [of.cseq.number, 0], why);
+        self.bye(answer.bytes(), answer.bytes(), Party::Callee, flow, [of.cseq.number, 0], why);
     }
 }

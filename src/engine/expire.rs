@@ -184,8 +184,13 @@ impl Turn<'_> {
             Expired { is_emergency: bool },
         }
         let now = self.now.moment;
+        let text = &mut self.desk.text;
         let what = self.engine.calls.with(&key, |call: &mut Call| {
             call.armed = None;
+            if call.settles_at.is_some_and(|at| at <= now) {
+                call.settles_at = None;
+                call.settle(text);
+            }
             if call.ends_at <= now {
                 return (What::End(call.phase), None);
             }

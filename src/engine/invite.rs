@@ -148,7 +148,7 @@ impl Turn<'_> {
             decision.trail.push(Step::CodecsKept);
             self.alarm("emergency offer without a codec within the region", request.essentials.call_id);
         }
-        decision.region_trail = trail;
+        decision.region_trail = trail.as_slice().into();
         let Some(slot) = decision.link.and_then(|link| self.running.slot(link)) else { return Ok((body, None)) };
         let wanted = match body.shaped() {
             Some(shaped) => ask(decision, shaped, Party::Caller, Rates::WorstCase),
@@ -182,9 +182,9 @@ impl Turn<'_> {
         if grant.video == Video::Refused && body.shaped().is_some() {
             decision.trail.push(Step::AudioOnly);
             shaping.allowed = Allowed::AudioOnly;
-            let mut trail = std::mem::take(&mut decision.region_trail);
+            let mut trail = region::Trail::from_slice(&decision.region_trail);
             body = self.shape(plan, decision.link, request.message, shaping, &mut trail);
-            decision.region_trail = trail;
+            decision.region_trail = trail.as_slice().into();
         }
         Ok((body, Some((slot, grant))))
     }
@@ -230,6 +230,7 @@ impl Turn<'_> {
             booking,
             answered: None,
             adjust_at: None,
+            settles_at: None,
             retry_at: None,
             legs: SmallVec::new(),
             began: now,

@@ -30,6 +30,7 @@ struct Heard {
     server: Option<TransactionKey>,
     call: Option<CallKey>,
     purpose: Purpose,
+    /// The request as it was sent, where something is to be made from it.
     request: Bytes,
     flow: Flow,
     offered: bool,
@@ -45,6 +46,14 @@ struct Heard {
 enum Heed {
     Invite(client_invite::Act),
     Other(client::Act),
+}
+
+impl Heed {
+    /// Whether an ACK or a CANCEL follows, which is written from the request.
+    fn is_written_from_the_request(self) -> bool {
+        use client_invite::Act;
+        matches!(self, Self::Invite(Act::AckAndPassFailure | Act::Ack | Act::CancelLate))
+    }
 }
 
 impl Turn<'_> {
@@ -120,12 +129,15 @@ impl Turn<'_> {
                     row.timing.wait(now, life_ms);
                 }
             }
+            let must_write = must_cancel || act.is_written_from_the_request();
+            let request = if must_write { row.request.clone() } else { Bytes::new() };
+            row.let_go();
             Some(Heard {
                 act,
                 server: row.partner,
                 call: row.call,
                 purpose: row.purpose,
-                request: row.request.clone(),
+                request,
                 flow: row.flow,
                 offered: row.offered,
                 session: row.session,
@@ -245,11 +257,11 @@ impl Turn<'_> {
             match self.first_answer(call_key, key, heard, message, of, leg, body.is_refused()) {
                 Verdict::Pass => {}
                 Verdict::Refuse => {
-                    self.hang_up(heard.flow, &heard.request, message, Cut::NoCodecLeft);
+                    self.hang_up(heard.flow, message, Cut::NoCodecLeft);
                     return self.after(call_key, key, Failure::Status(488), None);
                 }
                 // Somebody else answered first, or the caller is gone: this one is thanked and hung up.
-                Verdict::HangUp(why) => return self.hang_up(heard.flow, &heard.request, message, why),
+                Verdict::HangUp(why) => return self.hang_up(heard.flow, message, why),
             }
         }
         let body = if body.is_refused() { Body::None } else { body };
@@ -291,6 +303,7 @@ impl Turn<'_> {
                 if call.answered.is_some() {
                     call.adjust_at = Some(now.plus_ms(crate::limits::ADJUST_AFTER_MS));
                 }
+                call.settles_at = Some(now.plus_ms(crate::limits::SETTLES_AFTER_MS));
                 call.legs.push(leg);
                 // A hop given up may still win: from here on it is the one that answered.
                 let other = call.client.replace(key).filter(|current| *current != key);
@@ -507,10 +520,11 @@ impl Turn<'_> {
             }
             if row.machine != before {
                 row.enter(now);
+                row.let_go();
             }
-            // A 2xx to an INVITE is repeated by who answered, not by us (RFC 6026 section 7.1).
-            row.response = match row.machine {
-                Machine::ServerInvite(server_invite::State::Accepted) => Bytes::new(),
+            // A 2xx to an INVITE is repeated by who answered, not by us (RFC 6026 section 7.1); a 100 is made again.
+            row.response = match (row.machine, status) {
+                (Machine::ServerInvite(server_invite::State::Accepted), _) | (_, 100) => Bytes::new(),
                 _ => Bytes::copy_from_slice(arena.get(range.clone()).unwrap_or_default()),
             };
             Some((row.flow, row.timing.arm()))

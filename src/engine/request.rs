@@ -165,12 +165,15 @@ impl Turn<'_> {
                 }
                 Machine::ClientInvite(_) | Machine::Client(_) => false,
             };
-            (resend && !row.response.is_empty()).then(|| (row.flow, row.response.clone()))
+            resend.then(|| (row.flow, row.response.clone()))
         });
         let Some(resend) = again else { return false };
         self.engine.counters.retransmission_absorbed();
-        if let Some((flow, response)) = resend {
-            self.effects.send_copy(flow, &response, None);
+        match resend {
+            // Nothing but a 100 so far: it is made from the copy as it was from the first.
+            Some((_, response)) if response.is_empty() && request.method == Method::Invite => self.trying(request),
+            Some((flow, response)) if !response.is_empty() => self.effects.send_copy(flow, &response, None),
+            _ => {}
         }
         true
     }

@@ -1,6 +1,10 @@
 //! The log: lines for people, or JSON, on standard error.
 
+use std::cell::Cell;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 use std::str;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -32,7 +36,8 @@ pub enum LogError {
 pub fn open() -> Result<(), LogError> {
     let level = std::env::var(LEVEL_VARIABLE).unwrap_or_default();
     let filter = filter(&level)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_terminal = io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(|| Lines);
     let opened = if std::env::var(FORMAT_VARIABLE).is_ok_and(|format| format == "json") {
         builder.json().flatten_event(true).finish().try_init()
     } else {
@@ -45,15 +50,67 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
     EnvFilter::try_new(if level.is_empty() { "info" } else { level }).map_err(|_| LogError::Level)
 }
 
-/// Writes one note. Counting it was its author's part.
-pub fn write(note: &Note) {
+/// Lines that wait to be written with others: a system call a call ended would cost as much as a message sent.
+static WAITING: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+/// Octets of lines that wait; more are written at once.
+const WAITING_BYTES_MAX: usize = 32_768;
+
+thread_local! {
+    /// Whether what this thread writes may wait for [`flush`].
+    static MAY_WAIT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Standard error by way of the lines that wait.
+struct Lines;
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut waiting = waiting();
+        waiting.extend_from_slice(line);
+        if !MAY_WAIT.get() || waiting.len() > WAITING_BYTES_MAX {
+            write_out(&mut waiting);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn waiting() -> MutexGuard<'static, Vec<u8>> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_out(waiting: &mut Vec<u8>) {
+    // A log nobody can be told of is no reason to stop serving.
+    let _ = io::stderr().lock().write_all(waiting);
+    waiting.clear();
+}
+
+/// Writes what waits.
+pub fn flush() {
+    let mut waiting = waiting();
+    if !waiting.is_empty() {
+        write_out(&mut waiting);
+    }
+}
+
+/// Writes one note; whether its line may now wait for [`flush`]. Counting it was its author's part.
+pub fn write(note: &Note) -> bool {
     match note {
-        Note::CallEnded(record) => write_call(record),
+        Note::CallEnded(record) => {
+            MAY_WAIT.set(true);
+            write_call(record);
+            MAY_WAIT.set(false);
+            return true;
+        }
         Note::Alarm { what, call_id, detail } => {
             tracing::warn!(call_id = text(call_id.as_ref()), detail = %detail.escape_debug(), "{what}");
         }
         Note::Debug { what, call_id } => tracing::debug!(call_id = text(call_id.as_ref()), "{what}"),
     }
+    false
 }
 
 fn write_call(record: &CallRecord) {
@@ -65,9 +122,28 @@ fn write_call(record: &CallRecord) {
         emergency = record.decision.emergency,
         lasted_ms = record.lasted_ms,
         answered_after_ms = record.answered_after_ms,
-        because = %record.decision.because(&record.plan).escape_debug(),
+        because = %Plain(record.decision.because(&record.plan)),
         "call ended"
     );
+}
+
+/// A text in which what would break a line is escaped.
+struct Plain<T>(T);
+
+impl<T: fmt::Display> fmt::Display for Plain<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        struct Escape<'a, 'f>(&'a mut fmt::Formatter<'f>);
+        impl Write for Escape<'_, '_> {
+            fn write_str(&mut self, part: &str) -> fmt::Result {
+                // Nearly every part is a name or a number, and passes whole.
+                let is_plain =
+                    part.bytes().all(|octet| matches!(octet, b' '..=b'~') && octet != b'\\' && octet != b'"');
+                if is_plain { self.0.write_str(part) } else { write!(self.0, "{}", part.escape_debug()) }
+            }
+        }
+        write!(Escape(f), "{}", self.0)
+    }
 }
 
 /// A Call-ID as text; one that is none is left out rather than changed.
@@ -82,9 +158,8 @@ mod tests {
     use crate::engine::decide::{Question, Source, Target, decide};
     use emcc_policies::digits::Digits;
     use emcc_policies::moment::Civil;
-    use std::io::{self, Write};
     use std::path::Path;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
@@ -108,7 +183,9 @@ mod tests {
             .flatten_event(true)
             .finish();
         tracing::subscriber::with_default(subscriber, || {
-            notes.iter().for_each(write);
+            for note in notes {
+                write(note);
+            }
         });
         let bytes = page.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -166,6 +243,28 @@ mod tests {
         assert_eq!((&lines[1]["level"], &lines[1]["message"]), (&"WARN".into(), &"link-over-limit".into()));
         assert_eq!(lines[1]["detail"], "BR audio");
         assert_eq!((&lines[2]["level"], &lines[2]["message"]), (&"DEBUG".into(), &"stray response".into()));
+    }
+
+    #[test]
+    fn a_name_with_a_line_end_breaks_no_line() {
+        assert_eq!(
+            Plain("closest match: 9.1! in \"PT\"\nfake").to_string(),
+            "closest match: 9.1! in \\\"PT\\\"\\nfake"
+        );
+        assert_eq!(Plain(format_args!("{}{}", "a b", 'é')).to_string(), "a bé");
+    }
+
+    #[test]
+    fn lines_that_may_wait_are_written_together_and_others_at_once() {
+        MAY_WAIT.set(true);
+        Lines.write_all(b"").unwrap();
+        let before = waiting().len();
+        Lines.write_all(b"lines of a test that may wait\n").unwrap();
+        assert_eq!(waiting().len(), before + 30);
+        flush();
+        MAY_WAIT.set(false);
+        Lines.write_all(b"a line of a test that may not\n").unwrap();
+        assert!(waiting().is_empty());
     }
 
     #[test]

@@ -3,32 +3,21 @@
 
 use std::io;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use libc::{c_int, c_void, iovec, mmsghdr, msghdr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t};
 use socket2::SockAddr;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// Datagrams taken or given in one system call.
 pub(super) const BATCH: usize = 32;
 /// The longest datagram there is.
 pub(super) const DATAGRAM_BYTES_MAX: usize = 65_535;
+/// Datagrams that leave one by one rather than in a batch.
+const FEW: usize = 3;
 /// Room for the ancillary data of one datagram, or of one entry of the error queue.
 const CONTROL_BYTES: usize = 256;
-
-/// Registers a socket with the reactor of the current runtime: readable, writable and errors.
-///
-/// # Errors
-/// What the reactor says.
-pub(super) fn register(socket: UdpSocket) -> io::Result<AsyncFd<UdpSocket>> {
-    let interest = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
-    // SAFETY: a UdpSocket owns its descriptor, gives the same one each time, and closes it only when dropped; nobody
-    // takes it out of the AsyncFd.
-    unsafe { AsyncFd::register_with_interest(socket, interest) }.map_err(io::Error::from)
-}
 
 /// One datagram as it came.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,6 +50,35 @@ impl Inbox {
         // SAFETY: sockaddr_storage is plain integers, for which all zeros is a value.
         let names = unsafe { mem::zeroed() };
         Self { buffers, names, filled: [(0, false); BATCH], arrived_us: None }
+    }
+
+    /// Waits for one datagram, for as long as the socket's own timeout says.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none came in that time; an error an earlier send left on the socket.
+    pub(super) fn receive_one(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let (Some(buffer), Some(name)) = (self.buffers.first_mut(), self.names.first_mut()) else { return Ok(()) };
+        // A socket that was shut down gives nothing, and no sender.
+        name.ss_family = 0;
+        let mut part = iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        // SAFETY: msghdr is plain pointers and integers, for which all zeros is a value.
+        let mut header: msghdr = unsafe { mem::zeroed() };
+        header.msg_name = ptr::from_mut(name).cast();
+        header.msg_namelen = size_as_socklen::<sockaddr_storage>();
+        header.msg_iov = &raw mut part;
+        header.msg_iovlen = 1;
+        let mut control = Control([0; CONTROL_BYTES]);
+        header.msg_control = control.0.as_mut_ptr().cast();
+        header.msg_controllen = CONTROL_BYTES as _;
+        // SAFETY: name, part, buffer and control are alive and borrowed mutably until the call returns, with their true
+        // lengths.
+        let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, 0) };
+        let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+        self.arrived_us = arrival_us(&header);
+        if let Some(filled) = self.filled.first_mut() {
+            *filled = (length, header.msg_flags & libc::MSG_TRUNC != 0);
+        }
+        Ok(())
     }
 
     /// Takes up to [`BATCH`] datagrams that wait; says how many.
@@ -123,6 +141,9 @@ impl Inbox {
 /// Why the first one could not leave; an error of a later one shows when it is the first.
 pub(super) fn send(socket: BorrowedFd<'_>, is_v6: bool, batch: &[(SocketAddr, &[u8])]) -> io::Result<usize> {
     let batch = batch.get(..BATCH).unwrap_or(batch);
+    if batch.len() <= FEW {
+        return send_few(socket, is_v6, batch);
+    }
     let mut names: [Option<SockAddr>; BATCH] = [const { None }; BATCH];
     // SAFETY: iovec and mmsghdr are plain pointers and integers, for which all zeros is a value.
     let (mut parts, mut headers): ([iovec; BATCH], [mmsghdr; BATCH]) = unsafe { mem::zeroed() };
@@ -140,6 +161,28 @@ pub(super) fn send(socket: BorrowedFd<'_>, is_v6: bool, batch: &[(SocketAddr, &[
     let sent =
         unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), batch.len() as _, libc::MSG_DONTWAIT as _) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// One system call each: cheaper than a batch of so few.
+fn send_few(socket: BorrowedFd<'_>, is_v6: bool, few: &[(SocketAddr, &[u8])]) -> io::Result<usize> {
+    for (sent, (to, bytes)) in few.iter().enumerate() {
+        let name = SockAddr::from(if is_v6 { as_v6(*to) } else { *to });
+        // SAFETY: the bytes and the name are alive until the call returns, with their true lengths, and are only read.
+        let result = unsafe {
+            libc::sendto(
+                socket.as_raw_fd(),
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+                name.as_ptr().cast(),
+                name.len(),
+            )
+        };
+        if result < 0 {
+            return if sent > 0 { Ok(sent) } else { Err(io::Error::last_os_error()) };
+        }
+    }
+    Ok(few.len())
 }
 
 /// A datagram of ours that the network gave back.
@@ -284,6 +327,7 @@ fn size_as_socklen<T>() -> socklen_t {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::UdpSocket;
     use std::os::fd::AsFd;
     use std::time::Duration;
 
@@ -316,6 +360,22 @@ mod tests {
         assert_eq!(seen, texts);
         assert_eq!(inbox.receive(b.as_fd()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         assert_eq!(inbox.datagram(BATCH), None);
+    }
+
+    #[test]
+    fn one_datagram_is_waited_for_until_the_sockets_own_time_is_over() {
+        let (a, b) = pair();
+        let mut inbox = Inbox::new(64);
+        b.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        assert_eq!(inbox.receive_one(b.as_fd()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        a.send_to(b"hello", b.local_addr().unwrap()).unwrap();
+        inbox.receive_one(b.as_fd()).unwrap();
+        let from = a.local_addr().unwrap();
+        assert_eq!(inbox.datagram(0), Some(Datagram { from, bytes: b"hello", is_truncated: false }));
+        // Shut down: the wait ends with nothing, from nobody.
+        let _ = socket2::SockRef::from(&b).shutdown(std::net::Shutdown::Both);
+        inbox.receive_one(b.as_fd()).unwrap();
+        assert_eq!(inbox.datagram(0), None);
     }
 
     #[test]

@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use super::stream::{self, Streams};
+use super::stream::{self, OPENINGS_MAX, Opening, Streams};
 use super::udp::{self, Datagrams, Turnstile};
 use super::worker::{Shared, Worker};
 use super::{Clock, Driver, StartError, sockets};
@@ -37,6 +38,8 @@ pub struct Setup<D> {
 pub struct Node {
     local: Vec<Address>,
     order: watch::Sender<Order>,
+    /// Ends the readers of datagrams.
+    halt: Box<dyn Fn() + Send + Sync>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -54,27 +57,47 @@ impl Node {
             return Err(StartError::TooManyListeners);
         }
         let local: Vec<Address> = bound.iter().map(|listener| listener.address).collect();
+        // Everything that can fail is done before the first thread runs.
+        let workers = setup.workers.max(1);
+        let failed = |error: std::io::Error| StartError::Worker(error.kind());
+        let mut prepared = Vec::new();
+        for _ in 0..workers {
+            prepared.push(Prepared::new(&bound).map_err(failed)?);
+        }
+        let (senders, openings): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel(OPENINGS_MAX)).unzip();
+        let sockets = bound.into_iter().map(Listener::datagrams).collect::<Result<_, _>>().map_err(failed)?;
         let shared = Arc::new(Shared {
             driver: setup.driver,
             clock: setup.clock,
             counters: setup.counters,
             streams: Streams::new(setup.seed),
+            openings: senders.into(),
+            sockets,
             turnstiles: local.iter().map(|_| Turnstile::default()).collect(),
             local: local.iter().map(|address| address.socket).collect(),
+            stopping: AtomicBool::new(false),
         });
-        // Everything that can fail is done before the first thread runs.
-        let mut prepared = Vec::new();
-        for _ in 0..setup.workers.max(1) {
-            prepared.push(Prepared::new(&bound).map_err(|error| StartError::Worker(error.kind()))?);
-        }
         let (order, orders) = watch::channel(Order::Serve);
-        let mut node = Self { local, order, threads: Vec::new() };
-        for (number, worker) in (0u64..).zip(prepared) {
+        let readers: Vec<u16> = (0u16..)
+            .zip(&shared.sockets)
+            .filter(|(_, socket)| socket.is_some())
+            .map(|(listener, _)| listener)
+            .collect();
+        let halt = Arc::clone(&shared);
+        let mut node = Self { local, order, halt: Box::new(move || halt.stop()), threads: Vec::new() };
+        // On an error the node is dropped, which stops the workers that run already.
+        for (number, (worker, openings)) in (0u64..).zip(prepared.into_iter().zip(openings)) {
             let (shared, orders) = (Arc::clone(&shared), orders.clone());
             let thread = thread::Builder::new().name(format!("worker-{number}"));
-            // On an error the node is dropped, which stops the workers that run already.
-            let thread = thread.spawn(move || worker.run(shared, number, orders));
-            node.threads.push(thread.map_err(|error| StartError::Worker(error.kind()))?);
+            let thread = thread.spawn(move || worker.run(shared, number, openings, orders));
+            node.threads.push(thread.map_err(failed)?);
+        }
+        let turns = (0..workers).flat_map(|_| &readers);
+        for (number, listener) in (workers as u64..).zip(turns.copied()) {
+            let shared = Arc::clone(&shared);
+            let thread = thread::Builder::new().name(format!("datagrams-{number}"));
+            let thread = thread.spawn(move || udp::serve(&Worker::new(shared, number), listener));
+            node.threads.push(thread.map_err(failed)?);
         }
         Ok(node)
     }
@@ -99,6 +122,7 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.order.send_replace(Order::Stop);
+        (self.halt)();
         for thread in self.threads.drain(..) {
             // A worker that panicked is gone already, and said so.
             let _ = thread.join();
@@ -145,43 +169,51 @@ impl Listener {
     }
 }
 
-/// A worker's reactor with every socket registered, before its thread runs.
+impl Listener {
+    /// The socket every worker sends datagrams through; none for a listener of streams.
+    fn datagrams(self) -> std::io::Result<Option<Datagrams>> {
+        match self.socket {
+            Socket::Datagrams(socket) => Datagrams::new(socket).map(Some),
+            Socket::Streams(_) => Ok(None),
+        }
+    }
+}
+
+/// A worker's reactor with every listener of streams registered, before its thread runs.
 struct Prepared {
     runtime: Runtime,
-    datagrams: Vec<Option<Datagrams>>,
     streams: Vec<(u16, TcpListener)>,
 }
 
 impl Prepared {
     fn new(bound: &[Listener]) -> std::io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (mut datagrams, mut streams) = (Vec::new(), Vec::new());
+        let mut streams = Vec::new();
         let entered = runtime.enter();
         for (number, listener) in (0u16..).zip(bound) {
-            datagrams.push(match &listener.socket {
-                Socket::Datagrams(socket) => Some(Datagrams::new(socket.try_clone()?)?),
-                Socket::Streams(socket) => {
-                    streams.push((number, TcpListener::from_std(socket.try_clone()?)?));
-                    None
-                }
-            });
+            if let Socket::Streams(socket) = &listener.socket {
+                streams.push((number, TcpListener::from_std(socket.try_clone()?)?));
+            }
         }
         drop(entered);
-        Ok(Self { runtime, datagrams, streams })
+        Ok(Self { runtime, streams })
     }
 
-    fn run<D: Driver>(self, shared: Arc<Shared<D>>, number: u64, mut orders: watch::Receiver<Order>) {
-        let Self { runtime, datagrams, streams } = self;
+    fn run<D: Driver>(
+        self,
+        shared: Arc<Shared<D>>,
+        number: u64,
+        openings: mpsc::Receiver<Opening<D>>,
+        mut orders: watch::Receiver<Order>,
+    ) {
+        let Self { runtime, streams } = self;
         let tasks = LocalSet::new();
         tasks.block_on(&runtime, async move {
-            let worker = Worker::new(shared, datagrams, number);
-            for (listener, _) in (0u16..).zip(&worker.sockets).filter(|(_, socket)| socket.is_some()) {
-                tokio::task::spawn_local(udp::listen(Rc::clone(&worker), listener));
-                tokio::task::spawn_local(udp::send_held(Rc::clone(&worker), listener));
-            }
+            let worker = Rc::new(Worker::new(shared, number));
             for (listener, socket) in streams {
                 tokio::task::spawn_local(stream::accept(Rc::clone(&worker), socket, listener));
             }
+            tokio::task::spawn_local(stream::open(Rc::clone(&worker), openings));
             tokio::task::spawn_local(Rc::clone(&worker).tick());
             if number == 0 {
                 tokio::task::spawn_local(Rc::clone(&worker).beat());

@@ -34,6 +34,8 @@ const CONNECTIONS_MAX: usize = 4_096;
 const ACCEPTED_PER_ADDRESS_MAX: u32 = 64;
 /// Messages that wait to be written to one connection; one more closes it.
 const QUEUE_MAX: usize = 256;
+/// Connections that wait for a worker to open them.
+pub(super) const OPENINGS_MAX: usize = CONNECTIONS_MAX;
 /// How long connecting may take: as long as a next hop may be silent.
 const CONNECT: Duration = Duration::from_secs(4);
 /// How long a message may take from its first byte to its last.
@@ -70,6 +72,12 @@ struct Handle {
 struct Outgoing {
     bytes: Bytes,
     transaction: Option<TransactionKey>,
+}
+
+/// A connection to be opened, with what is to be written on it.
+pub(super) struct Opening<D: Driver> {
+    place: Place<D>,
+    queue: mpsc::Receiver<Outgoing>,
 }
 
 /// The message could not be queued.
@@ -177,7 +185,7 @@ enum NoPlace {
 impl<D: Driver> Worker<D> {
     /// Queues a message on the connection it names, or on any to its other end, opening one if there is none.
     pub(super) fn send_on_stream(
-        self: &Rc<Self>,
+        &self,
         flow: Flow,
         bytes: &[u8],
         transaction: Option<TransactionKey>,
@@ -199,7 +207,12 @@ impl<D: Driver> Worker<D> {
             match Place::take(&self.shared, flow.listener, flow.remote, None) {
                 Ok((place, queue)) => {
                     let number = place.flow.connection;
-                    tokio::task::spawn_local(connect(Rc::clone(self), place, queue));
+                    // Any thread sends, those with a reactor connect.
+                    let workers = self.shared.openings.len().max(1);
+                    let opener = self.shared.openings.get(usize::try_from(number).unwrap_or(0) % workers);
+                    if opener.is_none_or(|opener| opener.try_send(Opening { place, queue }).is_err()) {
+                        return Err(NotQueued);
+                    }
                     return streams.queue(number, outgoing()).map_err(|_| NotQueued);
                 }
                 Err(NoPlace::Exists) => {}
@@ -262,6 +275,13 @@ pub(super) async fn accept<D: Driver>(worker: Rc<Worker<D>>, socket: TcpListener
             }
             Err(_) => shared.counters.stream(StreamEvent::TooMany),
         }
+    }
+}
+
+/// Opens connections for every thread that wants one, until the runtime ends.
+pub(super) async fn open<D: Driver>(worker: Rc<Worker<D>>, mut openings: mpsc::Receiver<Opening<D>>) {
+    while let Some(Opening { place, queue }) = openings.recv().await {
+        tokio::task::spawn_local(connect(Rc::clone(&worker), place, queue));
     }
 }
 

@@ -1,61 +1,65 @@
-//! Datagrams: every worker hears every UDP socket, because a trunk has one remote address and the kernel's hash would
-//! give all of it to one worker.
+//! Datagrams. One thread at a time waits in the kernel for each UDP socket and does everything a datagram causes before
+//! it waits again: no reactor, no queue, no second system call to hear that nothing more came.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
-use std::rc::Rc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use emcc_policies::moment::Moment;
 use smallvec::SmallVec;
-use tokio::io::unix::AsyncFd;
-use tokio::io::{Interest, Ready};
-use tokio::sync::Notify;
 
 use super::Driver;
-use super::mmsg::{self, BATCH};
-use super::worker::Worker;
+use super::mmsg::{self, BATCH, DATAGRAM_BYTES_MAX, Inbox};
+use super::worker::{Feed, Worker};
 use crate::engine::effects::{Input, Send, TransactionKey};
 use crate::metrics::DropReason;
 use crate::neighbour::{Flow, Transport};
+use crate::timer::SLOT_MS;
 
 /// Datagrams one worker holds for a socket that takes no more.
 const HELD_MAX: usize = 256;
 /// How long a datagram waits for a socket that takes no more; about the time after which a SIP timer would repeat it.
 const HELD_MS_MAX: u64 = 400;
-/// How long a worker that reads a socket stays the one that does, milliseconds.
-const STAYS_MS: u64 = 5;
-/// Batches a worker takes from one socket before its other sockets and streams have their turn.
-const TURNS_MAX: usize = 16;
+/// Datagrams one by one in one millisecond after which a worker asks for a batch: below that, batches are one long and
+/// only cost more.
+const SINGLES_A_MS_MAX: u32 = 16;
 /// As much of a returned datagram as is looked at: routers return 576 bytes or a little more.
 const BOUNCE_BYTES: usize = 2_048;
 /// Returned datagrams taken in one turn.
 const BOUNCES_MAX: usize = 64;
 
-/// One UDP socket as one worker sees it.
+/// One UDP socket, as every worker sends through it.
 pub(super) struct Datagrams {
-    socket: AsyncFd<UdpSocket>,
+    socket: UdpSocket,
     is_v6: bool,
-    /// Something waits in the backlog.
-    held: Notify,
+    /// The network gave something back, and a send heard of it.
+    has_bounces: AtomicBool,
 }
 
 impl Datagrams {
-    /// Registers the socket with the reactor of the current runtime.
+    /// A bound socket whose readers will wait in the kernel.
     ///
     /// # Errors
-    /// What the reactor says.
+    /// What the system says.
     pub(super) fn new(socket: UdpSocket) -> io::Result<Self> {
         let is_v6 = socket.local_addr()?.is_ipv6();
         // Best effort: without it a dead neighbour is noticed by its silence.
         let _ = mmsg::keep_errors(socket.as_fd(), is_v6);
         // Best effort: without it the node does not notice that it is late.
         let _ = mmsg::stamp_arrivals(socket.as_fd());
-        Ok(Self { socket: mmsg::register(socket)?, is_v6, held: Notify::new() })
+        socket.set_nonblocking(false)?;
+        Ok(Self { socket, is_v6, has_bounces: AtomicBool::new(false) })
+    }
+
+    /// Wakes whoever waits for a datagram, for good.
+    pub(super) fn close(&self) {
+        // Fails, since a UDP socket has no other end, and wakes all the same.
+        let _ = socket2::SockRef::from(&self.socket).shutdown(std::net::Shutdown::Both);
     }
 
     /// Sends a run of messages of this socket, in order. What the socket does not take now waits in the backlog; what
@@ -94,16 +98,13 @@ impl Datagrams {
                 fails(send);
             }
         }
-        if !backlog.0.is_empty() {
-            self.held.notify_one();
-        }
     }
 
     fn attempt(&self, batch: &[(SocketAddr, &[u8])]) -> Attempt {
         // An error an earlier datagram left on the socket is told to the next send, whoever makes it, and only once:
         // the second answer is about this datagram.
         for _ in 0..2 {
-            let error = match mmsg::send(self.socket.get_ref().as_fd(), self.is_v6, batch) {
+            let error = match mmsg::send(self.socket.as_fd(), self.is_v6, batch) {
                 Ok(count) if count > 0 => return Attempt::Left(count),
                 Ok(_) => return Attempt::Full,
                 Err(error) => error,
@@ -112,10 +113,28 @@ impl Datagrams {
                 Some(libc::EAGAIN) => return Attempt::Full,
                 // The interface's queue is full: lost like any other datagram, and repeated like any other.
                 Some(libc::ENOBUFS | libc::ENOMEM) => return Attempt::Lost,
-                _ => {}
+                _ => self.has_bounces.store(true, Relaxed),
             }
         }
         Attempt::Refused
+    }
+
+    /// Whether a send heard that the network gave something back, since this was asked last.
+    pub(super) fn has_bounces(&self) -> bool {
+        self.has_bounces.load(Relaxed) && self.has_bounces.swap(false, Relaxed)
+    }
+
+    /// Takes what the network gave back.
+    pub(super) fn take_bounces<D: Driver>(&self, feed: &mut Feed<'_, D>) {
+        let mut buffer = [0; BOUNCE_BYTES];
+        for _ in 0..BOUNCES_MAX {
+            let Some(bounce) = mmsg::bounced(self.socket.as_fd(), &mut buffer) else { return };
+            // Too long for the path: the next copy leaves in fragments.
+            if bounce.error.raw_os_error() != Some(libc::EMSGSIZE) {
+                feed.bounced(bounce.to, bounce.bytes);
+            }
+        }
+        self.has_bounces.store(true, Relaxed);
     }
 }
 
@@ -143,6 +162,11 @@ struct Held {
 }
 
 impl Backlog {
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes one more, unless it is full.
     fn hold(&mut self, held: Held) -> bool {
         let has_room = self.0.len() < HELD_MAX;
@@ -153,7 +177,7 @@ impl Backlog {
     }
 
     /// Sends what the socket takes; gives back whose datagrams never will leave.
-    fn shrink(&mut self, socket: &Datagrams, now: Moment) -> Vec<Option<TransactionKey>> {
+    pub(super) fn shrink(&mut self, socket: &Datagrams, now: Moment) -> Vec<Option<TransactionKey>> {
         let mut failed = Vec::new();
         while let Some(first) = self.0.front() {
             match socket.attempt(&[(first.to, &first.bytes)]) {
@@ -175,146 +199,206 @@ impl Backlog {
     }
 }
 
-/// Hears one socket until the runtime ends.
-pub(super) async fn listen<D: Driver>(worker: Rc<Worker<D>>, listener: u16) {
-    let Some(Some(datagrams)) = worker.sockets.get(usize::from(listener)) else { return };
-    loop {
-        // Fails only when the reactor is gone.
-        let Ok(mut guard) = datagrams.socket.ready(Interest::READABLE | Interest::ERROR).await else { return };
-        // A guard clears only what it saw, so an event that comes while we read is never lost.
-        if guard.ready().is_error() && !take_bounces(&worker, datagrams) {
-            guard.clear_ready_matching(Ready::ERROR);
-        }
-        if guard.ready().is_readable() && !turn(&worker, datagrams, listener) {
-            guard.clear_ready_matching(Ready::READABLE);
-        }
-        drop(guard);
-        // One batch, then the other sockets and streams of this worker.
-        tokio::task::yield_now().await;
-    }
+/// Lets one worker at a time read a socket, so that what came in order leaves in order: a 180 before its 200, an ACK
+/// before its BYE. Two workers with a datagram each would send them as the scheduler likes, and the kernel does not keep
+/// the order of what two processors send one after the other either. A reader that is a whole batch behind calls another
+/// one in: then all of them together matter more than the order among them.
+#[derive(Debug, Default)]
+pub(super) struct Turnstile {
+    seats: Mutex<Seats>,
+    bell: Condvar,
 }
 
-/// Lets one worker at a time read a socket, and the same one for as long as messages keep coming, so that what came in
-/// order leaves in order: a 180 before its 200, an ACK before its BYE. Two workers with a datagram each would send them as
-/// the scheduler likes, and the kernel does not keep the order of what two processors send one after the other either.
-///
-/// One word: the time of the last batch in milliseconds, the worker that took it, and whether it is at work now.
 #[derive(Debug, Default)]
-pub(super) struct Turnstile(AtomicU64);
+struct Seats {
+    readers: usize,
+    /// Readers called in beside the first.
+    helpers: usize,
+}
 
 /// The right to read; given back when dropped, a panic included.
 struct Pass<'a> {
     turnstile: &'a Turnstile,
-    word: u64,
+    /// Nobody else read when this one came: it stays, and waits for what comes.
+    is_first: bool,
 }
 
 impl Turnstile {
-    /// `worker` counts from 1. `None` while another reads, or did so a moment ago: that one hears of what comes now, too.
-    fn enter(&self, worker: u8, now: Moment) -> Option<Pass<'_>> {
-        let seen = self.0.load(Acquire);
-        let (at, owner, is_busy) = (seen >> 16, (seen >> 8) & 0xff, seen & 1 == 1);
-        let is_others = owner != 0 && owner != u64::from(worker) && now.0 < at + STAYS_MS;
-        let word = now.0 << 16 | u64::from(worker) << 8;
-        let may = !is_busy && !is_others && self.0.compare_exchange(seen, word | 1, AcqRel, Relaxed).is_ok();
-        // Not `then_some`: a pass made and dropped would give back the right of whoever has it.
-        may.then(|| Pass { turnstile: self, word })
+    /// The right to read, as soon as there is one. `None` when `wait` is over, or whenever somebody rings in vain.
+    fn enter(&self, wait: Option<Duration>) -> Option<Pass<'_>> {
+        let mut seats = self.seats();
+        if seats.readers > seats.helpers {
+            seats = match wait {
+                None => self.bell.wait(seats).unwrap_or_else(PoisonError::into_inner),
+                Some(wait) => self.bell.wait_timeout(seats, wait).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+        (seats.readers <= seats.helpers).then(|| {
+            seats.readers += 1;
+            Pass { turnstile: self, is_first: seats.readers == 1 }
+        })
     }
-}
 
-impl Pass<'_> {
-    /// Lets the next one in at once, whoever it is.
-    fn open(mut self) {
-        self.word = 0;
+    /// Calls one more reader in.
+    fn call_help(&self) {
+        let mut seats = self.seats();
+        seats.helpers = seats.readers;
+        self.bell.notify_one();
+    }
+
+    /// Wakes everybody who waits for a seat.
+    pub(super) fn ring(&self) {
+        self.bell.notify_all();
+    }
+
+    /// The seats are counted in steps that cannot fail half-way.
+    fn seats(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        self.turnstile.0.store(self.word, Release);
-    }
-}
-
-/// What waits on a socket, batch after batch; whether more may wait.
-fn turn<D: Driver>(worker: &Rc<Worker<D>>, datagrams: &Datagrams, listener: u16) -> bool {
-    let now = worker.shared.clock.now().moment;
-    let turnstile = worker.shared.turnstiles.get(usize::from(listener));
-    let Some(pass) = turnstile.and_then(|turnstile| turnstile.enter(worker.place, now)) else { return false };
-    for _ in 0..TURNS_MAX {
-        match take(worker, datagrams, listener) {
-            Some(taken) if taken < BATCH => {}
-            // A full batch: this worker is behind, and all of them together matter more than the order among them.
-            Some(_) => {
-                pass.open();
-                return true;
-            }
-            None => return false,
+        let mut seats = self.turnstile.seats();
+        seats.readers -= 1;
+        seats.helpers = seats.readers.saturating_sub(1);
+        if seats.readers == 0 {
+            // Whoever waits follows.
+            self.turnstile.bell.notify_one();
         }
     }
-    true
 }
 
-/// One batch of datagrams, and everything it causes; how many they were, none where none waited.
-fn take<D: Driver>(worker: &Rc<Worker<D>>, datagrams: &Datagrams, listener: u16) -> Option<usize> {
-    let mut inbox = worker.inbox.borrow_mut();
-    let taken = match inbox.receive(datagrams.socket.get_ref().as_fd()) {
-        Ok(taken) => taken,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-        // What the network said of an earlier datagram of ours; the error queue has it too.
-        Err(_) => return Some(0),
+/// Reads one socket, whenever it is this worker's turn, until the node stops.
+pub(super) fn serve<D: Driver>(worker: &Worker<D>, listener: u16) {
+    let shared = &worker.shared;
+    let place = usize::from(listener);
+    let (Some(Some(datagrams)), Some(turnstile)) = (shared.sockets.get(place), shared.turnstiles.get(place)) else {
+        return;
     };
-    worker.turn(|feed| {
-        if let Some(at_us) = inbox.arrived_us() {
-            feed.arrived(listener, at_us);
+    let inbox = Inbox::new(DATAGRAM_BYTES_MAX);
+    let mut reader = Reader { worker, datagrams, listener, inbox, patience: None, now: Moment(0) };
+    while !shared.is_stopping() {
+        let wait = worker.wait_ms().map(Duration::from_millis);
+        match turnstile.enter(wait) {
+            Some(pass) if pass.is_first => reader.stay(turnstile),
+            Some(_) => reader.help(turnstile),
+            // Others read; this worker's own deadlines go on.
+            None => drop(worker.turn(|_| ())),
         }
-        for datagram in (0..taken).filter_map(|place| inbox.datagram(place)) {
-            if datagram.is_truncated {
-                worker.shared.counters.dropped(DropReason::Truncated);
+    }
+}
+
+/// One worker at one socket.
+struct Reader<'a, D: Driver> {
+    worker: &'a Worker<D>,
+    datagrams: &'a Datagrams,
+    listener: u16,
+    inbox: Inbox,
+    /// How long the socket lets a reader wait, milliseconds; none: for ever.
+    patience: Option<u64>,
+    /// When the last turn was.
+    now: Moment,
+}
+
+impl<D: Driver> Reader<'_, D> {
+    /// Reads until the node stops: one datagram at a time while they come one at a time, else in batches.
+    fn stay(&mut self, turnstile: &Turnstile) {
+        let mut singles = 0;
+        let mut is_late = false;
+        self.now = self.worker.turn(|_| ());
+        // Whoever read before may have left another patience behind.
+        self.patience = Some(SLOT_MS);
+        let _ = self.datagrams.socket.set_read_timeout(Some(Duration::from_millis(SLOT_MS)));
+        while !self.worker.shared.is_stopping() {
+            if is_late || self.worker.is_late() {
+                is_late = match self.take() {
+                    Some(BATCH) => {
+                        turnstile.call_help();
+                        true
+                    }
+                    Some(_) => false,
+                    None => {
+                        self.now = self.worker.turn(|_| ());
+                        false
+                    }
+                };
                 continue;
             }
-            let flow = Flow { transport: Transport::Udp, listener, remote: datagram.from, connection: 0 };
-            feed.input(Input::Message { flow, bytes: datagram.bytes });
+            let before = self.now;
+            self.take_one();
+            singles = if self.now == before { singles + 1 } else { 0 };
+            is_late = singles >= SINGLES_A_MS_MAX;
         }
-    });
-    Some(taken)
-}
+    }
 
-/// Takes what the network gave back; whether more may wait.
-fn take_bounces<D: Driver>(worker: &Rc<Worker<D>>, datagrams: &Datagrams) -> bool {
-    let mut buffer = [0; BOUNCE_BYTES];
-    let mut taken = 0;
-    worker.turn(|feed| {
-        while taken < BOUNCES_MAX
-            && let Some(bounce) = mmsg::bounced(datagrams.socket.get_ref().as_fd(), &mut buffer)
-        {
-            taken += 1;
-            // Too long for the path: the next copy leaves in fragments.
-            if bounce.error.raw_os_error() != Some(libc::EMSGSIZE) {
-                feed.bounced(bounce.to, bounce.bytes);
+    /// Reads for as long as whole batches wait.
+    fn help(&mut self, turnstile: &Turnstile) {
+        while self.take() == Some(BATCH) && !self.worker.shared.is_stopping() {
+            turnstile.call_help();
+        }
+    }
+
+    /// Waits for a datagram or a deadline, and does what it causes.
+    fn take_one(&mut self) {
+        self.be_patient(false);
+        let Self { worker, datagrams, listener, inbox, .. } = self;
+        self.now = match inbox.receive_one(datagrams.socket.as_fd()) {
+            Ok(()) => worker.turn(|feed| hand_over(feed, inbox, *listener, 1)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.now = worker.turn(|_| ());
+                return self.be_patient(true);
+            }
+            // What the network said of an earlier datagram of ours.
+            Err(_) => worker.turn(|feed| datagrams.take_bounces(feed)),
+        };
+    }
+
+    /// One batch of datagrams, if any wait, and everything it causes; how many they were.
+    fn take(&mut self) -> Option<usize> {
+        let Self { worker, datagrams, listener, inbox, .. } = self;
+        match inbox.receive(datagrams.socket.as_fd()) {
+            Ok(taken) => {
+                self.now = worker.turn(|feed| hand_over(feed, inbox, *listener, taken));
+                Some(taken)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(_) => {
+                self.now = worker.turn(|feed| datagrams.take_bounces(feed));
+                Some(0)
             }
         }
-    });
-    taken == BOUNCES_MAX
+    }
+
+    /// Has the kernel end the wait when the next deadline comes. A wait that is too short costs one turn in vain, and is
+    /// made longer only after that: on a busy socket nothing changes from one datagram to the next.
+    fn be_patient(&mut self, was_in_vain: bool) {
+        let wanted = self.worker.wait_ms_from(self.now).map(|ms| ms.max(SLOT_MS));
+        let is_too_long = match (self.patience, wanted) {
+            (Some(patience), Some(wanted)) => patience > wanted,
+            (None, wanted) => wanted.is_some(),
+            (Some(_), None) => false,
+        };
+        if (is_too_long || was_in_vain) && wanted != self.patience {
+            // Refused for no time at all only; then the old patience stays.
+            if self.datagrams.socket.set_read_timeout(wanted.map(Duration::from_millis)).is_ok() {
+                self.patience = wanted;
+            }
+        }
+    }
 }
 
-/// Sends what a full socket made wait, until the runtime ends.
-pub(super) async fn send_held<D: Driver>(worker: Rc<Worker<D>>, listener: u16) {
-    let Some(Some(datagrams)) = worker.sockets.get(usize::from(listener)) else { return };
-    loop {
-        if worker.with_backlog(listener, |backlog| backlog.0.is_empty()).unwrap_or(true) {
-            datagrams.held.notified().await;
+fn hand_over<D: Driver>(feed: &mut Feed<'_, D>, inbox: &Inbox, listener: u16, taken: usize) {
+    if let Some(at_us) = inbox.arrived_us() {
+        feed.arrived(listener, at_us);
+    }
+    for datagram in (0..taken).filter_map(|place| inbox.datagram(place)) {
+        if datagram.is_truncated {
+            feed.dropped(DropReason::Truncated);
+            continue;
         }
-        let writable = datagrams.socket.ready(Interest::WRITABLE);
-        let ready = tokio::time::timeout(Duration::from_millis(HELD_MS_MAX), writable).await;
-        let now = worker.shared.clock.now().moment;
-        let failed = worker.with_backlog(listener, |backlog| backlog.shrink(datagrams, now)).unwrap_or_default();
-        if let Ok(Ok(mut guard)) = ready
-            && worker.with_backlog(listener, |backlog| !backlog.0.is_empty()) == Some(true)
-        {
-            guard.clear_ready_matching(Ready::WRITABLE);
-        }
-        if !failed.is_empty() {
-            worker.turn(|feed| failed.into_iter().for_each(|key| feed.not_sent(Transport::Udp, key)));
-        }
+        let flow = Flow { transport: Transport::Udp, listener, remote: datagram.from, connection: 0 };
+        feed.input(Input::Message { flow, bytes: datagram.bytes });
     }
 }
 
@@ -346,10 +430,9 @@ mod tests {
         assert!(backlog.hold(held(9, 1_000)), "there is room again");
     }
 
-    #[tokio::test]
-    async fn what_waited_leaves_in_order_when_the_socket_takes_more() {
+    #[test]
+    fn what_waited_leaves_in_order_when_the_socket_takes_more() {
         let [a, b] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
-        a.set_nonblocking(true).unwrap();
         b.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let to = b.local_addr().unwrap();
         let socket = Datagrams::new(a).unwrap();
@@ -368,10 +451,9 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn one_bad_datagram_of_a_run_fails_alone() {
+    #[test]
+    fn one_bad_datagram_of_a_run_fails_alone() {
         let [a, b] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
-        a.set_nonblocking(true).unwrap();
         b.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let flow = Flow { transport: Transport::Udp, listener: 0, remote: b.local_addr().unwrap(), connection: 0 };
         let send = |bytes, number| Send { flow, bytes, transaction: Some(TransactionKey(number)) };
@@ -386,5 +468,32 @@ mod tests {
             let mut buffer = [0; 8];
             assert_eq!((b.recv(&mut buffer).unwrap(), buffer[0]), (1, want));
         }
+    }
+
+    #[test]
+    fn one_reads_at_a_time_until_it_calls_for_help() {
+        let turnstile = Turnstile::default();
+        let now = Some(Duration::ZERO);
+        let first = turnstile.enter(now).unwrap();
+        assert!(first.is_first);
+        assert!(turnstile.enter(now).is_none(), "one reads");
+        turnstile.call_help();
+        let second = turnstile.enter(now).unwrap();
+        assert!(!second.is_first && turnstile.enter(now).is_none(), "one was called, not two");
+        drop(second);
+        assert!(turnstile.enter(now).is_none(), "the help is over");
+        drop(first);
+        assert!(turnstile.enter(now).is_some_and(|pass| pass.is_first), "the next one follows");
+    }
+
+    #[test]
+    fn a_reader_that_panics_gives_its_seat_back() {
+        let turnstile = Turnstile::default();
+        let panics = std::panic::AssertUnwindSafe(|| {
+            let _pass = turnstile.enter(Some(Duration::ZERO)).unwrap();
+            panic!("told to");
+        });
+        assert!(std::panic::catch_unwind(panics).is_err());
+        assert!(turnstile.enter(Some(Duration::ZERO)).is_some());
     }
 }

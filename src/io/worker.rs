@@ -1,17 +1,20 @@
 //! One worker: inputs go in, and after each batch everything they caused leaves.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::mem;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use emcc_policies::moment::Moment;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
 
-use super::mmsg::{DATAGRAM_BYTES_MAX, Inbox};
-use super::stream::Streams;
+use super::stream::{Opening, Streams};
 use super::udp::{Backlog, Datagrams, Turnstile};
 use super::{Clock, Driver, log};
 use crate::engine::effects::{Effects, Hint, Input, Now, Send, TransactionKey};
@@ -21,6 +24,10 @@ use crate::timer::{SLOT_MS, Wheel};
 
 /// Rounds of "a send failed, the driver sends elsewhere" in one batch; more wait for the next slot.
 const ROUNDS_MAX: usize = 8;
+/// Deadlines worked on before what came meanwhile has its turn.
+const DUE_A_TURN: usize = 32;
+/// Longest time a line of the log waits to be written with others.
+const LINES_WAIT_MS: u64 = 100;
 /// More than this should not leave as a datagram when the path is not known (RFC 3261 section 18.1.1).
 const LARGE_DATAGRAM_BYTES: usize = 1_300;
 /// How often the driver may do what waits for no message.
@@ -29,28 +36,42 @@ const BEAT: Duration = Duration::from_secs(1);
 const STREAM_STEP: u64 = 1 << 16;
 
 /// What every worker of a node shares.
-pub(super) struct Shared<D> {
+pub(super) struct Shared<D: Driver> {
     pub(super) driver: Arc<D>,
     pub(super) clock: Clock,
     pub(super) counters: Counters,
     pub(super) streams: Streams,
+    /// Where connections to be opened go: one queue a worker of streams.
+    pub(super) openings: Box<[mpsc::Sender<Opening<D>>]>,
+    /// UDP sockets by listener; none where the listener is one of streams.
+    pub(super) sockets: Box<[Option<Datagrams>]>,
     /// Who may read a UDP socket, by listener.
     pub(super) turnstiles: Box<[Turnstile]>,
     /// Local addresses by listener, as they were bound.
     pub(super) local: Vec<SocketAddr>,
+    pub(super) stopping: AtomicBool,
+}
+
+impl<D: Driver> Shared<D> {
+    /// Whether the node is to end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Relaxed)
+    }
+
+    /// Ends every reader of datagrams, also one that waits in the kernel.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Relaxed);
+        self.sockets.iter().flatten().for_each(Datagrams::close);
+        self.turnstiles.iter().for_each(Turnstile::ring);
+    }
 }
 
 /// One worker thread's own.
 pub(super) struct Worker<D: Driver> {
     pub(super) shared: Arc<Shared<D>>,
-    /// Its place among the workers, from 1; beyond 255 they share the last.
-    pub(super) place: u8,
-    /// Sockets by listener; none where the listener is one of streams.
-    pub(super) sockets: Vec<Option<Datagrams>>,
-    pub(super) inbox: RefCell<Inbox>,
     state: RefCell<State<D>>,
-    /// The ticker waits for [`Self::wake`] because nothing waits for a slot.
-    is_idle: Cell<bool>,
+    /// Until when the ticker sleeps: an earlier deadline wakes it. 0 where there is no ticker, or it is awake.
+    sleeps_until: Cell<Moment>,
     wake: Notify,
 }
 
@@ -60,77 +81,87 @@ struct State<D: Driver> {
     /// Last stream the driver was asked for.
     stream: u64,
     wheel: Wheel<Hint>,
-    due: Vec<Hint>,
+    due: VecDeque<Hint>,
     failed: Vec<TransactionKey>,
     backlogs: Vec<Backlog>,
+    /// When lines that wait in the log are written.
+    lines_at: Option<Moment>,
 }
 
 impl<D: Driver> Worker<D> {
     /// The worker of number `number`; called on its own thread.
-    pub(super) fn new(shared: Arc<Shared<D>>, sockets: Vec<Option<Datagrams>>, number: u64) -> Rc<Self> {
+    pub(super) fn new(shared: Arc<Shared<D>>, number: u64) -> Self {
         let state = State {
             scratch: shared.driver.worker(number),
             stream: number,
             wheel: Wheel::new(shared.clock.now().moment),
-            due: Vec::new(),
+            due: VecDeque::new(),
             failed: Vec::new(),
-            backlogs: sockets.iter().map(|_| Backlog::default()).collect(),
+            backlogs: shared.sockets.iter().map(|_| Backlog::default()).collect(),
+            lines_at: None,
         };
-        Rc::new(Self {
-            shared,
-            place: u8::try_from(number.saturating_add(1)).unwrap_or(u8::MAX),
-            sockets,
-            inbox: RefCell::new(Inbox::new(DATAGRAM_BYTES_MAX)),
-            state: RefCell::new(state),
-            is_idle: Cell::new(false),
-            wake: Notify::new(),
-        })
+        Self { shared, state: RefCell::new(state), sleeps_until: Cell::new(Moment(0)), wake: Notify::new() }
     }
 
-    /// One batch: what `inputs` gives, then what is due, then everything leaves. The clock is read once.
-    pub(super) fn turn(self: &Rc<Self>, inputs: impl FnOnce(&mut Feed<'_, D>)) {
+    /// One batch: what `inputs` gives, then what is due, then everything leaves. The clock is read once; says what it
+    /// showed.
+    pub(super) fn turn(&self, inputs: impl FnOnce(&mut Feed<'_, D>)) -> Moment {
         let (now, wall_us) = self.shared.clock.read();
         let state = &mut *self.state.borrow_mut();
         inputs(&mut Feed { shared: &self.shared, state, now, wall_us });
         let mut due = mem::take(&mut state.due);
-        state.wheel.turn(now.moment, |hint| due.push(hint));
-        for hint in due.drain(..) {
-            Feed { shared: &self.shared, state, now, wall_us }.input(Input::Due(hint));
+        state.wheel.turn(now.moment, |hint| due.push_back(hint));
+        for hint in due.drain(..due.len().min(DUE_A_TURN)) {
+            Feed { shared: &self.shared, state, now, wall_us: 0 }.input(Input::Due(hint));
         }
         state.due = due;
+        self.retry_held(state, now);
         self.leave(state, now);
-        if self.is_idle.get() && state.waits() {
+        for socket in self.shared.sockets.iter().flatten().filter(|socket| socket.has_bounces()) {
+            socket.take_bounces(&mut Feed { shared: &self.shared, state, now, wall_us: 0 });
+            self.leave(state, now);
+        }
+        if state.lines_at.is_some_and(|at| at <= now.moment) {
+            state.lines_at = None;
+            log::flush();
+        }
+        let sleeps_until = self.sleeps_until.get();
+        if sleeps_until.0 > 0 && state.wait_ms(now.moment).is_some_and(|ms| now.moment.plus_ms(ms) < sleeps_until) {
             self.wake.notify_one();
         }
+        now.moment
     }
 
-    /// Ends every ordinary call, some in each turn, so that what comes meanwhile is served between them.
-    pub(super) async fn end_calls(self: Rc<Self>) {
-        let mut more = true;
-        while more {
-            self.turn(|feed| more = feed.end_calls());
-            tokio::task::yield_now().await;
-        }
+    /// Whether deadlines that came wait for their turn.
+    pub(super) fn is_late(&self) -> bool {
+        !self.state.borrow().due.is_empty()
     }
 
-    /// Runs `work` on what waits for a socket to take more.
-    pub(super) fn with_backlog<R>(&self, listener: u16, work: impl FnOnce(&mut Backlog) -> R) -> Option<R> {
-        self.state.borrow_mut().backlogs.get_mut(usize::from(listener)).map(work)
+    /// How long nothing is to be done unless something comes, milliseconds; `None`: for ever.
+    pub(super) fn wait_ms(&self) -> Option<u64> {
+        self.wait_ms_from(self.shared.clock.now().moment)
     }
 
-    /// Turns the wheel in every slot, for as long as anything waits in it.
+    /// As [`Self::wait_ms`], from the last turn on.
+    pub(super) fn wait_ms_from(&self, now: Moment) -> Option<u64> {
+        self.state.borrow_mut().wait_ms(now)
+    }
+
+    /// Turns the wheel whenever something in it is due.
     pub(super) async fn tick(self: Rc<Self>) {
         loop {
-            let waits = self.state.borrow().waits();
-            if waits {
-                let into_slot = self.shared.clock.now().moment.0 % SLOT_MS;
-                tokio::time::sleep(Duration::from_millis(SLOT_MS - into_slot)).await;
-                self.turn(|_| ());
-            } else {
-                self.is_idle.set(true);
-                self.wake.notified().await;
-                self.is_idle.set(false);
+            match self.wait_ms() {
+                Some(ms) => {
+                    self.sleeps_until.set(self.shared.clock.now().moment.plus_ms(ms));
+                    let _ = timeout(Duration::from_millis(ms), self.wake.notified()).await;
+                }
+                None => {
+                    self.sleeps_until.set(Moment(u64::MAX));
+                    self.wake.notified().await;
+                }
             }
+            self.sleeps_until.set(Moment(0));
+            self.turn(|_| ());
         }
     }
 
@@ -144,15 +175,39 @@ impl<D: Driver> Worker<D> {
         }
     }
 
+    /// Ends every ordinary call, some in each turn, so that what comes meanwhile is served between them.
+    pub(super) async fn end_calls(self: Rc<Self>) {
+        let mut more = true;
+        while more {
+            self.turn(|feed| more = feed.end_calls());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Sends what waited for its socket; what never will leave fails.
+    fn retry_held(&self, state: &mut State<D>, now: Now) {
+        for (place, socket) in self.shared.sockets.iter().enumerate() {
+            let (Some(socket), Some(backlog)) = (socket, state.backlogs.get_mut(place)) else { continue };
+            if backlog.is_empty() {
+                continue;
+            }
+            for key in backlog.shrink(socket, now.moment) {
+                Feed { shared: &self.shared, state, now, wall_us: 0 }.not_sent(Transport::Udp, key);
+            }
+        }
+    }
+
     /// Everything the batch caused, and what its failures cause in turn.
-    fn leave(self: &Rc<Self>, state: &mut State<D>, now: Now) {
+    fn leave(&self, state: &mut State<D>, now: Now) {
         for _ in 0..ROUNDS_MAX {
             let mut effects = mem::take(D::effects(&mut state.scratch));
             for (deadline, hint) in effects.hints.drain(..) {
                 state.wheel.push(deadline, hint);
             }
             for note in effects.notes.drain(..) {
-                log::write(&note);
+                if log::write(&note) {
+                    state.lines_at.get_or_insert(now.moment.plus_ms(LINES_WAIT_MS));
+                }
             }
             self.send(&effects, state, now);
             effects.clear();
@@ -170,7 +225,7 @@ impl<D: Driver> Worker<D> {
         }
     }
 
-    fn send(self: &Rc<Self>, effects: &Effects, state: &mut State<D>, now: Now) {
+    fn send(&self, effects: &Effects, state: &mut State<D>, now: Now) {
         let mut rest = effects.sends.as_slice();
         while let Some(first) = rest.first() {
             let flow = first.flow;
@@ -188,7 +243,7 @@ impl<D: Driver> Worker<D> {
                 self.shared.counters.send_failed(flow.transport);
                 state.failed.extend(send.transaction);
             };
-            match (flow.transport, self.sockets.get(listener), state.backlogs.get_mut(listener)) {
+            match (flow.transport, self.shared.sockets.get(listener), state.backlogs.get_mut(listener)) {
                 (Transport::Udp, Some(Some(socket)), Some(backlog)) => {
                     let large = run.iter().filter(|send| send.bytes.len() > LARGE_DATAGRAM_BYTES).count();
                     (0..large).for_each(|_| self.shared.counters.large_datagram());
@@ -208,8 +263,21 @@ impl<D: Driver> Worker<D> {
 }
 
 impl<D: Driver> State<D> {
-    fn waits(&self) -> bool {
-        !self.wheel.is_empty() || !self.failed.is_empty()
+    /// How long nothing is to be done from `now` on unless something comes, milliseconds.
+    fn wait_ms(&mut self, now: Moment) -> Option<u64> {
+        if !self.due.is_empty() {
+            return Some(0);
+        }
+        let is_stuck = !self.failed.is_empty() || self.backlogs.iter().any(|backlog| !backlog.is_empty());
+        let again = is_stuck.then(|| now.plus_ms(SLOT_MS));
+        let next = [again, self.wheel.next(), self.lines_at].into_iter().flatten().min()?;
+        Some(next.since_ms(now))
+    }
+}
+
+impl<D: Driver> Drop for Worker<D> {
+    fn drop(&mut self) {
+        log::flush();
     }
 }
 
@@ -240,6 +308,11 @@ impl<D: Driver> Feed<'_, D> {
         let mut more = false;
         self.guarded(|driver, scratch, now| more = driver.end_calls(scratch, now));
         more
+    }
+
+    /// Something came that the driver never sees.
+    pub(super) fn dropped(&self, reason: DropReason) {
+        self.shared.counters.dropped(reason);
     }
 
     /// A datagram of ours that came back.

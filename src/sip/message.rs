@@ -191,7 +191,7 @@ impl<'a> Message<'a> {
     }
 
     /// Where the first header line begins.
-    pub(super) fn headers_start(&self) -> u32 {
+    pub(crate) fn headers_start(&self) -> u32 {
         self.headers_start
     }
 

@@ -112,6 +112,9 @@ pub struct Row {
     pub timing: Timing,
 }
 
+/// Three rows of every call stand for 64 T1.
+const _: () = assert!(size_of::<Row>() <= 288);
+
 /// Whether a client INVITE transaction was cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancel {
@@ -181,6 +184,20 @@ impl Row {
                 | Machine::ClientInvite(client_invite::State::Gone)
                 | Machine::Client(client::State::Gone)
         )
+    }
+
+    /// Gives back the bytes nothing can need any more: an answered INVITE's, and those of a request that has its final
+    /// response. They would stay for 64 T1.
+    pub fn let_go(&mut self) {
+        let is_done = matches!(
+            self.machine,
+            Machine::ServerInvite(server_invite::State::Accepted)
+                | Machine::ClientInvite(client_invite::State::Accepted)
+                | Machine::Client(client::State::Completed | client::State::Gone)
+        );
+        if is_done {
+            self.request = Bytes::new();
+        }
     }
 
     /// Sets the deadlines that belong to the state just entered (RFC 3261 table 4, RFC 6026).

@@ -146,7 +146,14 @@ fn a_call_of_a_day_is_ended_and_gives_back() {
     standing(&mut node);
     node.wait_with_peer(24 * 3_600_000 - 100);
     assert_eq!((node.booked(), node.engine.calls()), (ANSWERED, 1));
-    node.wait(200);
+    let mut byes = node.wait(200);
+    byes.0.retain(|sent| sent.what() == "BYE");
+    // Its messages are long gone: what was kept of them tells both ways.
+    assert_eq!(byes.told(), ["BYE to br", "BYE to cc-hq"]);
+    for bye in &byes.0 {
+        assert!(bye.header("From").contains("tag=") && bye.header("To").contains("tag="), "{}", bye.text());
+        assert!(!bye.header("Call-ID").is_empty());
+    }
     assert_eq!((node.booked(), node.engine.calls()), (NOTHING, 0));
     assert_eq!(node.alarms(), ["a call that stood longer than any may"]);
 }

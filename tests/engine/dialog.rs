@@ -148,7 +148,9 @@ fn a_repeated_request_is_answered_from_its_row() {
     let invite = bob("912025550123").body(&audio("0"));
     let first = node.hear(CC_HQ, &invite);
     let sent = first.the("INVITE");
-    assert_eq!(node.hear(CC_HQ, &invite).told(), ["100 to cc-hq"]);
+    let again = node.hear(CC_HQ, &invite);
+    assert_eq!(again.told(), ["100 to cc-hq"]);
+    assert_eq!(again.the("100").bytes, first.the("100").bytes, "made again, octet for octet");
     let ringing = node.hear(GW_HQ, says(&sent, 180)).the("180");
     assert_eq!(node.hear(CC_HQ, &invite).the("180").bytes, ringing.bytes);
     let back = node.hear(GW_HQ, answer(&sent, 200, "b1", &[], &audio("0"))).the("200");

@@ -169,7 +169,7 @@ fn leaving(plan: &Plan, decision: &mut Decision, offered: &[u8]) -> Result<Vec<S
     let Some(remote) = decision.link.and_then(|link| plan.remote_cluster(link)) else { return Ok(named(&session)) };
     let mut trail = region::Trail::new();
     let shaped = remote.region.apply(offered, region::Role::Offer, Allowed::AudioAndVideo, &mut trail, &mut Vec::new());
-    decision.region_trail = trail;
+    decision.region_trail = trail.as_slice().into();
     match shaped {
         Ok(shaped) => Ok(shaped.names().map(str::to_owned).collect()),
         Err(region::Refusal::Unreadable(malformed)) => Err(malformed),
