@@ -13,7 +13,11 @@ mod load;
 mod network;
 #[path = "sipp/node.rs"]
 mod node;
+#[path = "sipp/protocol.rs"]
+mod protocol;
 #[path = "sipp/refusals.rs"]
 mod refusals;
+#[path = "sipp/script.rs"]
+mod script;
 #[path = "sipp/tool.rs"]
 mod tool;
