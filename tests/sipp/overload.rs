@@ -212,8 +212,11 @@ fn an_overloaded_node_completes_every_emergency_and_answers_every_request_of_a_c
     };
     let mut open: BTreeSet<(String, u32, &str)> = BTreeSet::new();
     let (mut begun, mut sheds, mut probes, mut probed_at) = (now(), false, 0, now());
-    while begun.elapsed() < if sheds { FLOOD } else { RISE } || sheds && begun.elapsed() < 5 * FLOOD && !open.is_empty()
-    {
+    loop {
+        let is_over = begun.elapsed() >= if sheds { FLOOD } else { RISE };
+        if is_over && (!sheds || open.is_empty() || begun.elapsed() >= 5 * FLOOD) {
+            break;
+        }
         control.listen();
         open.retain(|(call, cseq, method)| control.status(call, *cseq, method).is_none());
         if !sheds && control.finals.values().any(|status| *status == 503) {
@@ -246,7 +249,8 @@ fn an_overloaded_node_completes_every_emergency_and_answers_every_request_of_a_c
     };
     assert_eq!(statuses("emergency", "INVITE"), BTreeSet::from([200]), "every emergency call is completed");
     assert_eq!(statuses("standing", "INFO"), BTreeSet::from([200]), "every request inside a call is answered");
-    assert_eq!(statuses("normal", "INVITE"), BTreeSet::from([200, 503]), "some are let in, the others sent away");
+    let normal = statuses("normal", "INVITE");
+    assert!(normal.contains(&200) && normal.contains(&503), "some are let in, others sent away: {normal:?}");
     assert!(hq.metric("emcc_shed_total", &["kind=\"call\""]) > 100);
     // Two seconds after the last of it, everything is taken again.
     let calm = now();
