@@ -16,6 +16,7 @@ use super::decide::{Decision, Question, Source, Target, decide};
 use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
 use super::in_dialog::Passing;
+use super::loops;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
@@ -37,10 +38,16 @@ impl Turn<'_> {
             }
         };
         if !decision.emergency
-            && let Some(busy) = self.busy()
+            && let Err(why) = self.may_call(&request)
         {
-            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
         }
+        if !decision.emergency
+            && let Err(refusal) = may_go_on(request.message, &plan)
+        {
+            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Refusal(refusal));
+        }
+        self.order(&mut decision);
         if !self.open(&request, false) {
             return;
         }
@@ -52,17 +59,17 @@ impl Turn<'_> {
         if let Some(refusal) = decision.refusal {
             return self.refuse_new(&request, &Arc::new(decision), Reject::Refusal(refusal));
         }
-        if !decision.emergency
-            && let Err(TooBrief(min_se_s)) = session::terms(request.message, plan.sip.session_timer)
-        {
-            let why = Reject::Refusal(Refusal::SessionTooBrief { min_se_s });
-            return self.refuse_new(&request, &Arc::new(decision), why);
-        }
         let (body, grant) = match self.admit(&plan, &mut decision, &request) {
             Ok(admitted) => admitted,
             Err(why) => return self.refuse_new(&request, &Arc::new(decision), why),
         };
         self.begin(&plan, decision, &request, &body, grant);
+    }
+
+    /// Whether an ordinary call is let in now, from that neighbour.
+    fn may_call(&self, request: &Request<'_>) -> Result<(), Reject> {
+        self.may_send(request).map_err(Reject::Refusal)?;
+        self.busy().map_or(Ok(()), |busy| Err(Reject::Busy(busy)))
     }
 
     /// Whether ordinary calls are refused now. Emergency calls keep the last rows for themselves.
@@ -88,8 +95,16 @@ impl Turn<'_> {
         let message = request.message;
         let uri = request.essentials.uri.ok_or(Reject::Refusal(Refusal::NotANeighbour))?;
         let target = target(&uri)?;
-        let mark = if source == Source::Gateway { None } else { device_mark(message) };
+        // The trunk's mark is what a call over it stands on (P-13); identities are another matter.
+        let is_believed = plan.trust(Some(request.from)).identity;
+        let is_mark_believed = match source {
+            Source::Gateway => false,
+            Source::CallControl => is_believed,
+            Source::Trunk(_) => true,
+        };
+        let mark = if is_mark_believed { device_mark(message) } else { None };
         let asserted = message.addresses(Name::PAssertedIdentity).find_map(|address| number(&address.ok()?.uri));
+        let asserted = asserted.filter(|_| is_believed);
         let from = number(&request.essentials.from.uri);
         Ok(Question {
             source,
@@ -100,6 +115,7 @@ impl Turn<'_> {
             target,
             named: self.named_target(request),
             is_routed: self.has_foreign_route(message),
+            is_believed,
             is_marked_emergency: matches!(source, Source::Trunk(_)) && is_marked_emergency(message),
             turn: self.engine.turn(),
             at: self.now.civil,
@@ -108,7 +124,7 @@ impl Turn<'_> {
 
     /// 100 at once: the caller stops repeating itself (RFC 3261 section 16.2).
     pub(crate) fn trying(&mut self, request: &Request<'_>) {
-        let reply = Reply { source: Some(request.flow.remote), ..Reply::new(100) };
+        let reply = Reply { source: Some(request.flow.remote), load: Some(self.load()), ..Reply::new(100) };
         if let Some(range) = reply.write(request.message, &mut self.effects.arena) {
             self.respond(request.key, 100, range);
         }
@@ -292,6 +308,10 @@ impl Turn<'_> {
 
     /// A request outside a dialog that sets up no call: routed like an INVITE, to its first hop only.
     pub(crate) fn outside(&mut self, request: Request<'_>) {
+        if loops::breadth(request.message) == Some(0) {
+            let why = Reject::Refusal(Refusal::NoBreadthLeft);
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
+        }
         let plan = self.running.plan.clone();
         let refuse = |turn: &mut Self, why| turn.refuse_unseen(request.flow, request.message, request.method, why);
         let hop = match self.question(&plan, &request) {
@@ -301,7 +321,10 @@ impl Turn<'_> {
                     let mut decision = decide(&plan, &question);
                     match decision.refusal {
                         Some(refusal) => return refuse(self, Reject::Refusal(refusal)),
-                        None => (!decision.next_hops.is_empty()).then(|| decision.next_hops.swap_remove(0)),
+                        None => {
+                            self.order(&mut decision);
+                            (!decision.next_hops.is_empty()).then(|| decision.next_hops.swap_remove(0))
+                        }
                     }
                 }
             },
@@ -310,10 +333,34 @@ impl Turn<'_> {
         let Some(flow) = hop.as_ref().and_then(|hop| self.running.way(hop.address, request.flow.listener)) else {
             return refuse(self, Reject::Refusal(Refusal::NotANeighbour));
         };
+        if self.spares(flow, request.message, false) {
+            return refuse(self, Reject::Refusal(Refusal::NextHopOverloaded));
+        }
         if !self.open(&request, false) {
             return;
         }
-        self.pass_on(&request, flow, &Passing { next: hop.as_ref(), ..Passing::new(&Body::None) });
+        self.pass_on(
+            &request,
+            flow,
+            &Passing { next: hop.as_ref(), is_routed_here: true, ..Passing::new(&Body::None) },
+        );
+    }
+}
+
+/// What a new call asks of this node itself. An emergency call may ask what it likes (P-23).
+///
+/// # Errors
+/// An extension of proxies that is not ours, no breadth left (RFC 5393), or too brief a session (RFC 4028).
+fn may_go_on(message: &Message<'_>, plan: &Plan) -> Result<(), Refusal> {
+    if message.first(Name::ProxyRequire).is_some() {
+        return Err(Refusal::BadExtension);
+    }
+    if loops::breadth(message) == Some(0) {
+        return Err(Refusal::NoBreadthLeft);
+    }
+    match session::terms(message, plan.sip.session_timer) {
+        Ok(_) => Ok(()),
+        Err(TooBrief(min_se_s)) => Err(Refusal::SessionTooBrief { min_se_s }),
     }
 }
 
@@ -331,7 +378,7 @@ fn booked(wanted: Ask, grant: &Grant) -> Step {
 ///
 /// # Errors
 /// 416 for a scheme this node does not route.
-fn target<'u>(uri: &UriRef<'u>) -> Result<Target<'u>, Reject> {
+pub(crate) fn target<'u>(uri: &UriRef<'u>) -> Result<Target<'u>, Reject> {
     match uri.scheme {
         Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(number(uri).map_or(Target::Other, Target::Digits)),
         Scheme::Urn if is_service(uri.raw) => Ok(Target::Service(uri.raw)),
@@ -359,6 +406,7 @@ pub(crate) fn device_mark<'m>(message: &Message<'m>) -> Option<&'m [u8]> {
 
 const DEVICE_URN: &[u8] = b"urn:emcc:device:";
 
-fn is_marked_emergency(message: &Message<'_>) -> bool {
+/// The home cluster's mark of an emergency call (P-23), believed from a trunk alone.
+pub(crate) fn is_marked_emergency(message: &Message<'_>) -> bool {
     message.value(Name::Priority).is_some_and(|value| value.eq_ignore_ascii_case(b"emergency"))
 }
