@@ -12,7 +12,7 @@ use crate::admin::{Admin, AdminError, Readiness, Status, View};
 use crate::config::plan::Plan;
 use crate::engine::running::Local;
 use crate::engine::{Bounds, Engine};
-use crate::io::{Clock, Node, Setup, StartError};
+use crate::io::{Clock, Node, Setup, StartError, StreamLimits};
 use crate::metrics::{Exporter, Gauge};
 use crate::neighbour::Address;
 
@@ -46,7 +46,15 @@ impl Running {
         let engine = Engine::new(plan, locals, counters.clone(), Bounds::default(), started_s, random());
         let engine = Arc::new(engine);
         let driver = Arc::clone(&engine);
-        let rim = Node::start(Setup { listen, workers, driver, clock, counters, seed: random() })?;
+        let rim = Node::start(Setup {
+            listen,
+            workers,
+            driver,
+            clock,
+            counters,
+            seed: random(),
+            streams: StreamLimits::default(),
+        })?;
         let page = Page { engine: Arc::clone(&engine), clock, started_s };
         let admin = Admin::start(admin_listen, exporter, Arc::new(page))?;
         Ok(Self { engine, rim, admin })

@@ -32,10 +32,12 @@ use self::call::Call;
 use self::effects::{CallKey, Effects, Input, Now, TransactionKey};
 use self::ids::Ids;
 use self::link::Links;
+use self::reject::Reject;
 use self::running::{Local, Running};
 use crate::config::plan::Plan;
 use crate::limits::{CALLS_MAX, TRANSACTIONS_MAX};
 use crate::metrics::Counters;
+use crate::neighbour::Flow;
 use crate::sip::{Editor, Index};
 use crate::table::Table;
 use crate::transaction::row::Row;
@@ -139,6 +141,14 @@ impl Engine {
             Input::Due(hint) => turn.due(hint),
             Input::Failed(key) => turn.failed(key),
         }
+    }
+
+    /// Answers what cannot be handled as a message: a neighbour's request that cannot be framed, or whose handling
+    /// failed here. Once, without a transaction; a response or an ACK is left alone.
+    pub fn refuse(&self, worker: &mut Worker, now: Now, flow: Flow, why: Reject, bytes: &[u8]) {
+        let Worker { ids, index, desk, effects } = worker;
+        let mut turn = Turn { engine: self, running: self.running.load_full(), now, ids, desk, effects };
+        turn.refuse_octets(flow, bytes, index, why);
     }
 
     /// The network gave back a datagram of ours: the transaction whose branch it carries has failed. Anyone can forge

@@ -11,6 +11,8 @@ pub enum Reject {
     Refusal(Refusal),
     /// Our limits.
     Busy(Busy),
+    /// Handling it failed inside this node.
+    Fault,
 }
 
 /// Why policy does not serve a request.
@@ -103,6 +105,7 @@ impl Reject {
         match self {
             Self::Malformed(malformed) => Answer::plain(status_of(malformed), malformed.reason()),
             Self::Refusal(refusal) => refusal.answer(),
+            Self::Fault => Answer { cause: Some(41), ..Answer::plain(500, "Server Internal Error") },
             Self::Busy(busy) => Answer {
                 status: 503,
                 phrase: match busy {

@@ -207,16 +207,32 @@ impl Turn<'_> {
         self.engine.client_key(branch, method)
     }
 
-    /// A message that could not be read: answered when enough of it could, dropped otherwise.
+    /// A message that could not be read: answered when it is a request with a Via, dropped otherwise.
     fn broken(&mut self, flow: Flow, broken: &Broken<'_>) {
         let counters = &self.engine.counters;
-        match broken.partial {
+        match broken.partial.filter(|message| message.first(Name::Via).is_some()) {
             Some(message) => {
                 counters.malformed();
                 let method = message.method().unwrap_or(Method::Ack);
                 self.refuse_unseen(flow, &message, method, Reject::Malformed(broken.why));
             }
             None => counters.not_sip(),
+        }
+    }
+
+    /// Octets that are not handled as a message, answered where they are a neighbour's request.
+    pub(crate) fn refuse_octets(&mut self, flow: Flow, bytes: &[u8], index: &mut Index, why: Reject) {
+        if self.running.plan.neighbour(flow.transport, flow.remote).is_none() {
+            return;
+        }
+        let message = match scan(bytes, index) {
+            Ok(message) => Some(message),
+            Err(broken) => broken.partial,
+        };
+        if let Some(message) = message
+            && let Some(method) = message.method()
+        {
+            self.refuse_unseen(flow, &message, method, why);
         }
     }
 
