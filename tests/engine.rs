@@ -21,5 +21,9 @@ mod node;
 mod region;
 #[path = "engine/routes.rs"]
 mod routes;
+#[path = "engine/session.rs"]
+mod session;
+#[path = "engine/tls.rs"]
+mod tls;
 #[path = "engine/wire.rs"]
 mod wire;
