@@ -60,6 +60,9 @@ pub const STREAM_IDLE_MS_MAX: u64 = 3_600_000;
 /// How long a refused connection is read on, so that its other end finds the refusal, milliseconds.
 pub const STREAM_LINGER_MS: u64 = 2_000;
 
+/// UDP addresses remembered because they have shown that they hear us; an even number.
+pub const VERIFIED_ADDRESSES_MAX: usize = 8_192;
+
 /// Inputs remembered because handling them failed inside the node.
 pub const QUARANTINED_MAX: usize = 64;
 

@@ -23,7 +23,11 @@ mod region;
 mod routes;
 #[path = "engine/session.rs"]
 mod session;
+#[path = "engine/smuggling.rs"]
+mod smuggling;
 #[path = "engine/tls.rs"]
 mod tls;
+#[path = "engine/verified.rs"]
+mod verified;
 #[path = "engine/wire.rs"]
 mod wire;

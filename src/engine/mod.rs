@@ -21,13 +21,15 @@ pub mod reply;
 pub mod request;
 pub mod running;
 pub mod session;
+pub(crate) mod verified;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use ahash::RandomState;
 use arc_swap::ArcSwap;
+use emcc_policies::moment::Moment;
 
 use self::call::Call;
 use self::effects::{CallKey, Effects, Input, Now, TransactionKey};
@@ -35,6 +37,7 @@ use self::ids::Ids;
 use self::link::Links;
 use self::reject::Reject;
 use self::running::{Local, Running};
+use self::verified::Verified;
 use crate::config::plan::Plan;
 use crate::limits::{CALLS_MAX, TRANSACTIONS_MAX};
 use crate::metrics::Counters;
@@ -49,6 +52,7 @@ pub struct Engine {
     transactions: Table<TransactionKey, Row>,
     calls: Table<CallKey, Call>,
     links: Links,
+    verified: Verified,
     counters: Counters,
     hashers: [RandomState; 2],
     is_draining: AtomicBool,
@@ -113,6 +117,7 @@ impl Engine {
             transactions: Table::new(bounds.transactions, seed),
             calls: Table::new(bounds.calls, seed),
             links,
+            verified: Verified::new(seed),
             counters,
             hashers: [RandomState::with_seeds(seed, 3, 5, 7), RandomState::with_seeds(seed, 11, 13, 17)],
             is_draining: AtomicBool::new(false),
@@ -142,6 +147,12 @@ impl Engine {
             Input::Due(hint) => turn.due(hint),
             Input::Failed(key) => turn.failed(key),
         }
+    }
+
+    /// Takes a UDP address as verified from now on, as if it had just shown that it hears us: where a test or a bench
+    /// begins in the middle of a node's life.
+    pub fn verify(&self, ip: IpAddr, now: Moment) {
+        self.verified.note(ip, now);
     }
 
     /// Answers what cannot be handled as a message: a neighbour's request that cannot be framed, or whose handling

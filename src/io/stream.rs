@@ -311,11 +311,7 @@ impl<D: Driver> Worker<D> {
             while goes_on {
                 match framer.decode(buffer) {
                     Ok(Some(Frame::Message(bytes))) => feed.input(Input::Message { flow, bytes: &bytes }),
-                    Ok(Some(Frame::Ping)) => {
-                        let pong = Outgoing { bytes: Bytes::from_static(b"\r\n"), transaction: None };
-                        // A connection that is gone needs no answer, and one that overflows is told already.
-                        let _ = self.shared.streams.queue(flow.connection, pong);
-                    }
+                    Ok(Some(Frame::Ping)) => feed.pong(flow),
                     Ok(Some(Frame::Refused { why, head, .. })) => {
                         feed.refused(flow, why, &head);
                         goes_on = false;
@@ -327,6 +323,15 @@ impl<D: Driver> Worker<D> {
             feed.cut_bodies(framer.take_cut_bodies());
         });
         goes_on
+    }
+}
+
+impl<D: Driver> Worker<D> {
+    /// Tells the sender of a message that will not be whole any more.
+    fn end_frames(self: &Rc<Self>, flow: Flow, framer: &mut Framer, buffer: &mut BytesMut) {
+        if let Some(Frame::Refused { why, head, .. }) = framer.finish(buffer) {
+            self.turn(|feed| feed.refused(flow, why, &head));
+        }
     }
 }
 
@@ -461,9 +466,16 @@ async fn read_all<D: Driver>(
             return StreamEvent::Crowded;
         }
         match timeout(limit, read.read_buf(&mut buffer)).await {
-            Err(_) if begun.is_some() => return StreamEvent::Slow,
+            Err(_) if begun.is_some() => {
+                worker.end_frames(place.flow, &mut framer, &mut buffer);
+                return StreamEvent::Slow;
+            }
             Err(_) => return silence.1,
-            Ok(Ok(0) | Err(_)) => return StreamEvent::Closed,
+            Ok(Ok(0)) => {
+                worker.end_frames(place.flow, &mut framer, &mut buffer);
+                return StreamEvent::Closed;
+            }
+            Ok(Err(_)) => return StreamEvent::Closed,
             Ok(Ok(_)) => silence = (limits.idle, StreamEvent::Idle),
         }
         let before = buffer.len();

@@ -366,8 +366,8 @@ fn one_of_our_own_connections_need_not_speak_first() {
 fn a_message_that_takes_too_long_closes_whether_its_octets_stop_or_trickle() {
     let world = World::within(StreamLimits { message: SHORT, ..StreamLimits::default() }, 1);
     let mut stream = world.connect("127.0.0.1");
-    stream.write_all(&request(1, "")[..40].as_bytes()).unwrap();
-    assert_eq!(closed_with(&world, &mut stream, "slow"), "");
+    stream.write_all(&request(1, "").as_bytes()[..40]).unwrap();
+    assert_eq!(closed_with(&world, &mut stream, "slow"), "No empty line after the headers\r\n");
     let mut trickling = world.connect("127.0.0.1");
     let text = request(2, &"z".repeat(200_000));
     let sent = text.as_bytes().iter().take_while(|octet| trickling.write_all(&[**octet]).is_ok()).count();

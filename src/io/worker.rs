@@ -228,6 +228,11 @@ impl<D: Driver> Feed<'_, D> {
         self.guarded(|driver, scratch, now| driver.refused(scratch, now, flow, why, head));
     }
 
+    /// The answer to a ping, in its turn among the answers to messages.
+    pub(super) fn pong(&mut self, flow: Flow) {
+        D::effects(&mut self.state.scratch).send_copy(flow, b"\r\n", None);
+    }
+
     /// Messages that were followed by octets their own length leaves out.
     pub(super) fn cut_bodies(&self, count: u64) {
         (0..count).for_each(|_| self.shared.counters.trailing_octets());

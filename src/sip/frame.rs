@@ -105,6 +105,20 @@ impl Framer {
         None
     }
 
+    /// What the end of a stream leaves unfinished: a refusal where a message had begun.
+    pub fn finish(&mut self, buffer: &mut BytesMut) -> Option<Frame> {
+        if self.is_closed || buffer.iter().all(|octet| matches!(octet, b'\r' | b'\n')) {
+            return None;
+        }
+        let Some(length) = self.message_len else {
+            return Some(self.refused(Malformed::HeadUnfinished, buffer.len(), buffer));
+        };
+        let head_len = self.line_start;
+        let have = u32::try_from(buffer.len().saturating_sub(head_len)).unwrap_or(u32::MAX);
+        let stated = length.saturating_sub(head_len) as u64;
+        Some(self.refused(Malformed::BodyTooShort { stated, have }, head_len, buffer))
+    }
+
     fn refused(&mut self, why: Malformed, head_len: usize, buffer: &mut BytesMut) -> Frame {
         self.is_closed = true;
         let status = match why {
@@ -289,6 +303,31 @@ mod tests {
                 assert_eq!(told, head.as_bytes());
             }
         }
+    }
+
+    #[test]
+    fn a_message_the_stream_ends_in_is_refused() {
+        let whole = request("l: 5\r\n", "abcde");
+        let head_len = whole.len() - 5;
+        for (cut, want) in [
+            (0, None),
+            (whole.len(), None),
+            (10, Some((Malformed::HeadUnfinished, 10))),
+            (head_len - 1, Some((Malformed::HeadUnfinished, head_len - 1))),
+            (head_len, Some((Malformed::BodyTooShort { stated: 5, have: 0 }, head_len))),
+            (whole.len() - 1, Some((Malformed::BodyTooShort { stated: 5, have: 4 }, head_len))),
+        ] {
+            let (mut framer, mut buffer) = (Framer::new(), BytesMut::from(&whole.as_bytes()[..cut]));
+            while framer.decode(&mut buffer).unwrap().is_some() {}
+            let left = framer.finish(&mut buffer).map(|frame| match frame {
+                Frame::Refused { why, status: 400, head } => (why, head.len()),
+                other => panic!("{cut}: {other:?}"),
+            });
+            assert_eq!(left, want, "{cut}");
+            assert!(framer.finish(&mut buffer).is_none(), "told once");
+        }
+        let mut ping = BytesMut::from("\r\n");
+        assert_eq!(Framer::new().finish(&mut ping), None);
     }
 
     #[test]
