@@ -76,6 +76,9 @@ pub const SPLICES_INLINE: usize = 16;
 /// Max-Forwards of a request this node makes itself (RFC 3261, section 8.1.1.6).
 pub const MAX_FORWARDS_FIRST: u8 = 70;
 
+/// Max-Breadth of a request that came without one (RFC 5393, section 5.3.3).
+pub const MAX_BREADTH_FIRST: u8 = 60;
+
 /// Positions in a message are stored as `u32`, so a message must never outgrow them.
 const _: () = assert!(MESSAGE_BYTES_MAX <= u32::MAX as usize);
 const _: () = assert!(HEAD_BYTES_MAX <= MESSAGE_BYTES_MAX && LINE_BYTES_MAX <= HEAD_BYTES_MAX);
@@ -107,6 +110,15 @@ pub const CALL_MS_MAX: u64 = 24 * 3_600_000;
 
 /// From the answer to the adjustment of its booking, milliseconds (V-18).
 pub const ADJUST_AFTER_MS: u64 = 1_000;
+
+/// Neighbours whose reports of load are kept (RFC 7339).
+pub const CONTROLLED_MAX: usize = 1_024;
+
+/// Longest time such a report holds, milliseconds, whatever it says: later ones come with every response.
+pub const CONTROL_VALIDITY_MS_MAX: u64 = 60_000;
+
+/// Calls ended in one turn when the time to drain is over.
+pub const ENDED_AT_ONCE_MAX: usize = 256;
 
 /// Parts of a multipart body that are looked through.
 pub const BODY_PARTS_MAX: usize = 16;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use emcc_policies::admission::{Direction, Pool};
 use thiserror::Error;
+use tokio::sync::Notify;
 
 use crate::admin::{Admin, AdminError, Readiness, Status, View};
 use crate::config::plan::Plan;
@@ -35,14 +36,15 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Binds every address of the plan and starts to serve.
-    pub(super) fn start(plan: Plan) -> Result<Self, Fault> {
+    /// Binds every address of the plan and starts to serve. `asked` hears when somebody wants the node to drain over HTTP.
+    pub(super) fn start(plan: Plan, asked: Arc<Notify>) -> Result<Self, Fault> {
         let clock = Clock::start();
         let started_s = u64::try_from(clock.now().civil.0).unwrap_or(0);
         let (exporter, counters) = Exporter::new();
         let listen: Vec<Address> = plan.sip.listen.iter().map(|listen| listen.address).collect();
         let locals = plan.sip.listen.iter().map(|listen| Local::new(listen.address, listen.advertised)).collect();
         let (workers, admin_listen) = (plan.sip.workers, plan.admin_listen);
+        let token_file = plan.admin_token_file.clone();
         let engine = Engine::new(plan, locals, counters.clone(), Bounds::default(), started_s, random());
         let engine = Arc::new(engine);
         let driver = Arc::clone(&engine);
@@ -55,13 +57,18 @@ impl Running {
             seed: random(),
             streams: StreamLimits::default(),
         })?;
-        let page = Page { engine: Arc::clone(&engine), clock, started_s };
-        let admin = Admin::start(admin_listen, exporter, Arc::new(page))?;
+        let page = Page { engine: Arc::clone(&engine), clock, started_s, asked };
+        let admin = Admin::start(admin_listen, exporter, Arc::new(page), token_file)?;
         Ok(Self { engine, rim, admin })
     }
 
     pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    /// Ends every ordinary call.
+    pub(super) fn end_calls(&self) {
+        self.rim.end_calls();
     }
 
     /// Where it listens for SIP.
@@ -86,6 +93,16 @@ struct Page {
     clock: Clock,
     /// Unix seconds.
     started_s: u64,
+    asked: Arc<Notify>,
+}
+
+impl Page {
+    /// Share of new ordinary calls that is not let in now, 0 to 1.
+    fn loss_ratio(&self) -> f64 {
+        let overload = self.engine.overload();
+        overload.settle(self.clock.now().moment);
+        f64::from(overload.loss_percent()) / 100.0
+    }
 }
 
 impl View for Page {
@@ -96,6 +113,7 @@ impl View for Page {
         let mut gauges = vec![
             plain("emcc_calls", self.engine.calls() as f64),
             plain("emcc_transactions", self.engine.transactions() as f64),
+            plain("emcc_overload_loss_ratio", self.loss_ratio()),
             plain("emcc_ready", f64::from(u8::from(!self.engine.is_draining()))),
             plain("emcc_process_start_time_seconds", self.started_s as f64),
             Gauge { name: "emcc_build_info", labels: build, value: 1.0 },
@@ -133,6 +151,12 @@ impl View for Page {
         Readiness { ready: !is_draining, because: if is_draining { vec!["draining"] } else { Vec::new() } }
     }
 
+    fn drain(&self) {
+        self.engine.drain();
+        // Kept until it is heard, should the signals not be served yet.
+        self.asked.notify_one();
+    }
+
     fn status(&self) -> Status {
         Status {
             version: VERSION,
@@ -158,7 +182,7 @@ mod tests {
         let pair = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pair/hq.toml");
         let plan = config::load(&pair).unwrap().plan;
         let engine = Arc::new(Engine::new(plan, Vec::new(), Counters::noop(), Bounds::default(), 0, 1));
-        Page { engine, clock: Clock::start(), started_s: 0 }
+        Page { engine, clock: Clock::start(), started_s: 0, asked: Arc::default() }
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub(crate) struct Document {
     pub(crate) cluster: Cluster,
     pub(crate) sip: Sip,
     pub(crate) admin_listen: Option<At<SocketAddr>>,
+    pub(crate) admin_token_file: Option<At<PathBuf>>,
     pub(crate) profile: Profile,
     pub(crate) feature: Feature,
     pub(crate) emcc_trunk: Option<Trunk>,
@@ -79,6 +80,7 @@ pub(crate) struct Sip {
     pub(crate) workers: Option<At<u32>>,
     pub(crate) no_response_s: Option<At<u32>>,
     pub(crate) ring_s: Option<At<u32>>,
+    pub(crate) drain_s: Option<At<u32>>,
     pub(crate) min_se_s: Option<At<u32>>,
     pub(crate) session_expires_s: Option<At<u32>>,
     pub(crate) tls: Option<Tls>,
@@ -137,6 +139,8 @@ pub(crate) struct Peer {
     pub(crate) kind: Option<At<PeerKind>>,
     pub(crate) addresses: Vec<At<Address>>,
     pub(crate) send_geolocation: Option<At<bool>>,
+    pub(crate) overload_control: Option<At<bool>>,
+    pub(crate) trust_identity: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
 }
 
@@ -156,6 +160,8 @@ pub(crate) struct RemoteCluster {
     pub(crate) region_max_video_kbps: Option<At<u32>>,
     pub(crate) region_link_loss: Option<At<LinkLoss>>,
     pub(crate) send_geolocation: Option<At<bool>>,
+    pub(crate) overload_control: Option<At<bool>>,
+    pub(crate) trust_identity: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
 }
 

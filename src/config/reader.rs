@@ -11,6 +11,7 @@ use super::words;
 use emcc_policies::digits::{Digits, Transform};
 use emcc_policies::location::{Field, Geolocation as Civic};
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 /// Most kilobits per second a link may be given.
 const LINK_KBPS_MAX: u32 = 100_000_000;
@@ -103,7 +104,7 @@ impl Reader {
             self.document.sip = read_sip(section);
         }
         if let Some(section) = self.single(root, "admin", report) {
-            self.document.admin_listen = read_admin(section);
+            (self.document.admin_listen, self.document.admin_token_file) = read_admin(section);
         }
         if let Some(section) = self.single(root, "intercluster_service_profile", report) {
             self.document.profile = read_profile(section);
@@ -200,6 +201,7 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
         workers: section.number("workers", 1..=WORKERS_MAX),
         no_response_s: section.number("no_response_s", 1..=32),
         ring_s: section.number("ring_s", 1..=3_600),
+        drain_s: section.number("drain_s", 0..=86_400),
         min_se_s: section.number("min_se_s", 1..=86_400),
         session_expires_s: section.number("session_expires_s", 0..=86_400),
         tls: section.table("tls").map(read_tls),
@@ -218,9 +220,9 @@ fn read_tls(mut section: Section<'_, '_>) -> Tls {
     tls
 }
 
-fn read_admin(mut section: Section<'_, '_>) -> Option<At<std::net::SocketAddr>> {
+fn read_admin(mut section: Section<'_, '_>) -> (Option<At<std::net::SocketAddr>>, Option<At<PathBuf>>) {
     let listen = section.parsed("listen", socket_address);
-    section.parsed("token_file", words::line);
+    let token_file = section.file("token_file");
     if let Some(mut tls) = section.table("tls") {
         for key in ["certificate", "key", "trust"] {
             tls.parsed(key, words::line);
@@ -228,7 +230,7 @@ fn read_admin(mut section: Section<'_, '_>) -> Option<At<std::net::SocketAddr>> 
         tls.finish();
     }
     section.finish();
-    listen
+    (listen, token_file)
 }
 
 fn read_profile(mut section: Section<'_, '_>) -> Profile {
@@ -303,10 +305,12 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     let kind = section.word("kind", words::PEER_KINDS);
     let addresses = section.filled_list("addresses", address, "Write its address, as in \"udp:127.0.0.1:5060\".");
     let send_geolocation = section.flag("send_geolocation");
+    let overload_control = section.flag("overload_control");
+    let trust_identity = section.flag("trust_identity");
     let device_header = section.parsed("device_header", words::header_name);
     read_neighbour_rest(&mut section);
     section.finish();
-    Some(Peer { name: name?, kind, addresses, send_geolocation, device_header })
+    Some(Peer { name: name?, kind, addresses, send_geolocation, trust_identity, overload_control, device_header })
 }
 
 fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
@@ -328,6 +332,8 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
         region_max_video_kbps: section.number("region_max_video_kbps", 0..=8_128),
         region_link_loss: section.word("region_link_loss", words::LOSSES),
         send_geolocation: section.flag("send_geolocation"),
+        overload_control: section.flag("overload_control"),
+        trust_identity: section.flag("trust_identity"),
         device_header: section.parsed("device_header", words::header_name),
         id: At { value: String::new(), place: section.place.clone() },
     };

@@ -3,7 +3,6 @@
 /// Path of a key without array indexes (`*` stands for every key of the table), and what does not happen.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("admin.tls", "the admin page speaks plain HTTP on a loopback address"),
-    ("admin.token_file", "the admin page changes nothing, so it asks for no token"),
     ("csv.*", "no CSV file is read; devices, users and patterns come from TOML alone"),
     ("device.location", "locations are not evaluated"),
     ("device_pool.location", "locations are not evaluated"),
@@ -17,7 +16,6 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("peer.methods", "every method is forwarded"),
     ("peer.priority", "addresses are tried in the order written"),
     ("peer.rate_per_s", "no rate limit is kept"),
-    ("peer.send_geolocation", "location bodies pass as they come"),
     ("peer.tls_name", "TLS is not served"),
     ("peer.weight", "addresses are tried in the order written"),
     ("remote_cluster.device_header", "the device mark is read from and written to Call-Info"),
@@ -26,7 +24,6 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("remote_cluster.methods", "every method is forwarded"),
     ("remote_cluster.priority", "addresses are tried in the order written"),
     ("remote_cluster.rate_per_s", "no rate limit is kept"),
-    ("remote_cluster.send_geolocation", "location bodies pass as they come"),
     ("remote_cluster.tls_name", "TLS is not served"),
     ("remote_cluster.weight", "addresses are tried in the order written"),
     ("rsvp.dscp_audio", "media flows past this node and is not marked"),

@@ -16,6 +16,7 @@ use super::decide::{Decision, Question, Source, Target, decide};
 use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
 use super::in_dialog::Passing;
+use super::loops;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
@@ -41,6 +42,11 @@ impl Turn<'_> {
         {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
         }
+        if !decision.emergency
+            && let Err(refusal) = may_go_on(request.message, &plan)
+        {
+            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Refusal(refusal));
+        }
         if let Some(refusal) = decision.refusal.filter(|_| !decision.emergency && self.is_unverified(request.flow)) {
             let why = Reject::Refusal(refusal);
             self.refuse_unseen(request.flow, request.message, request.method, why);
@@ -58,12 +64,6 @@ impl Turn<'_> {
         self.decision_alarms(&plan, &decision, request.essentials.call_id);
         if let Some(refusal) = decision.refusal {
             return self.refuse_new(&request, &Arc::new(decision), Reject::Refusal(refusal));
-        }
-        if !decision.emergency
-            && let Err(TooBrief(min_se_s)) = session::terms(request.message, plan.sip.session_timer)
-        {
-            let why = Reject::Refusal(Refusal::SessionTooBrief { min_se_s });
-            return self.refuse_new(&request, &Arc::new(decision), why);
         }
         let (body, grant) = match self.admit(&plan, &mut decision, &request) {
             Ok(admitted) => admitted,
@@ -101,8 +101,16 @@ impl Turn<'_> {
         let message = request.message;
         let uri = request.essentials.uri.ok_or(Reject::Refusal(Refusal::NotANeighbour))?;
         let target = target(&uri)?;
-        let mark = if source == Source::Gateway { None } else { device_mark(message) };
+        // The trunk's mark is what a call over it stands on (P-13); identities are another matter.
+        let is_believed = plan.trust(Some(request.from)).identity;
+        let is_mark_believed = match source {
+            Source::Gateway => false,
+            Source::CallControl => is_believed,
+            Source::Trunk(_) => true,
+        };
+        let mark = if is_mark_believed { device_mark(message) } else { None };
         let asserted = message.addresses(Name::PAssertedIdentity).find_map(|address| number(&address.ok()?.uri));
+        let asserted = asserted.filter(|_| is_believed);
         let from = number(&request.essentials.from.uri);
         Ok(Question {
             source,
@@ -113,6 +121,7 @@ impl Turn<'_> {
             target,
             named: self.named_target(request),
             is_routed: self.has_foreign_route(message),
+            is_believed,
             is_marked_emergency: matches!(source, Source::Trunk(_)) && is_marked_emergency(message),
             turn: self.engine.turn(),
             at: self.now.civil,
@@ -121,7 +130,7 @@ impl Turn<'_> {
 
     /// 100 at once: the caller stops repeating itself (RFC 3261 section 16.2).
     pub(crate) fn trying(&mut self, request: &Request<'_>) {
-        let reply = Reply { source: Some(request.flow.remote), ..Reply::new(100) };
+        let reply = Reply { source: Some(request.flow.remote), load: Some(self.load()), ..Reply::new(100) };
         if let Some(range) = reply.write(request.message, &mut self.effects.arena) {
             self.respond(request.key, 100, range);
         }
@@ -311,6 +320,10 @@ impl Turn<'_> {
 
     /// A request outside a dialog that sets up no call: routed like an INVITE, to its first hop only.
     pub(crate) fn outside(&mut self, request: Request<'_>) {
+        if loops::breadth(request.message) == Some(0) {
+            let why = Reject::Refusal(Refusal::NoBreadthLeft);
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
+        }
         let plan = self.running.plan.clone();
         let refuse = |turn: &mut Self, why| turn.refuse_unseen(request.flow, request.message, request.method, why);
         let hop = match self.question(&plan, &request) {
@@ -329,10 +342,34 @@ impl Turn<'_> {
         let Some(flow) = hop.as_ref().and_then(|hop| self.running.way(hop.address, request.flow.listener)) else {
             return refuse(self, Reject::Refusal(Refusal::NotANeighbour));
         };
+        if self.spares(flow, request.message, false) {
+            return refuse(self, Reject::Refusal(Refusal::NextHopOverloaded));
+        }
         if !self.open(&request, false) {
             return;
         }
-        self.pass_on(&request, flow, &Passing { next: hop.as_ref(), ..Passing::new(&Body::None) });
+        self.pass_on(
+            &request,
+            flow,
+            &Passing { next: hop.as_ref(), is_routed_here: true, ..Passing::new(&Body::None) },
+        );
+    }
+}
+
+/// What a new call asks of this node itself. An emergency call may ask what it likes (P-23).
+///
+/// # Errors
+/// An extension of proxies that is not ours, no breadth left (RFC 5393), or too brief a session (RFC 4028).
+fn may_go_on(message: &Message<'_>, plan: &Plan) -> Result<(), Refusal> {
+    if message.first(Name::ProxyRequire).is_some() {
+        return Err(Refusal::BadExtension);
+    }
+    if loops::breadth(message) == Some(0) {
+        return Err(Refusal::NoBreadthLeft);
+    }
+    match session::terms(message, plan.sip.session_timer) {
+        Ok(_) => Ok(()),
+        Err(TooBrief(min_se_s)) => Err(Refusal::SessionTooBrief { min_se_s }),
     }
 }
 
@@ -350,7 +387,7 @@ fn booked(wanted: Ask, grant: &Grant) -> Step {
 ///
 /// # Errors
 /// 416 for a scheme this node does not route.
-fn target<'u>(uri: &UriRef<'u>) -> Result<Target<'u>, Reject> {
+pub(crate) fn target<'u>(uri: &UriRef<'u>) -> Result<Target<'u>, Reject> {
     match uri.scheme {
         Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(number(uri).map_or(Target::Other, Target::Digits)),
         Scheme::Urn if is_service(uri.raw) => Ok(Target::Service(uri.raw)),
@@ -378,7 +415,8 @@ pub(crate) fn device_mark<'m>(message: &Message<'m>) -> Option<&'m [u8]> {
 
 const DEVICE_URN: &[u8] = b"urn:emcc:device:";
 
-fn is_marked_emergency(message: &Message<'_>) -> bool {
+/// The home cluster's mark of an emergency call (P-23), believed from a trunk alone.
+pub(crate) fn is_marked_emergency(message: &Message<'_>) -> bool {
     // Whichever of several a reader behind the sender would have taken.
     message.all(Name::Priority).any(|(_, line)| message.text(line.value).eq_ignore_ascii_case(b"emergency"))
 }

@@ -13,14 +13,20 @@ pub mod in_dialog;
 pub mod invite;
 pub mod keep;
 pub mod link;
+pub(crate) mod loops;
 pub mod media;
 pub mod notes;
+pub mod overload;
 pub mod own;
+pub mod precedence;
 pub mod reject;
 pub mod reply;
 pub mod request;
 pub mod running;
 pub mod session;
+pub mod shed;
+pub(crate) mod strict;
+pub(crate) mod trust;
 pub(crate) mod verified;
 
 use std::net::{IpAddr, SocketAddr};
@@ -31,17 +37,19 @@ use ahash::RandomState;
 use arc_swap::ArcSwap;
 use emcc_policies::moment::Moment;
 
-use self::call::Call;
+use self::call::{Call, Phase};
 use self::effects::{CallKey, Effects, Input, Now, TransactionKey};
 use self::ids::Ids;
 use self::link::Links;
+use self::overload::Overload;
 use self::reject::Reject;
 use self::running::{Local, Running};
 use self::verified::Verified;
 use crate::config::plan::Plan;
-use crate::limits::{CALLS_MAX, TRANSACTIONS_MAX};
+use crate::limits::{CALLS_MAX, ENDED_AT_ONCE_MAX, TRANSACTIONS_MAX};
 use crate::metrics::Counters;
 use crate::neighbour::Flow;
+use crate::neighbour::control::Controls;
 use crate::sip::{Editor, Index};
 use crate::table::Table;
 use crate::transaction::row::Row;
@@ -56,6 +64,9 @@ pub struct Engine {
     counters: Counters,
     hashers: [RandomState; 2],
     is_draining: AtomicBool,
+    overload: Overload,
+    /// What neighbours said of their load.
+    controls: Controls,
     turns: AtomicUsize,
     /// Start of the node, Unix seconds: the epoch of our keepalives.
     epoch_s: u64,
@@ -121,6 +132,8 @@ impl Engine {
             counters,
             hashers: [RandomState::with_seeds(seed, 3, 5, 7), RandomState::with_seeds(seed, 11, 13, 17)],
             is_draining: AtomicBool::new(false),
+            overload: Overload::default(),
+            controls: Controls::new(seed),
             turns: AtomicUsize::new(0),
             epoch_s,
             seed,
@@ -195,6 +208,35 @@ impl Engine {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Relaxed)
+    }
+
+    /// The oldest datagram of a batch waited `delay_us` microseconds for a worker at that listener.
+    pub fn waited(&self, now: Now, listener: u16, delay_us: u32) {
+        if let Some(measured_us) = self.overload.waited(now.moment, listener, delay_us) {
+            self.counters.queue_delay(measured_us);
+        }
+    }
+
+    /// How late the node is, and how much it sends away.
+    #[must_use]
+    pub fn overload(&self) -> &Overload {
+        &self.overload
+    }
+
+    /// Whether everything is served: neither late nor draining.
+    pub(crate) fn keeps_up(&self) -> bool {
+        self.overload.is_normal() && !self.is_draining()
+    }
+
+    /// Ends ordinary calls that outlasted the drain, some at a time; whether more stand. Emergency calls are never ended:
+    /// the node waits for them as long as they last.
+    pub fn end_calls(&self, worker: &mut Worker, now: Now) -> bool {
+        let keys =
+            self.calls.keys_where(ENDED_AT_ONCE_MAX, |call| !call.decision.emergency && call.phase != Phase::Ended);
+        let Worker { ids, desk, effects, .. } = worker;
+        let mut turn = Turn { engine: self, running: self.running.load_full(), now, ids, desk, effects };
+        keys.iter().for_each(|key| turn.end_drained(*key));
+        keys.len() == ENDED_AT_ONCE_MAX
     }
 
     /// Calls in the table.

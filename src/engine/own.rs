@@ -22,6 +22,7 @@ impl Turn<'_> {
         let epoch_s = self.engine.epoch_s;
         let back = self.response_flow(request.flow, request.essentials);
         let is_unverified = self.is_unverified(request.flow);
+        let load = Some(self.load());
         let text = &mut self.desk.text;
         text.clear();
         let mut headers: SmallVec<[(&str, &[u8]); 3]> =
@@ -33,13 +34,14 @@ impl Turn<'_> {
         let reply = Reply {
             to_tag: std::str::from_utf8(&tag).ok(),
             source: Some(request.flow.remote),
+            load,
             headers: &headers,
             ..Reply::new(200)
         };
         // To an address nobody has been heard at, the answer is no longer than the question if it can be.
         let octets_max = if is_unverified { request.message.bytes().len() } else { usize::MAX };
         let plain = Reply { headers: reply.headers.get(2..).unwrap_or_default(), ..reply };
-        let least = Reply { is_compact: true, reason: "", ..plain };
+        let least = Reply { is_compact: true, reason: "", load: None, ..plain };
         let (start, mut written) = (self.effects.arena.len(), None);
         for reply in [reply, plain, least] {
             self.effects.arena.truncate(start);

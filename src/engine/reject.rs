@@ -44,6 +44,8 @@ pub enum Refusal {
     NoMember,
     /// Every next hop failed without an answer.
     EveryHopFailed,
+    /// Every next hop asked for less than it gets (RFC 7339), or failed otherwise without an answer.
+    NextHopOverloaded,
     /// Nothing is left of the codecs offered (M-6).
     NoCodecLeft,
     /// The link to the other cluster is full (9.2); with a mandatory precondition the status is 580 (V-25).
@@ -58,6 +60,10 @@ pub enum Refusal {
     },
     /// Max-Forwards came to its end (RFC 3261 section 16.3).
     TooManyHops,
+    /// The request has been here before as it is now (RFC 5393 section 4.2.2).
+    Looped,
+    /// Max-Breadth of 0: it may be forwarded nowhere (RFC 5393 section 5.3.3).
+    NoBreadthLeft,
     /// A Proxy-Require we do not know (RFC 3261 section 16.3).
     BadExtension,
     /// The Request-URI's scheme is none of sip, sips, tel and urn:service.
@@ -83,6 +89,11 @@ pub enum Busy {
     Full,
     /// The node is draining.
     Draining,
+    /// More comes than the node can do.
+    Overloaded {
+        /// Seconds after which it may come again.
+        retry_after_s: u8,
+    },
 }
 
 /// What the caller sees.
@@ -105,6 +116,9 @@ pub struct Answer {
 /// Seconds after which a caller may try a busy or draining node again.
 const RETRY_AFTER_S: u8 = 5;
 
+/// Seconds after which a call that a next hop was spared may be tried again: its report holds half a second.
+const RETRY_SPARED_S: u8 = 1;
+
 impl Reject {
     /// Maps any error to what the caller sees (design 3.3).
     #[must_use]
@@ -115,13 +129,18 @@ impl Reject {
             Self::Fault => Answer { cause: Some(41), ..Answer::plain(500, "Server Internal Error") },
             Self::Busy(busy) => Answer {
                 status: 503,
+                // Short: such a refusal must not be longer than the request.
                 phrase: match busy {
                     Busy::Full => "Service Unavailable: every call row is in use",
-                    Busy::Draining => "Service Unavailable: the node is draining",
+                    Busy::Draining => "Draining",
+                    Busy::Overloaded { .. } => "Overloaded",
                 },
                 warning: None,
                 cause: Some(42),
-                retry_after_s: Some(RETRY_AFTER_S),
+                retry_after_s: Some(match busy {
+                    Busy::Full | Busy::Draining => RETRY_AFTER_S,
+                    Busy::Overloaded { retry_after_s } => retry_after_s,
+                }),
                 min_se_s: None,
             },
         }
@@ -156,6 +175,9 @@ impl Refusal {
             Self::ServiceInactive => caused(500, "PSTN Access is not active for the cluster", 27),
             Self::NoMember => caused(500, "No member of the route list resolves", 27),
             Self::EveryHopFailed => caused(500, "Every next hop failed without an answer", 27),
+            Self::NextHopOverloaded => {
+                Answer { retry_after_s: Some(RETRY_SPARED_S), ..caused(500, "The next hop is overloaded", 42) }
+            }
             Self::NoCodecLeft => Answer {
                 warning: Some(305),
                 ..caused(488, "Not Acceptable Here: no codec within the region's bit rate", 65)
@@ -172,6 +194,8 @@ impl Refusal {
                 Answer { min_se_s: Some(min_se_s), ..Answer::plain(422, "Session Interval Too Small") }
             }
             Self::TooManyHops => Answer::plain(483, "Too Many Hops"),
+            Self::Looped => Answer::plain(482, "Loop Detected"),
+            Self::NoBreadthLeft => Answer::plain(440, "Max-Breadth Exceeded"),
             Self::BadExtension => Answer::plain(420, "Bad Extension"),
             Self::UnsupportedScheme => Answer::plain(416, "Unsupported URI Scheme"),
             Self::MethodNotAllowed => Answer::plain(405, "Method Not Allowed"),
@@ -214,6 +238,7 @@ mod tests {
             (R::ServiceInactive, 500, None, Some(27)),
             (R::NoMember, 500, None, Some(27)),
             (R::EveryHopFailed, 500, None, Some(27)),
+            (R::NextHopOverloaded, 500, None, Some(42)),
         ] {
             let answer = Reject::Refusal(refusal).answer();
             assert_eq!((answer.status, answer.warning, answer.cause), (status, warning, cause), "{refusal:?}");
@@ -222,7 +247,7 @@ mod tests {
 
     #[test]
     fn nothing_but_this_whole_node_is_503() {
-        for busy in [Busy::Full, Busy::Draining] {
+        for busy in [Busy::Full, Busy::Draining, Busy::Overloaded { retry_after_s: 1 }] {
             let answer = Reject::Busy(busy).answer();
             assert_eq!((answer.status, answer.cause, answer.retry_after_s.is_some()), (503, Some(42), true));
         }

@@ -42,6 +42,11 @@ impl Turn<'_> {
             counters.dropped_stranger();
             return;
         };
+        // A datagram from our own socket is forged, or would have us answer ourselves: neighbours of this host have
+        // ports of their own.
+        if self.running.local(flow).is_some_and(|local| local.address.socket == flow.remote) {
+            return counters.reflected();
+        }
         let message = match scan(bytes, index) {
             Ok(message) => message,
             Err(broken) => return self.broken(flow, &broken),
@@ -54,12 +59,19 @@ impl Turn<'_> {
             Start::Request { method, .. } => method,
         };
         counters.request_in(method);
+        if !self.engine.keeps_up() && self.sheds(flow, from, &message, method) {
+            return;
+        }
         let essentials = match essentials(&message, Strictness::default()) {
             Ok(essentials) => essentials,
             Err(why) => {
                 counters.malformed();
                 return self.refuse_unseen(flow, &message, method, Reject::Malformed(why));
             }
+        };
+        let essentials = match self.strict_target(&message, &essentials) {
+            Some(target) => Essentials { uri: Some(target), ..essentials },
+            None => essentials,
         };
         let token = if method == Method::Ack { b"INVITE" } else { essentials.cseq.token };
         let key = self.server_key(flow, &essentials, token);
@@ -88,13 +100,18 @@ impl Turn<'_> {
         }
     }
 
-    /// RFC 3261 section 16.3, steps 3 and 5.
+    /// RFC 3261 section 16.3, steps 3 to 5. What a dialog's Routes carry round is ended by its hops alone.
     fn may_pass(&self, request: &Request<'_>) -> Result<(), Refusal> {
         if request.essentials.max_forwards == Some(0) && !(request.method == Method::Options && self.is_for_us(request))
         {
             return Err(Refusal::TooManyHops);
         }
-        if request.message.first(Name::ProxyRequire).is_some() {
+        if request.essentials.to_tag.is_none() && self.has_looped(request) {
+            return Err(Refusal::Looped);
+        }
+        // An emergency call goes on all the same (P-23): whether this is one is not known yet.
+        let is_new_call = request.method == Method::Invite && request.essentials.to_tag.is_none();
+        if !is_new_call && request.message.first(Name::ProxyRequire).is_some() {
             return Err(Refusal::BadExtension);
         }
         Ok(())
@@ -199,17 +216,19 @@ impl Turn<'_> {
     /// CANCEL when the transaction to cancel is meant. The sender's address is a part of it: no neighbour can cancel,
     /// acknowledge or hide what another one asked for.
     pub(crate) fn server_key(&self, flow: Flow, of: &Essentials<'_>, method: &[u8]) -> TransactionKey {
-        let source = match flow.remote.ip() {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-            IpAddr::V6(ip) => ip.octets(),
-        };
-        TransactionKey(if of.via.is_branch_unique() {
-            self.engine.hash(&[b"s", &source, of.via.branch.unwrap_or_default(), of.via.sent_by, method])
-        } else {
-            // RFC 2543: tags, Call-ID, CSeq and the top Via as a whole tell transactions apart.
-            let number = of.cseq.number.to_be_bytes();
-            self.engine.hash(&[b"o", &source, of.call_id, of.from_tag.unwrap_or_default(), &number, of.via.raw, method])
-        })
+        if of.via.is_branch_unique() {
+            return self.unique_key(flow, &of.via, method);
+        }
+        // RFC 2543: tags, Call-ID, CSeq and the top Via as a whole tell transactions apart.
+        let (source, number) = (source(flow), of.cseq.number.to_be_bytes());
+        let parts = [b"o", &source[..], of.call_id, of.from_tag.unwrap_or_default(), &number, of.via.raw, method];
+        TransactionKey(self.engine.hash(&parts))
+    }
+
+    /// As [`Self::server_key`], where the branch tells transactions apart.
+    pub(crate) fn unique_key(&self, flow: Flow, via: &ViaRef<'_>, method: &[u8]) -> TransactionKey {
+        let parts = [b"s", &source(flow)[..], via.branch.unwrap_or_default(), via.sent_by, method];
+        TransactionKey(self.engine.hash(&parts))
     }
 
     /// The client transaction with this branch of ours.
@@ -308,6 +327,7 @@ impl Turn<'_> {
     ) -> Option<std::ops::Range<usize>> {
         let answer = why.answer();
         let tag = self.local_tag(message);
+        let load = matches!(fit, Fit::Full | Fit::Causes).then(|| self.load());
         let tag = if fit == Fit::Least { tag.get(..TAG_BYTES_LEAST)? } else { &tag };
         let host_port = self.running.local(flow).map_or("-", |local| &*local.host_port);
         let mut headers: SmallVec<[(&str, &[u8]); 4]> = SmallVec::new();
@@ -339,6 +359,7 @@ impl Turn<'_> {
             reason: if fit == Fit::Least { "" } else { phrase },
             to_tag: std::str::from_utf8(tag).ok(),
             source: Some(flow.remote),
+            load,
             headers: &headers,
             is_compact: fit == Fit::Least && flow.transport == Transport::Udp,
             ..Reply::new(answer.status)
@@ -386,6 +407,14 @@ enum Fit {
 
 /// Digits of the shortest tag of ours: 32 bits that nobody guesses.
 const TAG_BYTES_LEAST: usize = 8;
+
+/// Where a request came from, as its transaction is known by.
+fn source(flow: Flow) -> [u8; 16] {
+    match flow.remote.ip() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    }
+}
 
 /// The methods this node passes on or answers.
 pub(crate) const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO";

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::link::Links;
-use crate::config::plan::{Plan, RemoteClusterId};
+use crate::config::plan::{Neighbour, Plan, RemoteClusterId};
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::{Scheme, UriRef};
 
@@ -70,6 +70,19 @@ impl Running {
             u16::try_from(self.locals.iter().position(fits)?).ok()?
         };
         Some(Flow { transport: address.transport, listener, remote: address.socket, connection: 0 })
+    }
+
+    /// Whether the neighbour at the end of `way` is asked to tell its load (`overload_control`).
+    #[must_use]
+    pub fn asks_load(&self, way: Flow) -> bool {
+        let asks = match self.plan.neighbour(way.transport, way.remote) {
+            Some(Neighbour::Peer(id)) => self.plan.peer(id).map(|peer| peer.overload_control),
+            Some(Neighbour::Remote { cluster, .. }) => {
+                self.plan.remote_cluster(cluster).map(|remote| remote.overload_control)
+            }
+            None => None,
+        };
+        asks == Some(true)
     }
 
     /// The listener of a flow.

@@ -29,6 +29,14 @@ impl Driver for Engine {
         self.bounced(worker, now, destination, payload);
     }
 
+    fn waited(&self, now: Now, listener: u16, delay_us: u32) {
+        self.waited(now, listener, delay_us);
+    }
+
+    fn end_calls(&self, worker: &mut Worker, now: Now) -> bool {
+        self.end_calls(worker, now)
+    }
+
     fn refused(&self, worker: &mut Worker, now: Now, flow: Flow, why: Malformed, head: &[u8]) {
         self.refuse(worker, now, flow, Reject::Malformed(why), head);
     }

@@ -234,6 +234,17 @@ label! {
 }
 
 label! {
+    /// What was sent away unseen by a node that is late or draining.
+    Shed, "kind",
+    /// A new ordinary call.
+    Call = "call",
+    /// A request outside a dialog that sets up no call.
+    CanWait = "can_wait",
+    /// OPTIONS to a draining node.
+    Probe = "probe",
+}
+
+label! {
     /// How a reload ended.
     ReloadOutcome, "outcome",
     /// The new configuration runs.
@@ -291,6 +302,7 @@ mod tests {
         holds::<RefusalStatus>();
         holds::<AdmissionOutcome>();
         holds::<KeepaliveEvent>();
+        holds::<Shed>();
         holds::<ReloadOutcome>();
         holds::<StreamEvent>();
     }

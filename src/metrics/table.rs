@@ -98,6 +98,8 @@ pub const METRICS: &[Metric] = &[
     counter("emcc_admissions_total", "reservations", "outcome", "Decisions of bandwidth admission."),
     counter("emcc_keepalives_total", "keepalives", "event", "Keepalives of RSVP trunks."),
     counter("emcc_config_reloads_total", "reloads", "outcome", "Configurations read again."),
+    counter("emcc_shed_total", "requests", "kind", "Requests sent away unseen while the node is late or draining."),
+    counter("emcc_neighbour_spared_total", "requests", "", "New requests not sent to a neighbour that is overloaded."),
     counter("emcc_alarms_total", "alarms", "kind", "Alarms raised."),
     Metric {
         name: "emcc_call_setup_seconds",
@@ -106,6 +108,19 @@ pub const METRICS: &[Metric] = &[
         labels: "",
         help: "Time from INVITE to the answer, of answered calls.",
     },
+    Metric {
+        name: "emcc_queue_delay_seconds",
+        kind: Kind::Histogram,
+        unit: "seconds",
+        labels: "",
+        help: "Least time a datagram waited for a worker, in each interval of 50 ms with any.",
+    },
+    gauge(
+        "emcc_overload_loss_ratio",
+        "ratio",
+        "",
+        "Share of new ordinary calls the node sends away, or asks its neighbours not to send.",
+    ),
     gauge("emcc_transactions", "transactions", "", "Transactions that live."),
     gauge("emcc_calls", "calls", "", "Calls that live."),
     gauge(

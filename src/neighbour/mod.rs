@@ -1,5 +1,7 @@
 //! Who we speak with: transports, addresses and flows.
 
+pub mod control;
+
 use std::fmt;
 use std::net::SocketAddr;
 

@@ -106,6 +106,11 @@ impl Node {
     fn handle(&mut self, input: Input<'_>) -> Out {
         let now = self.now();
         self.engine.handle(&mut self.worker, now, input);
+        self.caused()
+    }
+
+    /// What the worker's effects hold.
+    fn caused(&mut self) -> Out {
         let effects = &mut self.worker.effects;
         let sent = effects
             .sends
@@ -136,6 +141,18 @@ impl Node {
     pub(crate) fn hear_on_stream(&mut self, from: SocketAddr, connection: u64, bytes: impl Into<Vec<u8>>) -> Out {
         let flow = Flow { transport: Transport::Tcp, listener: 1, remote: from, connection };
         self.handle(Input::Message { flow, bytes: &bytes.into() })
+    }
+
+    /// The time to drain is over.
+    pub(crate) fn end_calls(&mut self) -> Out {
+        let now = self.now();
+        assert!(!self.engine.end_calls(&mut self.worker, now), "a few calls are one turn");
+        self.caused()
+    }
+
+    /// The oldest datagram of a batch waited so long at that listener.
+    pub(crate) fn waited(&mut self, listener: u16, delay_us: u32) {
+        self.engine.waited(self.now(), listener, delay_us);
     }
 
     /// A message on a TLS connection; the node's third listener is the one of TLS.

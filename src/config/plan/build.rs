@@ -18,6 +18,7 @@ use emcc_policies::location::{Field, Geolocation};
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::TrunkSide;
 use emcc_policies::region::{CheckRate, PeerRegion, Region};
+use emcc_policies::route::PeerKind;
 use emcc_policies::route::{
     DevicePoolId, LocalRouteGroupId, LocalRouteGroups, Member, PeerId, RouteBook, RouteGroup, RouteGroupId, RouteList,
 };
@@ -32,6 +33,8 @@ const MAX_PHONES: u32 = 60_000;
 const NO_RESPONSE_S: u32 = 4;
 /// Timer C, just above the three minutes of RFC 3261, section 16.6.
 const RING_S: u32 = 181;
+/// Longest wait of a draining node for its ordinary calls, seconds.
+const DRAIN_S: u32 = 3_600;
 /// The least session interval there is (RFC 4028 section 5).
 pub(in crate::config) const MIN_SE_S: u32 = 90;
 /// The session interval RFC 4028 section 4 recommends.
@@ -57,7 +60,10 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
     let sessions: Box<[_]> = sessions(document, &ids, &feature.geolocation_filter, &device_pools, &dialing);
     let indexes = indexes(&peers, &remote_clusters, &devices, &users, &sessions);
     let trunk = document.emcc_trunk.as_ref();
+    let trusts_everybody =
+        peers.iter().all(|peer| peer.trust_identity) && remote_clusters.iter().all(|remote| remote.trust_identity);
     Plan {
+        trusts_everybody,
         cluster: Cluster {
             id: document.cluster.id.as_ref().map(boxed).unwrap_or_default(),
             version: value(&document.cluster.version, VERSION),
@@ -66,6 +72,7 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
         },
         sip: sip(document, cores),
         admin_listen: value(&document.admin_listen, ADMIN_LISTEN),
+        admin_token_file: document.admin_token_file.as_ref().map(|at| at.value.clone()),
         profile: Profile {
             emcc: value(&document.profile.emcc, false),
             pstn_access: value(&document.profile.pstn_access, false),
@@ -202,6 +209,7 @@ fn sip(document: &Document, cores: usize) -> Sip {
         workers: workers.unwrap_or(cores).max(1),
         no_response_ms: u64::from(value(&document.sip.no_response_s, NO_RESPONSE_S)) * 1_000,
         ring_ms: u64::from(value(&document.sip.ring_s, RING_S)) * 1_000,
+        drain_s: value(&document.sip.drain_s, DRAIN_S),
         session_timer: SessionTimer {
             min_se_s: value(&document.sip.min_se_s, MIN_SE_S),
             expires_s: value(&document.sip.session_expires_s, SESSION_EXPIRES_S),
@@ -248,10 +256,16 @@ fn peer(row: &document::Peer) -> Peer {
     Peer {
         name: boxed(&row.name),
         // The reader refuses a peer without a kind; a gateway is who may do least.
-        kind: value(&row.kind, emcc_policies::route::PeerKind::Gateway),
+        kind: value(&row.kind, PeerKind::Gateway),
         addresses: addresses(&row.addresses),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, false),
+        // A gateway may take any parameter it does not know for a reason to refuse.
+        overload_control: value(
+            &row.overload_control,
+            row.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::CallControl),
+        ),
+        trust_identity: value(&row.trust_identity, true),
     }
 }
 
@@ -286,6 +300,8 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
         region_differs,
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, true),
+        overload_control: value(&row.overload_control, true),
+        trust_identity: value(&row.trust_identity, true),
     }
 }
 

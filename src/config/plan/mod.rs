@@ -8,6 +8,7 @@ pub(in crate::config) mod dial_plan;
 mod index;
 mod lookup;
 mod service;
+pub use service::Trust;
 
 pub(in crate::config) use build::build;
 pub use emcc_policies::pstn_access::ClusterId as RemoteClusterId;
@@ -48,6 +49,8 @@ pub struct Plan {
     pub sip: Sip,
     /// Where the admin page listens; a loopback address.
     pub admin_listen: SocketAddr,
+    /// File of the token that changes need there; none: nothing can be changed.
+    pub admin_token_file: Option<PathBuf>,
     /// Which intercluster services this cluster takes part in.
     pub profile: Profile,
     /// The EMCC feature parameters (domain 1.2).
@@ -80,6 +83,7 @@ pub struct Plan {
     pub users: Box<[User]>,
     /// EMCC sessions that stand from the start, by [`SessionId`].
     pub sessions: Box<[EmccSession]>,
+    trusts_everybody: bool,
     names: lookup::NameTables,
     indexes: index::Indexes,
 }
@@ -117,6 +121,8 @@ pub struct Sip {
     pub no_response_ms: u64,
     /// Timer C (RFC 3261, section 16.6), in milliseconds.
     pub ring_ms: u64,
+    /// Longest wait for ordinary calls to end once the node drains, seconds; then they are ended.
+    pub drain_s: u32,
     /// Session timers.
     pub session_timer: SessionTimer,
     /// What TLS shows and trusts; there wherever an address is one of TLS.
@@ -200,6 +206,10 @@ pub struct Peer {
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; off unless configured.
     pub send_geolocation: bool,
+    /// Whether it is asked to tell its load (RFC 7339); on unless configured, for a gateway off.
+    pub overload_control: bool,
+    /// Whether identities it asserts are believed, and asserted ones leave towards it (RFC 3325); on unless configured.
+    pub trust_identity: bool,
 }
 
 /// Services of a remote cluster that are enabled in our record of it.
@@ -244,6 +254,10 @@ pub struct RemoteCluster {
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; on unless configured.
     pub send_geolocation: bool,
+    /// Whether it is asked to tell its load (RFC 7339); on unless configured, for a gateway off.
+    pub overload_control: bool,
+    /// Whether identities it asserts are believed, and asserted ones leave towards it (RFC 3325); on unless configured.
+    pub trust_identity: bool,
 }
 
 /// A device pool.
