@@ -14,11 +14,15 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 mod labels;
 mod table;
 
-use labels::{AdmissionOutcome, CallOutcome, KeepaliveEvent, Label, RefusalStatus, ReloadOutcome, ResponseClass};
+use labels::{
+    AdmissionOutcome, CallOutcome, KeepaliveEvent, Label, NeighbourChange, ProbeEvent, RefusalStatus, ReloadOutcome,
+    ResponseClass,
+};
 pub(crate) use labels::{DropReason, Shed, StreamEvent};
 pub use table::{Kind, METRICS, Metric};
 
 use crate::neighbour::Transport;
+use crate::neighbour::health::Standing;
 use crate::sip::Method;
 
 /// How often the histogram's samples are folded into buckets: they are buffered without a bound until then.
@@ -82,6 +86,8 @@ pub struct Counters {
     hops_failed_over: Counter,
     admissions: Family<AdmissionOutcome>,
     keepalives: Family<KeepaliveEvent>,
+    probes: Family<ProbeEvent>,
+    neighbour_changes: Family<NeighbourChange>,
     reloads: Family<ReloadOutcome>,
     shed: Family<Shed>,
     neighbour_spared: Counter,
@@ -127,6 +133,8 @@ impl Counters {
             hops_failed_over: register("emcc_hops_failed_over_total", None),
             admissions: Family::new("emcc_admissions_total", register),
             keepalives: Family::new("emcc_keepalives_total", register),
+            probes: Family::new("emcc_health_probes_total", register),
+            neighbour_changes: Family::new("emcc_neighbour_changes_total", register),
             reloads: Family::new("emcc_config_reloads_total", register),
             shed: Family::new("emcc_shed_total", register),
             neighbour_spared: register("emcc_neighbour_spared_total", None),
@@ -337,6 +345,35 @@ impl Counters {
     /// A remote cluster was silent for two intervals (V-4).
     pub fn keepalive_lost(&self) {
         self.keepalives.add(KeepaliveEvent::Lost);
+    }
+
+    /// A health probe leaves.
+    pub fn probe_sent(&self) {
+        self.probes.add(ProbeEvent::Sent);
+    }
+
+    /// A health probe got its final response.
+    pub fn probe_answered(&self) {
+        self.probes.add(ProbeEvent::Answered);
+    }
+
+    /// A health probe got none, or could not leave.
+    pub fn probe_lost(&self) {
+        self.probes.add(ProbeEvent::Lost);
+    }
+
+    /// An address of a neighbour came to another standing.
+    pub fn neighbour_changed(&self, to: Standing) {
+        self.neighbour_changes.add(match to {
+            Standing::Up => NeighbourChange::Up,
+            Standing::Probing { .. } => NeighbourChange::Probing,
+            Standing::Down => NeighbourChange::Down,
+        });
+    }
+
+    /// A 503 asked to be left alone.
+    pub fn neighbour_rests(&self) {
+        self.neighbour_changes.add(NeighbourChange::Resting);
     }
 
     /// An alarm was raised. Alarms are rare, so theirs are the only counters found by name; `kind` stands in the

@@ -17,6 +17,8 @@ mod hunting;
 mod keepalive;
 #[path = "engine/loops.rs"]
 mod loops;
+#[path = "engine/neighbours.rs"]
+mod neighbours;
 #[path = "engine/node.rs"]
 mod node;
 #[path = "engine/offers.rs"]

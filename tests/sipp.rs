@@ -9,6 +9,8 @@ mod failover;
 mod life;
 #[path = "sipp/load.rs"]
 mod load;
+#[path = "sipp/neighbours.rs"]
+mod neighbours;
 #[path = "sipp/network.rs"]
 mod network;
 #[path = "sipp/node.rs"]

@@ -30,6 +30,8 @@ pub trait View: Send + Sync + 'static {
     fn readiness(&self) -> Readiness;
     /// The node in a few facts.
     fn status(&self) -> Status;
+    /// Every address of a neighbour, in the order of the configuration.
+    fn neighbours(&self) -> Vec<NeighbourAddress>;
     /// Takes no new calls but emergencies from now on, and ends the process when the others are over.
     fn drain(&self);
 }
@@ -56,6 +58,19 @@ pub struct Status {
     pub calls: u64,
     /// Whether it only waits for them to end.
     pub draining: bool,
+}
+
+/// One row of the answer of `/api/v1/neighbours`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NeighbourAddress {
+    /// Name of the peer or id of the remote cluster.
+    pub neighbour: String,
+    /// As the configuration writes addresses.
+    pub address: String,
+    /// `up`, `probing`, `down`, or `resting` as a 503 asked.
+    pub state: &'static str,
+    /// Seconds left of the rest a 503 asked for.
+    pub rests_s: Option<u64>,
 }
 
 /// Why the server could not start.
@@ -162,6 +177,7 @@ fn router(exporter: Arc<Exporter>, view: Arc<dyn View>, token_file: Option<Arc<P
         .route("/live", get(|| async { "live" }))
         .route("/ready", get(ready))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/neighbours", get(neighbours))
         .route(DRAIN, post(drain))
         .layer(middleware::from_fn(only_known_methods))
         .with_state(Shown { exporter, view, token_file })
@@ -208,6 +224,10 @@ async fn status(State(shown): State<Shown>) -> Json<Status> {
     Json(shown.view.status())
 }
 
+async fn neighbours(State(shown): State<Shown>) -> Json<Vec<NeighbourAddress>> {
+    Json(shown.view.neighbours())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,6 +248,10 @@ mod tests {
         fn readiness(&self) -> Readiness {
             let ready = !self.is_draining.load(Relaxed);
             Readiness { ready, because: if ready { Vec::new() } else { vec!["draining"] } }
+        }
+        fn neighbours(&self) -> Vec<NeighbourAddress> {
+            let (neighbour, address) = ("gw".to_owned(), "udp:127.0.0.1:5060".to_owned());
+            vec![NeighbourAddress { neighbour, address, state: "resting", rests_s: Some(9) }]
         }
         fn drain(&self) {
             self.is_draining.store(true, Relaxed);
@@ -318,6 +342,14 @@ mod tests {
         let (status, _, body) = ask(&admin, "GET", "/api/v1/status");
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!((status, &body["cluster"], &body["draining"]), (200, &"HQ".into(), &true.into()));
+    }
+
+    #[test]
+    fn the_addresses_of_neighbours_are_shown_with_their_state() {
+        let (admin, _) = started();
+        let (status, _, body) = ask(&admin, "GET", "/api/v1/neighbours");
+        assert_eq!(status, 200);
+        assert_eq!(body, r#"[{"neighbour":"gw","address":"udp:127.0.0.1:5060","state":"resting","rests_s":9}]"#);
     }
 
     #[test]

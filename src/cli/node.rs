@@ -1,5 +1,6 @@
 //! A whole node: the engine on a plan, the rim that drives it, and the page that shows it.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
@@ -9,9 +10,10 @@ use emcc_policies::admission::{Direction, Pool};
 use thiserror::Error;
 use tokio::sync::Notify;
 
-use crate::admin::{Admin, AdminError, Readiness, Status, View};
+use crate::admin::{Admin, AdminError, NeighbourAddress, Readiness, Status, View};
 use crate::config::plan::Plan;
 use crate::engine::running::Local;
+use crate::engine::watch::Seen;
 use crate::engine::{Bounds, Engine};
 use crate::io::{Clock, Node, Setup, StartError, StreamLimits};
 use crate::metrics::{Exporter, Gauge};
@@ -143,12 +145,35 @@ impl View for Page {
             let value = book.used_kbps as f64 * BITS_PER_KILOBIT;
             gauges.push(Gauge { name: "emcc_link_used_bits_per_second", labels, value });
         }
+        let mut standings: BTreeMap<(Box<str>, &'static str), u32> = BTreeMap::new();
+        for seen in self.engine.neighbours(self.clock.now().moment) {
+            // Every state has its series from the start: one that comes and goes cannot be watched.
+            for state in Seen::STATES {
+                *standings.entry((seen.neighbour.clone(), state)).or_default() += u32::from(state == seen.state());
+            }
+        }
+        gauges.extend(standings.into_iter().map(|((neighbour, state), addresses)| Gauge {
+            name: "emcc_neighbour_addresses",
+            labels: vec![("neighbour", neighbour.into()), ("state", state.to_owned())],
+            value: f64::from(addresses),
+        }));
         gauges
     }
 
     fn readiness(&self) -> Readiness {
         let is_draining = self.engine.is_draining();
         Readiness { ready: !is_draining, because: if is_draining { vec!["draining"] } else { Vec::new() } }
+    }
+
+    fn neighbours(&self) -> Vec<NeighbourAddress> {
+        let seen = self.engine.neighbours(self.clock.now().moment).into_iter();
+        seen.map(|seen| NeighbourAddress {
+            address: seen.address.to_string(),
+            state: seen.state(),
+            rests_s: seen.rest.map(|rest| rest.as_secs_f64().ceil() as u64),
+            neighbour: seen.neighbour.into(),
+        })
+        .collect()
     }
 
     fn drain(&self) {
@@ -209,6 +234,21 @@ mod tests {
             .map(|gauge| gauge.value)
             .collect();
         assert_eq!(capacity, [2e6, 2e6, 4e6, 4e6]);
+    }
+
+    #[test]
+    fn every_address_of_a_neighbour_is_up_at_the_start() {
+        let page = page();
+        let shown = page.neighbours();
+        assert_eq!(shown.len(), 3, "{shown:?}");
+        assert!(shown.iter().all(|shown| shown.state == "up" && shown.rests_s.is_none()));
+        let gauge = |state: &str| {
+            let of_state = |gauge: &&Gauge| {
+                gauge.name == "emcc_neighbour_addresses" && gauge.labels.iter().any(|(_, value)| value == state)
+            };
+            page.gauges().iter().filter(of_state).map(|gauge| gauge.value).collect::<Vec<_>>()
+        };
+        assert_eq!((gauge("up"), gauge("down")), (vec![1.0; 3], vec![0.0; 3]));
     }
 
     #[test]

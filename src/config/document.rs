@@ -80,6 +80,9 @@ pub(crate) struct Sip {
     pub(crate) workers: Option<At<u32>>,
     pub(crate) no_response_s: Option<At<u32>>,
     pub(crate) ring_s: Option<At<u32>>,
+    pub(crate) health_s: Option<At<u32>>,
+    pub(crate) health_timeout_s: Option<At<u32>>,
+    pub(crate) health_lost: Option<At<u32>>,
     pub(crate) drain_s: Option<At<u32>>,
     pub(crate) min_se_s: Option<At<u32>>,
     pub(crate) session_expires_s: Option<At<u32>>,
@@ -134,6 +137,17 @@ pub(crate) struct Rsvp {
     pub(crate) mid_call_retries: Option<At<i64>>,
 }
 
+/// What is agreed with a neighbour of either kind.
+#[derive(Default)]
+pub(crate) struct Terms {
+    /// One for all addresses, or one for each.
+    pub(crate) priority: Vec<At<u32>>,
+    /// One for all addresses, or one for each.
+    pub(crate) weight: Vec<At<u32>>,
+    pub(crate) methods: Option<Vec<Text>>,
+    pub(crate) rate_per_s: Option<At<u32>>,
+}
+
 pub(crate) struct Peer {
     pub(crate) name: Text,
     pub(crate) kind: Option<At<PeerKind>>,
@@ -142,10 +156,12 @@ pub(crate) struct Peer {
     pub(crate) overload_control: Option<At<bool>>,
     pub(crate) trust_identity: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
+    pub(crate) terms: Terms,
 }
 
 pub(crate) struct RemoteCluster {
     pub(crate) id: Text,
+    pub(crate) terms: Terms,
     pub(crate) version: Option<At<Version>>,
     pub(crate) security_mode: Option<At<ClusterMode>>,
     pub(crate) fqdn: Option<Text>,

@@ -3,7 +3,8 @@
 use super::address::{address, advertised, socket_address};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, PatternKind, PatternRow,
-    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Text, Tls, Trunk, User,
+    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Terms, Text, Tls, Trunk,
+    User,
 };
 use super::report::{At, Place, Report};
 use super::section::{Section, nearest};
@@ -201,6 +202,9 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
         workers: section.number("workers", 1..=WORKERS_MAX),
         no_response_s: section.number("no_response_s", 1..=32),
         ring_s: section.number("ring_s", 1..=3_600),
+        health_s: section.number("health_s", 0..=3_600),
+        health_timeout_s: section.number("health_timeout_s", 1..=32),
+        health_lost: section.number("health_lost", 1..=10),
         drain_s: section.number("drain_s", 0..=86_400),
         min_se_s: section.number("min_se_s", 1..=86_400),
         session_expires_s: section.number("session_expires_s", 0..=86_400),
@@ -287,14 +291,16 @@ fn read_rsvp(mut section: Section<'_, '_>) -> Rsvp {
     rsvp
 }
 
-/// Keys that a peer and a remote cluster share and that do nothing yet.
-fn read_neighbour_rest(section: &mut Section<'_, '_>) {
-    section.number("priority", 0..=65_535);
-    section.number("weight", 0..=65_535);
-    section.parsed_list("methods", words::method);
-    section.number("rate_per_s", 1..=1_000_000);
+/// Keys that a peer and a remote cluster share.
+fn read_terms(section: &mut Section<'_, '_>) -> Terms {
     section.parsed("tls_name", words::name);
     section.parsed("description", words::line);
+    Terms {
+        priority: section.numbers("priority", 0..=65_535),
+        weight: section.numbers("weight", 0..=65_535),
+        methods: section.parsed_list("methods", words::method),
+        rate_per_s: section.number("rate_per_s", 1..=1_000_000),
+    }
 }
 
 fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
@@ -308,9 +314,18 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     let overload_control = section.flag("overload_control");
     let trust_identity = section.flag("trust_identity");
     let device_header = section.parsed("device_header", words::header_name);
-    read_neighbour_rest(&mut section);
+    let terms = read_terms(&mut section);
     section.finish();
-    Some(Peer { name: name?, kind, addresses, send_geolocation, trust_identity, overload_control, device_header })
+    Some(Peer {
+        name: name?,
+        kind,
+        addresses,
+        send_geolocation,
+        trust_identity,
+        overload_control,
+        device_header,
+        terms,
+    })
 }
 
 fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
@@ -335,10 +350,10 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
         overload_control: section.flag("overload_control"),
         trust_identity: section.flag("trust_identity"),
         device_header: section.parsed("device_header", words::header_name),
+        terms: read_terms(&mut section),
         id: At { value: String::new(), place: section.place.clone() },
     };
     section.word("media", &[("relay", ()), ("direct", ())]);
-    read_neighbour_rest(&mut section);
     section.finish();
     cluster.id = id?;
     Some(cluster)

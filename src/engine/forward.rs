@@ -81,6 +81,7 @@ impl Turn<'_> {
                 (Machine::ClientInvite(client_invite::State::Calling), self.running.plan.sip.no_response_ms)
             }
             (Method::Invite, _) => (Machine::ClientInvite(client_invite::State::Calling), LIFETIME_MS),
+            (_, Purpose::Probe) => (Machine::Client(client::State::Trying), self.running.plan.sip.probes.timeout_ms),
             _ => (Machine::Client(client::State::Trying), LIFETIME_MS),
         };
         let bytes = self.effects.arena.get(range.clone()).unwrap_or_default();

@@ -38,9 +38,9 @@ impl Turn<'_> {
             }
         };
         if !decision.emergency
-            && let Some(busy) = self.busy()
+            && let Err(why) = self.may_call(&request)
         {
-            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
         }
         if !decision.emergency
             && let Err(refusal) = may_go_on(request.message, &plan)
@@ -52,6 +52,7 @@ impl Turn<'_> {
             self.refuse_unseen(request.flow, request.message, request.method, why);
             return self.note_refused(&plan, &Arc::new(decision), request.essentials.call_id, why.answer().status);
         }
+        self.order(&mut decision);
         if !self.open(&request, false) {
             return;
         }
@@ -76,6 +77,12 @@ impl Turn<'_> {
     /// where it is refused.
     fn may_try_at_once(&self, decision: &Decision, request: &Request<'_>) -> bool {
         decision.emergency || !self.is_unverified(request.flow)
+    }
+
+    /// Whether an ordinary call is let in now, from that neighbour.
+    fn may_call(&self, request: &Request<'_>) -> Result<(), Reject> {
+        self.may_send(request).map_err(Reject::Refusal)?;
+        self.busy().map_or(Ok(()), |busy| Err(Reject::Busy(busy)))
     }
 
     /// Whether ordinary calls are refused now. Emergency calls keep the last rows for themselves.
@@ -333,7 +340,10 @@ impl Turn<'_> {
                     let mut decision = decide(&plan, &question);
                     match decision.refusal {
                         Some(refusal) => return refuse(self, Reject::Refusal(refusal)),
-                        None => (!decision.next_hops.is_empty()).then(|| decision.next_hops.swap_remove(0)),
+                        None => {
+                            self.order(&mut decision);
+                            (!decision.next_hops.is_empty()).then(|| decision.next_hops.swap_remove(0))
+                        }
                     }
                 }
             },

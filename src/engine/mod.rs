@@ -16,9 +16,11 @@ pub mod link;
 pub(crate) mod loops;
 pub mod media;
 pub mod notes;
+pub mod order;
 pub mod overload;
 pub mod own;
 pub mod precedence;
+pub mod probe;
 pub mod reject;
 pub mod reply;
 pub mod request;
@@ -28,6 +30,7 @@ pub mod shed;
 pub(crate) mod strict;
 pub(crate) mod trust;
 pub(crate) mod verified;
+pub mod watch;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -45,6 +48,7 @@ use self::overload::Overload;
 use self::reject::Reject;
 use self::running::{Local, Running};
 use self::verified::Verified;
+use self::watch::Seen;
 use crate::config::plan::Plan;
 use crate::limits::{CALLS_MAX, ENDED_AT_ONCE_MAX, TRANSACTIONS_MAX};
 use crate::metrics::Counters;
@@ -64,6 +68,8 @@ pub struct Engine {
     counters: Counters,
     hashers: [RandomState; 2],
     is_draining: AtomicBool,
+    /// Whether any address of a neighbour is not up, or asked to be left alone: while not, nothing of it is looked up.
+    is_any_unwell: AtomicBool,
     overload: Overload,
     /// What neighbours said of their load.
     controls: Controls,
@@ -122,7 +128,7 @@ impl Engine {
     #[must_use]
     pub fn new(plan: Plan, locals: Vec<Local>, counters: Counters, bounds: Bounds, epoch_s: u64, seed: u64) -> Self {
         let links = Links::default();
-        let running = Running::new(Arc::new(plan), locals.into(), &links);
+        let running = Running::new(Arc::new(plan), locals.into(), &links, None);
         Self {
             running: ArcSwap::from_pointee(running),
             transactions: Table::new(bounds.transactions, seed),
@@ -132,6 +138,7 @@ impl Engine {
             counters,
             hashers: [RandomState::with_seeds(seed, 3, 5, 7), RandomState::with_seeds(seed, 11, 13, 17)],
             is_draining: AtomicBool::new(false),
+            is_any_unwell: AtomicBool::new(false),
             overload: Overload::default(),
             controls: Controls::new(seed),
             turns: AtomicUsize::new(0),
@@ -158,6 +165,7 @@ impl Engine {
         match input {
             Input::Message { flow, bytes } => turn.message(flow, bytes, index),
             Input::Due(hint) => turn.due(hint),
+            Input::Beat => turn.beat(),
             Input::Failed(key) => turn.failed(key),
         }
     }
@@ -187,10 +195,12 @@ impl Engine {
         }
     }
 
-    /// Swaps in a new configuration, whole. Calls keep the one they began with; links keep their books.
+    /// Swaps in a new configuration, whole. Calls keep the one they began with; links keep their books, and addresses
+    /// what is known of their health.
     pub fn reload(&self, plan: Plan) {
-        let locals = self.running.load().locals.clone();
-        self.running.store(Arc::new(Running::new(Arc::new(plan), locals, &self.links)));
+        let before = self.running.load_full();
+        let after = Running::new(Arc::new(plan), before.locals.clone(), &self.links, Some(&before));
+        self.running.store(Arc::new(after));
     }
 
     /// The configuration new calls begin with.
@@ -261,6 +271,21 @@ impl Engine {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Every watched address of a neighbour as it stands at `now`.
+    #[must_use]
+    pub fn neighbours(&self, now: Moment) -> Vec<Seen> {
+        self.running.load().watches.seen(now)
+    }
+
+    /// Whether any address of a neighbour may be other than up. Set at once when one is; taken back by the next beat.
+    pub(crate) fn is_any_unwell(&self) -> bool {
+        self.is_any_unwell.load(Relaxed)
+    }
+
+    pub(crate) fn note_unwell(&self, is_any: bool) {
+        self.is_any_unwell.store(is_any, Relaxed);
     }
 
     /// Whose turn it is in circular route groups.

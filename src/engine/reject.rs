@@ -70,6 +70,8 @@ pub enum Refusal {
     UnsupportedScheme,
     /// The method is not one this node serves for that target.
     MethodNotAllowed,
+    /// The neighbour sends new requests faster than agreed.
+    TooManyRequests,
     /// A target that is no number and no neighbour.
     NotANeighbour,
     /// No such call or transaction.
@@ -115,6 +117,8 @@ pub struct Answer {
 
 /// Seconds after which a caller may try a busy or draining node again.
 const RETRY_AFTER_S: u8 = 5;
+/// Seconds after which a neighbour beyond its rate may try again: its bucket has filled by then.
+const RETRY_AT_RATE_S: u8 = 1;
 
 /// Seconds after which a call that a next hop was spared may be tried again: its report holds half a second.
 const RETRY_SPARED_S: u8 = 1;
@@ -199,6 +203,11 @@ impl Refusal {
             Self::BadExtension => Answer::plain(420, "Bad Extension"),
             Self::UnsupportedScheme => Answer::plain(416, "Unsupported URI Scheme"),
             Self::MethodNotAllowed => Answer::plain(405, "Method Not Allowed"),
+            // Not 503, which speaks for this whole node: others are served. 500 takes a Retry-After (RFC 3261, 21.5.1).
+            Self::TooManyRequests => Answer {
+                retry_after_s: Some(RETRY_AT_RATE_S),
+                ..caused(500, "Server Internal Error: more requests a second than agreed", 42)
+            },
             Self::NotANeighbour => caused(404, "Not Found: the target is neither a number nor a neighbour", 1),
             Self::NoSuchCall => Answer::plain(481, "Call/Transaction Does Not Exist"),
             Self::RouteForbidden => caused(403, "Forbidden: Route past this node's policies", 21),
@@ -238,6 +247,8 @@ mod tests {
             (R::ServiceInactive, 500, None, Some(27)),
             (R::NoMember, 500, None, Some(27)),
             (R::EveryHopFailed, 500, None, Some(27)),
+            (R::MethodNotAllowed, 405, None, None),
+            (R::TooManyRequests, 500, None, Some(42)),
             (R::NextHopOverloaded, 500, None, Some(42)),
         ] {
             let answer = Reject::Refusal(refusal).answer();

@@ -64,6 +64,9 @@ impl Turn<'_> {
         if let Some(at) = heard.hint {
             self.effects.hints.push((at, Hint::Transaction(key)));
         }
+        if status >= 200 {
+            self.answered_by(heard.flow, heard.purpose, message, status);
+        }
         self.hear_load(heard.flow, &of.via);
         match heard.act {
             Heed::Invite(act) => self.invite_response(key, &heard, act, message, &of, status),

@@ -87,10 +87,22 @@ impl Turn<'_> {
         if self.is_repeated(&request) {
             return;
         }
-        if let Err(refusal) = self.may_pass(&request) {
+        let is_in_dialog = request.essentials.to_tag.is_some();
+        let may_come = || {
+            self.may_pass(&request)?;
+            match request.method {
+                // An emergency call is never refused for who sends it: known only when it is decided.
+                Method::Invite => Ok(()),
+                _ if is_in_dialog => self.may_send_within(&request),
+                // Refusing what asks whether we live would take us out of service.
+                Method::Options if self.is_for_us(&request) => Ok(()),
+                _ => self.may_send(&request),
+            }
+        };
+        if let Err(refusal) = may_come() {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Refusal(refusal));
         }
-        if request.essentials.to_tag.is_some() {
+        if is_in_dialog {
             return self.in_dialog(request);
         }
         match request.method {
@@ -115,6 +127,32 @@ impl Turn<'_> {
             return Err(Refusal::BadExtension);
         }
         Ok(())
+    }
+
+    /// Whether its sender may send a request of that method outside a dialog, and another one now.
+    pub(crate) fn may_send(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        let Some(terms) = self.running.plan.terms(request.from) else { return Ok(()) };
+        if !terms.methods.allow(request.method, request.essentials.cseq.token) {
+            return Err(Refusal::MethodNotAllowed);
+        }
+        let bucket = terms.rate_per_s.zip(self.running.bucket(request.from));
+        match bucket.is_none_or(|(rate_per_s, bucket)| bucket.take(rate_per_s, self.now.moment)) {
+            true => Ok(()),
+            false => Err(Refusal::TooManyRequests),
+        }
+    }
+
+    /// Whether its sender may send a request of that method inside a dialog. What changes or ends a call always may: a
+    /// call that cannot be ended keeps its bandwidth.
+    fn may_send_within(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        if matches!(request.method, Method::Invite | Method::Bye | Method::Prack | Method::Update) {
+            return Ok(());
+        }
+        let terms = self.running.plan.terms(request.from);
+        match terms.is_none_or(|terms| terms.methods.allow(request.method, request.essentials.cseq.token)) {
+            true => Ok(()),
+            false => Err(Refusal::MethodNotAllowed),
+        }
     }
 
     /// Whether the request is a copy of one whose transaction stands; its last response goes out again.
@@ -326,6 +364,7 @@ impl Turn<'_> {
         fit: Fit,
     ) -> Option<std::ops::Range<usize>> {
         let answer = why.answer();
+        let running = self.running.clone();
         let tag = self.local_tag(message);
         let load = matches!(fit, Fit::Full | Fit::Causes).then(|| self.load());
         let tag = if fit == Fit::Least { tag.get(..TAG_BYTES_LEAST)? } else { &tag };
@@ -350,7 +389,9 @@ impl Turn<'_> {
             }
         }
         if answer.status == 405 {
-            headers.push(("Allow", ALLOW));
+            let from = running.plan.neighbour(flow.transport, flow.remote);
+            let limited = from.and_then(|from| running.plan.terms(from)?.methods.header());
+            headers.push(("Allow", limited.unwrap_or(ALLOW)));
         }
         if answer.status == 420 {
             headers.extend(message.values(Name::ProxyRequire).map(|value| ("Unsupported", value.text)));

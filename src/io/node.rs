@@ -187,6 +187,9 @@ impl Prepared {
                 tokio::task::spawn_local(stream::accept(Rc::clone(&worker), socket, listener));
             }
             tokio::task::spawn_local(Rc::clone(&worker).tick());
+            if number == 0 {
+                tokio::task::spawn_local(Rc::clone(&worker).beat());
+            }
             let mut told = Order::Serve;
             // Ends by an error only when the node is gone, which is the same as being told to stop.
             while let Ok(order) = orders.wait_for(|order| *order != told).await.map(|order| *order) {

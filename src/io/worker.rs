@@ -25,6 +25,8 @@ use crate::timer::{SLOT_MS, Wheel};
 const ROUNDS_MAX: usize = 8;
 /// More than this should not leave as a datagram when the path is not known (RFC 3261 section 18.1.1).
 const LARGE_DATAGRAM_BYTES: usize = 1_300;
+/// How often the driver may do what waits for no message.
+const BEAT: Duration = Duration::from_secs(1);
 /// A worker's scratch that replaces one lost in a panic draws its identifiers this far away.
 const STREAM_STEP: u64 = 1 << 16;
 
@@ -132,6 +134,16 @@ impl<D: Driver> Worker<D> {
                 self.wake.notified().await;
                 self.is_idle.set(false);
             }
+        }
+    }
+
+    /// Tells the driver of every second that passes. One worker does.
+    pub(super) async fn beat(self: Rc<Self>) {
+        let mut beats = tokio::time::interval(BEAT);
+        beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            beats.tick().await;
+            self.turn(|feed| feed.input(Input::Beat));
         }
     }
 

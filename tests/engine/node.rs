@@ -179,6 +179,22 @@ impl Node {
         Out(sent)
     }
 
+    /// Lets seconds pass, each with its beat; `answers` what is sent meanwhile. Gives back everything sent.
+    pub(crate) fn beats(&mut self, seconds: u64, mut answers: impl FnMut(&Sent) -> Option<String>) -> Out {
+        let mut sent = Vec::new();
+        for _ in 0..seconds {
+            let mut batch = self.wait(1_000).0;
+            batch.append(&mut self.handle(Input::Beat).0);
+            for one in batch {
+                if let Some(answer) = answers(&one) {
+                    sent.append(&mut self.hear(one.to, answer).0);
+                }
+                sent.push(one);
+            }
+        }
+        Out(sent)
+    }
+
     /// As [`Self::wait`], with the other cluster answering every KeepAlive at once; what else was sent.
     pub(crate) fn wait_with_peer(&mut self, ms: u64) -> Out {
         let until = self.now_ms + ms;

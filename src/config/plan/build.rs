@@ -5,12 +5,15 @@ use super::index::{ByAddress, ByName, ByText, Indexes, by_user};
 use super::lookup::{NameTables, roaming_pool};
 use super::{
     Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Neighbour, Peer, Plan, Profile, RemoteCluster,
-    RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, TlsFiles, Trunk, User, UserId,
+    RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, Terms, TlsFiles, Trunk, User, UserId,
 };
 use crate::config::address::Address;
 use crate::config::document::{self, Document, MidCall, Service, Text};
 use crate::config::report::At;
 use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
+use crate::neighbour::health::ProbeTimes;
+use crate::neighbour::methods::Methods;
+use crate::neighbour::select::Rank;
 use emcc_policies::admission::Capacity;
 use emcc_policies::emergency::EmergencyNumbers;
 use emcc_policies::keepalive;
@@ -33,6 +36,9 @@ const MAX_PHONES: u32 = 60_000;
 const NO_RESPONSE_S: u32 = 4;
 /// Timer C, just above the three minutes of RFC 3261, section 16.6.
 const RING_S: u32 = 181;
+const HEALTH_S: u32 = 30;
+const HEALTH_TIMEOUT_S: u32 = 4;
+const HEALTH_LOST: u32 = 3;
 /// Longest wait of a draining node for its ordinary calls, seconds.
 const DRAIN_S: u32 = 3_600;
 /// The least session interval there is (RFC 4028 section 5).
@@ -209,6 +215,11 @@ fn sip(document: &Document, cores: usize) -> Sip {
         workers: workers.unwrap_or(cores).max(1),
         no_response_ms: u64::from(value(&document.sip.no_response_s, NO_RESPONSE_S)) * 1_000,
         ring_ms: u64::from(value(&document.sip.ring_s, RING_S)) * 1_000,
+        probes: ProbeTimes {
+            interval_ms: u64::from(value(&document.sip.health_s, HEALTH_S)) * 1_000,
+            timeout_ms: u64::from(value(&document.sip.health_timeout_s, HEALTH_TIMEOUT_S)) * 1_000,
+            lost_max: u8::try_from(value(&document.sip.health_lost, HEALTH_LOST)).unwrap_or(u8::MAX),
+        },
         drain_s: value(&document.sip.drain_s, DRAIN_S),
         session_timer: SessionTimer {
             min_se_s: value(&document.sip.min_se_s, MIN_SE_S),
@@ -252,12 +263,35 @@ fn addresses(list: &[At<Address>]) -> Box<[Address]> {
     list.iter().map(|at| at.value).collect()
 }
 
+/// The addresses by priority, those of one priority as written, and what is agreed with who is there.
+fn ranked(list: &[At<Address>], terms: &document::Terms) -> (Box<[Address]>, Terms) {
+    let number = |numbers: &[At<u32>], place: usize| {
+        numbers.get(place).or_else(|| numbers.first().filter(|_| numbers.len() == 1)).map_or(0, |at| at.value)
+    };
+    let rank = |place| Rank {
+        priority: number(&terms.priority, place),
+        weight: u16::try_from(number(&terms.weight, place)).unwrap_or(u16::MAX),
+    };
+    let mut ranked: Vec<(Address, Rank)> = list.iter().enumerate().map(|(place, at)| (at.value, rank(place))).collect();
+    ranked.sort_by_key(|(_, rank)| rank.priority);
+    let (addresses, ranks): (Vec<_>, Vec<_>) = ranked.into_iter().unzip();
+    let methods = terms.methods.as_ref().map(|list| Methods::listed(list.iter().map(|token| token.as_str())));
+    let terms = Terms {
+        ranks: ranks.into(),
+        methods: methods.unwrap_or_default(),
+        rate_per_s: terms.rate_per_s.as_ref().map(|at| at.value),
+    };
+    (addresses.into(), terms)
+}
+
 fn peer(row: &document::Peer) -> Peer {
+    let (addresses, terms) = ranked(&row.addresses, &row.terms);
     Peer {
         name: boxed(&row.name),
         // The reader refuses a peer without a kind; a gateway is who may do least.
         kind: value(&row.kind, PeerKind::Gateway),
-        addresses: addresses(&row.addresses),
+        addresses,
+        terms,
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, false),
         // A gateway may take any parameter it does not know for a reason to refuse.
@@ -278,12 +312,14 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
     let (region, region_differs) = ours.meet(Some(theirs));
     let offers = |service| row.offers(service, &document.feature);
     let policy = value(&row.rsvp_policy, Default::default());
+    let (trunk, terms) = ranked(&row.trunk, &row.terms);
     RemoteCluster {
         id: boxed(&row.id),
         version: value(&row.version, value(&document.cluster.version, VERSION)),
         security_mode: value(&row.security_mode, ClusterMode::Mixed),
         fqdn: row.fqdn.as_ref().map(|name| name.value.to_ascii_lowercase().into()),
-        addresses: addresses(&row.trunk),
+        addresses: trunk,
+        terms,
         rsvp_trunk: addresses(if row.rsvp_trunk.is_empty() { &row.trunk } else { &row.rsvp_trunk }),
         services: Services {
             emcc: offers(Service::Emcc),

@@ -15,6 +15,9 @@ pub use emcc_policies::pstn_access::ClusterId as RemoteClusterId;
 
 use crate::config::address::Address;
 use crate::config::document::MidCall;
+use crate::neighbour::health::ProbeTimes;
+use crate::neighbour::methods::Methods;
+use crate::neighbour::select::Rank;
 use emcc_policies::admission::{Capacity, RsvpPolicy};
 use emcc_policies::device_pool::Because;
 use emcc_policies::emergency::EmergencyNumbers;
@@ -121,6 +124,8 @@ pub struct Sip {
     pub no_response_ms: u64,
     /// Timer C (RFC 3261, section 16.6), in milliseconds.
     pub ring_ms: u64,
+    /// Health probing of neighbours.
+    pub probes: ProbeTimes,
     /// Longest wait for ordinary calls to end once the node drains, seconds; then they are ended.
     pub drain_s: u32,
     /// Session timers.
@@ -193,6 +198,17 @@ pub struct Rsvp {
     pub mid_call_retries: Option<u32>,
 }
 
+/// What is agreed with a neighbour.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Rank of each of its addresses, in their order.
+    pub ranks: Box<[Rank]>,
+    /// Methods it may send; all unless configured.
+    pub methods: Methods,
+    /// New requests outside dialogs it may send, a second; no limit unless configured.
+    pub rate_per_s: Option<u32>,
+}
+
 /// A neighbour inside the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -200,8 +216,10 @@ pub struct Peer {
     pub name: Box<str>,
     /// What it is.
     pub kind: PeerKind,
-    /// Its addresses in the order they are tried; at least one.
+    /// Its addresses in the order they are tried, chance left out; at least one.
     pub addresses: Box<[Address]>,
+    /// What is agreed with it.
+    pub terms: Terms,
     /// Header that carries the device mark (P-13).
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; off unless configured.
@@ -234,8 +252,10 @@ pub struct RemoteCluster {
     pub security_mode: ClusterMode,
     /// Its fully qualified name, in lower case, if configured.
     pub fqdn: Option<Box<str>>,
-    /// Addresses of its PSTN access trunk in the order they are tried; at least one.
+    /// Addresses of its PSTN access trunk in the order they are tried, chance left out; at least one.
     pub addresses: Box<[Address]>,
+    /// What is agreed with it; the ranks are those of the PSTN access trunk.
+    pub terms: Terms,
     /// Addresses of its RSVP agent trunk; those of the PSTN access trunk unless configured.
     pub rsvp_trunk: Box<[Address]>,
     /// What is enabled with it.
