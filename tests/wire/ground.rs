@@ -48,7 +48,7 @@ impl Ground {
         let name = line.transport.uri_name();
         let mut text = format!(
             "[cluster]\nid = \"W\"\nversion = \"12.0\"\nsecurity_mode = \"mixed\"\n\n\
-             [sip]\nlisten = [\"{name}:{sip}\"]\nworkers = 1\nsession_expires_s = 0\n\n[admin]\nlisten = \"{}:9411\"\n",
+             [sip]\nlisten = [\"{name}:{sip}\"]\nworkers = 1\nsession_expires_s = 0\nhealth_s = 0\n\n[admin]\nlisten = \"{}:9411\"\n",
             network.host(1, 1)
         );
         for (peer, kind, at) in [("cc", "call-control", near_at), ("gw", "gateway", far_at)] {
