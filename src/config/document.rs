@@ -78,6 +78,7 @@ pub(crate) struct Sip {
     pub(crate) workers: Option<At<u32>>,
     pub(crate) no_response_s: Option<At<u32>>,
     pub(crate) ring_s: Option<At<u32>>,
+    pub(crate) phones: Vec<At<(IpAddr, u8)>>,
 }
 
 #[derive(Default)]

@@ -200,8 +200,8 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
         workers: section.number("workers", 1..=WORKERS_MAX),
         no_response_s: section.number("no_response_s", 1..=32),
         ring_s: section.number("ring_s", 1..=3_600),
+        phones: section.parsed_list("phones", words::network).unwrap_or_default(),
     };
-    section.parsed_list("phones", words::network);
     if let Some(mut tls) = section.table("tls") {
         for key in ["certificate", "key", "trust"] {
             tls.parsed(key, words::line);

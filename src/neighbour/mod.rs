@@ -1,4 +1,8 @@
-//! Who we speak with: transports, addresses and flows.
+//! Who we speak with: transports, addresses, flows, and the networks phones stand in.
+
+mod networks;
+
+pub use networks::{Network, PhoneNetworks};
 
 use std::fmt;
 use std::net::SocketAddr;

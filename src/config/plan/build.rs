@@ -11,6 +11,7 @@ use crate::config::address::Address;
 use crate::config::document::{self, Document, MidCall, Service, Text};
 use crate::config::report::At;
 use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
+use crate::neighbour::{Network, PhoneNetworks};
 use emcc_policies::admission::Capacity;
 use emcc_policies::emergency::EmergencyNumbers;
 use emcc_policies::keepalive;
@@ -197,7 +198,17 @@ fn sip(document: &Document, cores: usize) -> Sip {
         workers: workers.unwrap_or(cores).max(1),
         no_response_ms: u64::from(value(&document.sip.no_response_s, NO_RESPONSE_S)) * 1_000,
         ring_ms: u64::from(value(&document.sip.ring_s, RING_S)) * 1_000,
+        phones: phones(document),
     }
+}
+
+/// The networks of phones, less the addresses of the configured neighbours and of this node.
+fn phones(document: &Document) -> PhoneNetworks {
+    let networks = document.sip.phones.iter().filter_map(|at| Network::new(at.value.0, at.value.1));
+    let peers = document.peers.iter().flat_map(|peer| &peer.addresses);
+    let trunks = document.remote_clusters.iter().flat_map(|cluster| cluster.trunk.iter().chain(&cluster.rsvp_trunk));
+    let own = document.sip.listen.iter();
+    PhoneNetworks::new(networks, peers.chain(trunks).chain(own).map(|at| at.value.socket.ip()))
 }
 
 fn feature(document: &Document) -> Feature {

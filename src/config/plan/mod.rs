@@ -14,6 +14,7 @@ pub use emcc_policies::pstn_access::ClusterId as RemoteClusterId;
 
 use crate::config::address::Address;
 use crate::config::document::MidCall;
+use crate::neighbour::PhoneNetworks;
 use emcc_policies::admission::{Capacity, RsvpPolicy};
 use emcc_policies::device_pool::Because;
 use emcc_policies::emergency::EmergencyNumbers;
@@ -116,6 +117,8 @@ pub struct Sip {
     pub no_response_ms: u64,
     /// Timer C (RFC 3261, section 16.6), in milliseconds.
     pub ring_ms: u64,
+    /// Where phones register and call through this node.
+    pub phones: PhoneNetworks,
 }
 
 /// Active flags of the intercluster service profile.
@@ -327,6 +330,8 @@ pub enum Neighbour {
         /// It is the address of a second trunk, for the RSVP agent service alone: no PSTN access comes from there.
         is_rsvp_trunk: bool,
     },
+    /// A phone in one of the networks of `[sip] phones`.
+    Phone,
 }
 
 impl Neighbour {
