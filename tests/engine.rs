@@ -17,6 +17,8 @@ mod hunting;
 mod keepalive;
 #[path = "engine/node.rs"]
 mod node;
+#[path = "engine/phones.rs"]
+mod phones;
 #[path = "engine/region.rs"]
 mod region;
 #[path = "engine/routes.rs"]

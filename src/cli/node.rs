@@ -87,6 +87,7 @@ impl View for Page {
         let build = vec![("version", VERSION.to_owned()), ("cluster", plan.cluster.id.to_string())];
         let mut gauges = vec![
             plain("emcc_calls", self.engine.calls() as f64),
+            plain("emcc_registered_phones", self.engine.registered() as f64),
             plain("emcc_transactions", self.engine.transactions() as f64),
             plain("emcc_ready", f64::from(u8::from(!self.engine.is_draining()))),
             plain("emcc_process_start_time_seconds", self.started_s as f64),

@@ -39,6 +39,7 @@ impl Turn<'_> {
         match hint {
             Hint::Transaction(key) => self.transaction_due(key),
             Hint::Call(key) => self.call_due(key),
+            Hint::Registered(key) => self.registered_due(key),
             Hint::Link(slot) => {
                 let (beat, next) = self.engine.links.beat(slot, self.now.moment);
                 if let Some(at) = next {
@@ -111,6 +112,11 @@ impl Turn<'_> {
         match (lost.purpose, lost.call) {
             (Purpose::Hunt, Some(call)) => {
                 self.after(call, key, lost.failure, None);
+            }
+            (Purpose::Register { place, .. }, _) => {
+                if !self.register_elsewhere(lost.server, place, lost.failure) {
+                    self.answer_for(lost);
+                }
             }
             (Purpose::Pass, call) => {
                 self.settle_media(call, None);

@@ -12,12 +12,13 @@ use super::call::Phase;
 use super::decide::{Decision, Next, NextHop, Role};
 use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::hunt::Failure;
+use super::ids::hex;
 use super::media::{Body, Shaping};
 use super::reject::{Busy, Reject};
 use super::running::{Local, Running};
 use crate::config::plan::Plan;
 use crate::limits::MAX_FORWARDS_FIRST;
-use crate::neighbour::{Flow, Transport};
+use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::{Editor, Essentials, Message, Method, Name, Strictness, essentials, multipart};
 use crate::table::Inserted;
 use crate::transaction::row::{Cancel, Machine, Purpose, Row, Timing};
@@ -63,6 +64,9 @@ impl Turn<'_> {
                 (Machine::ClientInvite(client_invite::State::Calling), self.running.plan.sip.no_response_ms)
             }
             (Method::Invite, _) => (Machine::ClientInvite(client_invite::State::Calling), LIFETIME_MS),
+            (_, Purpose::Register { is_last: false, .. }) => {
+                (Machine::Client(client::State::Trying), self.running.plan.sip.no_response_ms)
+            }
             _ => (Machine::Client(client::State::Trying), LIFETIME_MS),
         };
         let bytes = self.effects.arena.get(range.clone()).unwrap_or_default();
@@ -138,10 +142,10 @@ impl Turn<'_> {
             return self.fail_with(key, Reject::Refusal(super::reject::Refusal::Cancelled));
         };
         self.engine.counters.hop_tried();
-        let Some(flow) = self.running.way(next.address, out.caller.listener) else {
+        let Some(flow) = self.way_to(next, out.caller.listener) else {
             return self.after(key, client, Failure::Unreachable, None);
         };
-        let range = self.write_invite(out, message, of, next, body, flow, &branch);
+        let range = self.write_invite(key, out, message, of, next, body, flow, &branch);
         let launch = Launch {
             purpose: Purpose::Hunt,
             server: Some(server),
@@ -159,6 +163,7 @@ impl Turn<'_> {
     #[allow(clippy::too_many_arguments)]
     fn write_invite(
         &mut self,
+        key: CallKey,
         out: &Outgoing<'_>,
         message: &Message<'_>,
         of: &Essentials<'_>,
@@ -170,10 +175,10 @@ impl Turn<'_> {
         let running = Arc::clone(&self.running);
         let editor = &mut self.desk.editor;
         editor.begin();
-        request_uri(editor, message, of, next);
+        request_uri(editor, message, of, next, &running);
         let own = self.own_routes(message);
         let editor = &mut self.desk.editor;
-        if next.to == NextHop::Named {
+        if matches!(next.to, NextHop::Named | NextHop::Phone { .. }) {
             editor.remove_first_values(message, Name::Route, own);
         } else {
             editor.remove_all(message, Name::Route);
@@ -188,12 +193,28 @@ impl Turn<'_> {
         }
         editor.received_and_rport(message, out.caller.remote);
         editor.max_forwards(message, hops_left(of));
-        marks(editor, message, out, next);
+        marks(editor, message, key, out, next);
         calling(editor, message, next.calling.as_ref(), &running, flow);
+        if out.decision.is_from_phone && next.calling.is_none() {
+            // A phone asserts nothing: call control does, once it knows the phone (RFC 3325 section 5).
+            editor.remove_all(message, Name::PAssertedIdentity);
+        }
         if let Body::Changed(_) = body {
             editor.body(message, &self.desk.media);
         }
         editor.write(message, &mut self.effects.arena)
+    }
+
+    /// The way to a hop: a phone's is the one it registered on.
+    pub(crate) fn way_to(&self, next: &Next, preferred: u16) -> Option<Flow> {
+        let Address { transport, socket } = next.address;
+        match next.to {
+            NextHop::Phone { listener, connection } if connection != 0 => {
+                Some(Flow { transport, listener, remote: socket, connection })
+            }
+            NextHop::Phone { listener, .. } => self.running.way(next.address, listener),
+            _ => self.running.way(next.address, preferred),
+        }
     }
 
     /// A branch of our own (RFC 3261 section 8.1.1.7).
@@ -241,9 +262,21 @@ fn record_route(editor: &mut Editor, message: &Message<'_>, local: &Local, pass:
 }
 
 /// The number at the next hop, or the URI unchanged where there is no number to put (P-23).
-pub(crate) fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essentials<'_>, next: &Next) {
+pub(crate) fn request_uri(
+    editor: &mut Editor,
+    message: &Message<'_>,
+    of: &Essentials<'_>,
+    next: &Next,
+    running: &Running,
+) {
     let crate::sip::Start::Request { uri: span, .. } = message.start() else { return };
-    let Some(called) = next.called else { return };
+    let Some(called) = next.called else {
+        // What names this node would come back from a neighbour that does not know that name.
+        if matches!(next.to, NextHop::Peer(_)) {
+            our_host(editor, message, of, next.address, running);
+        }
+        return;
+    };
     let text = editor.text().put(b"sip:").put(called.as_str().as_bytes()).put(b"@").host(next.address.socket.ip());
     let text = text.put(b":").decimal(u64::from(next.address.socket.port()));
     let text = if next.address.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
@@ -252,10 +285,31 @@ pub(crate) fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essen
     text.replace(span);
 }
 
+/// Another neighbour's address where a Request-URI names this node.
+pub(crate) fn our_host(
+    editor: &mut Editor,
+    message: &Message<'_>,
+    of: &Essentials<'_>,
+    at: Address,
+    running: &Running,
+) {
+    let crate::sip::Start::Request { uri: span, .. } = message.start() else { return };
+    let Some(uri) = of.uri.filter(|uri| running.is_ours(uri)) else { return };
+    let text = editor.text().put(b"sip:");
+    let text = match uri.user {
+        Some(user) => text.put(user).put(b"@"),
+        None => text,
+    };
+    let text = text.host(at.socket.ip()).put(b":").decimal(u64::from(at.socket.port()));
+    let text = if at.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
+    text.replace(span);
+}
+
 /// Takes away every mark that is not believed and sets our own (design 3.3, P-13, P-23).
-fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &Next) {
+fn marks(editor: &mut Editor, message: &Message<'_>, key: CallKey, out: &Outgoing<'_>, next: &Next) {
     let is_trunk = matches!(next.to, NextHop::Remote(_));
-    let goes_as_it_came = out.decision.believes_mark && !is_trunk && !next.is_gateway;
+    let is_phone = matches!(next.to, NextHop::Phone { .. });
+    let goes_as_it_came = out.decision.believes_mark && !is_trunk && !next.is_gateway && !is_phone;
     for (value, info) in message.call_infos().filter(|_| !goes_as_it_came) {
         if info.params.value("purpose").is_some_and(|purpose| purpose.eq_ignore_ascii_case(b"emcc-device")) {
             editor.remove_value(message, &value);
@@ -268,19 +322,22 @@ fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &
             editor.remove_field(message, field);
         }
     }
-    if !is_trunk {
+    let is_relayed = out.decision.is_from_phone && !is_trunk && !next.is_gateway;
+    if !is_trunk && !is_relayed {
         return;
     }
     if let Some(device) = out.decision.device_name(out.plan) {
-        editor
+        let text = editor
             .text()
             .put(b"Call-Info: <urn:emcc:device:")
             .put(device.as_bytes())
             .put(b">;purpose=emcc-device;cluster=")
-            .put(out.plan.cluster.id.as_bytes())
-            .append(message);
+            .put(out.plan.cluster.id.as_bytes());
+        // Call control may make a call of its own out of this one: what it sends back says which it was.
+        let text = if is_relayed { text.put(b";call=").put(&hex(key.0)) } else { text };
+        text.append(message);
     }
-    if out.decision.emergency && !keeps_priority {
+    if is_trunk && out.decision.emergency && !keeps_priority {
         editor.append_header(message, b"Priority: emergency");
     }
 }

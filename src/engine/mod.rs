@@ -16,6 +16,8 @@ pub mod link;
 pub mod media;
 pub mod notes;
 pub mod own;
+pub mod register;
+pub mod registered;
 pub mod reject;
 pub mod reply;
 pub mod request;
@@ -32,9 +34,10 @@ use self::call::Call;
 use self::effects::{CallKey, Effects, Input, Now, TransactionKey};
 use self::ids::Ids;
 use self::link::Links;
+use self::registered::{Registered, RegisteredKey};
 use self::running::{Local, Running};
 use crate::config::plan::Plan;
-use crate::limits::{CALLS_MAX, TRANSACTIONS_MAX};
+use crate::limits::{CALLS_MAX, REGISTERED_MAX, TRANSACTIONS_MAX};
 use crate::metrics::Counters;
 use crate::sip::{Editor, Index};
 use crate::table::Table;
@@ -45,11 +48,14 @@ pub struct Engine {
     running: ArcSwap<Running>,
     transactions: Table<TransactionKey, Row>,
     calls: Table<CallKey, Call>,
+    registered: Table<RegisteredKey, Registered>,
     links: Links,
     counters: Counters,
     hashers: [RandomState; 2],
     is_draining: AtomicBool,
     turns: AtomicUsize,
+    /// Rows of calls that passed the node before and stand: how many further passes there are.
+    further_passes: AtomicUsize,
     /// Start of the node, Unix seconds: the epoch of our keepalives.
     epoch_s: u64,
     seed: u64,
@@ -109,11 +115,13 @@ impl Engine {
             running: ArcSwap::from_pointee(running),
             transactions: Table::new(bounds.transactions, seed),
             calls: Table::new(bounds.calls, seed),
+            registered: Table::new(REGISTERED_MAX, seed),
             links,
             counters,
             hashers: [RandomState::with_seeds(seed, 3, 5, 7), RandomState::with_seeds(seed, 11, 13, 17)],
             is_draining: AtomicBool::new(false),
             turns: AtomicUsize::new(0),
+            further_passes: AtomicUsize::new(0),
             epoch_s,
             seed,
         }
@@ -185,6 +193,12 @@ impl Engine {
     #[must_use]
     pub fn transactions(&self) -> usize {
         self.transactions.len()
+    }
+
+    /// EMCC sessions whose phone is registered through this node.
+    #[must_use]
+    pub fn registered(&self) -> usize {
+        self.registered.len()
     }
 
     /// The books of the links to remote clusters.

@@ -82,6 +82,7 @@ impl Turn<'_> {
         }
         match request.method {
             Method::Invite => self.invite(request),
+            Method::Register if request.from == Neighbour::Phone => self.register(request),
             Method::Options | Method::Register if self.is_for_us(&request) => self.own(request),
             _ => self.outside(request),
         }
@@ -266,6 +267,9 @@ impl Turn<'_> {
         }
         if answer.status == 405 {
             headers.push(("Allow", ALLOW));
+        }
+        if answer.status == 421 {
+            headers.push(("Require", b"path"));
         }
         if answer.status == 420 {
             headers.extend(message.values(Name::ProxyRequire).map(|value| ("Unsupported", value.text)));
