@@ -157,8 +157,8 @@ impl Counters {
 /// What the engine counts of messages.
 impl Counters {
     /// A message came.
-    pub fn message_in(&self, on_stream: bool) {
-        self.messages_received.add(if on_stream { Transport::Tcp } else { Transport::Udp });
+    pub fn message_in(&self, transport: Transport) {
+        self.messages_received.add(transport);
     }
 
     /// A message was of no neighbour.
@@ -463,7 +463,8 @@ mod tests {
             copy.call_ended(status, by_cancel);
         }
         counters.call_answered(300);
-        counters.message_in(true);
+        counters.message_in(Transport::Tcp);
+        counters.message_in(Transport::Tls);
         counters.request_in(Method::Invite);
         counters.request_out(Method::Other);
         counters.response_in(183);
@@ -500,6 +501,7 @@ mod tests {
             "emcc_calls_total{outcome=\"cancelled\"} 1\n",
             "emcc_calls_total{outcome=\"failed\"} 2\n",
             "emcc_sip_messages_received_total{transport=\"tcp\"} 1\n",
+            "emcc_sip_messages_received_total{transport=\"tls\"} 1\n",
             "emcc_sip_requests_received_total{method=\"INVITE\"} 1\n",
             "emcc_sip_requests_sent_total{method=\"other\"} 1\n",
             "emcc_sip_responses_received_total{class=\"1xx\"} 1\n",

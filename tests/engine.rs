@@ -23,5 +23,9 @@ mod phones;
 mod region;
 #[path = "engine/routes.rs"]
 mod routes;
+#[path = "engine/session.rs"]
+mod session;
+#[path = "engine/tls.rs"]
+mod tls;
 #[path = "engine/wire.rs"]
 mod wire;

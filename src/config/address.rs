@@ -1,4 +1,4 @@
-//! Addresses as the file writes them: `udp:127.0.0.1:5060`, `tcp:[::1]:5060`.
+//! Addresses as the file writes them: `udp:127.0.0.1:5060`, `tcp:[::1]:5060`, `tls:192.0.2.1:5061`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,13 +23,8 @@ pub(super) fn address(text: &str) -> Result<Address, Bad> {
     let transport = match name {
         "udp" => Transport::Udp,
         "tcp" => Transport::Tcp,
-        "tls" => {
-            return bad(
-                "tls addresses are not served by this version",
-                format!("Write \"tcp:{rest}\" or \"udp:{rest}\"."),
-            );
-        }
-        _ => return bad(format!("\"{text}\" does not begin with a transport, udp or tcp"), form),
+        "tls" => Transport::Tls,
+        _ => return bad(format!("\"{text}\" does not begin with a transport: udp, tcp or tls"), form),
     };
     let socket = socket(rest, form)?;
     Ok(Address { transport, socket })
@@ -85,7 +80,7 @@ mod tests {
 
     #[test]
     fn an_address_is_a_transport_an_ip_address_and_a_port() {
-        for text in ["udp:127.0.0.1:5060", "tcp:[::1]:5060", "udp:[2001:db8::7]:5062"] {
+        for text in ["udp:127.0.0.1:5060", "tcp:[::1]:5060", "udp:[2001:db8::7]:5062", "tls:192.0.2.1:5061"] {
             assert_eq!(address(text).ok().map(|a| a.to_string()).as_deref(), Some(text));
         }
     }
@@ -95,7 +90,6 @@ mod tests {
         for (text, message) in [
             ("127.0.0.1:5060", "does not begin with a transport"),
             ("sctp:127.0.0.1:5060", "does not begin with a transport"),
-            ("tls:127.0.0.1:5061", "not served by this version"),
             ("udp:127.0.0.1", "has no port"),
             ("udp:[::1]", "has no port"),
             ("udp:::1", "without brackets"),
@@ -113,14 +107,6 @@ mod tests {
                 problem.map(|b| b.message)
             );
         }
-    }
-
-    #[test]
-    fn a_tls_address_is_told_what_to_write_instead() {
-        assert_eq!(
-            address("tls:192.0.2.1:5061").err().map(|b| b.fix).as_deref(),
-            Some("Write \"tcp:192.0.2.1:5061\" or \"udp:192.0.2.1:5061\".")
-        );
     }
 
     #[test]

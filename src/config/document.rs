@@ -13,6 +13,7 @@ use emcc_policies::pstn_access::PstnAccessCss;
 use emcc_policies::region::VariableRate;
 use emcc_policies::route::{Distribution, PeerKind};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 pub(crate) type Text = At<String>;
 
@@ -79,6 +80,16 @@ pub(crate) struct Sip {
     pub(crate) no_response_s: Option<At<u32>>,
     pub(crate) ring_s: Option<At<u32>>,
     pub(crate) phones: Vec<At<(IpAddr, u8)>>,
+    pub(crate) min_se_s: Option<At<u32>>,
+    pub(crate) session_expires_s: Option<At<u32>>,
+    pub(crate) tls: Option<Tls>,
+}
+
+/// PEM files, found from the folder of the file that names them.
+pub(crate) struct Tls {
+    pub(crate) certificate: Option<At<PathBuf>>,
+    pub(crate) key: Option<At<PathBuf>>,
+    pub(crate) trust: Option<At<PathBuf>>,
 }
 
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use super::address::{address, advertised, socket_address};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, PatternKind, PatternRow,
-    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Text, Trunk, User,
+    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Text, Tls, Trunk, User,
 };
 use super::report::{At, Place, Report};
 use super::section::{Section, nearest};
@@ -201,15 +201,21 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
         no_response_s: section.number("no_response_s", 1..=32),
         ring_s: section.number("ring_s", 1..=3_600),
         phones: section.parsed_list("phones", words::network).unwrap_or_default(),
+        min_se_s: section.number("min_se_s", 1..=86_400),
+        session_expires_s: section.number("session_expires_s", 0..=86_400),
+        tls: section.table("tls").map(read_tls),
     };
-    if let Some(mut tls) = section.table("tls") {
-        for key in ["certificate", "key", "trust"] {
-            tls.parsed(key, words::line);
-        }
-        tls.finish();
-    }
     section.finish();
     sip
+}
+
+fn read_tls(mut section: Section<'_, '_>) -> Tls {
+    section.require("certificate", "Name the PEM file with this node's certificate and those between it and a root.");
+    section.require("key", "Name the PEM file with the certificate's private key.");
+    section.require("trust", "Name the PEM file with the root certificates that neighbours' certificates come from.");
+    let tls = Tls { certificate: section.file("certificate"), key: section.file("key"), trust: section.file("trust") };
+    section.finish();
+    tls
 }
 
 fn read_admin(mut section: Section<'_, '_>) -> Option<At<std::net::SocketAddr>> {

@@ -2,6 +2,7 @@
 
 use super::problem::{Problem, Severity};
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// Problems kept of one load; the rest are only counted, so that a file of a million mistakes stays readable.
@@ -106,6 +107,13 @@ impl Report {
             *self.dropped.borrow_mut() += 1;
             *self.dropped_errors.borrow_mut() += usize::from(problem.severity == Severity::Error);
         }
+    }
+
+    /// The folder of the file a place is in.
+    pub(super) fn folder(&self, place: &Place) -> PathBuf {
+        let files = self.files.borrow();
+        let name = files.get(usize::from(place.file)).map(|file| Path::new(&file.name));
+        name.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default()
     }
 
     /// File, line and column of a place, the last two counted from 1, columns in characters.

@@ -3,7 +3,9 @@
 use super::address::Bad;
 use super::report::{At, Place, Report};
 use super::without_effect::without_effect;
+use super::words;
 use std::ops::{Range, RangeInclusive};
+use std::path::PathBuf;
 use std::rc::Rc;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
@@ -136,6 +138,12 @@ impl<'a, 'i> Section<'a, 'i> {
     /// A string that `parse` understands.
     pub(super) fn parsed<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, Bad>) -> Option<At<T>> {
         self.value(key, |section, node, place| section.read_parsed(node, place, &parse))
+    }
+
+    /// The path of a file; a relative one starts where the file stands that names it.
+    pub(super) fn file(&mut self, key: &'static str) -> Option<At<PathBuf>> {
+        let At { value, place } = self.parsed(key, words::line)?;
+        Some(At { value: self.report.folder(&place).join(value), place })
     }
 
     /// One word of a fixed list.

@@ -54,6 +54,8 @@ pub enum EndedBy {
     Cancelled,
     /// A final failure.
     Refused,
+    /// This node, because nobody refreshed the session (RFC 4028).
+    Expired,
     /// A limit of this node: nobody acknowledged, or the call stood longer than any may.
     Node,
 }
@@ -67,6 +69,7 @@ impl EndedBy {
             Self::Callee => "callee",
             Self::Cancelled => "cancelled",
             Self::Refused => "refused",
+            Self::Expired => "expired",
             Self::Node => "node",
         }
     }
@@ -127,6 +130,8 @@ pub struct Call {
     pub answered_at: Option<Moment>,
     /// When the call is ended, whatever happens.
     pub ends_at: Moment,
+    /// When the session is over unless somebody refreshes it (RFC 4028); [`super::session::NEVER`] without a timer.
+    pub session_ends_at: Moment,
     /// Earliest hint that waits in a wheel for this row.
     pub armed: Option<Moment>,
     /// Final status that went to the caller; 0 when none did.
@@ -216,7 +221,7 @@ impl Call {
     /// The next moment something must happen.
     #[must_use]
     pub fn next_deadline(&self) -> Moment {
-        [self.adjust_at, self.retry_at].into_iter().flatten().fold(self.ends_at, Moment::min)
+        [self.adjust_at, self.retry_at].into_iter().flatten().fold(self.ends_at.min(self.session_ends_at), Moment::min)
     }
 
     /// The deadline a hint is needed for, or `None` when one waits that is early enough.

@@ -17,6 +17,35 @@ use crate::sip::build::DialogFacts;
 use crate::sip::{Essentials, Index, Message, Method, Strictness, ViaRef, essentials, scan};
 use crate::transaction::row::Purpose;
 
+/// Why this node ends a standing call itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// An answer that had to pass left no codec within the region (M-6).
+    NoCodecLeft,
+    /// The caller never acknowledged its answer.
+    NobodyAcknowledged,
+    /// It stood longer than any call may.
+    StoodTooLong,
+    /// Nobody refreshed its session (RFC 4028).
+    SessionExpired,
+}
+
+impl Cut {
+    /// What the log says.
+    fn alarm(self) -> &'static str {
+        match self {
+            Self::NoCodecLeft => "an answer without a codec within the region's bit rate",
+            Self::NobodyAcknowledged => "nobody acknowledged the answer",
+            Self::StoodTooLong => "a call that stood longer than any may",
+            Self::SessionExpired => "a session that nobody refreshed",
+        }
+    }
+
+    fn ended_by(self) -> EndedBy {
+        if self == Self::SessionExpired { EndedBy::Expired } else { EndedBy::Node }
+    }
+}
+
 impl Turn<'_> {
     /// A BYE was answered, or will never be: its leg is over, and with the last leg the call.
     ///
@@ -113,12 +142,12 @@ impl Turn<'_> {
     }
 
     /// Ends a standing call towards both sides with BYE, and gives back what it holds.
-    pub(crate) fn end_both(&mut self, key: CallKey, why: &'static str) {
+    pub(crate) fn end_both(&mut self, key: CallKey, why: Cut) {
         let facts = self.engine.calls.with(&key, |call: &mut Call| {
             (call.invite.clone(), call.answer.clone(), call.caller, call.callee, call.cseq, call.call_id.clone())
         });
         let Some((invite, answer, caller, callee, cseq, call_id)) = facts else { return };
-        self.effects.notes.push(Note::Alarm { what: why, call_id: Some(call_id), detail: String::new() });
+        self.effects.notes.push(Note::Alarm { what: why.alarm(), call_id: Some(call_id), detail: String::new() });
         if !answer.is_empty() {
             for (to, flow) in [(Party::Callee, callee), (Party::Caller, Some(caller))] {
                 if let Some(flow) = flow {
@@ -126,7 +155,7 @@ impl Turn<'_> {
                 }
             }
         }
-        self.end(key, 0, EndedBy::Node);
+        self.end(key, 0, why.ended_by());
     }
 
     /// Our own BYE to one side of a call.

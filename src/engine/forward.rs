@@ -16,12 +16,15 @@ use super::ids::hex;
 use super::media::{Body, Shaping};
 use super::reject::{Busy, Reject};
 use super::running::{Local, Running};
+use super::session::{self, Terms};
 use crate::config::plan::Plan;
 use crate::limits::MAX_FORWARDS_FIRST;
 use crate::neighbour::{Address, Flow, Transport};
-use crate::sip::{Editor, Essentials, Message, Method, Name, Strictness, essentials, multipart};
+use crate::sip::{
+    Editor, Essentials, Message, Method, Name, NameAddrRef, Scheme, Strictness, UriRef, essentials, multipart,
+};
 use crate::table::Inserted;
-use crate::transaction::row::{Cancel, Machine, Purpose, Row, Timing};
+use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row, Timing};
 use crate::transaction::{LIFETIME_MS, client, client_invite};
 
 /// What a new client transaction is for.
@@ -32,6 +35,8 @@ pub(crate) struct Launch {
     pub(crate) call: Option<CallKey>,
     /// Whether the request carries an offer.
     pub(crate) offered: bool,
+    /// What it asks of session timers.
+    pub(crate) session: Asked,
     /// Which party's side it comes from.
     pub(crate) by: Party,
     /// Whether it is an emergency call's INVITE, which may ring as long as it likes.
@@ -42,7 +47,16 @@ pub(crate) struct Launch {
 impl Launch {
     /// A request of our own, that nobody waits for.
     pub(crate) fn own(purpose: Purpose, method: Method) -> Self {
-        Self { purpose, server: None, call: None, offered: false, by: Party::Caller, is_patient: false, method }
+        Self {
+            purpose,
+            server: None,
+            call: None,
+            offered: false,
+            session: Asked::default(),
+            by: Party::Caller,
+            is_patient: false,
+            method,
+        }
     }
 }
 
@@ -79,6 +93,7 @@ impl Turn<'_> {
             call: launch.call,
             purpose: launch.purpose,
             offered: launch.offered,
+            session: launch.session,
             by: launch.by,
             is_patient: launch.is_patient,
             cancel: Cancel::No,
@@ -145,12 +160,17 @@ impl Turn<'_> {
         let Some(flow) = self.way_to(next, out.caller.listener) else {
             return self.after(key, client, Failure::Unreachable, None);
         };
-        let range = self.write_invite(key, out, message, of, next, body, flow, &branch);
+        // An emergency call gets no session timer of ours (P-23).
+        let policy = out.plan.sip.session_timer;
+        let terms = if out.decision.emergency { Ok(Terms::default()) } else { session::terms(message, policy) };
+        let terms = terms.unwrap_or_default();
+        let range = self.write_invite(key, out, message, of, next, body, terms, flow, &branch);
         let launch = Launch {
             purpose: Purpose::Hunt,
             server: Some(server),
             call: Some(key),
             offered: multipart::description(message).is_some(),
+            session: terms.asked,
             by: Party::Caller,
             is_patient: out.decision.emergency,
             method: Method::Invite,
@@ -169,6 +189,7 @@ impl Turn<'_> {
         of: &Essentials<'_>,
         next: &Next,
         body: &Body,
+        terms: Terms,
         flow: Flow,
         branch: &[u8],
     ) -> Range<usize> {
@@ -187,12 +208,14 @@ impl Turn<'_> {
             return 0..0;
         };
         via(editor, message, outward, branch);
-        record_route(editor, message, outward, out.pass);
+        let is_sips = needs_sips(message, of, own);
+        record_route(editor, message, outward, out.pass, is_sips);
         if out.caller.listener != flow.listener {
-            record_route(editor, message, inward, out.pass);
+            record_route(editor, message, inward, out.pass, is_sips);
         }
         editor.received_and_rport(message, out.caller.remote);
         editor.max_forwards(message, hops_left(of));
+        terms.write(editor, message);
         marks(editor, message, key, out, next);
         calling(editor, message, next.calling.as_ref(), &running, flow);
         if out.decision.is_from_phone && next.calling.is_none() {
@@ -249,16 +272,32 @@ pub(crate) fn via(editor: &mut Editor, message: &Message<'_>, local: &Local, bra
         .top(message);
 }
 
-/// Puts our Record-Route before those that came; with two listeners in play each gets its own (RFC 5658).
-fn record_route(editor: &mut Editor, message: &Message<'_>, local: &Local, pass: u8) {
-    let text = editor.text().put(b"Record-Route: <sip:").put(local.host_port.as_bytes()).put(b";lr");
-    let text = if local.address.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
+/// Puts our Record-Route before those that came; with two listeners in play each gets its own (RFC 5658). Both are `sips`
+/// where the request is, save on the side of an emergency call that has no TLS.
+fn record_route(editor: &mut Editor, message: &Message<'_>, local: &Local, pass: u8, is_sips: bool) {
+    let transport = local.address.transport;
+    let text = if is_sips && transport == Transport::Tls {
+        editor.text().put(b"Record-Route: <sips:").put(local.host_port.as_bytes()).put(b";lr")
+    } else {
+        let text = editor.text().put(b"Record-Route: <sip:").put(local.host_port.as_bytes()).put(b";lr");
+        text.put(transport.uri_parameter())
+    };
     let text = if pass > 0 { text.put(b";pass=").decimal(u64::from(pass)) } else { text };
     let text = text.put(b">");
     match message.first(Name::RecordRoute) {
         Some((field, _)) => text.before_field(message, field),
         None => text.top(message),
     }
+}
+
+/// Whether every way on must be TLS (RFC 3261 section 16.6, step 4): the Request-URI, or the Route behind our own, is `sips`.
+fn needs_sips(message: &Message<'_>, of: &Essentials<'_>, own: usize) -> bool {
+    let is_sips = |uri: &UriRef<'_>| uri.scheme == Scheme::Sips;
+    let route = message.values(Name::Route).nth(own);
+    of.uri.as_ref().is_some_and(is_sips)
+        || route.is_some_and(|value| {
+            NameAddrRef::parse(value.text, Strictness::Lenient).is_ok_and(|route| is_sips(&route.uri))
+        })
 }
 
 /// The number at the next hop, or the URI unchanged where there is no number to put (P-23).
@@ -277,9 +316,13 @@ pub(crate) fn request_uri(
         }
         return;
     };
-    let text = editor.text().put(b"sip:").put(called.as_str().as_bytes()).put(b"@").host(next.address.socket.ip());
+    let transport = next.address.transport;
+    // What came as `sip` is not made `sips` (RFC 5630 section 5.3).
+    let is_sips = transport == Transport::Tls && of.uri.is_some_and(|uri| uri.scheme == Scheme::Sips);
+    let text = editor.text().put(if is_sips { b"sips:" } else { b"sip:" });
+    let text = text.put(called.as_str().as_bytes()).put(b"@").host(next.address.socket.ip());
     let text = text.put(b":").decimal(u64::from(next.address.socket.port()));
-    let text = if next.address.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
+    let text = if is_sips { text } else { text.put(transport.uri_parameter()) };
     let is_phone = of.uri.is_some_and(|uri| uri.param("user").is_some_and(|user| user == b"phone"));
     let text = if is_phone { text.put(b";user=phone") } else { text };
     text.replace(span);
@@ -301,8 +344,7 @@ pub(crate) fn our_host(
         None => text,
     };
     let text = text.host(at.socket.ip()).put(b":").decimal(u64::from(at.socket.port()));
-    let text = if at.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
-    text.replace(span);
+    text.put(at.transport.uri_parameter()).replace(span);
 }
 
 /// Takes away every mark that is not believed and sets our own (design 3.3, P-13, P-23).

@@ -9,11 +9,14 @@ use super::Turn;
 use super::call::Phase;
 use super::decide::Next;
 use super::effects::{CallKey, Hint, Party};
+use super::ending::Cut;
 use super::forward::{self, Launch, is_neighbour};
 use super::media::{Body, Rates, Shaping, ask};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
-use crate::config::plan::{Neighbour, RemoteClusterId};
+use super::running::transport_of;
+use super::session::{self, Terms, TooBrief};
+use crate::config::plan::{Neighbour, RemoteClusterId, SessionTimer};
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX, PASSES_MAX};
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::reply::Reply;
@@ -27,6 +30,30 @@ struct Found {
     by: Party,
     caller: Flow,
     callee: Option<Flow>,
+    /// What is asked of a refresh of its session; nothing of an emergency call's (P-23).
+    session: Option<SessionTimer>,
+}
+
+/// How a request is passed on.
+#[derive(Clone, Copy)]
+pub(crate) struct Passing<'a> {
+    /// What became of its body.
+    pub(crate) body: &'a Body,
+    /// The call it belongs to.
+    pub(crate) call: Option<CallKey>,
+    /// Whose side it comes from.
+    pub(crate) by: Party,
+    /// The hop whose number it gets.
+    pub(crate) next: Option<&'a Next>,
+    /// What it asks of the session's timer.
+    pub(crate) terms: Terms,
+}
+
+impl<'a> Passing<'a> {
+    /// A request that belongs to no call.
+    pub(crate) fn new(body: &'a Body) -> Self {
+        Self { body, call: None, by: Party::Caller, next: None, terms: Terms::default() }
+    }
 }
 
 impl Found {
@@ -91,11 +118,12 @@ impl Turn<'_> {
         }
         self.settle_body(Some(found.key), &body, Role::Answer, found.by);
         let Some(flow) = self.way_on(&found, &request) else { return };
-        let range = self.write_on(&request, flow, &body, None);
+        let branch = self.branch();
+        let range = self.write_with(&request, flow, &Passing::new(&body), &branch);
         self.engine.counters.request_out(Method::Ack);
         self.effects.send(flow, range, None);
         if body.is_refused() {
-            self.end_both(found.key, "an answer without a codec within the region's bit rate");
+            self.end_both(found.key, Cut::NoCodecLeft);
         }
     }
 
@@ -167,6 +195,16 @@ impl Turn<'_> {
             Method::Prack => self.prack_role(found.key),
             _ => Role::Offer,
         };
+        let terms = match found.session.filter(|_| session::is_refresh(request.method)) {
+            Some(policy) => session::terms(request.message, policy),
+            None => Ok(Terms::default()),
+        };
+        let terms = match terms {
+            Ok(terms) => terms,
+            Err(TooBrief(min_se_s)) => {
+                return self.refuse_in_call(&request, Refusal::SessionTooBrief { min_se_s });
+            }
+        };
         let mut body = self.call_body(Some(found.key), request.message, role);
         if body.is_refused() {
             return self.refuse_in_call(&request, Refusal::NoCodecLeft);
@@ -185,12 +223,16 @@ impl Turn<'_> {
                 Room::Refused(refusal) => return self.refuse_open(&request, Reject::Refusal(refusal)),
             }
         }
-        let number = request.essentials.cseq.number;
+        let (now, number) = (self.now.moment, request.essentials.cseq.number);
         self.engine.calls.with(&found.key, |call| {
             let side = usize::from(found.by == Party::Callee);
             call.cseq[side] = call.cseq[side].max(number);
+            if session::is_refresh(request.method) {
+                call.session_refreshing(now);
+            }
         });
-        self.pass_on(&request, flow, Some(found.key), None, found.by, &body);
+        let passing = Passing { call: Some(found.key), by: found.by, terms, ..Passing::new(&body) };
+        self.pass_on(&request, flow, &passing);
     }
 
     /// Refuses a request of a call that stands. The refusal of an INVITE is repeated until its ACK, and the ACK stays
@@ -213,32 +255,25 @@ impl Turn<'_> {
     }
 
     /// Passes a request on in a transaction of its own.
-    pub(crate) fn pass_on(
-        &mut self,
-        request: &Request<'_>,
-        flow: Flow,
-        call: Option<CallKey>,
-        next: Option<&Next>,
-        by: Party,
-        body: &Body,
-    ) {
+    pub(crate) fn pass_on(&mut self, request: &Request<'_>, flow: Flow, passing: &Passing<'_>) {
         if request.method == Method::Invite {
             self.trying(request);
         }
         let branch = self.branch();
         let client = self.client_key(&branch, request.essentials.cseq.token);
-        let range = self.write_with(request, flow, body, next, &branch);
+        let range = self.write_with(request, flow, passing, &branch);
         let purpose = if request.method == Method::Bye { Purpose::PassBye } else { Purpose::Pass };
         let launch = Launch {
             purpose,
             server: Some(request.key),
-            call,
+            call: passing.call,
             offered: multipart::description(request.message).is_some(),
-            by,
+            session: passing.terms.asked,
+            by: passing.by,
             is_patient: false,
             method: request.method,
         };
-        self.engine.transactions.with(&request.key, |row| row.call = call);
+        self.engine.transactions.with(&request.key, |row| row.call = passing.call);
         if !self.launch(client, flow, range, launch) {
             self.refuse_open(request, Reject::Busy(Busy::Full));
         }
@@ -258,12 +293,18 @@ impl Turn<'_> {
                 let found = self.engine.calls.with(&key, |call| {
                     let is_early = call.phase == Phase::Hunting;
                     let is_leg = is_early || call.legs.contains(&leg);
-                    (is_leg && call.phase != Phase::Ended).then_some((call.caller, call.callee, call.client))
+                    (is_leg && call.phase != Phase::Ended).then_some({
+                        // A dialog that is still early gets no timer: its answer decides.
+                        let ours_s = if is_early { 0 } else { call.plan.sip.session_timer.expires_s };
+                        let policy = SessionTimer { expires_s: ours_s, ..call.plan.sip.session_timer };
+                        let session = (!call.decision.emergency).then_some(policy);
+                        (call.caller, call.callee, call.client, session)
+                    })
                 });
                 any |= found.is_some();
-                if let Some(Some((caller, callee, client))) = found {
+                if let Some(Some((caller, callee, client, session))) = found {
                     let early = client.and_then(|client| self.engine.transactions.with(&client, |row| row.flow));
-                    return Some(Found { key, by, caller, callee: callee.or(early) });
+                    return Some(Found { key, by, caller, callee: callee.or(early), session });
                 }
             }
             if !any && pass > 0 {
@@ -349,11 +390,8 @@ impl Turn<'_> {
             .find(|uri| !self.running.is_ours(uri));
         let uri = route.or(request.essentials.uri)?;
         let ip = uri.host.ip()?;
-        let transport = match uri.param("transport") {
-            Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
-            _ => Transport::Udp,
-        };
-        let port = uri.port.unwrap_or(5060);
+        let transport = transport_of(&uri);
+        let port = uri.port.unwrap_or(transport.default_port());
         is_neighbour(&self.running, ip, port, transport).then_some(Address { transport, socket: (ip, port).into() })
     }
 
@@ -390,7 +428,7 @@ impl Turn<'_> {
             return self.refuse_in_call(&request, Refusal::NoCodecLeft);
         }
         if self.open(&request, request.method == Method::Invite) {
-            self.pass_on(&request, flow, None, None, Party::Caller, &body);
+            self.pass_on(&request, flow, &Passing::new(&body));
         }
     }
 
@@ -442,24 +480,12 @@ impl Turn<'_> {
         room
     }
 
-    fn write_on(
-        &mut self,
-        request: &Request<'_>,
-        flow: Flow,
-        body: &Body,
-        next: Option<&Next>,
-    ) -> std::ops::Range<usize> {
-        let branch = self.branch();
-        self.write_with(request, flow, body, next, &branch)
-    }
-
     /// Writes a request as it goes on: our Routes off, our Via on, one hop less.
     fn write_with(
         &mut self,
         request: &Request<'_>,
         flow: Flow,
-        body: &Body,
-        next: Option<&Next>,
+        passing: &Passing<'_>,
         branch: &[u8],
     ) -> std::ops::Range<usize> {
         let running = self.running.clone();
@@ -468,7 +494,7 @@ impl Turn<'_> {
         let editor = &mut self.desk.editor;
         editor.begin();
         editor.remove_first_values(message, Name::Route, own);
-        if let Some(next) = next {
+        if let Some(next) = passing.next {
             forward::request_uri(editor, message, of, next, &running);
         }
         if let Some(local) = running.local(flow) {
@@ -479,7 +505,8 @@ impl Turn<'_> {
         if request.from == Neighbour::Phone {
             editor.remove_all(message, Name::PAssertedIdentity);
         }
-        if let Body::Changed(_) = body {
+        passing.terms.write(editor, message);
+        if let Body::Changed(_) = passing.body {
             editor.body(message, &self.desk.media);
         }
         editor.write(message, &mut self.effects.arena)

@@ -17,9 +17,11 @@ use super::decide::{Decision, Question, Role, Source, Target, decide};
 use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
 use super::ids::from_hex;
+use super::in_dialog::Passing;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
+use super::session::{self, TooBrief};
 use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
 use crate::sip::reply::Reply;
@@ -51,6 +53,12 @@ impl Turn<'_> {
         self.decision_alarms(&plan, &decision, request.essentials.call_id);
         if let Some(refusal) = decision.refusal {
             return self.refuse_new(&request, &Arc::new(decision), Reject::Refusal(refusal));
+        }
+        if !decision.emergency
+            && let Err(TooBrief(min_se_s)) = session::terms(request.message, plan.sip.session_timer)
+        {
+            let why = Reject::Refusal(Refusal::SessionTooBrief { min_se_s });
+            return self.refuse_new(&request, &Arc::new(decision), why);
         }
         let (body, room) = match self.admit(&plan, &mut decision, &request) {
             Ok(admitted) => admitted,
@@ -254,6 +262,7 @@ impl Turn<'_> {
             began: now,
             answered_at: None,
             ends_at: now.plus_ms(SETUP_MS_MAX),
+            session_ends_at: session::NEVER,
             armed: None,
             status: 0,
             cseq: [request.essentials.cseq.number, 0],
@@ -353,7 +362,7 @@ impl Turn<'_> {
         if !self.open(&request, false) {
             return;
         }
-        self.pass_on(&request, flow, None, hop.as_ref(), Party::Caller, &Body::None);
+        self.pass_on(&request, flow, &Passing { next: hop.as_ref(), ..Passing::new(&Body::None) });
     }
 }
 

@@ -22,6 +22,7 @@ pub mod reject;
 pub mod reply;
 pub mod request;
 pub mod running;
+pub mod session;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
 use crate::config::plan::{Plan, SessionId};
 use crate::limits::{CONTACTS_MAX, REGISTRATION_S_MAX};
-use crate::neighbour::{Address, Flow, Transport};
+use crate::neighbour::{Address, Flow};
 use crate::sip::{
     ContactRef, Essentials, Message, Method, Name, NameAddrRef, Scheme, Strictness, UriRef, essentials, scan,
 };
@@ -182,9 +182,7 @@ impl Turn<'_> {
         editor.remove_all(message, Name::Route);
         forward::via(editor, message, local, branch);
         let text = editor.text().put(b"Path: <sip:").put(&hex(key.0)).put(b"@").put(local.host_port.as_bytes());
-        let text = text.put(b";lr");
-        let text = if local.address.transport == Transport::Tcp { text.put(b";transport=tcp") } else { text };
-        let text = text.put(b">");
+        let text = text.put(b";lr").put(local.address.transport.uri_parameter()).put(b">");
         match message.first(Name::Path) {
             Some((field, _)) => text.before_field(message, field),
             None => text.top(message),

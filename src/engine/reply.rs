@@ -8,15 +8,17 @@ use emcc_policies::region::Role;
 use super::Turn;
 use super::call::{Best, EndedBy, Onward, Phase};
 use super::effects::{CallKey, Hint, Note, Party, TransactionKey};
+use super::ending::Cut;
 use super::forward::Launch;
 use super::hunt::{Failure, outward};
 use super::media::Body;
 use super::reject::{Refusal, Reject};
+use super::session::Agreed;
 use crate::limits::{LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::Flow;
 use crate::sip::build;
 use crate::sip::{Editor, Essentials, Message, Method, Name, Span, Start, Strictness, essentials};
-use crate::transaction::row::{Cancel, Machine, Purpose, Row};
+use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row};
 use crate::transaction::{LIFETIME_MS, client, client_invite, server, server_invite};
 
 /// What a client transaction made of a response, taken out of its row.
@@ -28,6 +30,7 @@ struct Heard {
     request: Bytes,
     flow: Flow,
     offered: bool,
+    session: Asked,
     by: Party,
     must_cancel: bool,
     hint: Option<emcc_policies::moment::Moment>,
@@ -116,6 +119,7 @@ impl Turn<'_> {
                 request: row.request.clone(),
                 flow: row.flow,
                 offered: row.offered,
+                session: row.session,
                 by: row.by,
                 must_cancel,
                 hint: row.timing.arm(),
@@ -148,7 +152,7 @@ impl Turn<'_> {
                     }
                     _ => {
                         self.settle_media(heard.call, None);
-                        self.pass_back(heard, message, status, Body::None);
+                        self.pass_back(heard, message, status, Body::None, None);
                     }
                 }
             }
@@ -175,13 +179,18 @@ impl Turn<'_> {
                 self.settle_body(heard.call, &body, heard.role(), heard.author());
                 if body.is_refused() {
                     // The other side believes in an answer we may not let through: the call cannot go on (M-6).
-                    self.pass_back(heard, message, status, Body::None);
+                    self.pass_back(heard, message, status, Body::None, None);
                     if let Some(call) = heard.call {
-                        self.end_both(call, "an answer without a codec within the region's bit rate");
+                        self.end_both(call, Cut::NoCodecLeft);
                     }
                     return;
                 }
-                self.pass_back(heard, message, status, body);
+                let is_refreshed = of.cseq.token == b"UPDATE" && (200..300).contains(&status);
+                let agreed = is_refreshed.then(|| Agreed::of(heard.session, message));
+                if let (Some(call), Some(agreed)) = (heard.call, agreed) {
+                    self.session_refreshed(call, agreed);
+                }
+                self.pass_back(heard, message, status, body, agreed);
                 if let (Purpose::PassBye, Some(_), 200..) = (heard.purpose, heard.call, status)
                     && status != 401
                     && status != 407
@@ -208,8 +217,8 @@ impl Turn<'_> {
         self.settle_body(heard.call, &body, heard.role(), heard.author());
         match body {
             // An early answer that may not pass is left out; the final one decides.
-            Body::NoCodecLeft | Body::Unreadable => self.pass_back(heard, message, status, Body::Left),
-            body => self.pass_back(heard, message, status, body),
+            Body::NoCodecLeft | Body::Unreadable => self.pass_back(heard, message, status, Body::Left, None),
+            body => self.pass_back(heard, message, status, body, None),
         }
     }
 
@@ -218,9 +227,13 @@ impl Turn<'_> {
             let body = self.answer_body(heard, message, status);
             self.settle_body(heard.call, &body, heard.role(), heard.author());
             let refused = body.is_refused();
-            self.pass_back(heard, message, status, if refused { Body::None } else { body });
+            let agreed = Agreed::of(heard.session, message);
+            if let Some(call) = heard.call {
+                self.session_refreshed(call, agreed);
+            }
+            self.pass_back(heard, message, status, if refused { Body::None } else { body }, Some(agreed));
             if refused && let Some(call) = heard.call {
-                self.end_both(call, "an answer without a codec within the region's bit rate");
+                self.end_both(call, Cut::NoCodecLeft);
             }
             return;
         };
@@ -239,7 +252,7 @@ impl Turn<'_> {
         }
         let body = if body.is_refused() { Body::None } else { body };
         self.settle_body(heard.call, &body, heard.role(), heard.author());
-        self.pass_back(heard, message, status, body);
+        self.pass_back(heard, message, status, body, Some(Agreed::of(heard.session, message)));
     }
 
     /// Judges the first 2xx of a leg.
@@ -261,6 +274,7 @@ impl Turn<'_> {
         let now = self.now.moment;
         let answer = Bytes::copy_from_slice(message.bytes());
         let cseq = of.cseq.number;
+        let agreed = Agreed::of(heard.session, message);
         let verdict = self.engine.calls.with(&call_key, |call| match call.phase {
             Phase::Hunting => {
                 call.phase = Phase::Answered;
@@ -271,6 +285,7 @@ impl Turn<'_> {
                 call.cseq[0] = call.cseq[0].max(cseq);
                 // The caller has 64 T1 for its ACK, and as long again for what was lost.
                 call.ends_at = now.plus_ms(2 * LIFETIME_MS);
+                call.session_agreed(now, agreed, false);
                 if call.answered.is_some() {
                     call.adjust_at = Some(now.plus_ms(crate::limits::ADJUST_AFTER_MS));
                 }
@@ -281,6 +296,7 @@ impl Turn<'_> {
             }
             Phase::Answered | Phase::Standing if call.client == Some(key) && call.legs.len() < LEGS_MAX => {
                 call.legs.push(leg);
+                call.session_agreed(now, agreed, true);
                 (Verdict::Pass, None, None, None)
             }
             _ => (Verdict::HangUp, None, None, None),
@@ -349,7 +365,7 @@ impl Turn<'_> {
         let mut index = self.desk.index.take().unwrap_or_default();
         if let Ok(message) = crate::sip::scan(&response, &mut index) {
             let status = outward(status);
-            if let Some(range) = self.write_back(&message, status, &Body::None) {
+            if let Some(range) = self.write_back(&message, status, &Body::None, None) {
                 self.respond(server, status, range);
             }
         }
@@ -382,16 +398,22 @@ impl Turn<'_> {
     }
 
     /// Passes a response to the server transaction its request came by.
-    fn pass_back(&mut self, heard: &Heard, message: &Message<'_>, status: u16, body: Body) {
+    fn pass_back(&mut self, heard: &Heard, message: &Message<'_>, status: u16, body: Body, agreed: Option<Agreed>) {
         let Some(server) = heard.server else { return };
         let status = outward(status);
-        if let Some(range) = self.write_back(message, status, &body) {
+        if let Some(range) = self.write_back(message, status, &body, agreed) {
             self.respond(server, status, range);
         }
     }
 
-    /// Writes a response without our Via, with what the body became.
-    pub(crate) fn write_back(&mut self, message: &Message<'_>, status: u16, body: &Body) -> Option<Range<usize>> {
+    /// Writes a response without our Via, with what the body became and what its session's timer is.
+    pub(crate) fn write_back(
+        &mut self,
+        message: &Message<'_>,
+        status: u16,
+        body: &Body,
+        agreed: Option<Agreed>,
+    ) -> Option<Range<usize>> {
         // The one Via is ours: a response to a request that we made ourselves goes nowhere.
         message.values(Name::Via).nth(1)?;
         let editor = &mut self.desk.editor;
@@ -399,6 +421,9 @@ impl Turn<'_> {
         editor.remove_first_values(message, Name::Via, 1);
         if message.status() != Some(status) {
             status_line(editor, message, status);
+        }
+        if let Some(agreed) = agreed {
+            agreed.write(editor, message);
         }
         match body {
             Body::Changed(_) => editor.body(message, &self.desk.media),

@@ -12,7 +12,7 @@ use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::reply::Reply;
 use crate::sip::{Broken, Essentials, Index, Message, Method, Name, Start, Strictness, ViaRef, essentials, scan};
-use crate::transaction::row::{Cancel, Machine, Purpose, Row, Timing};
+use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row, Timing};
 use crate::transaction::{LIFETIME_MS, server, server_invite};
 
 /// A request, whole and from a neighbour.
@@ -36,7 +36,7 @@ impl Turn<'_> {
     /// One datagram or frame.
     pub(crate) fn message(&mut self, flow: Flow, bytes: &[u8], index: &mut Index) {
         let counters = &self.engine.counters;
-        counters.message_in(flow.transport == Transport::Tcp);
+        counters.message_in(flow.transport);
         let Some(from) = self.running.plan.neighbour(flow.transport, flow.remote) else {
             counters.dropped_stranger();
             return;
@@ -147,6 +147,7 @@ impl Turn<'_> {
             call: None,
             purpose: Purpose::Server,
             offered: false,
+            session: Asked::default(),
             by: Party::Caller,
             is_patient: false,
             cancel: Cancel::No,
@@ -260,7 +261,8 @@ impl Turn<'_> {
         let warning =
             answer.warning.map(|code| write_to(text, format_args!("{code} {host_port} \"{}\"", answer.phrase)));
         let retry = answer.retry_after_s.map(|seconds| write_to(text, format_args!("{seconds}")));
-        for (name, range) in [("Reason", reason), ("Warning", warning), ("Retry-After", retry)] {
+        let min_se = answer.min_se_s.map(|seconds| write_to(text, format_args!("{seconds}")));
+        for (name, range) in [("Reason", reason), ("Warning", warning), ("Retry-After", retry), ("Min-SE", min_se)] {
             if let Some(value) = range.and_then(|range| text.get(range)) {
                 headers.push((name, value));
             }

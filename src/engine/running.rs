@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::link::Links;
 use crate::config::plan::{Plan, RemoteClusterId};
-use crate::neighbour::{Address, Flow};
-use crate::sip::UriRef;
+use crate::neighbour::{Address, Flow, Transport};
+use crate::sip::{Scheme, UriRef};
 
 /// One of our listening addresses and how it is written in headers.
 #[derive(Clone, Debug)]
@@ -82,8 +82,41 @@ impl Running {
     #[must_use]
     pub fn is_ours(&self, uri: &UriRef<'_>) -> bool {
         let Some(ip) = uri.host.ip() else { return false };
-        let port = uri.port.unwrap_or(5060);
+        let port = uri.port.unwrap_or_else(|| transport_of(uri).default_port());
         let here = |socket: SocketAddr| socket.ip() == ip && socket.port() == port;
         self.locals.iter().any(|local| here(local.advertised) || here(local.address.socket))
+    }
+}
+
+/// The transport a URI with an IP address leads over (RFC 3261 section 26.2.2, RFC 3263 section 4.1): TLS where its scheme
+/// is `sips`, whatever its parameter says.
+#[must_use]
+pub fn transport_of(uri: &UriRef<'_>) -> Transport {
+    match uri.param("transport") {
+        _ if uri.scheme == Scheme::Sips => Transport::Tls,
+        Some(name) if name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
+        Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
+        _ => Transport::Udp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_leads_over_the_transport_of_its_scheme_then_of_its_parameter() {
+        for (text, want) in [
+            ("sip:192.0.2.1", Transport::Udp),
+            ("sip:192.0.2.1;transport=UDP", Transport::Udp),
+            ("sip:192.0.2.1;transport=tcp", Transport::Tcp),
+            ("sip:192.0.2.1:5061;transport=TLS;lr", Transport::Tls),
+            ("sips:192.0.2.1", Transport::Tls),
+            ("sips:192.0.2.1;transport=tcp", Transport::Tls),
+            ("sip:192.0.2.1;transport=sctp", Transport::Udp),
+        ] {
+            let uri = UriRef::parse(text.as_bytes()).expect(text);
+            assert_eq!(transport_of(&uri), want, "{text}");
+        }
     }
 }

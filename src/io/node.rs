@@ -120,6 +120,7 @@ impl Listener {
                 let local = socket.local_addr();
                 (Socket::Datagrams(socket), local)
             }
+            Transport::Tls => return Err(StartError::NoCertificate(address)),
             Transport::Tcp => {
                 let socket = sockets::streams(address.socket)?;
                 let local = socket.local_addr();

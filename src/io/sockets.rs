@@ -28,6 +28,9 @@ pub enum StartError {
     /// The address may not be used by this user: ports below 1024 often.
     #[error("{0}: not permitted")]
     NotPermitted(Address),
+    /// A TLS address, and no certificate to show there.
+    #[error("{0}: no certificate is configured")]
+    NoCertificate(Address),
     /// Any other reason the system gives.
     #[error("{address}: cannot listen ({kind})")]
     Listen {

@@ -194,7 +194,7 @@ fn read_exactly(stream: &mut TcpStream, want: &str) {
 fn dead(transport: Transport) -> SocketAddr {
     match transport {
         Transport::Udp => UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
-        Transport::Tcp => TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
+        Transport::Tcp | Transport::Tls => TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
     }
 }
 

@@ -158,7 +158,7 @@ impl<D: Driver> Worker<D> {
                     .iter()
                     .take_while(|send| send.flow.transport == Transport::Udp && send.flow.listener == flow.listener)
                     .count(),
-                Transport::Tcp => 1,
+                Transport::Tcp | Transport::Tls => 1,
             };
             let (run, after) = rest.split_at(together);
             rest = after;
@@ -173,7 +173,7 @@ impl<D: Driver> Worker<D> {
                     (0..large).for_each(|_| self.shared.counters.large_datagram());
                     socket.flush(run, &effects.arena, backlog, now.moment, &mut fails);
                 }
-                (Transport::Tcp, Some(None), _) => {
+                (Transport::Tcp | Transport::Tls, Some(None), _) => {
                     let bytes = effects.arena.get(first.bytes.clone()).unwrap_or_default();
                     if self.send_on_stream(flow, bytes, first.transaction).is_err() {
                         fails(first);

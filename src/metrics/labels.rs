@@ -38,7 +38,7 @@ macro_rules! label {
 
 impl Label for Transport {
     const KEY: &'static str = "transport";
-    const ALL: &'static [Self] = &[Self::Udp, Self::Tcp];
+    const ALL: &'static [Self] = &[Self::Udp, Self::Tcp, Self::Tls];
     fn text(self) -> &'static str {
         self.uri_name()
     }

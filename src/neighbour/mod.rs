@@ -14,13 +14,21 @@ pub enum Transport {
     Udp,
     /// Streams.
     Tcp,
+    /// Streams inside TLS, both ends with a certificate.
+    Tls,
 }
 
 impl Transport {
     /// Whether the transport itself repeats what is lost (RFC 3261 section 17).
     #[must_use]
     pub fn is_reliable(self) -> bool {
-        self == Self::Tcp
+        self != Self::Udp
+    }
+
+    /// The port of an address that names none (RFC 3261 section 19.1.2).
+    #[must_use]
+    pub fn default_port(self) -> u16 {
+        if self == Self::Tls { 5061 } else { 5060 }
     }
 
     /// The word of a Via header.
@@ -29,6 +37,7 @@ impl Transport {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
         }
     }
 
@@ -38,6 +47,17 @@ impl Transport {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+
+    /// What a `sip:` URI needs behind its port to lead over this transport; UDP is what it leads over without.
+    #[must_use]
+    pub fn uri_parameter(self) -> &'static [u8] {
+        match self {
+            Self::Udp => b"",
+            Self::Tcp => b";transport=tcp",
+            Self::Tls => b";transport=tls",
         }
     }
 }

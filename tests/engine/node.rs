@@ -128,6 +128,12 @@ impl Node {
         self.handle(Input::Message { flow, bytes: &bytes.into() })
     }
 
+    /// A message on a TLS connection; the node's third listener is the one of TLS.
+    pub(crate) fn hear_over_tls(&mut self, from: SocketAddr, connection: u64, bytes: impl Into<Vec<u8>>) -> Out {
+        let flow = Flow { transport: Transport::Tls, listener: 2, remote: from, connection };
+        self.handle(Input::Message { flow, bytes: &bytes.into() })
+    }
+
     /// What was sent cannot be delivered.
     pub(crate) fn fail(&mut self, sent: &Sent) -> Out {
         self.handle(Input::Failed(sent.transaction.expect("it belongs to a transaction")))

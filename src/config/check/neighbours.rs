@@ -2,7 +2,8 @@
 
 use super::names::Names;
 use crate::config::address::{Address, Transport};
-use crate::config::document::{Document, RemoteCluster, Service};
+use crate::config::document::{Document, RemoteCluster, Service, Sip};
+use crate::config::plan::build::{MIN_SE_S, SESSION_EXPIRES_S};
 use crate::config::report::{At, Report};
 use emcc_policies::region::Region;
 use emcc_policies::route::PeerKind;
@@ -14,6 +15,7 @@ const RING_S_LEAST: u32 = 181;
 
 pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
     listening(document, report);
+    tls(document, report);
     addresses(document, report);
     services(document, report);
     for cluster in &document.remote_clusters {
@@ -51,6 +53,7 @@ fn listening(document: &Document, report: &Report) {
         let message = format!("{} s of ringing is less than Timer C allows (RFC 3261, 16.6)", ring.value);
         report.warning(&ring.place, message, format!("Write at least {RING_S_LEAST}, or leave the key out."));
     }
+    session_timer(sip, report);
     let wildcard = sip.listen.iter().find(|listen| listen.value.socket.ip().is_unspecified());
     if let Some(listen) = wildcard.filter(|_| sip.advertise.is_none()) {
         let message = format!("{} is no address that neighbours could answer to", listen.value);
@@ -65,6 +68,15 @@ fn listening(document: &Document, report: &Report) {
         if seen.insert(listen.value, ()).is_some() {
             report.error(&listen.place, format!("{} is listened on twice", listen.value), "Remove one of the two.");
         }
+        let other = match listen.value.transport {
+            Transport::Udp => continue,
+            Transport::Tcp => Transport::Tls,
+            Transport::Tls => Transport::Tcp,
+        };
+        if seen.contains_key(&Address { transport: other, socket: listen.value.socket }) {
+            let message = format!("{} is a port that tcp and tls cannot share", listen.value);
+            report.error(&listen.place, message, "Give tls a port of its own, as in 5061.");
+        }
     }
     if let Some(admin) = document.admin_listen.as_ref() {
         if !admin.value.ip().is_loopback() {
@@ -72,10 +84,43 @@ fn listening(document: &Document, report: &Report) {
                 format!("the admin page would be open to the network at {}, without TLS and a token", admin.value);
             report.error(&admin.place, message, "Write a loopback address, as in \"127.0.0.1:9411\".");
         }
-        if seen.contains_key(&Address { transport: Transport::Tcp, socket: admin.value }) {
+        let is_taken = |transport| seen.contains_key(&Address { transport, socket: admin.value });
+        if is_taken(Transport::Tcp) || is_taken(Transport::Tls) {
             let message = format!("{} is listened on for SIP and for the admin page", admin.value);
             report.error(&admin.place, message, "Give the admin page another port.");
         }
+    }
+}
+
+fn session_timer(sip: &Sip, report: &Report) {
+    if let Some(least) = sip.min_se_s.as_ref().filter(|least| least.value < MIN_SE_S) {
+        let message = format!("{} s is less than any session interval may be (RFC 4028, section 5)", least.value);
+        report.warning(&least.place, message, format!("Write at least {MIN_SE_S}, or leave the key out."));
+    }
+    let least_s = sip.min_se_s.as_ref().map_or(MIN_SE_S, |least| least.value);
+    let ours_s = sip.session_expires_s.as_ref().map_or(SESSION_EXPIRES_S, |ours| ours.value);
+    let written = sip.session_expires_s.as_ref().or(sip.min_se_s.as_ref());
+    if let Some(at) = written.filter(|_| ours_s != 0 && ours_s < least_s) {
+        let message = format!("session_expires_s = {ours_s} is below min_se_s = {least_s}");
+        report.error(&at.place, message, format!("Write session_expires_s = {least_s} or more, or 0 for none."));
+    }
+}
+
+/// TLS both ways needs a certificate to show, and a listener, from whose address connections are opened too.
+fn tls(document: &Document, report: &Report) {
+    let is_tls = |address: &&At<Address>| address.value.transport == Transport::Tls;
+    let listens = document.sip.listen.iter().find(is_tls);
+    let peers = document.peers.iter().flat_map(|peer| &peer.addresses);
+    let clusters = document.remote_clusters.iter().flat_map(|cluster| cluster.trunk.iter().chain(&cluster.rsvp_trunk));
+    let neighbour = peers.chain(clusters).find(is_tls);
+    if let Some(address) = listens.or(neighbour).filter(|_| document.sip.tls.is_none()) {
+        let message = format!("{} needs a certificate, and there is no [sip] tls", address.value);
+        let fix = "Write tls = { certificate = \"node.pem\", key = \"node.key\", trust = \"roots.pem\" } into [sip].";
+        return report.error(&address.place, message, fix);
+    }
+    if let Some(address) = neighbour.filter(|_| listens.is_none()) {
+        let message = format!("{} cannot be reached: this node listens on no tls address", address.value);
+        report.error(&address.place, message, "Add a tls address to sip.listen, as in \"tls:127.0.0.1:5061\".");
     }
 }
 
@@ -101,7 +146,7 @@ fn addresses(document: &Document, report: &Report) {
                     "Write the neighbour's own IP address.",
                 );
             }
-            if address.value.transport == Transport::Tcp
+            if address.value.transport.is_reliable()
                 && let Some(other) = streams.insert(ip, owner).filter(|other| *other != owner)
             {
                 let message = format!("\"{other}\" and \"{owner}\" share {ip}: streams they open cannot be told apart");

@@ -55,6 +55,6 @@ fn said(transport: Transport, socket: SocketAddr, place: &Place, report: &Report
 fn bound(transport: Transport, socket: SocketAddr) -> Result<(), Error> {
     match transport {
         Transport::Udp => UdpSocket::bind(socket).map(drop),
-        Transport::Tcp => TcpListener::bind(socket).map(drop),
+        Transport::Tcp | Transport::Tls => TcpListener::bind(socket).map(drop),
     }
 }

@@ -5,7 +5,7 @@ use super::index::{ByAddress, ByName, ByText, Indexes, by_user};
 use super::lookup::{NameTables, roaming_pool};
 use super::{
     Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Neighbour, Peer, Plan, Profile, RemoteCluster,
-    RemoteClusterId, Rsvp, Services, SessionId, Side, Sip, Trunk, User, UserId,
+    RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, TlsFiles, Trunk, User, UserId,
 };
 use crate::config::address::Address;
 use crate::config::document::{self, Document, MidCall, Service, Text};
@@ -25,6 +25,7 @@ use emcc_policies::route::{
 use emcc_policies::search_space::{of_emcc_phone, of_phone};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 const VERSION: Version = Version { major: 12, minor: 0 };
@@ -32,6 +33,10 @@ const MAX_PHONES: u32 = 60_000;
 const NO_RESPONSE_S: u32 = 4;
 /// Timer C, just above the three minutes of RFC 3261, section 16.6.
 const RING_S: u32 = 181;
+/// The least session interval there is (RFC 4028 section 5).
+pub(in crate::config) const MIN_SE_S: u32 = 90;
+/// The session interval RFC 4028 section 4 recommends.
+pub(in crate::config) const SESSION_EXPIRES_S: u32 = 1_800;
 const RSVP_RETRY_S: u32 = 60;
 const RSVP_MID_CALL_RETRIES: u32 = 1;
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9411);
@@ -199,6 +204,11 @@ fn sip(document: &Document, cores: usize) -> Sip {
         no_response_ms: u64::from(value(&document.sip.no_response_s, NO_RESPONSE_S)) * 1_000,
         ring_ms: u64::from(value(&document.sip.ring_s, RING_S)) * 1_000,
         phones: phones(document),
+        session_timer: SessionTimer {
+            min_se_s: value(&document.sip.min_se_s, MIN_SE_S),
+            expires_s: value(&document.sip.session_expires_s, SESSION_EXPIRES_S),
+        },
+        tls: document.sip.tls.as_ref().and_then(tls_files),
     }
 }
 
@@ -209,6 +219,12 @@ fn phones(document: &Document) -> PhoneNetworks {
     let trunks = document.remote_clusters.iter().flat_map(|cluster| cluster.trunk.iter().chain(&cluster.rsvp_trunk));
     let own = document.sip.listen.iter();
     PhoneNetworks::new(networks, peers.chain(trunks).chain(own).map(|at| at.value.socket.ip()))
+}
+
+/// The reader refuses a table that lacks one of them.
+fn tls_files(tls: &document::Tls) -> Option<TlsFiles> {
+    let path = |at: &Option<At<PathBuf>>| at.as_ref().map(|at| at.value.clone());
+    Some(TlsFiles { certificate: path(&tls.certificate)?, key: path(&tls.key)?, trust: path(&tls.trust)? })
 }
 
 fn feature(document: &Document) -> Feature {

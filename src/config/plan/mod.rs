@@ -3,7 +3,7 @@
 //! Every id is a place in the table of its kind, in the order of the files. Looking something up by name, number or
 //! address takes one step and allocates nothing.
 
-mod build;
+pub(in crate::config) mod build;
 pub(in crate::config) mod dial_plan;
 mod index;
 mod lookup;
@@ -25,6 +25,7 @@ use emcc_policies::region::Region;
 use emcc_policies::route::{DevicePoolId, LocalRouteGroups, PeerId, PeerKind, RouteBook};
 use emcc_policies::search_space::{CssId, DialPlan, SearchSpace};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A device of this cluster.
@@ -119,6 +120,30 @@ pub struct Sip {
     pub ring_ms: u64,
     /// Where phones register and call through this node.
     pub phones: PhoneNetworks,
+    /// Session timers.
+    pub session_timer: SessionTimer,
+    /// What TLS shows and trusts; there wherever an address is one of TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// What this node asks of session timers (RFC 4028).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTimer {
+    /// The least session interval that passes, in seconds; 90 unless configured.
+    pub min_se_s: u32,
+    /// The session interval put into a request without one, and the longest that passes, in seconds; 0: neither.
+    pub expires_s: u32,
+}
+
+/// PEM files of the SIP side's TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// This node's certificate, then those between it and a root.
+    pub certificate: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
+    /// Roots that neighbours' certificates come from.
+    pub trust: PathBuf,
 }
 
 /// Active flags of the intercluster service profile.
