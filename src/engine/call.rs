@@ -253,6 +253,15 @@ impl Call {
         }
     }
 
+    /// The pass it rides on, if it holds nothing of its own.
+    #[must_use]
+    pub fn rides_on(&self) -> Option<CallKey> {
+        match self.booking {
+            Booking::Rides(owner) => Some(owner),
+            _ => None,
+        }
+    }
+
     /// Notes another pass that rides on its booking; `false` when it has none to ride on any more.
     pub fn take_on(&mut self, rider: CallKey) -> bool {
         let stands = self.phase != Phase::Ended && matches!(self.booking, Booking::Held(..) | Booking::Lent);

@@ -7,7 +7,7 @@ use emcc_policies::admission::Held;
 use smallvec::SmallVec;
 
 use super::Turn;
-use super::call::{Booking, Call, EndedBy, Phase};
+use super::call::{Call, EndedBy, Phase};
 use super::effects::{CallKey, CallRecord, Note, Party};
 use super::forward::Launch;
 use crate::dialog::{self, Towards};
@@ -81,10 +81,7 @@ impl Turn<'_> {
     pub(crate) fn end(&mut self, key: CallKey, status: u16, by: EndedBy) {
         let Some((mut call, owner, booking)) =
             self.engine.calls.remove_if(&key, |call| call.phase != Phase::Ended).map(|mut call| {
-                let owner = match call.booking {
-                    Booking::Rides(owner) => Some(owner),
-                    _ => None,
-                };
+                let owner = call.rides_on();
                 let booking = call.take();
                 (call, owner, booking)
             })

@@ -116,7 +116,8 @@ impl Turn<'_> {
                 self.after(call, key, lost.failure, None);
             }
             (Purpose::Register { place, .. }, _) => {
-                if !self.register_elsewhere(lost.server, place, lost.failure) {
+                let goes_on = self.register_elsewhere(lost.server, place, lost.failure);
+                if !goes_on {
                     self.answer_for(lost);
                 }
             }

@@ -450,7 +450,9 @@ impl Turn<'_> {
     /// the audio go on alone (9.2).
     fn grow(&mut self, found: &Found, body: &Body) -> Room {
         let Some(shaped) = body.shaped() else { return Room::Enough };
-        let lent = self.engine.calls.with(&found.key, |call| Some((call.decision.clone(), call.lend()?))).flatten();
+        // A pass that rides on another's booking makes that one grow: not every message goes through both.
+        let owner = self.engine.calls.with(&found.key, |call| call.rides_on()).flatten().unwrap_or(found.key);
+        let lent = self.engine.calls.with(&owner, |call| Some((call.decision.clone(), call.lend()?))).flatten();
         let Some((decision, (slot, mut held))) = lent else { return Room::Enough };
         let links = &self.engine.links;
         let booked = links.booked(slot, &held);
@@ -471,9 +473,13 @@ impl Turn<'_> {
         } else {
             Room::Refused(Refusal::LinkFull { precondition: shaped.has_mandatory_qos })
         };
-        self.return_booking(found.key, slot, held);
+        self.return_booking(owner, slot, held);
         match room {
-            Room::AudioOnly => drop(self.engine.calls.with(&found.key, |call| call.audio_only = true)),
+            Room::AudioOnly => {
+                for key in [found.key, owner] {
+                    self.engine.calls.with(&key, |call| call.audio_only = true);
+                }
+            }
             Room::Refused(_) => self.engine.counters.admission_refused(),
             Room::Enough => {}
         }

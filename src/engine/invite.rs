@@ -231,10 +231,6 @@ impl Turn<'_> {
             Room::Granted(slot, grant) => (Booking::Held(slot, grant.held), grant.video == Video::Refused),
             Room::Rides { owner, audio_only } => (Booking::Rides(owner), audio_only),
         };
-        let owner = match booking {
-            Booking::Rides(owner) => Some(owner),
-            _ => None,
-        };
         let mut call = Call {
             plan: plan.clone(),
             decision: Arc::new(decision),
@@ -268,6 +264,7 @@ impl Turn<'_> {
             cseq: [request.essentials.cseq.number, 0],
         };
         call.plan_retry(now);
+        let owner = call.rides_on();
         let decision = call.decision.clone();
         let Some(first) = call.advance() else {
             self.give_back(call.take());

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::Turn;
 use super::decide::PhoneHop;
-use super::effects::{Hint, Party, TransactionKey};
+use super::effects::{Hint, TransactionKey};
 use super::forward::{self, Launch};
 use super::hunt::{Failure, Hunt};
 use super::ids::{from_hex, hex};
@@ -152,15 +152,8 @@ impl Turn<'_> {
         let branch = self.branch();
         let client = self.client_key(&branch, of.cseq.token);
         let range = self.write_register(key, from, flow, message, of, &branch);
-        let launch = Launch {
-            purpose: Purpose::Register { place, is_last },
-            server: Some(server),
-            call: None,
-            offered: false,
-            by: Party::Caller,
-            is_patient: false,
-            method: Method::Register,
-        };
+        let purpose = Purpose::Register { place, is_last };
+        let launch = Launch { server: Some(server), ..Launch::own(purpose, Method::Register) };
         self.engine.counters.hop_tried();
         self.launch(client, flow, range, launch)
     }

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use emcc_policies::moment::Moment;
 use smallvec::SmallVec;
 
+use super::running;
 use crate::limits::CONTACTS_MAX;
 use crate::neighbour::{Flow, Transport};
-use crate::sip::UriRef;
+use crate::sip::{Scheme, UriRef};
 
 /// An EMCC session by the seeded hash of its device's name: in hexadecimal digits it is the user
 /// part of our Path URI.
@@ -114,17 +115,15 @@ impl Registered {
 /// The address and port of a contact's URI; `None` for a name, which nobody resolves for a phone.
 #[must_use]
 pub fn socket_of(uri: &UriRef<'_>) -> Option<SocketAddr> {
-    Some((uri.host.ip()?.to_canonical(), uri.port.unwrap_or(5060)).into())
+    let port = uri.port.unwrap_or_else(|| running::transport_of(uri).default_port());
+    Some((uri.host.ip()?.to_canonical(), port).into())
 }
 
 /// The transport of a contact's URI; that of the REGISTER where it names none.
 #[must_use]
 pub fn transport_of(uri: &UriRef<'_>, otherwise: Transport) -> Transport {
-    match uri.param("transport") {
-        Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
-        Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
-        _ => otherwise,
-    }
+    let is_said = uri.scheme == Scheme::Sips || uri.param("transport").is_some();
+    if is_said { running::transport_of(uri) } else { otherwise }
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ impl Turn<'_> {
                     }
                     self.registration(&heard.request, heard.server, message, status);
                 }
-                self.pass_back(heard, message, status, Body::None);
+                self.pass_back(heard, message, status, Body::None, None);
             }
             Purpose::Pass | Purpose::PassBye if status > 100 => {
                 let body = self.answer_body(heard, message, status);

@@ -360,6 +360,13 @@ fn one_reservation_a_call_however_often_it_passes() {
     node.hear(phone(), &call.caller.request("ACK"));
     node.wait_with_peer(1_100);
     assert_eq!(node.booked(), ANSWERED);
+    // The other end speaks through the second pass alone.
+    let sent = node.hear(BR, &call.callee.request("INVITE").body(&video)).the("INVITE");
+    assert_eq!((sent.to, node.booked()), (phone(), [40, 40, 376, 376]));
+    node.hear(phone(), answer(&sent, 200, "b1", &[], &video)).the("200");
+    node.hear(BR, &call.callee.request("ACK")).the("ACK");
+    node.wait_with_peer(1_100);
+    assert_eq!(node.booked(), [24, 24, 376, 376]);
     hang_up(&mut node, &mut call);
     assert_eq!((node.booked(), node.engine.calls()), (NOTHING, 0));
     assert_eq!(node.ended().len(), 2);
@@ -449,6 +456,82 @@ fn a_branch_that_lives_on_takes_over_what_the_first_one_booked() {
     assert_eq!(node.booked(), WORST);
     node.hear(BR, says(&four, 486));
     assert_eq!((node.booked(), node.engine.calls()), (NOTHING, 0), "given back exactly once");
+}
+
+#[test]
+fn whatever_order_the_passes_of_a_call_end_in_it_is_booked_once_and_given_back_once() {
+    for seed in 1..=200_u64 {
+        let mut random = seed;
+        let mut draw = move |below: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(random >> 33).unwrap_or_default() % below
+        };
+        let mut node = Node::hq();
+        let first = alice("901614960000").body(&audio("18"));
+        let mut standing: Vec<Sent> = Vec::new();
+        for turn in 0..40 {
+            // Eight passes of one call are all there may be (PASSES_MAX).
+            if standing.len() < 8 && (standing.is_empty() || draw(2) == 0) {
+                let branch = Request { branch: format!("z9hG4bK-{}", serial()), ..first.clone() };
+                standing.push(node.hear(CC_HQ, &branch).the("INVITE"));
+            } else {
+                let one = standing.swap_remove(draw(standing.len()));
+                node.hear(BR, says(&one, [302, 404, 486, 503, 603][draw(5)]));
+            }
+            let booked = if standing.is_empty() { NOTHING } else { WORST };
+            assert_eq!((node.booked(), node.engine.calls()), (booked, standing.len()), "seed {seed}, turn {turn}");
+        }
+        for one in standing.drain(..) {
+            assert_eq!(node.booked(), WORST, "seed {seed}");
+            node.hear(BR, says(&one, 486));
+        }
+        assert_eq!((node.booked(), node.engine.calls()), (NOTHING, 0), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_lost_peer_costs_the_one_booking_once_and_the_call_gets_it_again_once() {
+    let (mut node, _) = a_registered_phone();
+    let mut call = stands_twice(&mut node);
+    node.hear(phone(), &call.caller.request("ACK"));
+    node.wait(31_000);
+    assert_eq!((node.booked(), node.engine.calls()), (NOTHING, 2));
+    assert_eq!(node.alarms(), ["remote cluster lost: its resources were released"]);
+    let mut keepalive = Request::new("OPTIONS", BR, HQ, "br", "hq");
+    keepalive.uri = format!("sip:{HQ}");
+    node.hear(BR, &keepalive.header("Call-Info: <urn:emcc:keepalive:BR>;purpose=emcc-keepalive;epoch=1"));
+    node.wait_with_peer(61_000);
+    assert_eq!(node.booked(), ANSWERED);
+    hang_up(&mut node, &mut call);
+    assert_eq!((node.booked(), node.engine.calls()), (NOTHING, 0));
+}
+
+#[test]
+fn two_registered_phones_in_one_call_are_booked_each_on_its_own_link() {
+    const FRANCE: &str = "[[remote_cluster]]\nid = \"FR\"\ntrunk = [\"udp:127.0.5.1:5060\"]\n\
+        services = [\"emcc\", \"pstn-access\", \"rsvp-agent\"]\nrsvp_policy = \"mandatory\"\n\
+        link_audio_kbps = 2000\nlink_video_kbps = 4000\n\n[[remote_cluster]]\nid = \"BR\"";
+    const CAROL: &str = "[[user]]\nid = \"carol\"\ndirectory_number = \"5003\"\nemcc_enabled = true\n\n\
+        [[emcc_session]]\nuser = \"carol\"\ndevice = \"SEPCA501\"\nvisiting_cluster = \"FR\"\n\n\
+        [[user]]\nid = \"alice\"";
+    for (visited, links) in [("FR", [40, 40]), ("BR", [0, 40])] {
+        let carol = CAROL.replace("\"FR\"", &format!("\"{visited}\""));
+        let mut node =
+            node_with(&[("[[remote_cluster]]\nid = \"BR\"", FRANCE), ("[[user]]\nid = \"alice\"", carol.as_str())]);
+        let carols = at("127.0.3.6:5060");
+        registered(&mut node, &register());
+        let path = registered(&mut node, &register_of(carols, "5003"));
+        let first = node.hear(phone(), &dials("5003").body(&audio("0 18"))).the("INVITE");
+        let route = [format!("Route: {path}")];
+        let second = node.hear(CC_HQ, passed_on(&first, CC_HQ, "sip:5003@127.0.3.6:5060", &route)).the("INVITE");
+        assert_eq!((second.to, second.formats("audio")), (carols, vec!["18".to_owned()]));
+        let audio = || node.engine.links().books().iter().step_by(4).map(|book| book.used_kbps).collect::<Vec<_>>();
+        assert_eq!(audio(), links, "{visited}: on one link the call is booked once");
+        let back = node.hear(carols, says(&second, 486)).the("486");
+        node.hear(CC_HQ, without_top_via(&back)).the("486");
+        let audio = || node.engine.links().books().iter().map(|book| book.used_kbps).sum::<u64>();
+        assert_eq!((audio(), node.engine.calls()), (0, 0), "{visited}");
+    }
 }
 
 /// A call of call control along a Path.
