@@ -13,6 +13,8 @@ mod load;
 mod network;
 #[path = "sipp/node.rs"]
 mod node;
+#[path = "sipp/phones.rs"]
+mod phones;
 #[path = "sipp/refusals.rs"]
 mod refusals;
 #[path = "sipp/tool.rs"]
