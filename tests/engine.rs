@@ -15,10 +15,18 @@ mod emergency;
 mod hunting;
 #[path = "engine/keepalive.rs"]
 mod keepalive;
+#[path = "engine/loops.rs"]
+mod loops;
 #[path = "engine/node.rs"]
 mod node;
+#[path = "engine/offers.rs"]
+mod offers;
 #[path = "engine/phones.rs"]
 mod phones;
+#[path = "engine/proxy.rs"]
+mod proxy;
+#[path = "engine/reason.rs"]
+mod reason;
 #[path = "engine/region.rs"]
 mod region;
 #[path = "engine/routes.rs"]
@@ -27,5 +35,9 @@ mod routes;
 mod session;
 #[path = "engine/tls.rs"]
 mod tls;
+#[path = "engine/trust.rs"]
+mod trust;
+#[path = "engine/uris.rs"]
+mod uris;
 #[path = "engine/wire.rs"]
 mod wire;

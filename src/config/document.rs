@@ -138,6 +138,7 @@ pub(crate) struct Peer {
     pub(crate) kind: Option<At<PeerKind>>,
     pub(crate) addresses: Vec<At<Address>>,
     pub(crate) send_geolocation: Option<At<bool>>,
+    pub(crate) trust_identity: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
 }
 
@@ -157,6 +158,7 @@ pub(crate) struct RemoteCluster {
     pub(crate) region_max_video_kbps: Option<At<u32>>,
     pub(crate) region_link_loss: Option<At<LinkLoss>>,
     pub(crate) send_geolocation: Option<At<bool>>,
+    pub(crate) trust_identity: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
 }
 

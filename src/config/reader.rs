@@ -303,10 +303,11 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     let kind = section.word("kind", words::PEER_KINDS);
     let addresses = section.filled_list("addresses", address, "Write its address, as in \"udp:127.0.0.1:5060\".");
     let send_geolocation = section.flag("send_geolocation");
+    let trust_identity = section.flag("trust_identity");
     let device_header = section.parsed("device_header", words::header_name);
     read_neighbour_rest(&mut section);
     section.finish();
-    Some(Peer { name: name?, kind, addresses, send_geolocation, device_header })
+    Some(Peer { name: name?, kind, addresses, send_geolocation, trust_identity, device_header })
 }
 
 fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
@@ -328,6 +329,7 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
         region_max_video_kbps: section.number("region_max_video_kbps", 0..=8_128),
         region_link_loss: section.word("region_link_loss", words::LOSSES),
         send_geolocation: section.flag("send_geolocation"),
+        trust_identity: section.flag("trust_identity"),
         device_header: section.parsed("device_header", words::header_name),
         id: At { value: String::new(), place: section.place.clone() },
     };

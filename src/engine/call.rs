@@ -101,7 +101,7 @@ pub struct Call {
     pub alerted: bool,
     /// The caller gave up.
     pub cancelled: bool,
-    /// The INVITE carried an offer.
+    /// The INVITE carried an offer, or the one that came back was answered in a PRACK (RFC 3262 section 5).
     pub had_offer: bool,
     /// Video does not leave: the link refused it.
     pub audio_only: bool,
@@ -161,6 +161,8 @@ pub struct Best {
     pub status: u16,
     /// The hop's own response; `None` where the hop answered and its answer could not pass (M-6).
     pub response: Option<Bytes>,
+    /// Responses of other hops that asked for credentials (RFC 3261 section 16.7, step 7).
+    pub challenges: Vec<Bytes>,
 }
 
 /// What to do when a hop failed.
@@ -196,10 +198,8 @@ impl Call {
         if self.phase != Phase::Hunting {
             return Onward::Nothing;
         }
-        if let Failure::Status(status) = failure
-            && self.best.as_ref().is_none_or(|best| rank(status) < rank(best.status))
-        {
-            self.best = Some(Best { status, response });
+        if let Failure::Status(status) = failure {
+            self.weigh(status, response);
         }
         let hunt = Hunt {
             is_emergency: self.decision.emergency,
@@ -216,6 +216,23 @@ impl Call {
             return Onward::Cancelled;
         }
         Onward::Fail(self.best.take())
+    }
+
+    /// Keeps the better of two failures, and the challenges of both.
+    fn weigh(&mut self, status: u16, response: Option<Bytes>) {
+        let is_challenge = |status| matches!(status, 401 | 407);
+        let mut next = Best { status, response, challenges: Vec::new() };
+        if let Some(mut best) = self.best.take() {
+            let mut challenges = std::mem::take(&mut best.challenges);
+            if rank(next.status) >= rank(best.status) {
+                std::mem::swap(&mut next, &mut best);
+            }
+            if is_challenge(best.status) {
+                challenges.extend(best.response);
+            }
+            next.challenges = challenges;
+        }
+        self.best = Some(next);
     }
 
     /// The next moment something must happen.

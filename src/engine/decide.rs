@@ -77,6 +77,8 @@ pub struct Question<'a> {
     pub is_routed: bool,
     /// Marked as an emergency by the home cluster (P-23).
     pub is_marked_emergency: bool,
+    /// Whether who sent it is believed about identities and devices (RFC 3325).
+    pub is_believed: bool,
     /// Whose turn it is in circular groups.
     pub turn: usize,
     /// When.
@@ -203,7 +205,11 @@ pub fn decide(plan: &Plan, question: &Question<'_>) -> Decision {
         },
         Source::Phone => decision.dial(plan, question),
     }
-    decision.believes_mark = matches!(question.source, Source::CallControl | Source::Trunk(_));
+    decision.believes_mark = match question.source {
+        Source::Gateway | Source::Phone => false,
+        Source::CallControl => question.is_believed,
+        Source::Trunk(_) => true,
+    };
     decision.is_from_phone = question.source == Source::Phone;
     if decision.link.is_none() {
         decision.callee_session(plan, question);

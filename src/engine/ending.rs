@@ -17,7 +17,7 @@ use crate::sip::build::DialogFacts;
 use crate::sip::{Essentials, Index, Message, Method, Strictness, ViaRef, essentials, scan};
 use crate::transaction::row::Purpose;
 
-/// Why this node ends a standing call itself.
+/// Why this node ends a call, or a try of one, itself: what its BYE or CANCEL tells in Reason (RFC 3326).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
     /// An answer that had to pass left no codec within the region (M-6).
@@ -28,6 +28,14 @@ pub(crate) enum Cut {
     StoodTooLong,
     /// Nobody refreshed its session (RFC 4028).
     SessionExpired,
+    /// Another party answered first.
+    AnsweredElsewhere,
+    /// The caller is gone.
+    CallerGone,
+    /// The hop said nothing in its time (P-8).
+    HopSilent,
+    /// It rang longer than it may (Timer C).
+    RangTooLong,
 }
 
 impl Cut {
@@ -38,6 +46,26 @@ impl Cut {
             Self::NobodyAcknowledged => "nobody acknowledged the answer",
             Self::StoodTooLong => "a call that stood longer than any may",
             Self::SessionExpired => "a session that nobody refreshed",
+            Self::AnsweredElsewhere => "another party answered",
+            Self::CallerGone => "the caller is gone",
+            Self::HopSilent => "a hop said nothing",
+            Self::RangTooLong => "it rang too long",
+        }
+    }
+
+    /// The values of the Reason header.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::NoCodecLeft => {
+                "SIP;cause=488;text=\"No codec within the region's bit rate\", Q.850;cause=65;text=\"No codec left\""
+            }
+            Self::NobodyAcknowledged => "SIP;cause=408;text=\"The answer was never acknowledged\"",
+            Self::StoodTooLong => "Q.850;cause=31;text=\"The call stood longer than any may\"",
+            Self::SessionExpired => "SIP;cause=408;text=\"Session expired\"",
+            Self::AnsweredElsewhere => "SIP;cause=200;text=\"Call completed elsewhere\"",
+            Self::CallerGone => "SIP;cause=487;text=\"Request Terminated\"",
+            Self::HopSilent => "SIP;cause=408;text=\"No response in time\"",
+            Self::RangTooLong => "SIP;cause=408;text=\"Nobody answered in time\", Q.850;cause=19;text=\"No answer\"",
         }
     }
 
@@ -148,7 +176,7 @@ impl Turn<'_> {
         if !answer.is_empty() {
             for (to, flow) in [(Party::Callee, callee), (Party::Caller, Some(caller))] {
                 if let Some(flow) = flow {
-                    self.bye(&invite, &answer, to, flow, cseq);
+                    self.bye(&invite, &answer, to, flow, cseq, why);
                 }
             }
         }
@@ -156,12 +184,13 @@ impl Turn<'_> {
     }
 
     /// Our own BYE to one side of a call.
-    fn bye(&mut self, invite: &[u8], answer: &[u8], to: Party, flow: Flow, cseq: [u32; 2]) {
+    fn bye(&mut self, invite: &[u8], answer: &[u8], to: Party, flow: Flow, cseq: [u32; 2], why: Cut) {
         let branch = self.branch();
         let number = cseq[usize::from(to == Party::Caller)].saturating_add(1);
         let towards = if to == Party::Caller { Towards::Caller } else { Towards::Callee };
         let Some((facts, via)) = self.own_request(invite, answer, towards, flow, &branch) else { return };
-        let range = facts.bye(number, via).write(&mut self.effects.arena);
+        let reason = rsip::Header::Other("Reason".to_owned(), why.reason().to_owned());
+        let range = facts.bye(number, via).header(reason).write(&mut self.effects.arena);
         let key = self.client_key(&branch, b"BYE");
         self.launch(key, flow, range, Launch::own(Purpose::Bye, Method::Bye));
     }
@@ -191,7 +220,7 @@ impl Turn<'_> {
     }
 
     /// Acknowledges a 2xx nobody waits for any more, and hangs up (RFC 3261 section 13.2.2.4).
-    pub(crate) fn hang_up(&mut self, flow: Flow, request: &Bytes, answer: &Message<'_>) {
+    pub(crate) fn hang_up(&mut self, flow: Flow, request: &Bytes, answer: &Message<'_>, why: Cut) {
         let Ok(of) = essentials(answer, Strictness::Lenient) else { return };
         let branch = self.branch();
         let own = self.own_request(request, answer.bytes(), Towards::Callee, flow, &branch);
@@ -200,6 +229,6 @@ impl Turn<'_> {
             self.engine.counters.request_out(Method::Ack);
             self.effects.send(flow, range, None);
         }
-        self.bye(request, answer.bytes(), Party::Callee, flow, [of.cseq.number, 0]);
+        self.bye(request, answer.bytes(), Party::Callee, flow, [of.cseq.number, 0], why);
     }
 }

@@ -9,6 +9,7 @@ use super::link::Beat;
 use super::media::Body;
 use super::reject::{Refusal, Reject};
 use super::session::NEVER;
+use super::trust::Crossing;
 use crate::limits::ADJUST_AFTER_MS;
 use crate::sip::{Strictness, essentials, scan};
 use crate::transaction::row::{Cancel, Machine, Purpose, Row};
@@ -109,7 +110,7 @@ impl Turn<'_> {
 
     fn lost(&mut self, key: TransactionKey, lost: &Lost) {
         if lost.must_cancel {
-            self.send_cancel(lost.flow, &lost.request);
+            self.send_cancel(lost.flow, &lost.request, Cut::RangTooLong.reason().as_bytes());
         }
         match (lost.purpose, lost.call) {
             (Purpose::Hunt, Some(call)) => {
@@ -173,7 +174,7 @@ impl Turn<'_> {
             .and_then(|range| self.effects.arena.get(range).map(<[u8]>::to_vec));
         if let Some(refusal) = refusal
             && let Ok(message) = scan(&refusal, &mut index)
-            && let Some(range) = self.write_back(&message, why.answer().status, &Body::None, None)
+            && let Some(range) = self.write_back(&message, why.answer().status, &Body::None, None, Crossing::FREE)
         {
             self.respond(server, why.answer().status, range);
         }
@@ -220,7 +221,7 @@ impl Turn<'_> {
             What::End(Phase::Hunting) => {
                 let client = self.engine.calls.with(&key, |call| call.client).flatten();
                 if let Some(client) = client {
-                    self.cancel_client(client);
+                    self.cancel_client(client, Bytes::from_static(Cut::RangTooLong.reason().as_bytes()));
                 }
                 self.fail_with(key, Reject::Refusal(Refusal::EveryHopFailed));
             }

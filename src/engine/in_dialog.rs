@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use emcc_policies::admission::{Ask, Rate, RsvpPolicy};
 use emcc_policies::region::{Allowed, Role};
 
@@ -11,11 +12,13 @@ use super::decide::Next;
 use super::effects::{CallKey, Hint, Party};
 use super::ending::Cut;
 use super::forward::{self, Launch, is_neighbour};
+use super::loops;
 use super::media::{Body, Rates, Shaping, ask};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
 use super::running::transport_of;
 use super::session::{self, Terms, TooBrief};
+use super::{strict, trust};
 use crate::config::plan::{Neighbour, RemoteClusterId, SessionTimer};
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX, PASSES_MAX};
 use crate::neighbour::{Address, Flow, Transport};
@@ -47,12 +50,14 @@ pub(crate) struct Passing<'a> {
     pub(crate) next: Option<&'a Next>,
     /// What it asks of the session's timer.
     pub(crate) terms: Terms,
+    /// Whether this node decided where it goes, and not the Routes of its dialog.
+    pub(crate) is_routed_here: bool,
 }
 
 impl<'a> Passing<'a> {
     /// A request that belongs to no call.
     pub(crate) fn new(body: &'a Body) -> Self {
-        Self { body, call: None, by: Party::Caller, next: None, terms: Terms::default() }
+        Self { body, call: None, by: Party::Caller, next: None, terms: Terms::default(), is_routed_here: false }
     }
 }
 
@@ -179,7 +184,7 @@ impl Turn<'_> {
             None => partner,
         };
         if let Some(client) = client {
-            self.cancel_client(client);
+            self.cancel_client(client, reasons(request.message));
         }
     }
 
@@ -230,6 +235,8 @@ impl Turn<'_> {
             if session::is_refresh(request.method) {
                 call.session_refreshing(now);
             }
+            // The offer of a reliable provisional response has its answer: the next description is an offer again.
+            call.had_offer |= role == Role::Answer && body.shaped().is_some();
         });
         let passing = Passing { call: Some(found.key), by: found.by, terms, ..Passing::new(&body) };
         self.pass_on(&request, flow, &passing);
@@ -259,7 +266,11 @@ impl Turn<'_> {
         if request.method == Method::Invite {
             self.trying(request);
         }
-        let branch = self.branch();
+        let branch = if passing.is_routed_here {
+            self.marked_branch(self.loop_mark(request.flow.remote.ip(), request.message))
+        } else {
+            self.branch()
+        };
         let client = self.client_key(&branch, request.essentials.cseq.token);
         let range = self.write_with(request, flow, passing, &branch);
         let purpose = if request.method == Method::Bye { Purpose::PassBye } else { Purpose::Pass };
@@ -499,7 +510,7 @@ impl Turn<'_> {
         let own = self.own_routes(message);
         let editor = &mut self.desk.editor;
         editor.begin();
-        editor.remove_first_values(message, Name::Route, own);
+        strict::write_routes(editor, message, of, own);
         if let Some(next) = passing.next {
             forward::request_uri(editor, message, of, next, &running);
         }
@@ -508,15 +519,30 @@ impl Turn<'_> {
         }
         editor.received_and_rport(message, request.flow.remote);
         editor.max_forwards(message, forward::hops_left(of));
-        if request.from == Neighbour::Phone {
-            editor.remove_all(message, Name::PAssertedIdentity);
+        if passing.is_routed_here {
+            loops::write_breadth(editor, message);
         }
         passing.terms.write(editor, message);
-        if let Body::Changed(_) = passing.body {
-            editor.body(message, &self.desk.media);
-        }
+        let plan = &running.plan;
+        let to = plan.neighbour(flow.transport, flow.remote);
+        let crossing = trust::crossing(plan, message, Some(request.from), to);
+        crossing.write(editor, message);
+        self.write_body(message, passing.body, crossing.location);
+        let editor = &mut self.desk.editor;
         editor.write(message, &mut self.effects.arena)
     }
+}
+
+/// The values of every Reason header of a CANCEL, for the one it causes (RFC 3326 section 2).
+fn reasons(cancel: &Message<'_>) -> Bytes {
+    let mut values = cancel.all(Name::Reason).map(|(_, field)| cancel.text(field.value));
+    let Some(first) = values.next() else { return Bytes::new() };
+    let mut joined = first.to_vec();
+    for value in values {
+        joined.extend_from_slice(b", ");
+        joined.extend_from_slice(value);
+    }
+    joined.into()
 }
 
 /// The `pass` parameter of our own Record-Route.

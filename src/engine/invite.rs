@@ -18,6 +18,7 @@ use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
 use super::ids::from_hex;
 use super::in_dialog::Passing;
+use super::loops;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
@@ -43,6 +44,11 @@ impl Turn<'_> {
         {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
         }
+        if !decision.emergency
+            && let Err(refusal) = may_go_on(request.message, &plan)
+        {
+            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Refusal(refusal));
+        }
         if !self.open(&request, false) {
             return;
         }
@@ -53,12 +59,6 @@ impl Turn<'_> {
         self.decision_alarms(&plan, &decision, request.essentials.call_id);
         if let Some(refusal) = decision.refusal {
             return self.refuse_new(&request, &Arc::new(decision), Reject::Refusal(refusal));
-        }
-        if !decision.emergency
-            && let Err(TooBrief(min_se_s)) = session::terms(request.message, plan.sip.session_timer)
-        {
-            let why = Reject::Refusal(Refusal::SessionTooBrief { min_se_s });
-            return self.refuse_new(&request, &Arc::new(decision), why);
         }
         let (body, room) = match self.admit(&plan, &mut decision, &request) {
             Ok(admitted) => admitted,
@@ -91,10 +91,14 @@ impl Turn<'_> {
         let message = request.message;
         let uri = request.essentials.uri.ok_or(Reject::Refusal(Refusal::NotANeighbour))?;
         let target = target(&uri)?;
-        let mark = match source {
-            Source::Gateway | Source::Phone => None,
-            Source::CallControl | Source::Trunk(_) => device_mark(message),
+        // The trunk's mark is what a call over it stands on (P-13); identities are another matter.
+        let is_believed = plan.trust(Some(request.from)).identity;
+        let is_mark_believed = match source {
+            Source::Gateway | Source::Phone => false,
+            Source::CallControl => is_believed,
+            Source::Trunk(_) => true,
         };
+        let mark = if is_mark_believed { device_mark(message) } else { None };
         let phone = match source {
             Source::CallControl => self.called_phone(plan, request)?,
             _ => None,
@@ -104,6 +108,7 @@ impl Turn<'_> {
             _ => None,
         };
         let asserted = message.addresses(Name::PAssertedIdentity).find_map(|address| number(&address.ok()?.uri));
+        let asserted = asserted.filter(|_| is_believed);
         let from = number(&request.essentials.from.uri);
         Ok(Question {
             source,
@@ -116,6 +121,7 @@ impl Turn<'_> {
             target,
             named: self.named_outside(request),
             is_routed: self.has_foreign_route(message),
+            is_believed,
             is_marked_emergency: matches!(source, Source::Trunk(_)) && is_marked_emergency(message),
             turn: self.engine.turn(),
             at: self.now.civil,
@@ -202,7 +208,7 @@ impl Turn<'_> {
         let of = request.essentials;
         // Nearly every INVITE is of a call that never passed before; only further passes make more to look at.
         let passes = if self.engine.further_passes.load(Relaxed) == 0 { 1 } else { PASSES_MAX };
-        let is_believed = decision.believes_mark && decision.role != Role::Visiting;
+        let is_believed = decision.believes_mark && decision.role != Role::Visiting && !plan.sip.phones.is_empty();
         let marked = if is_believed { device_mark(request.message).and_then(|mark| mark.call) } else { None };
         let keys = (0..passes).map(|pass| self.call_key(of.call_id, of.from_tag, pass));
         marked.into_iter().chain(keys).find_map(|key| {
@@ -336,6 +342,10 @@ impl Turn<'_> {
 
     /// A request outside a dialog that sets up no call: routed like an INVITE, to its first hop only.
     pub(crate) fn outside(&mut self, request: Request<'_>) {
+        if loops::breadth(request.message) == Some(0) {
+            let why = Reject::Refusal(Refusal::NoBreadthLeft);
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
+        }
         let plan = self.running.plan.clone();
         let refuse = |turn: &mut Self, why| turn.refuse_unseen(request.flow, request.message, request.method, why);
         let hop = match self.question(&plan, &request) {
@@ -359,7 +369,28 @@ impl Turn<'_> {
         if !self.open(&request, false) {
             return;
         }
-        self.pass_on(&request, flow, &Passing { next: hop.as_ref(), ..Passing::new(&Body::None) });
+        self.pass_on(
+            &request,
+            flow,
+            &Passing { next: hop.as_ref(), is_routed_here: true, ..Passing::new(&Body::None) },
+        );
+    }
+}
+
+/// What a new call asks of this node itself. An emergency call may ask what it likes (P-23).
+///
+/// # Errors
+/// An extension of proxies that is not ours, no breadth left (RFC 5393), or too brief a session (RFC 4028).
+fn may_go_on(message: &Message<'_>, plan: &Plan) -> Result<(), Refusal> {
+    if message.first(Name::ProxyRequire).is_some() {
+        return Err(Refusal::BadExtension);
+    }
+    if loops::breadth(message) == Some(0) {
+        return Err(Refusal::NoBreadthLeft);
+    }
+    match session::terms(message, plan.sip.session_timer) {
+        Ok(_) => Ok(()),
+        Err(TooBrief(min_se_s)) => Err(Refusal::SessionTooBrief { min_se_s }),
     }
 }
 

@@ -115,8 +115,10 @@ impl Turn<'_> {
     /// # Errors
     /// 480 for a target in a network of phones that nobody registered: it may not be sent there.
     pub(crate) fn called_phone(&self, plan: &Plan, request: &Request<'_>) -> Result<Option<PhoneHop>, Reject> {
-        let route = request.message.addresses(Name::Route).next();
-        let Some(Ok(route)) = route.filter(|_| !plan.sip.phones.is_empty()) else { return Ok(None) };
+        if plan.sip.phones.is_empty() || self.has_foreign_route(request.message) {
+            return Ok(None);
+        }
+        let Some(Ok(route)) = request.message.addresses(Name::Route).next() else { return Ok(None) };
         let key = route.uri.user.filter(|_| self.running.is_ours(&route.uri)).and_then(from_hex).map(RegisteredKey);
         let (Some(key), Some(uri)) = (key, request.essentials.uri) else { return Ok(None) };
         let found = socket_of(&uri).and_then(|socket| {

@@ -56,6 +56,10 @@ pub enum Refusal {
     },
     /// Max-Forwards came to its end (RFC 3261 section 16.3).
     TooManyHops,
+    /// The request has been here before as it is now (RFC 5393 section 4.2.2).
+    Looped,
+    /// Max-Breadth of 0: it may be forwarded nowhere (RFC 5393 section 5.3.3).
+    NoBreadthLeft,
     /// A Proxy-Require we do not know (RFC 3261 section 16.3).
     BadExtension,
     /// The Request-URI's scheme is none of sip, sips, tel and urn:service.
@@ -178,6 +182,8 @@ impl Refusal {
                 Answer { min_se_s: Some(min_se_s), ..Answer::plain(422, "Session Interval Too Small") }
             }
             Self::TooManyHops => Answer::plain(483, "Too Many Hops"),
+            Self::Looped => Answer::plain(482, "Loop Detected"),
+            Self::NoBreadthLeft => Answer::plain(440, "Max-Breadth Exceeded"),
             Self::BadExtension => Answer::plain(420, "Bad Extension"),
             Self::UnsupportedScheme => Answer::plain(416, "Unsupported URI Scheme"),
             Self::MethodNotAllowed => Answer::plain(405, "Method Not Allowed"),

@@ -14,10 +14,11 @@ use super::hunt::{Failure, outward};
 use super::media::Body;
 use super::reject::{Refusal, Reject};
 use super::session::Agreed;
+use super::trust::{self, Crossing};
 use crate::limits::{LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::Flow;
 use crate::sip::build;
-use crate::sip::{Editor, Essentials, Message, Method, Name, Span, Start, Strictness, essentials};
+use crate::sip::{Editor, Essentials, Index, Message, Method, Name, Span, Start, Strictness, essentials};
 use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row};
 use crate::transaction::{LIFETIME_MS, client, client_invite, server, server_invite};
 
@@ -33,6 +34,8 @@ struct Heard {
     session: Asked,
     by: Party,
     must_cancel: bool,
+    /// The values of the Reason header of a CANCEL that is due.
+    reason: Bytes,
     hint: Option<emcc_policies::moment::Moment>,
 }
 
@@ -122,6 +125,7 @@ impl Turn<'_> {
                 session: row.session,
                 by: row.by,
                 must_cancel,
+                reason: if must_cancel { std::mem::take(&mut row.response) } else { Bytes::new() },
                 hint: row.timing.arm(),
             })
         })?
@@ -137,8 +141,10 @@ impl Turn<'_> {
         status: u16,
     ) {
         use client_invite::Act;
-        if heard.must_cancel || act == Act::CancelLate {
-            self.send_cancel(heard.flow, &heard.request);
+        if heard.must_cancel {
+            self.send_cancel(heard.flow, &heard.request, &heard.reason);
+        } else if act == Act::CancelLate {
+            self.send_cancel(heard.flow, &heard.request, Cut::HopSilent.reason().as_bytes());
         }
         match act {
             Act::PassProvisional if status > 100 => self.provisional(key, heard, message, status),
@@ -243,11 +249,11 @@ impl Turn<'_> {
             match self.first_answer(call_key, key, heard, message, of, leg, body.is_refused()) {
                 Verdict::Pass => {}
                 Verdict::Refuse => {
-                    self.hang_up(heard.flow, &heard.request, message);
+                    self.hang_up(heard.flow, &heard.request, message, Cut::NoCodecLeft);
                     return self.after(call_key, key, Failure::Status(488), None);
                 }
                 // Somebody else answered first, or the caller is gone: this one is thanked and hung up.
-                Verdict::HangUp => return self.hang_up(heard.flow, &heard.request, message),
+                Verdict::HangUp(why) => return self.hang_up(heard.flow, &heard.request, message, why),
             }
         }
         let body = if body.is_refused() { Body::None } else { body };
@@ -299,9 +305,12 @@ impl Turn<'_> {
                 call.session_agreed(now, agreed, true);
                 (Verdict::Pass, None, None, None)
             }
-            _ => (Verdict::HangUp, None, None, None),
+            Phase::Ended => (Verdict::HangUp(Cut::CallerGone), None, None, None),
+            _ => (Verdict::HangUp(Cut::AnsweredElsewhere), None, None, None),
         });
-        let Some((verdict, other, hint, began)) = verdict else { return Verdict::HangUp };
+        let Some((verdict, other, hint, began)) = verdict else {
+            return Verdict::HangUp(Cut::CallerGone);
+        };
         if let Some(at) = hint {
             self.effects.hints.push((at, Hint::Call(call_key)));
         }
@@ -309,7 +318,7 @@ impl Turn<'_> {
             self.engine.counters.call_answered(now.since_ms(began));
         }
         if let Some(other) = other {
-            self.cancel_client(other);
+            self.cancel_client(other, Bytes::from_static(Cut::AnsweredElsewhere.reason().as_bytes()));
         }
         verdict
     }
@@ -355,7 +364,7 @@ impl Turn<'_> {
 
     /// Ends a call that was never answered with the best failure that came back.
     pub(crate) fn fail(&mut self, call_key: CallKey, best: Option<Best>) {
-        let Some(Best { status, response }) = best else {
+        let Some(Best { status, response, challenges }) = best else {
             return self.fail_with(call_key, Reject::Refusal(Refusal::EveryHopFailed));
         };
         let Some(response) = response else {
@@ -364,8 +373,14 @@ impl Turn<'_> {
         let Some(server) = self.engine.calls.with(&call_key, |call| call.server) else { return };
         let mut index = self.desk.index.take().unwrap_or_default();
         if let Ok(message) = crate::sip::scan(&response, &mut index) {
+            // Which hop said it is not kept: what it asserts counts as nobody's.
+            let crossing = self.back_across(&message, None, server);
             let status = outward(status);
-            if let Some(range) = self.write_back(&message, status, &Body::None, None) {
+            if self.edit_back(&message, status, &Body::None, None, crossing).is_some() {
+                if matches!(status, 401 | 407) {
+                    add_challenges(&mut self.desk.editor, &message, &challenges);
+                }
+                let range = self.desk.editor.write(&message, &mut self.effects.arena);
                 self.respond(server, status, range);
             }
         }
@@ -401,9 +416,22 @@ impl Turn<'_> {
     fn pass_back(&mut self, heard: &Heard, message: &Message<'_>, status: u16, body: Body, agreed: Option<Agreed>) {
         let Some(server) = heard.server else { return };
         let status = outward(status);
-        if let Some(range) = self.write_back(message, status, &body, agreed) {
+        let crossing = self.back_across(message, Some(heard.flow), server);
+        if let Some(range) = self.write_back(message, status, &body, agreed, crossing) {
             self.respond(server, status, range);
         }
+    }
+
+    /// What comes off a response from `from` on its way to the sender of that request: identities, where trust ends.
+    fn back_across(&self, message: &Message<'_>, from: Option<Flow>, server: TransactionKey) -> Crossing {
+        let plan = &self.running.plan;
+        if plan.trusts_everybody() || !trust::is_touched(message) {
+            return Crossing::FREE;
+        }
+        let to = self.engine.transactions.with(&server, |row| row.flow);
+        let neighbour = |flow: Flow| plan.neighbour(flow.transport, flow.remote);
+        let (from, to) = (plan.trust(from.and_then(neighbour)), plan.trust(to.and_then(neighbour)));
+        Crossing { location: false, ..Crossing::of(message, from, to) }
     }
 
     /// Writes a response without our Via, with what the body became and what its session's timer is.
@@ -413,7 +441,21 @@ impl Turn<'_> {
         status: u16,
         body: &Body,
         agreed: Option<Agreed>,
+        crossing: Crossing,
     ) -> Option<Range<usize>> {
+        self.edit_back(message, status, body, agreed, crossing)?;
+        Some(self.desk.editor.write(message, &mut self.effects.arena))
+    }
+
+    /// The changes of [`Self::write_back`], not written yet.
+    fn edit_back(
+        &mut self,
+        message: &Message<'_>,
+        status: u16,
+        body: &Body,
+        agreed: Option<Agreed>,
+        crossing: Crossing,
+    ) -> Option<()> {
         // The one Via is ours: a response to a request that we made ourselves goes nowhere.
         message.values(Name::Via).nth(1)?;
         let editor = &mut self.desk.editor;
@@ -421,6 +463,9 @@ impl Turn<'_> {
         editor.remove_first_values(message, Name::Via, 1);
         if message.status() != Some(status) {
             status_line(editor, message, status);
+        }
+        if crossing.identity {
+            crossing.write(editor, message);
         }
         if let Some(agreed) = agreed {
             agreed.write(editor, message);
@@ -433,7 +478,7 @@ impl Turn<'_> {
             }
             _ => {}
         }
-        Some(editor.write(message, &mut self.effects.arena))
+        Some(())
     }
 
     /// Hands a written response to a server transaction; what it may not send any more stays unsent.
@@ -490,8 +535,9 @@ impl Turn<'_> {
         self.desk.index = Some(index);
     }
 
-    /// Asks a client INVITE transaction to be cancelled as soon as that is allowed.
-    pub(crate) fn cancel_client(&mut self, key: TransactionKey) {
+    /// Asks a client INVITE transaction to be cancelled as soon as that is allowed; `reason` is what the CANCEL's Reason
+    /// header says, if anything.
+    pub(crate) fn cancel_client(&mut self, key: TransactionKey, reason: Bytes) {
         let now = self.now.moment;
         let ready = self.engine.transactions.with(&key, |row: &mut Row| match (row.machine, row.cancel) {
             (Machine::ClientInvite(client_invite::State::Proceeding), Cancel::No | Cancel::Pending) => {
@@ -502,6 +548,7 @@ impl Turn<'_> {
             }
             (Machine::ClientInvite(client_invite::State::Calling), Cancel::No) => {
                 row.cancel = Cancel::Pending;
+                row.response = reason.clone();
                 None
             }
             _ => None,
@@ -510,21 +557,34 @@ impl Turn<'_> {
             if let Some(at) = hint {
                 self.effects.hints.push((at, Hint::Transaction(key)));
             }
-            self.send_cancel(flow, &request);
+            self.send_cancel(flow, &request, &reason);
         }
     }
 
     /// Sends our CANCEL for a request of ours.
-    pub(crate) fn send_cancel(&mut self, flow: Flow, request: &[u8]) {
+    pub(crate) fn send_cancel(&mut self, flow: Flow, request: &[u8], reason: &[u8]) {
         let mut index = self.desk.index.take().unwrap_or_default();
         if let Ok(message) = crate::sip::scan(request, &mut index)
-            && let Some(range) = build::cancel_for(&message, &mut self.effects.arena)
+            && let Some(range) = build::cancel_for(&message, reason, &mut self.effects.arena)
             && let Ok(of) = essentials(&message, Strictness::default())
         {
             let key = self.client_key(of.via.branch.unwrap_or_default(), b"CANCEL");
             self.launch(key, flow, range, Launch::own(Purpose::Cancel, Method::Cancel));
         }
         self.desk.index = Some(index);
+    }
+}
+
+/// Adds what other hops asked for in the way of credentials (RFC 3261 section 16.7, step 7).
+fn add_challenges(editor: &mut Editor, message: &Message<'_>, challenges: &[Bytes]) {
+    let mut index = Index::new();
+    for challenge in challenges {
+        let Ok(other) = crate::sip::scan(challenge, &mut index) else { continue };
+        for field in other.fields() {
+            if matches!(field.name, Name::WwwAuthenticate | Name::ProxyAuthenticate) {
+                editor.append_header(message, other.text(field.line).trim_ascii_end());
+            }
+        }
     }
 }
 
@@ -553,5 +613,5 @@ impl Heard {
 enum Verdict {
     Pass,
     Refuse,
-    HangUp,
+    HangUp(Cut),
 }

@@ -60,6 +60,10 @@ impl Turn<'_> {
                 return self.refuse_unseen(flow, &message, method, Reject::Malformed(why));
             }
         };
+        let essentials = match self.strict_target(&message, &essentials) {
+            Some(target) => Essentials { uri: Some(target), ..essentials },
+            None => essentials,
+        };
         let token = if method == Method::Ack { b"INVITE" } else { essentials.cseq.token };
         let key = self.server_key(flow, &essentials, token);
         self.request(Request { flow, from, message: &message, essentials: &essentials, method, key });
@@ -88,13 +92,18 @@ impl Turn<'_> {
         }
     }
 
-    /// RFC 3261 section 16.3, steps 3 and 5.
+    /// RFC 3261 section 16.3, steps 3 to 5. What a dialog's Routes carry round is ended by its hops alone.
     fn may_pass(&self, request: &Request<'_>) -> Result<(), Refusal> {
         if request.essentials.max_forwards == Some(0) && !(request.method == Method::Options && self.is_for_us(request))
         {
             return Err(Refusal::TooManyHops);
         }
-        if request.message.first(Name::ProxyRequire).is_some() {
+        if request.essentials.to_tag.is_none() && self.has_looped(request) {
+            return Err(Refusal::Looped);
+        }
+        // An emergency call goes on all the same (P-23): whether this is one is not known yet.
+        let is_new_call = request.method == Method::Invite && request.essentials.to_tag.is_none();
+        if !is_new_call && request.message.first(Name::ProxyRequire).is_some() {
             return Err(Refusal::BadExtension);
         }
         Ok(())

@@ -129,6 +129,7 @@ mod tests {
             named: None,
             is_routed: false,
             is_marked_emergency: false,
+            is_believed: true,
             turn: 0,
             at: Civil(0),
         };

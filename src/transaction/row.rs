@@ -95,7 +95,7 @@ pub struct Row {
     pub flow: Flow,
     /// Server: the request as it came, where replies may have to be made from it later. Client: the request as sent.
     pub request: Bytes,
-    /// Server: the last response that went out. Client: empty.
+    /// Server: the last response that went out. Client: the values of the Reason header of a CANCEL that is pending.
     pub response: Bytes,
     /// Server: the client transaction now at work for it. Client: the server transaction it works for.
     pub partner: Option<TransactionKey>,

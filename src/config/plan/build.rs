@@ -58,7 +58,11 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
     let sessions: Box<[_]> = sessions(document, &ids, &feature.geolocation_filter, &device_pools, &dialing);
     let indexes = indexes(&peers, &remote_clusters, &devices, &users, &sessions);
     let trunk = document.emcc_trunk.as_ref();
+    let trusts_everybody = document.sip.phones.is_empty()
+        && peers.iter().all(|peer| peer.trust_identity)
+        && remote_clusters.iter().all(|remote| remote.trust_identity);
     Plan {
+        trusts_everybody,
         cluster: Cluster {
             id: document.cluster.id.as_ref().map(boxed).unwrap_or_default(),
             version: value(&document.cluster.version, VERSION),
@@ -263,6 +267,7 @@ fn peer(row: &document::Peer) -> Peer {
         addresses: addresses(&row.addresses),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, false),
+        trust_identity: value(&row.trust_identity, true),
     }
 }
 
@@ -297,6 +302,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
         region_differs,
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, true),
+        trust_identity: value(&row.trust_identity, true),
     }
 }
 

@@ -8,6 +8,7 @@ pub(in crate::config) mod dial_plan;
 mod index;
 mod lookup;
 mod service;
+pub use service::Trust;
 
 pub(in crate::config) use build::build;
 pub use emcc_policies::pstn_access::ClusterId as RemoteClusterId;
@@ -81,6 +82,7 @@ pub struct Plan {
     pub users: Box<[User]>,
     /// EMCC sessions that stand from the start, by [`SessionId`].
     pub sessions: Box<[EmccSession]>,
+    trusts_everybody: bool,
     names: lookup::NameTables,
     indexes: index::Indexes,
 }
@@ -203,6 +205,8 @@ pub struct Peer {
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; off unless configured.
     pub send_geolocation: bool,
+    /// Whether identities it asserts are believed, and asserted ones leave towards it (RFC 3325); on unless configured.
+    pub trust_identity: bool,
 }
 
 /// Services of a remote cluster that are enabled in our record of it.
@@ -247,6 +251,8 @@ pub struct RemoteCluster {
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; on unless configured.
     pub send_geolocation: bool,
+    /// Whether identities it asserts are believed, and asserted ones leave towards it (RFC 3325); on unless configured.
+    pub trust_identity: bool,
 }
 
 /// A device pool.
