@@ -7,6 +7,8 @@ pub enum Failure {
     Silent,
     /// The request could not be sent to it.
     Unreachable,
+    /// It asked for less than it gets, and is spared this one (RFC 7339).
+    Overloaded,
     /// It rang longer than a phone may ring.
     RangTooLong,
     /// It answered with that status.
@@ -37,7 +39,7 @@ impl Hunt {
             return true;
         }
         match failure {
-            Failure::Silent | Failure::Unreachable | Failure::RangTooLong => true,
+            Failure::Silent | Failure::Unreachable | Failure::Overloaded | Failure::RangTooLong => true,
             Failure::Status(480) => !self.alerted,
             Failure::Status(488) => self.is_gateway,
             Failure::Status(status) => status == 408 || (500..=599).contains(&status),
@@ -76,6 +78,7 @@ mod tests {
         for (failure, want) in [
             (Failure::Silent, true),
             (Failure::Unreachable, true),
+            (Failure::Overloaded, true),
             (Failure::RangTooLong, true),
             (Failure::Status(408), true),
             (Failure::Status(480), true),

@@ -146,11 +146,15 @@ impl Turn<'_> {
     ) -> bool {
         let plan = self.running.plan.clone();
         let Some((key, _)) = self.session_of(&plan, message, of) else { return false };
-        let mut hops = plan.call_controls().skip(usize::from(place));
-        let Some(flow) = hops.next().and_then(|(_, address)| self.running.way(address, from.listener)) else {
+        let mut hops: SmallVec<[Address; 4]> = plan.call_controls().map(|(_, address)| address).collect();
+        if self.engine.is_any_unwell() {
+            // Who does not serve is tried when nobody else is left, as for calls.
+            hops.sort_by_key(|address| self.running.watches.is_out(*address, self.now.moment));
+        }
+        let is_last = usize::from(place) + 1 >= hops.len();
+        let Some(flow) = hops.get(usize::from(place)).and_then(|at| self.running.way(*at, from.listener)) else {
             return false;
         };
-        let is_last = hops.next().is_none();
         let branch = self.branch();
         let client = self.client_key(&branch, of.cseq.token);
         let range = self.write_register(key, from, flow, message, of, &branch);

@@ -1,6 +1,12 @@
-//! Who we speak with: transports, addresses, flows, and the networks phones stand in.
+//! Who we speak with: transports, addresses and flows; the networks phones stand in; whether an address serves, in which
+//! order those of one neighbour are tried, and what a neighbour may send.
 
+pub mod control;
+pub mod health;
+pub mod methods;
 mod networks;
+pub mod rate;
+pub mod select;
 
 pub use networks::{Network, PhoneNetworks};
 
