@@ -179,7 +179,7 @@ impl Turn<'_> {
         editor.begin();
         forward::our_host(editor, message, of, Address { transport: to.transport, socket: to.remote }, &running);
         editor.remove_all(message, Name::Route);
-        forward::via(editor, message, local, branch);
+        forward::via(editor, message, local, branch, running.asks_load(to));
         let text = editor.text().put(b"Path: <sip:").put(&hex(key.0)).put(b"@").put(local.host_port.as_bytes());
         let text = text.put(b";lr").put(local.address.transport.uri_parameter()).put(b">");
         match message.first(Name::Path) {
