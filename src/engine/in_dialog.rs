@@ -118,7 +118,7 @@ impl Turn<'_> {
         };
         if !found.is_from(&request) {
             return;
-        };
+        }
         // Before an answer there is nothing to acknowledge; such an ACK must not touch a call that still hunts.
         if self.engine.calls.with(&found.key, |call| call.phase == Phase::Hunting) != Some(false) {
             return;
