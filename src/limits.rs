@@ -115,6 +115,21 @@ pub const ADJUST_AFTER_MS: u64 = 1_000;
 /// never pay for it.
 pub const SETTLES_AFTER_MS: u64 = ADJUST_AFTER_MS;
 
+/// Networks of phones a configuration may name; each is looked through for a sender nobody else is.
+pub const PHONE_NETWORKS_MAX: usize = 64;
+
+/// EMCC sessions whose phones may be registered through this node at a time: MaxPhones (L-27).
+pub const REGISTERED_MAX: usize = 60_000;
+
+/// Contacts one session may have registered at a time.
+pub const CONTACTS_MAX: usize = 4;
+
+/// Longest a contact is kept without being registered anew, seconds; a registrar that grants more is refreshed sooner.
+pub const REGISTRATION_S_MAX: u32 = 7 * 86_400;
+
+/// Further passes of one call that ride on the booking of its first.
+pub const RIDERS_MAX: usize = 8;
+
 /// Addresses of neighbours whose health is watched; those beyond count as up.
 pub const WATCHED_MAX: usize = 1_024;
 

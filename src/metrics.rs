@@ -71,6 +71,7 @@ pub struct Counters {
     requests_sent: Family<Method>,
     responses_received: Family<ResponseClass>,
     responses_sent: Family<ResponseClass>,
+    registrations: Family<ResponseClass>,
     retransmissions_absorbed: Counter,
     retransmissions_sent: Counter,
     send_failures: Family<Transport>,
@@ -119,6 +120,7 @@ impl Counters {
             requests_sent: Family::new("emcc_sip_requests_sent_total", register),
             responses_received: Family::new("emcc_sip_responses_received_total", register),
             responses_sent: Family::new("emcc_sip_responses_sent_total", register),
+            registrations: Family::new("emcc_registrations_total", register),
             retransmissions_absorbed: register("emcc_sip_retransmissions_absorbed_total", None),
             retransmissions_sent: register("emcc_sip_retransmissions_sent_total", None),
             send_failures: Family::new("emcc_sip_send_failures_total", register),
@@ -240,6 +242,11 @@ impl Counters {
     /// A response leaves.
     pub fn response_out(&self, status: u16) {
         self.responses_sent.add(ResponseClass::of(status));
+    }
+
+    /// Call control answered a phone's REGISTER for good.
+    pub fn registration(&self, status: u16) {
+        self.registrations.add(ResponseClass::of(status));
     }
 
     /// A transaction answered or swallowed a repeated message.

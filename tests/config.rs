@@ -347,6 +347,16 @@ fn names_that_do_not_fit_each_other_are_named_where_they_stand() {
 }
 
 #[test]
+fn more_networks_of_phones_than_are_looked_through_are_refused() {
+    for (count, wrong) in [(64, None), (65, Some("sip.phones[64]"))] {
+        let networks: Vec<_> = (0..count).map(|third| format!("\"10.0.{third}.0/24\"")).collect();
+        let text = CLEAN.replacen("[sip]", &format!("[sip]\nphones = [{}]", networks.join(", ")), 1);
+        let problems = problems_of(&text);
+        assert_eq!(problems.first().map(|problem| problem.key.as_str()), wrong, "{problems:?}");
+    }
+}
+
+#[test]
 fn doubts_are_warnings_at_their_place() {
     each_gives_exactly_its_problem(&[
         warning("", "[media]\n§ports = \"30000-39999\"", "media.ports", "no effect in this version"),
@@ -359,7 +369,11 @@ fn doubts_are_warnings_at_their_place() {
             "peer[3].addresses[0]",
             "cannot be told apart",
         ),
-        warning("[sip]", "[sip]\n§phones = [\"10.0.0.0/8\"]", "sip.phones", "no effect"),
+        warning("[sip]", "[sip]\nphones = [\"10.0.0.0/8\", §\"10.1.0.0/16\"]", "sip.phones[1]", "overlaps 10.0.0.0/8"),
+        warning("[sip]", "[sip]\nphones = [\"127.0.1.20/31\"]", "peer[1].addresses[0]", "stays a gateway").mark("addresses = [§\"udp:127.0.1.20:5060\"]"),
+        error("[sip]", "[sip]\nphones = [§\"224.0.0.0/8\"]", "sip.phones[0]", "no address of a phone"),
+        warning("[sip]", "[sip]\nphones = [§\"10.0.0.0/7\"]", "sip.phones[0]", "half the world"),
+        warning("[sip]", "[sip]\nphones = [§\"2001:db8::/31\"]", "sip.phones[0]", "half the world"),
         warning("[sip]", "[sip]\n§tls = { certificate = \"a\", key = \"b\", trust = \"c\" }", "sip.tls", "no effect"),
         warning("[sip]", "[sip]\nring_s = §20", "sip.ring_s", "Timer C"),
         warning("[sip]", "[sip]\nmin_se_s = §20", "sip.min_se_s", "RFC 4028"),

@@ -27,6 +27,8 @@ mod node;
 mod offers;
 #[path = "engine/overload.rs"]
 mod overload;
+#[path = "engine/phones.rs"]
+mod phones;
 #[path = "engine/proxy.rs"]
 mod proxy;
 #[path = "engine/reason.rs"]

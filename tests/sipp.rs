@@ -21,6 +21,8 @@ mod network;
 mod node;
 #[path = "sipp/overload.rs"]
 mod overload;
+#[path = "sipp/phones.rs"]
+mod phones;
 #[path = "sipp/protocol.rs"]
 mod protocol;
 #[path = "sipp/refusals.rs"]

@@ -106,6 +106,12 @@ pub enum Step {
         /// How far, kbit/s.
         kbps: u32,
     },
+    /// An earlier pass of the call has booked what it needs.
+    BookedAlready,
+    /// A phone's own call goes to call control, which decides where it goes.
+    ToCallControl,
+    /// A call along the Path of a registered phone.
+    ToPhone,
     /// An emergency call keeps codecs that the region would have refused (P-23).
     CodecsKept,
     /// The last resort closes the list of hops.
@@ -215,6 +221,9 @@ impl fmt::Display for Told<'_> {
                 write!(f, "link full: {asked_kbps} kbit/s asked, {free_kbps} free")
             }
             Step::OverLimit { kbps } => write!(f, "emergency: admitted {kbps} kbit/s above the link's limit"),
+            Step::BookedAlready => f.write_str("booked already by an earlier pass of this call"),
+            Step::ToCallControl => f.write_str("from the phone itself: to call control"),
+            Step::ToPhone => f.write_str("along the Path of a registered phone"),
             Step::CodecsKept => f.write_str("emergency: keeps codecs the region would refuse"),
             Step::LastResort => f.write_str("emergency: the last resort closes the list"),
             Step::TriedLast { hops } => write!(f, "tried last, because down or asked to be left alone: {hops} hops"),

@@ -118,6 +118,7 @@ impl View for Page {
         let build = vec![("version", VERSION.to_owned()), ("cluster", plan.cluster.id.to_string())];
         let mut gauges = vec![
             plain("emcc_calls", self.engine.calls() as f64),
+            plain("emcc_registered_phones", self.engine.registered() as f64),
             plain("emcc_transactions", self.engine.transactions() as f64),
             plain("emcc_overload_loss_ratio", self.loss_ratio()),
             plain("emcc_ready", f64::from(u8::from(!self.engine.is_draining()))),

@@ -82,6 +82,7 @@ pub(crate) struct Sip {
     pub(crate) no_response_s: Option<At<u32>>,
     pub(crate) ring_s: Option<At<u32>>,
     pub(crate) dns: Vec<At<SocketAddr>>,
+    pub(crate) phones: Vec<At<(IpAddr, u8)>>,
     pub(crate) health_s: Option<At<u32>>,
     pub(crate) health_timeout_s: Option<At<u32>>,
     pub(crate) health_lost: Option<At<u32>>,

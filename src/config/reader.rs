@@ -203,6 +203,7 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
         no_response_s: section.number("no_response_s", 1..=32),
         ring_s: section.number("ring_s", 1..=3_600),
         dns: section.parsed_list("dns", dns_server).unwrap_or_default(),
+        phones: section.parsed_list("phones", words::network).unwrap_or_default(),
         health_s: section.number("health_s", 0..=3_600),
         health_timeout_s: section.number("health_timeout_s", 1..=32),
         health_lost: section.number("health_lost", 1..=10),
@@ -211,7 +212,6 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
         session_expires_s: section.number("session_expires_s", 0..=86_400),
         tls: section.table("tls").map(read_tls),
     };
-    section.parsed_list("phones", words::network);
     section.finish();
     sip
 }

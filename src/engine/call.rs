@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use emcc_policies::admission::{Ask, Held};
+use emcc_policies::admission::{Ask, Held, RsvpPolicy};
 use emcc_policies::moment::Moment;
 use smallvec::SmallVec;
 
 use super::decide::{Decision, Next};
-use super::effects::TransactionKey;
+use super::effects::{CallKey, TransactionKey};
 use super::hunt::{Failure, Hunt, rank};
 use crate::config::plan::Plan;
 use crate::dialog::{self, Kept};
-use crate::limits::LEGS_MAX;
+use crate::limits::{LEGS_MAX, RIDERS_MAX};
 use crate::neighbour::Flow;
 use crate::sip::{Index, scan};
 
@@ -41,6 +41,8 @@ pub enum Booking {
     Lent,
     /// A worker has it in hand and must give it back to the link, not to the call.
     ToRelease,
+    /// Nothing of its own: another pass of the same call has booked what it needs on this link.
+    Rides(CallKey),
 }
 
 /// Why a call ended, as the log shows it.
@@ -113,6 +115,9 @@ pub struct Call {
     pub callee: Option<Flow>,
     /// What it holds.
     pub booking: Booking,
+    /// Other passes of this call that ride on its booking, at most `RIDERS_MAX`: when it ends, the first of them that
+    /// stands takes the booking over.
+    pub riders: Vec<CallKey>,
     /// What the answer needs, once known (V-17).
     pub answered: Option<Ask>,
     /// When the booking is adjusted to `answered` (V-18).
@@ -141,6 +146,20 @@ pub struct Call {
 
 /// A hundred thousand calls stand at a time: a row, its decision and what is kept of its messages are 2 KiB together.
 const _: () = assert!(size_of::<Call>() <= 640 && size_of::<Decision>() <= 640);
+
+/// What one pass of a call does for another of the same call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// Nothing: the other books for itself.
+    Nothing,
+    /// Its booking is enough for both.
+    Itself {
+        /// Without video, for which the link had no room.
+        audio_only: bool,
+    },
+    /// It rides itself, on the booking of that one.
+    Through(CallKey),
+}
 
 /// The best failure of the hops tried so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,6 +272,63 @@ impl Call {
         Some(next)
     }
 
+    /// Whether another pass of this call, towards the cluster with that id and under that policy, may ride on its
+    /// booking.
+    #[must_use]
+    pub fn carries(&self, cluster: &str, policy: RsvpPolicy) -> Carries {
+        let remote = self.decision.link.and_then(|link| self.plan.remote_cluster(link));
+        if self.phase == Phase::Ended || remote.is_none_or(|remote| *remote.id != *cluster) {
+            return Carries::Nothing;
+        }
+        // A booking that was never asked for cannot stand in for one that must be.
+        let is_firm = self.decision.policy != RsvpPolicy::None || policy == RsvpPolicy::None;
+        match self.booking {
+            Booking::Held(..) | Booking::Lent if is_firm && self.riders.len() < RIDERS_MAX => {
+                Carries::Itself { audio_only: self.audio_only }
+            }
+            Booking::Rides(owner) => Carries::Through(owner),
+            _ => Carries::Nothing,
+        }
+    }
+
+    /// The pass it rides on, if it holds nothing of its own.
+    #[must_use]
+    pub fn rides_on(&self) -> Option<CallKey> {
+        match self.booking {
+            Booking::Rides(owner) => Some(owner),
+            _ => None,
+        }
+    }
+
+    /// Notes another pass that rides on its booking; `false` when it has none to ride on any more.
+    pub fn take_on(&mut self, rider: CallKey) -> bool {
+        let stands = self.phase != Phase::Ended && matches!(self.booking, Booking::Held(..) | Booking::Lent);
+        if stands && self.riders.len() < RIDERS_MAX {
+            self.riders.push(rider);
+        }
+        stands
+    }
+
+    /// Takes the booking over from `owner`, which is over, and its other riders; gives the booking back when it does not
+    /// ride on it.
+    pub fn inherit(&mut self, owner: CallKey, booking: (u16, Held), riders: &[CallKey]) -> Option<(u16, Held)> {
+        match self.booking {
+            Booking::Rides(known) if known == owner && self.phase != Phase::Ended => {
+                self.booking = Booking::Held(booking.0, booking.1);
+                self.riders = riders.to_vec();
+                None
+            }
+            _ => Some(booking),
+        }
+    }
+
+    /// Rides on what `heir` took over from `owner`.
+    pub fn follow(&mut self, owner: CallKey, heir: CallKey) {
+        if matches!(self.booking, Booking::Rides(known) if known == owner) {
+            self.booking = Booking::Rides(heir);
+        }
+    }
+
     /// Takes the booking to work on it; `None` when there is none or somebody has it.
     pub fn lend(&mut self) -> Option<(u16, Held)> {
         match std::mem::replace(&mut self.booking, Booking::Lent) {
@@ -268,7 +344,7 @@ impl Call {
     pub fn take(&mut self) -> Option<(u16, Held)> {
         match std::mem::replace(&mut self.booking, Booking::Nothing) {
             Booking::Held(slot, held) => Some((slot, held)),
-            Booking::Nothing => None,
+            Booking::Nothing | Booking::Rides(_) => None,
             Booking::Lent | Booking::ToRelease => {
                 self.booking = Booking::ToRelease;
                 None

@@ -16,8 +16,8 @@ use smallvec::SmallVec;
 
 use super::reject::Refusal;
 use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
-use crate::neighbour::Address;
 use crate::neighbour::select::Rank;
+use crate::neighbour::{Address, Flow};
 use crate::transaction::key::Party;
 
 /// Where an INVITE came from.
@@ -29,6 +29,19 @@ pub enum Source {
     Gateway,
     /// The trunk of a remote cluster.
     Trunk(RemoteClusterId),
+    /// A phone of `[sip] phones` itself.
+    Phone,
+}
+
+/// The registered phone a request of call control is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhoneHop {
+    /// The session on it.
+    pub session: SessionId,
+    /// The address its Contact gave.
+    pub address: Address,
+    /// The way its REGISTER came.
+    pub flow: Flow,
 }
 
 /// What was called.
@@ -49,6 +62,10 @@ pub struct Question<'a> {
     pub source: Source,
     /// The phone it is marked with, where the mark is believed (P-13).
     pub device: Option<&'a [u8]>,
+    /// The session of the registered phone it comes from, when it comes from a phone itself.
+    pub session: Option<SessionId>,
+    /// The registered phone it is for, when call control sends it along the phone's Path (RFC 3327).
+    pub phone: Option<PhoneHop>,
     /// Whether a trunk it came over is the one selected for PSTN access (P-14).
     pub on_selected_trunk: bool,
     /// P-Asserted-Identity's number, then From's.
@@ -103,6 +120,13 @@ pub enum NextHop {
     Peer(PeerId),
     /// A neighbour the request itself named.
     Named,
+    /// A registered phone.
+    Phone {
+        /// Our listener it registered at.
+        listener: u16,
+        /// The stream it registered on; 0 without one.
+        connection: u64,
+    },
 }
 
 /// One address to try.
@@ -155,6 +179,8 @@ pub struct Decision {
     pub next_hops: SmallVec<[Next; 1]>,
     /// Whether the sender's device mark is believed (P-13).
     pub believes_mark: bool,
+    /// It comes from a phone itself.
+    pub is_from_phone: bool,
     /// Why it is refused.
     pub refusal: Option<Refusal>,
     /// Whose link carries its media, and whose region rules it (M-1).
@@ -178,13 +204,18 @@ pub fn decide(plan: &Plan, question: &Question<'_>) -> Decision {
     match question.source {
         Source::Trunk(remote) => decision.visit(plan, question, remote),
         Source::Gateway => decision.arrive(plan, question),
-        Source::CallControl => decision.originate(plan, question),
+        Source::CallControl => match question.phone {
+            Some(phone) => decision.ring(plan, &phone),
+            None => decision.originate(plan, question),
+        },
+        Source::Phone => decision.dial(plan, question),
     }
     decision.believes_mark = match question.source {
-        Source::Gateway => false,
+        Source::Gateway | Source::Phone => false,
         Source::CallControl => question.is_believed,
         Source::Trunk(_) => true,
     };
+    decision.is_from_phone = question.source == Source::Phone;
     if decision.link.is_none() {
         decision.callee_session(plan, question);
     }
@@ -205,6 +236,7 @@ impl Decision {
             emergency: false,
             next_hops: SmallVec::new(),
             believes_mark: false,
+            is_from_phone: false,
             refusal: None,
             link: None,
             policy: RsvpPolicy::None,
@@ -350,6 +382,78 @@ impl Decision {
         if emergency.is_none() && (question.is_routed || question.target == Target::Other) {
             return self.name_hop(question);
         }
+        self.analyse(plan, question, emergency);
+    }
+
+    /// A call a phone of an EMCC session sends to its home node itself: call control is its registrar and decides where
+    /// it goes. An emergency call waits for nobody, whoever the phone is (P-23).
+    fn dial(&mut self, plan: &Plan, question: &Question<'_>) {
+        let emergency = recognised(plan, question);
+        match question.session {
+            Some(session) => self.roaming(plan, session),
+            None if emergency.is_some() => self.find_caller(plan, question),
+            None => {
+                self.refusal = Some(Refusal::CallerNotRegistered);
+                return;
+            }
+        }
+        if emergency.is_some() {
+            return self.analyse(plan, question, emergency);
+        }
+        if let Some(link) = self.link {
+            self.policy = plan.policy(link, false);
+        }
+        self.trail.push(Step::ToCallControl);
+        let is_call_control = |address: &Address| plan.call_controls().any(|(_, known)| known == *address);
+        match question.named.filter(|_| question.is_routed) {
+            Some(address) if is_call_control(&address) => self.next_hops.push(Next::as_named(address)),
+            _ if question.is_routed => self.refusal = Some(Refusal::RouteForbidden),
+            _ => {
+                let called = match question.target {
+                    Target::Digits(digits) => Some(digits),
+                    Target::Service(_) | Target::Other => None,
+                };
+                for id in (0..).map(PeerId).take(plan.peers.len()) {
+                    if plan.routes.kind(id) == Some(PeerKind::CallControl) {
+                        let to = route::NextHop::Peer(id);
+                        self.expand(plan, &route::Hop { to, called, calling: None }, None);
+                    }
+                }
+                if self.next_hops.is_empty() {
+                    self.refusal = Some(Refusal::NoMember);
+                }
+            }
+        }
+    }
+
+    /// A call of call control along the Path of a registered phone: to the contact, over the stream it registered on
+    /// while that stands.
+    fn ring(&mut self, plan: &Plan, phone: &PhoneHop) {
+        let Some(Side::Home { visiting, .. }) = plan.session(phone.session).map(|session| &session.side) else {
+            self.refusal = Some(Refusal::NotRegistered);
+            return;
+        };
+        self.link = Some(*visiting);
+        self.policy = plan.policy(*visiting, false);
+        self.phone_party = Party::Callee;
+        self.trail.push(Step::ToPhone);
+        let PhoneHop { address, flow, .. } = *phone;
+        let next = Next { is_gateway: false, ..Next::as_named(address) };
+        let listener = flow.listener;
+        if flow.connection != 0 && flow.transport == address.transport {
+            let to = NextHop::Phone { listener, connection: flow.connection };
+            self.next_hops.push(Next { to, address: Address { socket: flow.remote, ..address }, ..next });
+        }
+        self.next_hops.push(Next { to: NextHop::Phone { listener, connection: 0 }, ..next });
+    }
+
+    /// Digit analysis and route of a caller of this cluster, and whether PSTN access is there for it.
+    fn analyse(
+        &mut self,
+        plan: &Plan,
+        question: &Question<'_>,
+        emergency: Option<emcc_policies::emergency::Emergency>,
+    ) {
         let none = LocalRouteGroups::default();
         let groups = self.device_pool.and_then(|pool| plan.local_route_groups(pool)).unwrap_or(&none);
         let caller = match self.role {

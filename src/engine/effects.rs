@@ -8,6 +8,7 @@ use bytes::Bytes;
 use emcc_policies::moment::{Civil, Moment};
 
 use super::decide::Decision;
+use super::registered::RegisteredKey;
 use crate::config::plan::Plan;
 use crate::neighbour::Flow;
 pub use crate::transaction::key::{CallKey, Party, TransactionKey};
@@ -48,6 +49,8 @@ pub enum Hint {
     Call(CallKey),
     /// The keepalive of one remote cluster, by its slot.
     Link(u16),
+    /// The contacts of one registered phone.
+    Registered(RegisteredKey),
 }
 
 /// One message to send.

@@ -1,6 +1,9 @@
 //! How a call ends: by a BYE of its parties, by one of our own to both, and what it gives back.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use bytes::Bytes;
+use emcc_policies::admission::Held;
 use smallvec::SmallVec;
 
 use super::Turn;
@@ -109,16 +112,26 @@ impl Turn<'_> {
 
     /// Ends a call: gives back what it holds, writes its line, removes its row. `status` 0 keeps the one it has.
     pub(crate) fn end(&mut self, key: CallKey, status: u16, by: EndedBy) {
-        let Some((mut call, booking)) =
+        let Some((mut call, owner, booking)) =
             self.engine.calls.remove_if(&key, |call| call.phase != Phase::Ended).map(|mut call| {
+                let owner = call.rides_on();
                 let booking = call.take();
-                (call, booking)
+                (call, owner, booking)
             })
         else {
             return;
         };
+        if call.pass > 0 {
+            self.engine.further_passes.fetch_sub(1, Relaxed);
+        }
+        if let Some(owner) = owner {
+            self.engine.calls.with(&owner, |call| call.riders.retain(|rider| *rider != key));
+        }
         // A booking in another worker's hand is given back by that worker: it finds no row to put it into.
-        self.give_back(booking);
+        match booking {
+            Some(booking) if !call.riders.is_empty() => self.hand_over(key, booking, &call.riders),
+            booking => self.give_back(booking),
+        }
         if status != 0 {
             call.status = status;
         }
@@ -134,6 +147,28 @@ impl Turn<'_> {
             decision: call.decision.clone(),
             plan: call.plan.clone(),
         })));
+    }
+
+    /// Gives what an ended pass of a call held to the first other pass that rides on it, or back to the link.
+    fn hand_over(&mut self, owner: CallKey, booking: (u16, Held), riders: &[CallKey]) {
+        let mut left = Some(booking);
+        let mut others = riders.iter();
+        while let (Some(booking), Some(heir)) = (left.take(), others.next()) {
+            let mut offered = Some(booking);
+            let taken = self.engine.calls.with(heir, |call| {
+                offered = offered.take().and_then(|booking| call.inherit(owner, booking, others.as_slice()));
+            });
+            match (taken, offered) {
+                (Some(()), None) => {
+                    for other in others {
+                        self.engine.calls.with(other, |call| call.follow(owner, *heir));
+                    }
+                    return;
+                }
+                (_, back) => left = back,
+            }
+        }
+        self.give_back(left);
     }
 
     /// Ends a standing call towards both sides with BYE, and gives back what it holds.

@@ -42,6 +42,7 @@ impl Turn<'_> {
         match hint {
             Hint::Transaction(key) => self.transaction_due(key),
             Hint::Call(key) => self.call_due(key),
+            Hint::Registered(key) => self.registered_due(key),
             Hint::Link(slot) => {
                 let (beat, next) = self.engine.links.beat(slot, self.now.moment);
                 if let Some(at) = next {
@@ -115,6 +116,12 @@ impl Turn<'_> {
         match (lost.purpose, lost.call) {
             (Purpose::Hunt, Some(call)) => {
                 self.after(call, key, lost.failure, None);
+            }
+            (Purpose::Register { place, .. }, _) => {
+                let goes_on = self.register_elsewhere(lost.server, place, lost.failure);
+                if !goes_on {
+                    self.answer_for(lost);
+                }
             }
             (Purpose::Pass, call) => {
                 self.settle_media(call, None);

@@ -12,6 +12,7 @@ use super::call::Phase;
 use super::decide::{Decision, Next, NextHop, Role};
 use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::hunt::Failure;
+use super::ids::hex;
 use super::loops::{self, MARK_BYTES};
 use super::media::{Body, Shaping};
 use super::reject::{Busy, Reject};
@@ -21,7 +22,7 @@ use super::strict;
 use super::trust::{self, Crossing};
 use crate::config::plan::{Neighbour, Plan};
 use crate::limits::MAX_FORWARDS_FIRST;
-use crate::neighbour::{Flow, Transport};
+use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::control;
 use crate::sip::{
     Editor, Essentials, Message, Method, Name, NameAddrRef, Scheme, Strictness, UriRef, essentials, multipart,
@@ -81,6 +82,9 @@ impl Turn<'_> {
                 (Machine::ClientInvite(client_invite::State::Calling), self.running.plan.sip.no_response_ms)
             }
             (Method::Invite, _) => (Machine::ClientInvite(client_invite::State::Calling), LIFETIME_MS),
+            (_, Purpose::Register { is_last: false, .. }) => {
+                (Machine::Client(client::State::Trying), self.running.plan.sip.no_response_ms)
+            }
             (_, Purpose::Probe) => (Machine::Client(client::State::Trying), self.running.plan.sip.probes.timeout_ms),
             _ => (Machine::Client(client::State::Trying), LIFETIME_MS),
         };
@@ -158,7 +162,7 @@ impl Turn<'_> {
             return self.fail_with(key, Reject::Refusal(super::reject::Refusal::Cancelled));
         };
         self.engine.counters.hop_tried();
-        let Some(flow) = self.running.way(next.address, out.caller.listener) else {
+        let Some(flow) = self.way_to(next, out.caller.listener) else {
             return self.after(key, client, Failure::Unreachable, None);
         };
         if self.spares(flow, message, out.decision.emergency) {
@@ -168,7 +172,7 @@ impl Turn<'_> {
         let policy = out.plan.sip.session_timer;
         let terms = if out.decision.emergency { Ok(Terms::default()) } else { session::terms(message, policy) };
         let terms = terms.unwrap_or_default();
-        let range = self.write_invite(out, message, of, next, body, terms, flow, &branch);
+        let range = self.write_invite(key, out, message, of, next, body, terms, flow, &branch);
         let launch = Launch {
             purpose: Purpose::Hunt,
             server: Some(server),
@@ -187,6 +191,7 @@ impl Turn<'_> {
     #[allow(clippy::too_many_arguments)]
     fn write_invite(
         &mut self,
+        key: CallKey,
         out: &Outgoing<'_>,
         message: &Message<'_>,
         of: &Essentials<'_>,
@@ -199,10 +204,10 @@ impl Turn<'_> {
         let running = Arc::clone(&self.running);
         let editor = &mut self.desk.editor;
         editor.begin();
-        request_uri(editor, message, of, next);
+        request_uri(editor, message, of, next, &running);
         let own = self.own_routes(message);
         let editor = &mut self.desk.editor;
-        if next.to == NextHop::Named {
+        if matches!(next.to, NextHop::Named | NextHop::Phone { .. }) {
             strict::write_routes(editor, message, of, own);
         } else {
             editor.remove_all(message, Name::Route);
@@ -223,19 +228,32 @@ impl Turn<'_> {
         let to = match next.to {
             NextHop::Remote(cluster) => Some(Neighbour::Remote { cluster, is_rsvp_trunk: false }),
             NextHop::Peer(peer) => Some(Neighbour::Peer(peer)),
+            NextHop::Phone { .. } => Some(Neighbour::Phone),
             NextHop::Named => out.plan.neighbour(flow.transport, flow.remote),
         };
         let from = out.plan.neighbour(out.caller.transport, out.caller.remote);
         let crossing = trust::crossing(out.plan, message, from, to);
         crossing.write(editor, message);
         let is_told = out.plan.trust(to).identity;
-        marks(editor, message, out, next, is_told);
+        marks(editor, message, key, out, next, is_told);
         if is_told {
             calling(editor, message, next.calling.as_ref(), &running, flow, crossing);
         }
         self.write_body(message, body, crossing.location);
         let editor = &mut self.desk.editor;
         editor.write(message, &mut self.effects.arena)
+    }
+
+    /// The way to a hop: a phone's is the one it registered on.
+    pub(crate) fn way_to(&self, next: &Next, preferred: u16) -> Option<Flow> {
+        let Address { transport, socket } = next.address;
+        match next.to {
+            NextHop::Phone { listener, connection } if connection != 0 => {
+                Some(Flow { transport, listener, remote: socket, connection })
+            }
+            NextHop::Phone { listener, .. } => self.running.way(next.address, listener),
+            _ => self.running.way(next.address, preferred),
+        }
     }
 
     /// A branch of our own (RFC 3261 section 8.1.1.7), of a request that its dialog's Routes lead.
@@ -308,9 +326,21 @@ fn needs_sips(message: &Message<'_>, of: &Essentials<'_>, own: usize) -> bool {
 }
 
 /// The number at the next hop, or the URI unchanged where there is no number to put (P-23).
-pub(crate) fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essentials<'_>, next: &Next) {
+pub(crate) fn request_uri(
+    editor: &mut Editor,
+    message: &Message<'_>,
+    of: &Essentials<'_>,
+    next: &Next,
+    running: &Running,
+) {
     let crate::sip::Start::Request { uri: span, .. } = message.start() else { return };
-    let Some(called) = next.called else { return };
+    let Some(called) = next.called else {
+        // What names this node would come back from a neighbour that does not know that name.
+        if matches!(next.to, NextHop::Peer(_)) {
+            our_host(editor, message, of, next.address, running);
+        }
+        return;
+    };
     let transport = next.address.transport;
     // What came as `sip` is not made `sips` (RFC 5630 section 5.3).
     let is_sips = transport == Transport::Tls && of.uri.is_some_and(|uri| uri.scheme == Scheme::Sips);
@@ -334,8 +364,27 @@ pub(crate) fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essen
     text.replace(span);
 }
 
+/// Another neighbour's address where a Request-URI names this node.
+pub(crate) fn our_host(
+    editor: &mut Editor,
+    message: &Message<'_>,
+    of: &Essentials<'_>,
+    at: Address,
+    running: &Running,
+) {
+    let crate::sip::Start::Request { uri: span, .. } = message.start() else { return };
+    let Some(uri) = of.uri.filter(|uri| running.is_ours(uri)) else { return };
+    let text = editor.text().put(b"sip:");
+    let text = match uri.user {
+        Some(user) => text.put(user).put(b"@"),
+        None => text,
+    };
+    let text = text.host(at.socket.ip()).put(b":").decimal(u64::from(at.socket.port()));
+    text.put(at.transport.uri_parameter()).replace(span);
+}
+
 /// Takes away every mark that is not believed and sets our own (design 3.3, P-13, P-23).
-fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &Next, is_told: bool) {
+fn marks(editor: &mut Editor, message: &Message<'_>, key: CallKey, out: &Outgoing<'_>, next: &Next, is_told: bool) {
     let is_trunk = matches!(next.to, NextHop::Remote(_));
     let goes_as_it_came = out.decision.believes_mark && is_told && !is_trunk && !next.is_gateway;
     // What we would not read as a mark, a more lenient reader behind us might: quoted, or in a value that is none.
@@ -351,19 +400,22 @@ fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &
             editor.remove_field(message, field);
         }
     }
-    if !is_trunk {
+    let is_relayed = out.decision.is_from_phone && !is_trunk && !next.is_gateway;
+    if !is_trunk && !is_relayed {
         return;
     }
     if let Some(device) = out.decision.device_name(out.plan) {
-        editor
+        let text = editor
             .text()
             .put(b"Call-Info: <urn:emcc:device:")
             .put(device.as_bytes())
             .put(b">;purpose=emcc-device;cluster=")
-            .put(out.plan.cluster.id.as_bytes())
-            .append(message);
+            .put(out.plan.cluster.id.as_bytes());
+        // Call control may make a call of its own out of this one: what it sends back says which it was.
+        let text = if is_relayed { text.put(b";call=").put(&hex(key.0)) } else { text };
+        text.append(message);
     }
-    if out.decision.emergency && !keeps_priority {
+    if is_trunk && out.decision.emergency && !keeps_priority {
         editor.append_header(message, b"Priority: emergency");
     }
 }

@@ -40,6 +40,25 @@ impl Ids {
     }
 }
 
+/// 128 bits as 32 hexadecimal digits.
+#[must_use]
+pub fn hex(bits: u128) -> [u8; 32] {
+    let mut text = [0; 32];
+    let mut left = bits;
+    for digit in text.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(left & 15) as usize];
+        left >>= 4;
+    }
+    text
+}
+
+/// Reads what [`hex`] wrote; `None` for anything else.
+#[must_use]
+pub fn from_hex(text: &[u8]) -> Option<u128> {
+    let digit = |bits: u128, octet: &u8| Some(bits << 4 | u128::from(char::from(*octet).to_digit(16)?));
+    text.iter().try_fold(0, digit).filter(|_| text.len() == 32)
+}
+
 fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -50,6 +69,16 @@ fn mix(seed: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bits_are_read_back_from_their_digits() {
+        for bits in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef] {
+            assert_eq!(from_hex(&hex(bits)), Some(bits));
+        }
+        for text in [&b""[..], b"5001", b"0123456789abcdef0123456789abcdeg", b"0123456789abcdef0123456789abcdef0"] {
+            assert_eq!(from_hex(text), None);
+        }
+    }
 
     #[test]
     fn equal_seeds_repeat_and_others_differ() {

@@ -63,6 +63,19 @@ impl<'a> Passing<'a> {
     }
 }
 
+impl Found {
+    /// Whether the request comes from the side its tags say. Of a phone its address is asked too: whoever learnt the tags
+    /// of another phone's call cannot speak in it.
+    fn is_from(&self, request: &Request<'_>) -> bool {
+        let side = match self.by {
+            Party::Caller => Some(self.caller),
+            Party::Callee => self.callee,
+        };
+        let ip = request.flow.remote.ip();
+        request.from != Neighbour::Phone || side.is_some_and(|side| side.remote.ip() == ip)
+    }
+}
+
 /// What the link has for a new offer.
 #[derive(Clone, Copy)]
 enum Room {
@@ -103,6 +116,9 @@ impl Turn<'_> {
         let Some(found) = self.find(request.essentials, request.message) else {
             return self.verify_reader(&request);
         };
+        if !found.is_from(&request) {
+            return;
+        }
         // Before an answer there is nothing to acknowledge; such an ACK must not touch a call that still hunts.
         if self.engine.calls.with(&found.key, |call| call.phase == Phase::Hunting) != Some(false) {
             return;
@@ -187,6 +203,10 @@ impl Turn<'_> {
     pub(crate) fn in_dialog(&mut self, request: Request<'_>) {
         let found = self.find(request.essentials, request.message);
         let Some(found) = found else { return self.without_row(request) };
+        if !found.is_from(&request) {
+            let why = Reject::Refusal(Refusal::NoSuchCall);
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
+        }
         self.verify_party(&found, request.flow);
         let role = match request.method {
             Method::Prack => self.prack_role(found.key),
@@ -366,12 +386,39 @@ impl Turn<'_> {
             let listener = side.map_or(request.flow.listener, |side| side.listener);
             self.running.way(address, listener)
         });
+        // A phone chooses no way around the policies of its call.
+        let named =
+            named.filter(|way| request.from != Neighbour::Phone || self.is_on_way(way.remote, request.essentials));
         match (named, side) {
             // The same place on a stream: keep to the connection that stands.
-            (Some(named), Some(side)) if named.remote == side.remote && named.transport == side.transport => Some(side),
+            (Some(named), Some(side)) if self.is_same_end(named, side) => Some(side),
             (Some(named), _) => Some(named),
             (None, side) => side,
         }
+    }
+
+    /// Whether a way leads to where `side` is: the same address, or the phone that opened the stream.
+    fn is_same_end(&self, named: Flow, side: Flow) -> bool {
+        let is_phones_stream = || {
+            let is_same_host = side.connection != 0 && named.remote.ip() == side.remote.ip();
+            is_same_host && self.running.plan.neighbour(side.transport, side.remote) == Some(Neighbour::Phone)
+        };
+        named.transport == side.transport && (named.remote == side.remote || is_phones_stream())
+    }
+
+    /// Whether call control, or an end of any pass of the call, is at that address.
+    fn is_on_way(&self, remote: SocketAddr, of: &Essentials<'_>) -> bool {
+        if self.running.plan.call_controls().any(|(_, address)| address.socket == remote) {
+            return true;
+        }
+        let keys =
+            (0..PASSES_MAX).flat_map(|pass| [of.from_tag, of.to_tag].map(|tag| self.call_key(of.call_id, tag, pass)));
+        keys.into_iter().any(|key| {
+            let ends = self.engine.calls.with(&key, |call| (call.caller, call.callee, call.client));
+            let Some((caller, callee, client)) = ends else { return false };
+            let early = || client.and_then(|client| self.engine.transactions.with(&client, |row| row.flow));
+            caller.remote == remote || callee.or_else(early).is_some_and(|callee| callee.remote == remote)
+        })
     }
 
     /// The neighbour's address that the next Route after ours, or else the Request-URI, names.
@@ -394,15 +441,24 @@ impl Turn<'_> {
         is_neighbour(&self.running, ip, port, transport).then_some(Address { transport, socket: (ip, port).into() })
     }
 
+    /// As [`Self::named_target`], of a request outside a dialog: a phone is called along its Path alone, at an address
+    /// that was registered.
+    pub(crate) fn named_outside(&self, request: &Request<'_>) -> Option<Address> {
+        let is_phone = |at: &Address| self.running.plan.neighbour(at.transport, at.socket) == Some(Neighbour::Phone);
+        self.named_target(request).filter(|address| !is_phone(address))
+    }
+
     /// The target of a request outside a dialog that names no number.
     pub(crate) fn neighbour_target(&self, request: &Request<'_>) -> Option<Next> {
-        self.named_target(request).map(Next::as_named)
+        self.named_outside(request).map(Next::as_named)
     }
 
     /// A request in a dialog we have no row of: after a restart, or once the row's time is over. It passes between
     /// neighbours by its Route; a dialog nobody routes through us does not exist here.
     fn without_row(&mut self, request: Request<'_>) {
         let target = self.own_route(request.message).and_then(|_| self.named_target(&request));
+        let is_call_control = |at: &Address| self.running.plan.call_controls().any(|(_, known)| known == *at);
+        let target = target.filter(|at| request.from != Neighbour::Phone || is_call_control(at));
         let flow = target.and_then(|address| self.running.way(address, request.flow.listener));
         let Some(flow) = flow else {
             let why = Reject::Refusal(Refusal::NoSuchCall);
@@ -426,7 +482,7 @@ impl Turn<'_> {
     fn trunk_at(&self, transport: Transport, at: SocketAddr) -> Option<RemoteClusterId> {
         match self.running.plan.neighbour(transport, at)? {
             Neighbour::Remote { cluster, .. } => Some(cluster),
-            Neighbour::Peer(_) => None,
+            Neighbour::Peer(_) | Neighbour::Phone => None,
         }
     }
 
@@ -440,7 +496,9 @@ impl Turn<'_> {
     /// the audio go on alone (9.2).
     fn grow(&mut self, found: &Found, body: &Body) -> Room {
         let Some(shaped) = body.shaped() else { return Room::Enough };
-        let lent = self.engine.calls.with(&found.key, |call| Some((call.decision.clone(), call.lend()?))).flatten();
+        // A pass that rides on another's booking makes that one grow: not every message goes through both.
+        let owner = self.engine.calls.with(&found.key, |call| call.rides_on()).flatten().unwrap_or(found.key);
+        let lent = self.engine.calls.with(&owner, |call| Some((call.decision.clone(), call.lend()?))).flatten();
         let Some((decision, (slot, mut held))) = lent else { return Room::Enough };
         let links = &self.engine.links;
         let booked = links.booked(slot, &held);
@@ -461,9 +519,13 @@ impl Turn<'_> {
         } else {
             Room::Refused(Refusal::LinkFull { precondition: shaped.has_mandatory_qos })
         };
-        self.return_booking(found.key, slot, held);
+        self.return_booking(owner, slot, held);
         match room {
-            Room::AudioOnly => drop(self.engine.calls.with(&found.key, |call| call.audio_only = true)),
+            Room::AudioOnly => {
+                for key in [found.key, owner] {
+                    self.engine.calls.with(&key, |call| call.audio_only = true);
+                }
+            }
             Room::Refused(_) => self.engine.counters.admission_refused(),
             Room::Enough => {}
         }
@@ -485,7 +547,7 @@ impl Turn<'_> {
         editor.begin();
         strict::write_routes(editor, message, of, own);
         if let Some(next) = passing.next {
-            forward::request_uri(editor, message, of, next);
+            forward::request_uri(editor, message, of, next, &running);
         }
         if let Some(local) = running.local(flow) {
             forward::via(editor, message, local, branch, running.asks_load(flow));

@@ -1,6 +1,7 @@
 //! A new call: who calls, where it may go, what its media may be, whether there is room, and the first hop.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use emcc_policies::admission::{Ask, Grant, Held, Rate, RsvpPolicy, Video};
@@ -11,10 +12,11 @@ use emcc_policies::trail::Step;
 use smallvec::SmallVec;
 
 use super::Turn;
-use super::call::{Booking, Call, Phase};
-use super::decide::{Decision, Question, Source, Target, decide};
+use super::call::{Booking, Call, Carries, Phase};
+use super::decide::{Decision, Question, Role, Source, Target, decide};
 use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
+use super::ids::from_hex;
 use super::in_dialog::Passing;
 use super::loops;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
@@ -66,11 +68,11 @@ impl Turn<'_> {
         if let Some(refusal) = decision.refusal {
             return self.refuse_new(&request, &Arc::new(decision), Reject::Refusal(refusal));
         }
-        let (body, grant) = match self.admit(&plan, &mut decision, &request) {
+        let (body, room) = match self.admit(&plan, &mut decision, &request) {
             Ok(admitted) => admitted,
             Err(why) => return self.refuse_new(&request, &Arc::new(decision), why),
         };
-        self.begin(&plan, decision, &request, &body, grant);
+        self.begin(&plan, decision, &request, &body, room);
     }
 
     /// Whether the 100 leaves before all is decided: not to an unverified address, which gets one answer for one request
@@ -86,7 +88,7 @@ impl Turn<'_> {
     }
 
     /// Whether ordinary calls are refused now. Emergency calls keep the last rows for themselves.
-    fn busy(&self) -> Option<Busy> {
+    pub(crate) fn busy(&self) -> Option<Busy> {
         let engine = self.engine;
         if engine.is_draining() {
             return Some(Busy::Draining);
@@ -104,6 +106,7 @@ impl Turn<'_> {
                 Some(PeerKind::CallControl) => Source::CallControl,
                 _ => Source::Gateway,
             },
+            Neighbour::Phone => Source::Phone,
         };
         let message = request.message;
         let uri = request.essentials.uri.ok_or(Reject::Refusal(Refusal::NotANeighbour))?;
@@ -111,22 +114,32 @@ impl Turn<'_> {
         // The trunk's mark is what a call over it stands on (P-13); identities are another matter.
         let is_believed = plan.trust(Some(request.from)).identity;
         let is_mark_believed = match source {
-            Source::Gateway => false,
+            Source::Gateway | Source::Phone => false,
             Source::CallControl => is_believed,
             Source::Trunk(_) => true,
         };
         let mark = if is_mark_believed { device_mark(message) } else { None };
+        let phone = match source {
+            Source::CallControl => self.called_phone(plan, request)?,
+            _ => None,
+        };
+        let session = match source {
+            Source::Phone => self.registered_session(plan, request),
+            _ => None,
+        };
         let asserted = message.addresses(Name::PAssertedIdentity).find_map(|address| number(&address.ok()?.uri));
         let asserted = asserted.filter(|_| is_believed);
         let from = number(&request.essentials.from.uri);
         Ok(Question {
             source,
-            device: mark,
+            device: mark.map(|mark| mark.device),
+            session,
+            phone,
             on_selected_trunk: !matches!(request.from, Neighbour::Remote { is_rsvp_trunk: true, .. }),
             numbers: [asserted, from],
             calling: asserted.or(from),
             target,
-            named: self.named_target(request),
+            named: self.named_outside(request),
             is_routed: self.has_foreign_route(message),
             is_believed,
             is_marked_emergency: matches!(source, Source::Trunk(_)) && is_marked_emergency(message),
@@ -144,12 +157,7 @@ impl Turn<'_> {
     }
 
     /// Region and admission of a new call. For an emergency call neither refuses (P-23).
-    fn admit(
-        &mut self,
-        plan: &Plan,
-        decision: &mut Decision,
-        request: &Request<'_>,
-    ) -> Result<(Body, Option<(u16, Grant)>), Reject> {
+    fn admit(&mut self, plan: &Plan, decision: &mut Decision, request: &Request<'_>) -> Result<(Body, Room), Reject> {
         let mut trail = region::Trail::new();
         let mut shaping = Shaping { role: Half::Offer, allowed: Allowed::AudioAndVideo };
         let mut body = self.shape(plan, decision.link, request.message, shaping, &mut trail);
@@ -162,7 +170,17 @@ impl Turn<'_> {
             self.alarm("emergency offer without a codec within the region", request.essentials.call_id);
         }
         decision.region_trail = trail.as_slice().into();
-        let Some(slot) = decision.link.and_then(|link| self.running.slot(link)) else { return Ok((body, None)) };
+        let Some(slot) = decision.link.and_then(|link| self.running.slot(link)) else {
+            return Ok((body, Room::NotAsked));
+        };
+        if let Some((owner, audio_only)) = self.booked_by(plan, decision, request) {
+            decision.trail.push(Step::BookedAlready);
+            if audio_only && body.shaped().is_some() {
+                shaping.allowed = Allowed::AudioOnly;
+                body = self.shape(plan, decision.link, request.message, shaping, &mut Default::default());
+            }
+            return Ok((body, Room::Rides { owner, audio_only }));
+        }
         let wanted = match body.shaped() {
             Some(shaped) => ask(decision, shaped, Party::Caller, Rates::WorstCase),
             None => ask_without_offer(plan, decision, request.flow.remote.is_ipv4()),
@@ -178,7 +196,7 @@ impl Turn<'_> {
                 let precondition = body.shaped().is_some_and(|shaped| shaped.has_mandatory_qos);
                 return Err(Reject::Refusal(Refusal::LinkFull { precondition }));
             }
-            None => return Ok((body, None)),
+            None => return Ok((body, Room::NotAsked)),
         };
         if let Some(at) = hint {
             self.effects.hints.push((at, Hint::Link(slot)));
@@ -199,28 +217,45 @@ impl Turn<'_> {
             body = self.shape(plan, decision.link, request.message, shaping, &mut trail);
             decision.region_trail = trail.as_slice().into();
         }
-        Ok((body, Some((slot, grant))))
+        Ok((body, Room::Granted(slot, grant)))
+    }
+
+    /// The pass of this call that has booked on the decision's link already, and whether without video. Passes of one
+    /// call share Call-ID and the caller's tag; a call control that makes a call of its own out of one is followed by the
+    /// mark this node gave it.
+    fn booked_by(&self, plan: &Plan, decision: &Decision, request: &Request<'_>) -> Option<(CallKey, bool)> {
+        let cluster = &*plan.remote_cluster(decision.link?)?.id;
+        let of = request.essentials;
+        // Nearly every INVITE is of a call that never passed before; only further passes make more to look at.
+        let passes = if self.engine.further_passes.load(Relaxed) == 0 { 1 } else { PASSES_MAX };
+        let is_believed = decision.believes_mark && decision.role != Role::Visiting && !plan.sip.phones.is_empty();
+        let marked = if is_believed { device_mark(request.message).and_then(|mark| mark.call) } else { None };
+        let keys = (0..passes).map(|pass| self.call_key(of.call_id, of.from_tag, pass));
+        marked.into_iter().chain(keys).find_map(|key| {
+            let carries = |key| self.engine.calls.with(&key, |call| call.carries(cluster, decision.policy));
+            match carries(key)? {
+                Carries::Itself { audio_only } => Some((key, audio_only)),
+                Carries::Through(owner) => match carries(owner)? {
+                    Carries::Itself { audio_only } => Some((owner, audio_only)),
+                    _ => None,
+                },
+                Carries::Nothing => None,
+            }
+        })
     }
 
     /// Puts the call into the table and sends its INVITE to the first hop.
-    fn begin(
-        &mut self,
-        plan: &Arc<Plan>,
-        decision: Decision,
-        request: &Request<'_>,
-        body: &Body,
-        grant: Option<(u16, Grant)>,
-    ) {
+    fn begin(&mut self, plan: &Arc<Plan>, decision: Decision, request: &Request<'_>, body: &Body, room: Room) {
         let now = self.now.moment;
         let invite = Bytes::copy_from_slice(request.message.bytes());
         let call_id = request
             .message
             .span_of(request.essentials.call_id)
             .map_or_else(Bytes::new, |span| invite.slice(span.start as usize..span.end as usize));
-        let audio_only = grant.as_ref().is_some_and(|(_, grant)| grant.video == Video::Refused);
-        let booking = match grant {
-            Some((slot, grant)) => Booking::Held(slot, grant.held),
-            None => Booking::Nothing,
+        let (booking, audio_only) = match room {
+            Room::NotAsked => (Booking::Nothing, false),
+            Room::Granted(slot, grant) => (Booking::Held(slot, grant.held), grant.video == Video::Refused),
+            Room::Rides { owner, audio_only } => (Booking::Rides(owner), audio_only),
         };
         let mut call = Call {
             plan: plan.clone(),
@@ -241,6 +276,7 @@ impl Turn<'_> {
             caller: self.response_flow(request.flow, request.essentials),
             callee: None,
             booking,
+            riders: Vec::new(),
             answered: None,
             adjust_at: None,
             settles_at: None,
@@ -255,6 +291,7 @@ impl Turn<'_> {
             cseq: [request.essentials.cseq.number, 0],
         };
         call.plan_retry(now);
+        let owner = call.rides_on();
         let decision = call.decision.clone();
         let Some(first) = call.advance() else {
             self.give_back(call.take());
@@ -262,6 +299,10 @@ impl Turn<'_> {
         };
         let caller = call.caller;
         let Some((key, pass)) = self.place(call, request, &decision) else { return };
+        if let Some(owner) = owner {
+            // One that ended in between was an earlier pass of this very call, which will not live on without it.
+            self.engine.calls.with(&owner, |call| call.take_on(key));
+        }
         let is_emergency = decision.emergency;
         self.engine.transactions.with(&request.key, |row| (row.call, row.is_patient) = (Some(key), is_emergency));
         if !self.may_try_at_once(&decision, request) {
@@ -277,12 +318,12 @@ impl Turn<'_> {
         let hint = call.arm();
         for pass in 0..PASSES_MAX {
             let key = self.call_key(request.essentials.call_id, request.essentials.from_tag, pass);
-            if self.engine.calls.with(&key, |_| ()).is_some() {
-                continue;
-            }
             call.pass = pass;
             match self.engine.calls.insert_or_return(key, call) {
                 Ok(()) => {
+                    if pass > 0 {
+                        self.engine.further_passes.fetch_add(1, Relaxed);
+                    }
                     if let Some(at) = hint {
                         self.effects.hints.push((at, Hint::Call(key)));
                     }
@@ -336,7 +377,9 @@ impl Turn<'_> {
         let refuse = |turn: &mut Self, why| turn.refuse_unseen(request.flow, request.message, request.method, why);
         let hop = match self.question(&plan, &request) {
             Ok(question) => match question.target {
-                Target::Other => self.neighbour_target(&request),
+                Target::Other if question.source != Source::Phone && question.phone.is_none() => {
+                    self.neighbour_target(&request)
+                }
                 _ => {
                     let mut decision = decide(&plan, &question);
                     match decision.refusal {
@@ -350,7 +393,7 @@ impl Turn<'_> {
             },
             Err(why) => return refuse(self, why),
         };
-        let Some(flow) = hop.as_ref().and_then(|hop| self.running.way(hop.address, request.flow.listener)) else {
+        let Some(flow) = hop.as_ref().and_then(|hop| self.way_to(hop, request.flow.listener)) else {
             return refuse(self, Reject::Refusal(Refusal::NotANeighbour));
         };
         if self.spares(flow, request.message, false) {
@@ -384,6 +427,16 @@ fn may_go_on(message: &Message<'_>, plan: &Plan) -> Result<(), Refusal> {
     }
 }
 
+/// What the link has for a new call.
+enum Room {
+    /// No link carries it.
+    NotAsked,
+    /// This, on the link in that slot.
+    Granted(u16, Grant),
+    /// What another pass of it has booked.
+    Rides { owner: CallKey, audio_only: bool },
+}
+
 /// What a grant of `wanted` books, as the trail tells it.
 fn booked(wanted: Ask, grant: &Grant) -> Step {
     if !grant.audio_reserved {
@@ -415,12 +468,22 @@ pub(crate) fn number(uri: &UriRef<'_>) -> Option<Digits> {
     digits::dialable(uri.number()?).ok()
 }
 
+/// The mark of the phone a call comes from (P-13).
+pub(crate) struct DeviceMark<'m> {
+    /// The phone's name.
+    pub(crate) device: &'m [u8],
+    /// The call it belongs to, where this node gave call control the mark.
+    pub(crate) call: Option<CallKey>,
+}
+
 /// Call control and the trunk mark the phone a call comes from (P-13).
-pub(crate) fn device_mark<'m>(message: &Message<'m>) -> Option<&'m [u8]> {
+pub(crate) fn device_mark<'m>(message: &Message<'m>) -> Option<DeviceMark<'m>> {
     message.call_infos().find_map(|(_, info)| {
         let is_mark = info.params.value("purpose").is_some_and(|value| value.eq_ignore_ascii_case(b"emcc-device"));
         let (scheme, device) = info.uri.split_at_checked(DEVICE_URN.len())?;
-        (is_mark && scheme.eq_ignore_ascii_case(DEVICE_URN) && !device.is_empty()).then_some(device)
+        let call = info.params.value("call").and_then(from_hex).map(CallKey);
+        let is_whole = is_mark && scheme.eq_ignore_ascii_case(DEVICE_URN) && !device.is_empty();
+        is_whole.then_some(DeviceMark { device, call })
     })
 }
 

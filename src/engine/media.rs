@@ -110,9 +110,13 @@ impl Turn<'_> {
     /// Notes what an answer that passes settles; an offer settles nothing.
     pub(crate) fn settle_body(&mut self, key: Option<CallKey>, body: &Body, role: Role, author: Party) {
         let (Some(key), Some(shaped), Role::Answer) = (key, body.shaped(), role) else { return };
-        let decision = self.engine.calls.with(&key, |call| call.decision.clone());
-        if let Some(decision) = decision {
-            self.settle_media(Some(key), Some(ask(&decision, shaped, author, Rates::Answered)));
+        let facts = self.engine.calls.with(&key, |call| (call.decision.clone(), call.rides_on()));
+        let Some((decision, owner)) = facts else { return };
+        let answered = Some(ask(&decision, shaped, author, Rates::Answered));
+        self.settle_media(Some(key), answered);
+        if owner.is_some() {
+            // What this pass rides on follows the answer too: not every message goes through both.
+            self.settle_media(owner, answered);
         }
     }
 

@@ -21,6 +21,8 @@ pub mod overload;
 pub mod own;
 pub mod precedence;
 pub mod probe;
+pub mod register;
+pub mod registered;
 pub mod reject;
 pub mod reply;
 pub mod request;
@@ -45,12 +47,13 @@ use self::effects::{CallKey, Effects, Input, Now, TransactionKey};
 use self::ids::Ids;
 use self::link::Links;
 use self::overload::Overload;
+use self::registered::{Registered, RegisteredKey};
 use self::reject::Reject;
 use self::running::{Local, Running};
 use self::verified::Verified;
 use self::watch::Seen;
 use crate::config::plan::Plan;
-use crate::limits::{CALLS_MAX, ENDED_AT_ONCE_MAX, TRANSACTIONS_MAX};
+use crate::limits::{CALLS_MAX, ENDED_AT_ONCE_MAX, REGISTERED_MAX, TRANSACTIONS_MAX};
 use crate::metrics::Counters;
 use crate::neighbour::Flow;
 use crate::neighbour::control::Controls;
@@ -67,6 +70,7 @@ pub struct Engine {
     names: Mutex<Names>,
     transactions: Table<TransactionKey, Row>,
     calls: Table<CallKey, Call>,
+    registered: Table<RegisteredKey, Registered>,
     links: Links,
     verified: Verified,
     counters: Counters,
@@ -78,6 +82,8 @@ pub struct Engine {
     /// What neighbours said of their load.
     controls: Controls,
     turns: AtomicUsize,
+    /// Rows of calls that passed the node before and stand: how many further passes there are.
+    further_passes: AtomicUsize,
     /// Start of the node, Unix seconds: the epoch of our keepalives.
     epoch_s: u64,
     seed: u64,
@@ -138,6 +144,7 @@ impl Engine {
             names: Mutex::default(),
             transactions: Table::new(bounds.transactions, seed),
             calls: Table::new(bounds.calls, seed),
+            registered: Table::new(REGISTERED_MAX, seed),
             links,
             verified: Verified::new(seed),
             counters,
@@ -147,6 +154,7 @@ impl Engine {
             overload: Overload::default(),
             controls: Controls::new(seed),
             turns: AtomicUsize::new(0),
+            further_passes: AtomicUsize::new(0),
             epoch_s,
             seed,
         }
@@ -283,6 +291,12 @@ impl Engine {
     #[must_use]
     pub fn transactions(&self) -> usize {
         self.transactions.len()
+    }
+
+    /// EMCC sessions whose phone is registered through this node.
+    #[must_use]
+    pub fn registered(&self) -> usize {
+        self.registered.len()
     }
 
     /// The books of the links to remote clusters.

@@ -82,6 +82,16 @@ pub enum Refusal {
     Cancelled,
     /// The next hop did not answer a request inside a call.
     NextHopSilent,
+    /// A phone that nobody of ours is logged in on registers.
+    NoSession,
+    /// A phone is called that is not registered through this node.
+    NotRegistered,
+    /// A phone calls without having registered from where it calls.
+    CallerNotRegistered,
+    /// A contact that cannot be reached from here: a name, or an address of no network of phones.
+    ContactForbidden,
+    /// A phone's REGISTER without support for Path (RFC 3327 section 5.2).
+    PathRequired,
 }
 
 /// Which of our limits stands in the way.
@@ -212,6 +222,13 @@ impl Refusal {
             Self::NoSuchCall => Answer::plain(481, "Call/Transaction Does Not Exist"),
             Self::RouteForbidden => caused(403, "Forbidden: Route past this node's policies", 21),
             Self::Cancelled => Answer::plain(487, "Request Terminated"),
+            Self::NoSession => caused(403, "Forbidden: nobody of this cluster is logged in on the phone", 21),
+            Self::NotRegistered => caused(480, "Temporarily Unavailable: the phone is not registered here", 20),
+            Self::CallerNotRegistered => {
+                caused(403, "Forbidden: no phone of an EMCC session registered from there", 21)
+            }
+            Self::ContactForbidden => caused(403, "Forbidden: a Contact outside the phones' networks", 21),
+            Self::PathRequired => Answer::plain(421, "Extension Required"),
             Self::NextHopSilent => caused(408, "Request Timeout: the next hop did not answer", 27),
         }
     }

@@ -189,6 +189,16 @@ impl Turn<'_> {
     fn other_response(&mut self, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
         match heard.purpose {
             Purpose::Keepalive(slot) if status >= 200 => self.keepalive_heard(slot, message),
+            Purpose::Register { place, .. } if status > 100 => {
+                if status >= 200 {
+                    let failure = Failure::Status(status);
+                    if status >= 300 && self.register_elsewhere(heard.server, place, failure) {
+                        return;
+                    }
+                    self.registration(&heard.request, heard.server, message, status);
+                }
+                self.pass_back(heard, message, status, Body::None, None);
+            }
             Purpose::Pass | Purpose::PassBye if status > 100 => {
                 let body = self.answer_body(heard, message, status);
                 self.settle_body(heard.call, &body, heard.role(), heard.author());

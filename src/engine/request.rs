@@ -107,6 +107,7 @@ impl Turn<'_> {
         }
         match request.method {
             Method::Invite => self.invite(request),
+            Method::Register if request.from == Neighbour::Phone => self.register(request),
             Method::Options | Method::Register if self.is_for_us(&request) => self.own(request),
             _ => self.outside(request),
         }
@@ -395,6 +396,9 @@ impl Turn<'_> {
             let from = running.plan.neighbour(flow.transport, flow.remote);
             let limited = from.and_then(|from| running.plan.terms(from)?.methods.header());
             headers.push(("Allow", limited.unwrap_or(ALLOW)));
+        }
+        if answer.status == 421 {
+            headers.push(("Require", b"path"));
         }
         if answer.status == 420 {
             headers.extend(message.values(Name::ProxyRequire).map(|value| ("Unsupported", value.text)));

@@ -74,6 +74,7 @@ impl Running {
         match of {
             Neighbour::Peer(PeerId(peer)) => peers.get(peer as usize),
             Neighbour::Remote { cluster, .. } => remotes.get(cluster.0 as usize),
+            Neighbour::Phone => None,
         }
         .map(AsRef::as_ref)
     }
@@ -113,7 +114,7 @@ impl Running {
             Some(Neighbour::Remote { cluster, .. }) => {
                 self.plan.remote_cluster(cluster).map(|remote| remote.overload_control)
             }
-            None => None,
+            Some(Neighbour::Phone) | None => None,
         };
         asks == Some(true)
     }

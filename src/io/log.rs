@@ -197,6 +197,8 @@ mod tests {
         let question = Question {
             source: Source::CallControl,
             device: Some(b"SEP001122334455"),
+            session: None,
+            phone: None,
             on_selected_trunk: true,
             numbers: [None, None],
             calling: None,

@@ -77,6 +77,7 @@ pub const METRICS: &[Metric] = &[
     counter("emcc_sip_requests_sent_total", "requests", "method", "Requests sent, repetitions left out."),
     counter("emcc_sip_responses_received_total", "responses", "class", "Responses received."),
     counter("emcc_sip_responses_sent_total", "responses", "class", "Responses sent."),
+    counter("emcc_registrations_total", "responses", "class", "Final answers of call control to REGISTERs of phones."),
     counter(
         "emcc_sip_retransmissions_absorbed_total",
         "messages",
@@ -126,6 +127,7 @@ pub const METRICS: &[Metric] = &[
     ),
     gauge("emcc_transactions", "transactions", "", "Transactions that live."),
     gauge("emcc_calls", "calls", "", "Calls that live."),
+    gauge("emcc_registered_phones", "phones", "", "Visiting users' phones registered through this node."),
     gauge(
         "emcc_link_used_bits_per_second",
         "bits per second",

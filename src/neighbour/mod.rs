@@ -1,14 +1,16 @@
-//! Who we speak with: transports, addresses and flows; whether an address serves, in which order those of one
-//! neighbour are tried, and what a neighbour may send.
+//! Who we speak with: transports, addresses and flows; the networks phones stand in; whether an address serves, in which
+//! order those of one neighbour are tried, and what a neighbour may send.
 
+pub mod control;
 pub mod health;
 pub mod locate;
 pub mod methods;
 pub mod names;
+mod networks;
 pub mod rate;
 pub mod select;
 
-pub mod control;
+pub use networks::{Network, PhoneNetworks};
 
 use std::fmt;
 use std::net::SocketAddr;

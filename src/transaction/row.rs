@@ -27,6 +27,13 @@ pub enum Purpose {
     Hunt,
     /// A request passed on as it came; its responses go back the same way.
     Pass,
+    /// A phone's REGISTER passed on to call control, at that place in the order of its addresses.
+    Register {
+        /// From 0.
+        place: u8,
+        /// No other follows.
+        is_last: bool,
+    },
     /// A BYE passed on: its outcome ends the call.
     PassBye,
     /// Our own CANCEL.

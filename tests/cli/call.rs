@@ -303,6 +303,24 @@ fn people_read_the_trail_on_standard_error() {
     }
 }
 
+/// P-23: what a phone that registers at its home node dials goes to call control, an emergency at once.
+#[test]
+fn a_call_of_the_phone_itself_goes_to_call_control_and_an_emergency_straight_on() {
+    let call_control = json!([{ "name": "cc-hq", "address": "udp:127.0.1.10:5060", "called": "912025550123" }]);
+    let answer = decided("hq.toml", "--from alice --to 912025550123 --via phone");
+    assert_eq!((&answer["outcome"], &answer["next_hops"]), (&json!("call-control"), &call_control));
+    assert_eq!((&answer["role"], &answer["caller"]), (&json!("home"), &alice_at_hq()));
+    for (who, outcome, status) in [("5001", "emcc-trunk", json!(null)), ("bob", "gateway", json!(null))] {
+        let answer = decided("hq.toml", &format!("--from {who} --to 911 --via phone"));
+        assert_eq!(
+            (&answer["outcome"], &answer["status"], &answer["emergency"]),
+            (&json!(outcome), &status, &json!(true))
+        );
+    }
+    let answer = asked("hq.toml", "--from bob --to 5001 --via phone");
+    assert_eq!(answer.object()["status"], json!(403));
+}
+
 /// The pair's visiting cluster with one text replaced, asked with these words.
 fn asked_with(name: &str, from: &str, to: &str, words: &str) -> Value {
     let text = std::fs::read_to_string(pair("br.toml")).unwrap();

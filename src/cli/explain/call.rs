@@ -33,7 +33,8 @@ pub(crate) struct Call {
     /// What is dialed: digits, or a urn:service
     #[arg(long, value_name = "DIGITS", value_parser = target)]
     to: Dialed,
-    /// Where the INVITE comes from: local, or the remote cluster whose trunk brings it, marked with device WHO
+    /// Where the INVITE comes from: local, phone for WHO's own phone, or the remote cluster whose trunk brings it,
+    /// marked with device WHO
     #[arg(long, value_name = "SOURCE", default_value = "local")]
     via: String,
     /// A file with the session description offered
@@ -124,6 +125,8 @@ impl Call {
             &Question {
                 source: caller.source,
                 device: caller.device.as_deref().map(str::as_bytes),
+                session: caller.session,
+                phone: None,
                 on_selected_trunk: true,
                 numbers: [caller.number, None],
                 calling: self.calling,
@@ -217,6 +220,7 @@ impl CallAnswer {
                 Some(NextHop::Remote(_)) => "emcc-trunk",
                 Some(NextHop::Peer(id)) if plan.routes.kind(id) == Some(PeerKind::Gateway) => "gateway",
                 Some(NextHop::Peer(_) | NextHop::Named) => "call-control",
+                Some(NextHop::Phone { .. }) => "phone",
             },
             called: first.and_then(|hop| hop.called).map(text),
             calling: first.and_then(|hop| hop.calling.or(extra.calling)).map(text),
@@ -227,7 +231,7 @@ impl CallAnswer {
                     name: match hop.to {
                         NextHop::Remote(id) => plan.remote_cluster(id).map(|remote| remote.id.to_string()),
                         NextHop::Peer(id) => plan.peer(id).map(|peer| peer.name.to_string()),
-                        NextHop::Named => None,
+                        NextHop::Named | NextHop::Phone { .. } => None,
                     }
                     .unwrap_or_default(),
                     address: hop.address.to_string(),

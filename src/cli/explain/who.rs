@@ -3,7 +3,7 @@
 use emcc_policies::digits::{Digits, dialable};
 
 use crate::cli::halt::Halt;
-use crate::config::plan::{Plan, Side};
+use crate::config::plan::{Plan, SessionId, Side};
 use crate::engine::decide::Source;
 
 /// A caller as an INVITE would show it.
@@ -14,18 +14,28 @@ pub(super) struct Caller {
     pub(super) device: Option<String>,
     /// The number in From, where there is no mark.
     pub(super) number: Option<Digits>,
+    /// The session of the phone, where the INVITE comes from the phone itself.
+    pub(super) session: Option<SessionId>,
 }
+
+/// Source of an INVITE that comes from the phone itself (`sip.phones`).
+const PHONE: &str = "phone";
 
 /// The caller that `who`, a device name, a user id or a directory number, is here (`via` is `local`), or is made to be
 /// by the cluster whose trunk the INVITE comes over.
 pub(super) fn find(plan: &Plan, who: &str, via: &str) -> Result<Caller, Halt> {
+    if via == PHONE && plan.remote_cluster_with_id(via).is_none() {
+        return find(plan, who, "local").map(|caller| at_phone(plan, caller));
+    }
     if via != "local" {
         let remote = plan.remote_cluster_with_id(via).ok_or_else(|| Halt::UnknownSource(via.into()))?;
         // Only a device can be marked; whom this cluster does not know may still call over the trunk (P-14, P-15).
         let device = visiting_device(plan, who).unwrap_or(who);
-        return Ok(Caller { source: Source::Trunk(remote), device: Some(device.into()), number: None });
+        let source = Source::Trunk(remote);
+        return Ok(Caller { source, device: Some(device.into()), number: None, session: None });
     }
-    let marked = |device: &str| Ok(Caller { source: Source::CallControl, device: Some(device.into()), number: None });
+    let source = Source::CallControl;
+    let marked = |device: &str| Ok(Caller { source, device: Some(device.into()), number: None, session: None });
     let is_abroad = |id| plan.session(id).is_some_and(|session| matches!(session.side, Side::Home { .. }));
     if plan.device_named(who).is_some() || plan.session_on(who).is_some_and(is_abroad) {
         return marked(who);
@@ -44,7 +54,19 @@ pub(super) fn find(plan: &Plan, who: &str, via: &str) -> Result<Caller, Halt> {
     if number.is_none() && user.is_none() {
         return Err(Halt::UnknownCaller(who.into()));
     }
-    Ok(Caller { source: Source::CallControl, device: None, number })
+    Ok(Caller { source, device: None, number, session: None })
+}
+
+/// The same caller as its phone sends the INVITE to this node itself: known by its session, if it has one.
+fn at_phone(plan: &Plan, caller: Caller) -> Caller {
+    let by_device = caller.device.as_deref().and_then(|device| plan.session_on(device));
+    let by_number = || plan.session_of(plan.user_with_number(caller.number?.as_str())?);
+    let session = by_device.or_else(by_number).filter(|id| plan.is_home(*id));
+    let number = caller.number.or_else(|| {
+        let device = plan.device(plan.device_named(caller.device.as_deref()?)?)?;
+        dialable(device.directory_numbers.first()?.as_bytes()).ok()
+    });
+    Caller { source: Source::Phone, device: None, number, session }
 }
 
 /// The phone of this cluster that a user from elsewhere is logged in on, or that has the directory number.

@@ -5,6 +5,7 @@ mod geography;
 mod names;
 mod neighbours;
 mod patterns;
+mod phones;
 mod probe;
 mod usage;
 
@@ -19,6 +20,7 @@ pub(super) fn check(document: &Document, probe: Probe, report: &Report) {
     let names = names::Names::of(document, report);
     names::references(document, &names, report);
     neighbours::check(document, &names, report);
+    phones::check(document, &names, report);
     geography::check(document, &names, report);
     usage::check(document, &names, report);
     let dialing = Dialing::of(document);

@@ -16,6 +16,7 @@ use crate::neighbour::locate::Place;
 use crate::neighbour::methods::Methods;
 use crate::neighbour::names::Names;
 use crate::neighbour::select::Rank;
+use crate::neighbour::{Network, PhoneNetworks};
 use emcc_policies::admission::Capacity;
 use emcc_policies::emergency::EmergencyNumbers;
 use emcc_policies::keepalive;
@@ -69,8 +70,9 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
     let indexes = Arc::new(indexes(&remote_clusters, &devices, &users, &sessions));
     let neighbours = owners(&peers, &remote_clusters, &Names::default());
     let trunk = document.emcc_trunk.as_ref();
-    let trusts_everybody =
-        peers.iter().all(|peer| peer.trust_identity) && remote_clusters.iter().all(|remote| remote.trust_identity);
+    let trusts_everybody = document.sip.phones.is_empty()
+        && peers.iter().all(|peer| peer.trust_identity)
+        && remote_clusters.iter().all(|remote| remote.trust_identity);
     Plan {
         trusts_everybody,
         cluster: Cluster {
@@ -220,6 +222,7 @@ fn sip(document: &Document, cores: usize) -> Sip {
         no_response_ms: u64::from(value(&document.sip.no_response_s, NO_RESPONSE_S)) * 1_000,
         ring_ms: u64::from(value(&document.sip.ring_s, RING_S)) * 1_000,
         dns: document.sip.dns.iter().map(|at| at.value).collect(),
+        phones: phones(document),
         probes: ProbeTimes {
             interval_ms: u64::from(value(&document.sip.health_s, HEALTH_S)) * 1_000,
             timeout_ms: u64::from(value(&document.sip.health_timeout_s, HEALTH_TIMEOUT_S)) * 1_000,
@@ -232,6 +235,15 @@ fn sip(document: &Document, cores: usize) -> Sip {
         },
         tls: document.sip.tls.as_ref().and_then(tls_files),
     }
+}
+
+/// The networks of phones, less the addresses of the configured neighbours and of this node.
+fn phones(document: &Document) -> PhoneNetworks {
+    let networks = document.sip.phones.iter().filter_map(|at| Network::new(at.value.0, at.value.1));
+    let peers = document.peers.iter().flat_map(|peer| &peer.addresses);
+    let trunks = document.remote_clusters.iter().flat_map(|cluster| cluster.trunk.iter().chain(&cluster.rsvp_trunk));
+    let own = document.sip.listen.iter();
+    PhoneNetworks::new(networks, peers.chain(trunks).chain(own).map(|at| at.value.socket.ip()))
 }
 
 /// The reader refuses a table that lacks one of them.

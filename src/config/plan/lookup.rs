@@ -4,10 +4,10 @@ use super::{
     Device, DeviceId, DevicePool, EmccSession, Neighbour, Peer, Plan, RemoteCluster, RemoteClusterId, RoamingPool,
     SessionId, Terms, User, UserId,
 };
-use crate::config::address::Transport;
+use crate::config::address::{Address, Transport};
 use emcc_policies::device_pool::{Roaming, choose};
 use emcc_policies::location::{Field, Geolocation};
-use emcc_policies::route::{DevicePoolId, PeerId, RouteGroupId, RouteListId};
+use emcc_policies::route::{DevicePoolId, PeerId, PeerKind, RouteGroupId, RouteListId};
 use emcc_policies::search_space::{CssId, PartitionId, PatternId};
 use emcc_policies::trail::Names;
 use std::net::SocketAddr;
@@ -64,10 +64,18 @@ impl Plan {
         self.indexes.clusters.get(id)
     }
 
-    /// Who sends from this address: by IP address and transport, by port too only where several share an address.
+    /// Who sends from this address: by IP address and transport, by port too only where several share an address. A
+    /// phone is whoever sends from a network of phones and has no address of another neighbour.
     #[must_use]
     pub fn neighbour(&self, transport: Transport, from: SocketAddr) -> Option<Neighbour> {
-        self.neighbours.get(transport, from)
+        let configured = self.neighbours.get(transport, from);
+        configured.or_else(|| self.sip.phones.contains(from.ip()).then_some(Neighbour::Phone))
+    }
+
+    /// Every address of every call control, in the order they are tried.
+    pub fn call_controls(&self) -> impl Iterator<Item = (PeerId, Address)> {
+        let peers = (0..).map(PeerId).zip(&self.peers).filter(|(_, peer)| peer.kind == PeerKind::CallControl);
+        peers.flat_map(|(id, peer)| peer.addresses.iter().map(move |address| (id, *address)))
     }
 
     /// Where a visiting phone at this place belongs (G-6 to G-10). Runs once a login: it allocates.
@@ -112,6 +120,7 @@ impl Plan {
         match of {
             Neighbour::Peer(id) => self.peer(id).map(|peer| &peer.terms),
             Neighbour::Remote { cluster, .. } => self.remote_cluster(cluster).map(|remote| &remote.terms),
+            Neighbour::Phone => None,
         }
     }
 

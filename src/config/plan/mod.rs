@@ -17,6 +17,7 @@ pub use sites::Site;
 
 use crate::config::address::Address;
 use crate::config::document::MidCall;
+use crate::neighbour::PhoneNetworks;
 use crate::neighbour::health::ProbeTimes;
 use crate::neighbour::methods::Methods;
 use crate::neighbour::select::Rank;
@@ -129,6 +130,8 @@ pub struct Sip {
     pub ring_ms: u64,
     /// DNS servers, in the order they are asked; none: those of the host.
     pub dns: Box<[SocketAddr]>,
+    /// Where phones register and call through this node.
+    pub phones: PhoneNetworks,
     /// Health probing of neighbours.
     pub probes: ProbeTimes,
     /// Longest wait for ordinary calls to end once the node drains, seconds; then they are ended.
@@ -397,6 +400,8 @@ pub enum Neighbour {
         /// It is the address of a second trunk, for the RSVP agent service alone: no PSTN access comes from there.
         is_rsvp_trunk: bool,
     },
+    /// A phone in one of the networks of `[sip] phones`.
+    Phone,
 }
 
 impl Neighbour {

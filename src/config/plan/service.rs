@@ -22,7 +22,8 @@ impl Plan {
             Some(Neighbour::Remote { cluster, .. }) => {
                 self.remote_cluster(cluster).map(|row| (row.trust_identity, row.send_geolocation))
             }
-            None => None,
+            // Who stands in a network is known by nothing but its address.
+            Some(Neighbour::Phone) | None => None,
         };
         let (identity, location) = of.unwrap_or_default();
         Trust { identity, location }

@@ -1,0 +1,117 @@
+//! A visiting user's phone that registers and calls through its home node (`sip.phones`).
+
+use std::net::SocketAddr;
+
+use crate::network::{Network, with};
+use crate::node::Node;
+use crate::tool::{Ended, Plan};
+
+/// The home cluster's node, with a network of phones.
+fn hq(network: &Network) -> Node {
+    let phones = format!("[sip]\nphones = [\"127.{}.3.0/24\"]\n", network.octet());
+    Node::start(network, "hq.toml", &with(&network.pair("hq.toml"), "[sip]\n", &phones))
+}
+
+fn phone(network: &Network) -> SocketAddr {
+    network.sip(3, 5)
+}
+
+/// Alice's phone in London, a scenario of its own at the home node.
+fn at_phone(network: &Network, scenario: &'static str, called: &str) -> Plan {
+    let plan = Plan::caller(network, scenario, phone(network), network.sip(1, 1), called);
+    plan.value("headers", "")
+}
+
+/// The phone registers at call control; what the registrar saw.
+fn registers(network: &Network, hq: &Node) -> Ended {
+    let registrar = Plan::called(network, "registrar", network.sip(1, 10)).start();
+    at_phone(network, "phone_registers", "5001").done();
+    hq.shows("emcc_registered_phones", &[], 1);
+    registrar.done()
+}
+
+#[test]
+fn rfc_3327_a_phone_registers_through_the_node_with_the_digest_call_control_asks_for() {
+    let network = Network::claim("registers");
+    let hq = hq(&network);
+    let registrar = Plan::called(&network, "registrar", network.sip(1, 10)).start();
+    let registered = at_phone(&network, "phone_registers", "5001").done();
+    let registrar = registrar.done();
+    let both = registrar.all_received("REGISTER ");
+    let target = format!("REGISTER sip:{} SIP/2.0", network.sip(1, 10));
+    assert_eq!(both.len(), 2, "without credentials and with them");
+    for register in both {
+        assert!(register.text.starts_with(&target), "{}", register.text);
+        let path = register.value("Path");
+        assert!(path.ends_with(&format!("@{};lr>", network.sip(1, 1))), "{path}");
+        assert_eq!((register.value("Require"), register.values("Via").len()), ("path", 2));
+    }
+    let route = format!("<sip:orig@{};lr>", network.sip(1, 10));
+    assert_eq!(registered.received("SIP/2.0 200").value("Service-Route"), route, "RFC 3608");
+    hq.shows("emcc_registered_phones", &[], 1);
+    hq.shows("emcc_registrations_total", &["class=\"4xx\""], 1);
+    hq.shows("emcc_registrations_total", &["class=\"2xx\""], 1);
+    hq.is_idle_after(0, 0, 0);
+}
+
+#[test]
+fn rfc_3327_a_phone_registers_over_tcp() {
+    let network = Network::claim("registers_tcp");
+    let hq = hq(&network);
+    let registrar = Plan::called(&network, "registrar", network.sip(1, 10)).start();
+    let registered = at_phone(&network, "phone_registers", "5001").over_tcp().done();
+    registered.received("SIP/2.0 200");
+    registrar.done();
+    hq.shows("emcc_registered_phones", &[], 1);
+}
+
+#[test]
+fn r_2_a_registered_phones_call_goes_to_call_control_under_the_region_and_on_the_books() {
+    let network = Network::claim("phone_calls");
+    let hq = hq(&network);
+    registers(&network, &hq);
+    let call_control = Plan::called(&network, "gateway", network.sip(1, 10)).start();
+    let call = at_phone(&network, "caller", "912025550123").value("hold_ms", "1800").start();
+    hq.link_shows_kbps(40);
+    hq.link_shows_kbps(24);
+    let (call, call_control) = (call.done(), call_control.done());
+    let invite = call_control.received(&format!("INVITE sip:912025550123@{} ", network.sip(1, 10)));
+    assert_eq!(invite.formats(), "18 101", "M-1");
+    assert!(invite.value("Call-Info").starts_with("<urn:emcc:device:SEP001122334455>;purpose=emcc-device;"));
+    assert_eq!(invite.value("Record-Route"), format!("<sip:{};lr>", network.sip(1, 1)));
+    assert_eq!(call.received("SIP/2.0 200").formats(), "18 101");
+    hq.is_idle_after(1, 0, 0);
+}
+
+#[test]
+fn rfc_3327_a_call_to_the_phone_comes_along_its_path() {
+    let network = Network::claim("phone_rings");
+    let hq = hq(&network);
+    let registrar = registers(&network, &hq);
+    let path = registrar.all_received("REGISTER ").last().unwrap().value("Path").to_owned();
+    let ringing = Plan::called(&network, "gateway", phone(&network)).start();
+    let target = format!("sip:5001@{};transport=UDP", phone(&network));
+    let call = Plan::caller(&network, "caller_along", network.sip(1, 10), network.sip(1, 1), "5001");
+    let call = call.value("path", &path).value("target", &target).value("hold_ms", "1800").start();
+    hq.link_shows_kbps(40);
+    hq.link_shows_kbps(24);
+    call.done();
+    let ringing = ringing.done();
+    let invite = ringing.received(&format!("INVITE {target} "));
+    assert_eq!((invite.formats(), invite.values("Route").len()), ("18 101", 0));
+    hq.is_idle_after(1, 0, 0);
+}
+
+#[test]
+fn p_23_a_phone_that_never_registered_calls_for_help_while_call_control_is_down() {
+    let network = Network::claim("phone_emergency");
+    let hq = hq(&network);
+    // SIPp stands where the visited cluster's node would; nobody stands where call control would.
+    let trunk = Plan::called(&network, "gateway", network.sip(2, 1)).start();
+    at_phone(&network, "caller", "9911").done();
+    let trunk = trunk.done();
+    let invite = trunk.received(&format!("INVITE sip:911@{} ", network.sip(2, 1)));
+    assert_eq!(invite.value("Priority"), "emergency");
+    hq.shows("emcc_registered_phones", &[], 0);
+    hq.is_idle_after(1, 0, 0);
+}
