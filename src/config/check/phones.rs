@@ -6,6 +6,7 @@ use crate::config::document::Document;
 use crate::config::report::{At, Report};
 use crate::limits::PHONE_NETWORKS_MAX;
 use crate::neighbour::Network;
+use crate::neighbour::locate::Place;
 use emcc_policies::route::PeerKind;
 use std::net::IpAddr;
 
@@ -28,10 +29,10 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
             report.warning(&at.place, message, "Remove one of the two.");
         }
     }
-    for (address, what) in neighbours(document) {
-        if phones.iter().any(|at| network(at).is_some_and(|network| network.contains(address.value.socket.ip()))) {
-            let message = format!("{} lies in sip.phones; it stays a {what}, no phone registers there", address.value);
-            report.warning(&address.place, message, "Narrow the network of phones if that is not meant.");
+    for (at, address, what) in neighbours(document) {
+        if phones.iter().any(|at| network(at).is_some_and(|network| network.contains(address.socket.ip()))) {
+            let message = format!("{address} lies in sip.phones; it stays a {what}, no phone registers there");
+            report.warning(&at.place, message, "Narrow the network of phones if that is not meant.");
         }
     }
     if names.peers.values().all(|peer| peer.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::Gateway)) {
@@ -59,13 +60,16 @@ fn width(at: &At<(IpAddr, u8)>, report: &Report) {
     }
 }
 
-/// Addresses that stay what they are, and what that is.
-fn neighbours(document: &Document) -> impl Iterator<Item = (&At<Address>, &'static str)> {
+/// Addresses that stay what they are, and what that is; where a name leads is not known before it is looked up.
+fn neighbours(document: &Document) -> impl Iterator<Item = (&At<Place>, Address, &'static str)> {
     let peers = document.peers.iter().flat_map(|peer| {
         let is_gateway = peer.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::Gateway);
         let what = if is_gateway { "gateway" } else { "call control" };
         peer.addresses.iter().map(move |address| (address, what))
     });
     let trunks = document.remote_clusters.iter().flat_map(|cluster| cluster.trunk.iter().chain(&cluster.rsvp_trunk));
-    peers.chain(trunks.map(|address| (address, "trunk")))
+    peers.chain(trunks.map(|address| (address, "trunk"))).filter_map(|(at, what)| match at.value {
+        Place::Address(address) => Some((at, address, what)),
+        Place::Named(_) => None,
+    })
 }

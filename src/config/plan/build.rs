@@ -237,13 +237,18 @@ fn sip(document: &Document, cores: usize) -> Sip {
     }
 }
 
-/// The networks of phones, less the addresses of the configured neighbours and of this node.
+/// The networks of phones, less the addresses of the configured neighbours and of this node. A neighbour given by name is
+/// asked for before the networks are ([`Plan::neighbour`]).
 fn phones(document: &Document) -> PhoneNetworks {
     let networks = document.sip.phones.iter().filter_map(|at| Network::new(at.value.0, at.value.1));
     let peers = document.peers.iter().flat_map(|peer| &peer.addresses);
     let trunks = document.remote_clusters.iter().flat_map(|cluster| cluster.trunk.iter().chain(&cluster.rsvp_trunk));
     let own = document.sip.listen.iter();
-    PhoneNetworks::new(networks, peers.chain(trunks).chain(own).map(|at| at.value.socket.ip()))
+    let configured = peers.chain(trunks).filter_map(|at| match &at.value {
+        Place::Address(address) => Some(address.socket.ip()),
+        Place::Named(_) => None,
+    });
+    PhoneNetworks::new(networks, configured.chain(own.map(|at| at.value.socket.ip())))
 }
 
 /// The reader refuses a table that lacks one of them.
