@@ -195,14 +195,6 @@ impl Script {
         self.message(true, &head, "", "")
     }
 
-    /// A scenario that is written already.
-    pub(crate) fn of_text(text: &str) -> Self {
-        let (_, steps) = text.split_once("<scenario").expect("a scenario");
-        let (_, steps) = steps.split_once(">\n").expect("its name");
-        let (steps, _) = steps.split_once("</scenario>").expect("its end");
-        Self { steps: steps.to_owned(), cseq: 0 }
-    }
-
     /// Rings, answers, and is hung up on.
     pub(crate) fn answering(headers: &str) -> Self {
         let rings = Self::new().awaits("INVITE").reply(180, "", Body::None).pause(50);
