@@ -61,6 +61,12 @@ fn every_message_gets_its_verdict(test: &str, line: Line) {
     let mut ground = Ground::new(test, line);
     let mut done = Vec::new();
     for (name, octets, want) in messages(line.transport) {
+        // Some of RFC 5118's messages have one Via and one Call-ID: in one node's life they are copies of each other.
+        if matches!(name, "port-ambiguous" | "port-unambiguous" | "ipv6-correct-abnf-2-colons") {
+            drop(ground);
+            ground = Ground::new(test, line);
+        }
+        done.retain(|id| *id != call_id(&octets));
         match want {
             Want::Forward => forwarded(&mut ground, name, &octets, &mut done),
             Want::Refuse(status) => refused(&mut ground, name, &octets, status),
@@ -68,6 +74,7 @@ fn every_message_gets_its_verdict(test: &str, line: Line) {
         }
         ground.nothing_else(name, &done);
     }
+    // The last node heard the messages that are refused.
     let malformed = INVALID.iter().filter(|(.., verdict, _)| !matches!(verdict, Verdict::Forward { .. })).count();
     let told = ground.node.metric("emcc_sip_messages_dropped_total", &["reason=\"malformed\""]);
     assert!(told > 0 && told <= malformed as u64, "{told} of {malformed}");
