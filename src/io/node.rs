@@ -11,7 +11,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use super::stream::{self, OPENINGS_MAX, Opening, Streams};
+use super::quarantine::Quarantine;
+use super::stream::{self, OPENINGS_MAX, Opening, StreamLimits, Streams};
 use super::udp::{self, Datagrams, Turnstile};
 use super::worker::{Shared, Worker};
 use super::{Clock, Driver, StartError, sockets};
@@ -30,8 +31,10 @@ pub struct Setup<D> {
     pub clock: Clock,
     /// What the rim counts.
     pub counters: Counters,
-    /// Seed of the connection tables' hashes: random in service.
+    /// Seed of the rim's hashes: random in service.
     pub seed: u64,
+    /// Bounds and time limits of streams.
+    pub streams: StreamLimits,
 }
 
 /// Running workers. Dropping it stops them.
@@ -70,7 +73,8 @@ impl Node {
             driver: setup.driver,
             clock: setup.clock,
             counters: setup.counters,
-            streams: Streams::new(setup.seed),
+            streams: Arc::new(Streams::new(setup.seed, setup.streams.within(sockets::descriptors()))),
+            quarantine: Quarantine::new(setup.seed),
             openings: senders.into(),
             sockets,
             turnstiles: local.iter().map(|_| Turnstile::default()).collect(),
@@ -203,7 +207,7 @@ impl Prepared {
         self,
         shared: Arc<Shared<D>>,
         number: u64,
-        openings: mpsc::Receiver<Opening<D>>,
+        openings: mpsc::Receiver<Opening>,
         mut orders: watch::Receiver<Order>,
     ) {
         let Self { runtime, streams } = self;
