@@ -45,8 +45,8 @@ pss_kib() {
     echo "$total"
 }
 
-# value KEY FILE: a number of a report.
-value() { sed -n "s/.*\"$1\":\\([0-9.]*\\)[,}].*/\\1/p" "$2"; }
+# value KEY FILE: a number of a report; what is told of all steps stands before the steps.
+value() { grep -o "\"$1\":[0-9.]*" "$2" | head -n 1 | cut -d: -f2; }
 
 # start_load SERVER OUT CPUS ARGUMENTS...: begins a load; LOADER is its process.
 start_load() {

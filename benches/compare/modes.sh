@@ -137,3 +137,174 @@ mode_load() {
     end_load "$WORK/report"
     cat "$WORK/report"
 }
+
+# Opens calls, holds them until the INVITE transactions are gone, ends them.
+mode_memory() {
+    local servers=${SERVERS:-emcc-trunk kamailio-1} calls=${CALLS:-50000} server
+    printf '\n**Memory**, %s calls opened at %s a second, PSS in MiB\n\n' "$calls" "$RATE"
+    printf '| server | at rest | peak of the ramp | %s s later | KiB per open call | %s s after the last call, above rest | calls |\n' \
+        "$TAIL_S" "$AFTER_S"
+    printf '| --- | --- | --- | --- | --- | --- | --- |\n'
+    for server in $servers; do
+        say "memory, $server"
+        start_server "$server"
+        local report=$WORK/report.$server rest peak held after sampler
+        rest=$(pss_kib "$server")
+        start_load "$server" "$report" "" --standing "$calls" --standing-rate "$RATE" \
+            --limit-s $((calls * 2 / RATE + TAIL_S + 120))
+        watch_pss "$server" >"$WORK/samples" &
+        sampler=$!
+        await_word open "$report"
+        sleep "$TAIL_S"
+        held=$(pss_kib "$server")
+        kill "$sampler" 2>/dev/null || true
+        wait "$sampler" 2>/dev/null || true
+        peak=$(sort -n "$WORK/samples" | tail -n 1)
+        kill -USR1 "$LOADER"
+        await_word "done" "$report"
+        kill -USR1 "$LOADER"
+        end_load "$report"
+        sleep "$AFTER_S"
+        after=$(pss_kib "$server")
+        printf '| %s | %s | %s | %s | %s | %s | %s of %s |\n' "$server" "$(per "$rest" 1024)" "$(per "$peak" 1024)" \
+            "$(per "$held" 1024)" "$(per $((held - rest)) "$calls")" "$(per $((after - rest)) 1024)" \
+            "$(value standing_completed "$report")" "$calls"
+        stop_server "$server"
+    done
+}
+
+watch_pss() {
+    while :; do
+        pss_kib "$1"
+        sleep 1
+    done
+}
+
+# The same load without and with many calls open. They are opened from another CPU, or they would not be in time.
+mode_standing() {
+    local servers=${SERVERS:-emcc-trunk} calls=${CALLS:-100000} server
+    printf '\n**With %s calls open**: server and load on CPU %s, %s calls a second for %s s\n\n' \
+        "$calls" "$CPU_A" "$RATE" "$LENGTH_S"
+    printf '| server | CPU per call, none open, us | with %s open, us | ratio |\n| --- | --- | --- | --- |\n' "$calls"
+    for server in $servers; do
+        start_server "$server" "$CPU_A"
+        local report=$WORK/report.$server before none some
+        say "standing, $server, none open"
+        before=$(exec_ns "$server")
+        start_load "$server" "$report" "$CPU_A" --steps "$RATE:$LENGTH_S"
+        end_load "$report"
+        is_clean "$report" || FAILED=1
+        sleep "$TAIL_S"
+        none=$(per $(($(exec_ns "$server") - before)) "$(value completed "$report")" 1000)
+        say "standing, $server, $calls open"
+        start_load "$server" "$report" "$CPU_B" --standing "$calls" --standing-rate "$RATE" --steps "$RATE:$LENGTH_S" \
+            --limit-s $((calls * 2 / RATE + 2 * TAIL_S + 60))
+        await_word open "$report"
+        taskset -acp "$CPU_A" "$LOADER" >/dev/null
+        sleep "$TAIL_S"
+        before=$(exec_ns "$server")
+        kill -USR1 "$LOADER"
+        await_word "done" "$report"
+        sleep "$TAIL_S"
+        some=$(exec_ns "$server")
+        taskset -acp "$CPU_B" "$LOADER" >/dev/null
+        kill -USR1 "$LOADER"
+        end_load "$report"
+        is_clean "$report" || FAILED=1
+        some=$(per $((some - before)) "$(value completed "$report")" 1000)
+        printf '| %s | %s | %s | %s |\n' "$server" "$none" "$some" "$(ratio "$some" "$none")"
+        stop_server "$server"
+    done
+}
+
+# stairs FROM TO PERCENT SECONDS: steps that rise by a share each.
+stairs() {
+    awk -v r="$1" -v to="$2" -v k="$3" -v s="$4" 'BEGIN {
+        for (; r <= to; r *= 1 + k / 100) { printf "%s%d:%s", comma, r, s; comma = "," } }'
+}
+
+mode_ceiling() {
+    local servers=${SERVERS:-emcc-trunk kamailio-1 kamailio-2} server round
+    printf '\n**Where repetitions begin**: calls a second, rising by %s %% every %s s, load on the same cores; min / median / max\n\n' \
+        "$STAIR_PERCENT" "$STAIR_S"
+    printf '| server | first repetition, failure or refusal at | the step before it | proven for the load |\n| --- | --- | --- | --- |\n'
+    for server in $servers; do
+        for ((round = 0; round < ${ROUNDS:-1}; round++)); do
+            say "ceiling, $server, round $((round + 1)) of ${ROUNDS:-1}"
+            start_server "$server"
+            climb "$server" "" "" 1000 25000
+            stop_server "$server"
+            note "first.ceiling.$server" "$FIRST"
+            note "before.ceiling.$server" "$BEFORE"
+            note "proven.ceiling.$server" "$PROVEN"
+        done
+        printf '| %s | %s | %s | %s |\n' "$server" "$(spread "first.ceiling.$server" %.0f)" \
+            "$(spread "before.ceiling.$server" %.0f)" "$(spread "proven.ceiling.$server" %.0f)"
+    done
+}
+
+# climb SERVER CPUS "ARGUMENTS" FROM TO: FIRST is the first rate with trouble, BEFORE the one before it, PEAK the most
+# calls a second that were completed while one step was offered, PROVEN the rate of the load's self test.
+climb() {
+    local server=$1 cpus=$2 report=$WORK/report.$1 at
+    # shellcheck disable=SC2086 # one word an argument
+    start_load "$server" "$report" "$cpus" --steps "$(stairs "$4" "$5" "$STAIR_PERCENT" "$STAIR_S")" $3 \
+        --until-repeated --limit-s 150
+    end_load "$report"
+    FIRST=$(value first_repeated_at_rate "$report") PROVEN=$(value self_test_rate "$report")
+    [ "$FIRST" != 0 ] || fail 1 "$server was never in trouble: offer more"
+    BEFORE=0 PEAK=0
+    while read -r at done; do
+        [ "$at" -ge "$FIRST" ] || BEFORE=$at
+        PEAK=$(awk -v a="$PEAK" -v b="$done" -v s="$STAIR_S" 'BEGIN { b /= s; printf "%.0f", (a > b) ? a : b }')
+    done < <(each_step rate completed_meanwhile "$report")
+}
+
+# each_step KEY KEY FILE: two numbers of every step, a line each.
+each_step() { sed -n 's/.*"steps"://p' "$3" | grep -o '{[^}]*}' | sed "s/.*\"$1\":\\([0-9.]*\\).*\"$2\":\\([0-9.]*\\).*/\\1 \\2/"; }
+
+# Three times what the server can carry, on a CPU it shares with three busy loops.
+mode_overload() {
+    local servers=${SERVERS:-emcc-trunk kamailio-1} server loop call="--hold-ms 1000 --within 1"
+    printf '\n**Overload**: server on CPU %s beside three busy loops, load on CPU %s; calls of 1 s with one INFO\n\n' "$CPU_A" "$CPU_B"
+    printf '| server | R | offered | calls completed a second: peak, at 3 R | in-dialog requests answered | emergency calls completed | 2 s after: completed, repeated |\n'
+    printf '| --- | --- | --- | --- | --- | --- | --- |\n'
+    for server in $servers; do
+        start_server "$server" "$CPU_A"
+        for loop in 1 2 3; do
+            taskset -c "$CPU_A" bash -c 'while :; do :; done' &
+            BUSY+=($!)
+        done
+        say "overload, $server: looking for R"
+        climb "$server" "$CPU_B" "$call" 300 8000
+        sleep "$TAIL_S"
+        local report=$WORK/report.$server half=$((FIRST / 2)) most=$((FIRST * 3))
+        say "overload, $server: R = $FIRST"
+        start_load "$server" "$report" "$CPU_B" $call --emergency-percent 2 --limit-s 100 \
+            --steps "$half:3,$most:$OVERLOAD_S,$half:2,$half:4"
+        end_load "$report"
+        kill "${BUSY[@]}" 2>/dev/null || true
+        wait "${BUSY[@]}" 2>/dev/null || true
+        BUSY=()
+        stop_server "$server"
+        local at_most offered last
+        offered=$(each_step rate started_per_s "$report" | sed -n 's/^[0-9]* //;2p')
+        at_most=$(each_step rate completed_meanwhile "$report" | sed -n 's/^[0-9]* //;2p')
+        last=$(sed -n 's/.*"steps"://p' "$report" | grep -o '{[^}]*}' | tail -n 1)
+        echo "$last" >"$WORK/last"
+        printf '| %s | %s | %s | %s, %s (%s) | %s of %s | %s of %s | %s of %s, %s |\n' "$server" "$FIRST" "$offered" "$PEAK" \
+            "$(per "$at_most" "$OVERLOAD_S" | cut -d. -f1)" "$(ratio "$(per "$at_most" "$OVERLOAD_S")" "$PEAK")" \
+            "$(value within_answered "$report")" "$(value within_sent "$report")" \
+            "$(value emergency_completed "$report")" "$(value emergency_started "$report")" \
+            "$(value completed "$WORK/last")" "$(value started "$WORK/last")" "$(value repeated "$WORK/last")"
+        say "overload, $server: $(sed 's/.*"statuses"/statuses/' "$report")"
+    done
+}
+
+mode_quick() {
+    mode_rest
+    ROUNDS=1
+    mode_pinned
+    STAIR_PERCENT=30 STAIR_S=1
+    mode_ceiling
+}

@@ -120,10 +120,10 @@ impl Tally {
             && self.reordered == 0
     }
 
-    /// The first step with a repeated or failed call.
+    /// The first step with a repeated, refused or failed call.
     #[must_use]
     pub fn first_troubled(&self) -> Option<&Step> {
-        self.steps.iter().skip(1).find(|step| step.repeated + step.failed > 0)
+        self.steps.iter().skip(1).find(|step| step.repeated + step.refused + step.failed > 0)
     }
 
     /// One line of JSON. `proven` is the rate of the self test; none: it was left out.
