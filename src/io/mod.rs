@@ -1,8 +1,9 @@
 //! Sockets, threads, signals and the one clock read: bytes in, bytes out, and no decision.
 //!
-//! Each worker is one thread with a reactor of its own. It hears every UDP socket, takes its share of new TCP
-//! connections, owns one wheel of hints, and calls the driver directly: between a datagram and the state it changes
-//! there is no queue and no other task. The driver is shared and keeps its state in tables of its own.
+//! Each worker has one thread with a reactor, which takes its share of new connections, and one thread for each UDP socket,
+//! which waits in the kernel. Each thread owns one wheel of hints and calls the driver directly: between a datagram and
+//! the state it changes there is no queue and no other task. The driver is shared and keeps its state in tables of its
+//! own.
 
 mod budget;
 mod clock;

@@ -42,12 +42,12 @@ pub(super) struct Shared<D: Driver> {
     pub(super) driver: Arc<D>,
     pub(super) clock: Clock,
     pub(super) counters: Counters,
+    pub(super) streams: Arc<Streams>,
+    pub(super) quarantine: Quarantine,
     /// Where connections to be opened go: one queue a worker of streams.
     pub(super) openings: Box<[mpsc::Sender<Opening>]>,
     /// UDP sockets by listener; none where the listener is one of streams.
     pub(super) sockets: Box<[Option<Datagrams>]>,
-    pub(super) streams: Arc<Streams>,
-    pub(super) quarantine: Quarantine,
     /// Who may read a UDP socket, by listener.
     pub(super) turnstiles: Box<[Turnstile]>,
     /// Local addresses by listener, as they were bound.
