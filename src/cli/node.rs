@@ -16,7 +16,7 @@ use crate::engine::running::Local;
 use crate::engine::watch::Seen;
 use crate::engine::{Bounds, Engine};
 use crate::io::resolve::Resolver;
-use crate::io::{Clock, Node, Setup, StartError};
+use crate::io::{Clock, Node, Setup, StartError, StreamLimits};
 use crate::metrics::{Exporter, Gauge};
 use crate::neighbour::Address;
 
@@ -53,7 +53,15 @@ impl Running {
         let engine = Engine::new(plan, locals, counters.clone(), Bounds::default(), started_s, random());
         let engine = Arc::new(engine);
         let driver = Arc::clone(&engine);
-        let rim = Node::start(Setup { listen, workers, driver, clock, counters, seed: random() })?;
+        let rim = Node::start(Setup {
+            listen,
+            workers,
+            driver,
+            clock,
+            counters,
+            seed: random(),
+            streams: StreamLimits::default(),
+        })?;
         let resolver = Resolver::start(Arc::clone(&engine), clock).map_err(|error| StartError::Worker(error.kind()))?;
         let page = Page { engine: Arc::clone(&engine), clock, started_s, asked };
         let admin = Admin::start(admin_listen, exporter, Arc::new(page), token_file)?;

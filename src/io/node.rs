@@ -10,7 +10,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-use super::stream::{self, Streams};
+use super::quarantine::Quarantine;
+use super::stream::{self, StreamLimits, Streams};
 use super::udp::{self, Datagrams, Turnstile};
 use super::worker::{Shared, Worker};
 use super::{Clock, Driver, StartError, sockets};
@@ -29,8 +30,10 @@ pub struct Setup<D> {
     pub clock: Clock,
     /// What the rim counts.
     pub counters: Counters,
-    /// Seed of the connection tables' hashes: random in service.
+    /// Seed of the rim's hashes: random in service.
     pub seed: u64,
+    /// Bounds and time limits of streams.
+    pub streams: StreamLimits,
 }
 
 /// Running workers. Dropping it stops them.
@@ -58,7 +61,8 @@ impl Node {
             driver: setup.driver,
             clock: setup.clock,
             counters: setup.counters,
-            streams: Streams::new(setup.seed),
+            streams: Arc::new(Streams::new(setup.seed, setup.streams.within(sockets::descriptors()))),
+            quarantine: Quarantine::new(setup.seed),
             turnstiles: local.iter().map(|_| Turnstile::default()).collect(),
             local: local.iter().map(|address| address.socket).collect(),
         });
