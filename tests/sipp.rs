@@ -19,7 +19,11 @@ mod node;
 mod overload;
 #[path = "sipp/phones.rs"]
 mod phones;
+#[path = "sipp/protocol.rs"]
+mod protocol;
 #[path = "sipp/refusals.rs"]
 mod refusals;
+#[path = "sipp/script.rs"]
+mod script;
 #[path = "sipp/tool.rs"]
 mod tool;
