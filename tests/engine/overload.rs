@@ -40,6 +40,9 @@ fn outside(method: &str, uri: &str) -> Request {
     request
 }
 
+/// Brings a node into a stage.
+type Bring = fn(&mut Node);
+
 #[test]
 fn what_is_sent_away_and_in_which_order() {
     let us = format!("sip:{HQ}");
@@ -81,7 +84,7 @@ fn what_is_sent_away_and_in_which_order() {
             ["100", "100", "503", "503"],
         ),
     ];
-    let stages: [(&str, fn(&mut Node)); 4] = [
+    let stages: [(&str, Bring); 4] = [
         ("normal", |_| ()),
         ("late", |node| late(node, 2, 300_000)),
         ("shedding", |node| late(node, 40, 300_000)),
@@ -250,7 +253,7 @@ fn who_was_told_to_send_less_is_believed_until_the_node_is_very_late() {
 fn reporting(sent: &Sent, status: u16, oc: &str) -> String {
     let via = &sent.headers("Via")[0];
     assert!(via.ends_with(ASKING), "{via}");
-    answer(sent, status, "b1", &[], "").replacen(via, &format!("{}{oc}", via.strip_suffix(ASKING).unwrap()), 1)
+    answer(sent, status, "b1", &[], "").replacen(via, &format!("{}{oc}", via.strip_suffix(ASKING).expect("it asks")), 1)
 }
 
 #[test]
