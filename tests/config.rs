@@ -139,7 +139,7 @@ fn what_is_written_wrongly_is_named_where_it_stands() {
             "no [sip] tls",
         ),
         error("\"udp:127.0.1.20:5060\"", "§\"udp:127.0.1.20\"", "peer[1].addresses[0]", "has no port"),
-        error("\"udp:127.0.1.20:5060\"", "§\"udp:gw.example.com:5060\"", "peer[1].addresses[0]", "is a name"),
+        error("\"udp:127.0.1.20:5060\"", "§\"udp:gw..example.com:5060\"", "peer[1].addresses[0]", "gw..example.com"),
         error("\"udp:127.0.1.20:5060\"", "§\"tls:127.0.1.20:5061\"", "peer[1].addresses[0]", "no [sip] tls"),
         error("\"udp:127.0.1.20:5060\"", "§\"127.0.1.20:5060\"", "peer[1].addresses[0]", "begin with a transport"),
         error("\"udp:127.0.1.20:5060\"", "§\"udp:::1:5060\"", "peer[1].addresses[0]", "without brackets"),

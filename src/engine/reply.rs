@@ -130,8 +130,9 @@ impl Turn<'_> {
                     row.timing.wait(now, life_ms);
                 }
             }
-            let must_write = must_cancel || act.is_written_from_the_request();
-            let request = if must_write { row.request.clone() } else { Bytes::new() };
+            let is_registration = matches!(row.purpose, Purpose::Register { .. });
+            let is_read = must_cancel || is_registration || act.is_written_from_the_request();
+            let request = if is_read { row.request.clone() } else { Bytes::new() };
             row.let_go();
             Some(Heard {
                 act,

