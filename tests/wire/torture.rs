@@ -165,6 +165,12 @@ fn assert_unchanged(ground: &Ground, name: &str, sent: &[u8], heard: &[u8]) {
                 let added = left.iter().position(|(name, _)| *name == Name::MaxForwards).unwrap();
                 left.remove(added);
             }
+            // RFC 5393, section 5.3.3: a request that names no breadth gets one.
+            let is_breadth =
+                |line: &[u8]| line.get(..12).is_some_and(|name| name.eq_ignore_ascii_case(b"Max-Breadth:"));
+            if !fields(before).iter().any(|(_, line)| is_breadth(line)) {
+                left.retain(|(_, line)| !is_breadth(line));
+            }
             // Our own Route, the first field, is taken off.
             let wanted = fields(before).split_off(1);
             assert_eq!(left.len(), wanted.len(), "{name}: {}", text(heard));
