@@ -122,6 +122,10 @@ fn forwarded(ground: &mut Ground, name: &str, octets: &[u8], done: &mut Vec<Vec<
         assert_ne!(call_id(&told), call_id(octets), "{name}");
     }
     ground.far_answers(name, &heard, done);
+    if trailing > 0 && ground.line.transport != Transport::Udp {
+        // The second message states fewer octets of body than it has: what follows on the stream is none.
+        ground.reconnect();
+    }
 }
 
 impl Ground {
