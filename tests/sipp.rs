@@ -19,8 +19,6 @@ mod neighbours;
 mod network;
 #[path = "sipp/node.rs"]
 mod node;
-#[path = "sipp/overload.rs"]
-mod overload;
 #[path = "sipp/phones.rs"]
 mod phones;
 #[path = "sipp/protocol.rs"]

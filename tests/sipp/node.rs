@@ -23,8 +23,8 @@ pub(crate) struct Node {
 
 /// One look at the log or the metrics while something is awaited.
 const LOOK: Duration = Duration::from_millis(20);
-/// Looks until it has come too late: ten seconds.
-const LOOKS_MAX: usize = 500;
+/// Looks until it has come too late: thirty seconds.
+const LOOKS_MAX: usize = 1_500;
 
 impl Node {
     /// The home cluster's node of the pair.
