@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use super::halt::Halt;
 use super::node::Running;
+use crate::certificates::{Certificates, Material};
 use crate::config::plan::Plan;
 use crate::config::{self, Problem, Severity};
 use crate::engine::Engine;
+use crate::io::Clock;
 use crate::io::log;
 use crate::io::signals::{self, End, Operate};
 
@@ -24,9 +26,15 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
     log::open().map_err(Halt::Log)?;
     let loaded = config::load(path).map_err(Halt::refused)?;
     tell(&loaded.warnings);
+    let clock = Clock::start();
     let cluster = loaded.plan.cluster.id.clone();
     let node = Running::start(loaded.plan).map_err(Halt::Start)?;
-    let mut operator = Operator { engine: Arc::clone(node.engine()), path: path.to_owned() };
+    let certificates = node.certificates().cloned();
+    if let Some(ended) = certificates.as_ref().filter(|certificates| has_ended(&certificates.current(), clock)) {
+        let since_s = clock.now().civil.0 - ended.current().expires.0;
+        tracing::error!("this node's TLS certificate ended {since_s} s ago: TLS neighbours will refuse it");
+    }
+    let mut operator = Operator { engine: Arc::clone(node.engine()), certificates, clock, path: path.to_owned() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Halt::System)?;
     let ended = runtime.block_on(async {
         let mut serving = pin!(signals::serve(&mut operator, DRAIN_MAX));
@@ -62,6 +70,8 @@ fn say_ready(cluster: &str, node: &Running) -> io::Result<()> {
 /// What signals do to the node.
 struct Operator {
     engine: Arc<Engine>,
+    certificates: Option<Arc<Certificates>>,
+    clock: Clock,
     path: PathBuf,
 }
 
@@ -101,10 +111,30 @@ impl Operator {
             );
             return false;
         }
+        // Read before anything changes; handshakes under way and connections that stand keep what they began with.
+        let material = match loaded.plan.sip.tls.as_ref().map(Material::load).transpose() {
+            Ok(material) => material,
+            Err(fault) => {
+                tracing::error!("reload refused: {fault}; the configuration and the certificate that run go on");
+                return false;
+            }
+        };
+        if material.as_ref().is_some_and(|material| has_ended(material, self.clock)) {
+            tracing::error!("reload refused: the TLS certificate has ended; the configuration that runs goes on");
+            return false;
+        }
+        if let (Some(certificates), Some(material)) = (&self.certificates, material) {
+            certificates.swap(material);
+        }
         self.engine.reload(loaded.plan);
         tracing::info!("reloaded: new calls follow the new configuration");
         true
     }
+}
+
+/// Whether a certificate of ours is past its end.
+fn has_ended(material: &Material, clock: Clock) -> bool {
+    material.expires <= clock.now().civil
 }
 
 /// Keys that differ and that a running node cannot follow: its sockets, its threads, and whose node it is.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::Driver;
 use crate::engine::effects::{Effects, Input, Now};
 use crate::engine::{Engine, Worker};
-use crate::neighbour::{Flow, Transport};
+use crate::neighbour::{CertificateName, Flow, Transport};
 
 impl Driver for Engine {
     type Worker = Worker;
@@ -29,6 +29,10 @@ impl Driver for Engine {
     fn refused(&self, worker: &mut Worker, now: Now, flow: Flow, _status: u16, head: &[u8]) {
         // What cannot be framed cannot be scanned either: the engine answers it as any broken message.
         self.handle(worker, now, Input::Message { flow, bytes: head });
+    }
+
+    fn certificate_name(&self, remote: SocketAddr) -> Option<CertificateName> {
+        self.plan().certificate_name(remote)
     }
 
     fn is_neighbour(&self, transport: Transport, remote: SocketAddr) -> bool {

@@ -14,6 +14,7 @@ mod sockets;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod udp;
 mod worker;
 
@@ -24,7 +25,7 @@ pub use node::{Node, Setup};
 pub use sockets::StartError;
 
 use crate::engine::effects::{Effects, Input, Now};
-use crate::neighbour::{Flow, Transport};
+use crate::neighbour::{CertificateName, Flow, Transport};
 
 /// What the rim drives: the engine, or a stand-in in tests.
 ///
@@ -53,6 +54,12 @@ pub trait Driver: Send + Sync + 'static {
     /// what to answer, `head` what came of the message.
     fn refused(&self, worker: &mut Self::Worker, now: Now, flow: Flow, status: u16, head: &[u8]) {
         let _ = (worker, now, flow, status, head);
+    }
+
+    /// What the certificate of the TLS neighbour at `remote` must name; `None` for a stranger.
+    fn certificate_name(&self, remote: SocketAddr) -> Option<CertificateName> {
+        let _ = remote;
+        None
     }
 
     /// Whether a connection from there is let in.

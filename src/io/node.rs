@@ -11,9 +11,11 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use super::stream::{self, Streams};
+use super::tls::Tls;
 use super::udp::{self, Datagrams, Turnstile};
 use super::worker::{Shared, Worker};
 use super::{Clock, Driver, StartError, sockets};
+use crate::certificates::Certificates;
 use crate::metrics::Counters;
 use crate::neighbour::{Address, Transport};
 
@@ -29,6 +31,8 @@ pub struct Setup<D> {
     pub clock: Clock,
     /// What the rim counts.
     pub counters: Counters,
+    /// What connections over TLS show and trust; needed where a listener is one of TLS.
+    pub certificates: Option<Arc<Certificates>>,
     /// Seed of the connection tables' hashes: random in service.
     pub seed: u64,
 }
@@ -48,6 +52,9 @@ impl Node {
     pub fn start<D: Driver>(setup: Setup<D>) -> Result<Self, StartError> {
         let mut bound = Vec::with_capacity(setup.listen.len());
         for address in &setup.listen {
+            if address.transport == Transport::Tls && setup.certificates.is_none() {
+                return Err(StartError::NoCertificate(*address));
+            }
             bound.push(Listener::bind(*address)?);
         }
         if u16::try_from(bound.len()).is_err() {
@@ -60,7 +67,8 @@ impl Node {
             counters: setup.counters,
             streams: Streams::new(setup.seed),
             turnstiles: local.iter().map(|_| Turnstile::default()).collect(),
-            local: local.iter().map(|address| address.socket).collect(),
+            local: local.clone(),
+            tls: setup.certificates.map(Tls::new),
         });
         // Everything that can fail is done before the first thread runs.
         let mut prepared = Vec::new();
@@ -120,9 +128,8 @@ impl Listener {
                 let local = socket.local_addr();
                 (Socket::Datagrams(socket), local)
             }
-            Transport::Tls => return Err(StartError::NoCertificate(address)),
-            Transport::Tcp => {
-                let socket = sockets::streams(address.socket)?;
+            Transport::Tcp | Transport::Tls => {
+                let socket = sockets::streams(address)?;
                 let local = socket.local_addr();
                 (Socket::Streams(socket), local)
             }

@@ -12,8 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
@@ -21,7 +20,7 @@ use tokio_util::codec::Decoder;
 
 use super::mmsg::canonical;
 use super::worker::{Shared, Worker};
-use super::{Driver, sockets};
+use super::{Driver, sockets, tls};
 use crate::engine::effects::{Input, TransactionKey};
 use crate::metrics::StreamEvent;
 use crate::neighbour::{Flow, Transport};
@@ -67,7 +66,7 @@ struct Handle {
 }
 
 /// One message for a connection.
-struct Outgoing {
+pub(super) struct Outgoing {
     bytes: Bytes,
     transaction: Option<TransactionKey>,
 }
@@ -126,9 +125,9 @@ enum Queueing {
 }
 
 /// A connection's place in the tables; given back when dropped.
-struct Place<D: Driver> {
+pub(super) struct Place<D: Driver> {
     shared: Arc<Shared<D>>,
-    flow: Flow,
+    pub(super) flow: Flow,
     overflow: Arc<Notify>,
     accepted_from: Option<IpAddr>,
 }
@@ -144,7 +143,8 @@ impl<D: Driver> Place<D> {
         let number = shared.streams.last.fetch_add(1, Relaxed) + 1;
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
         let overflow = Arc::new(Notify::new());
-        let flow = Flow { transport: Transport::Tcp, listener, remote, connection: number };
+        let transport = shared.local.get(usize::from(listener)).map_or(Transport::Tcp, |local| local.transport);
+        let flow = Flow { transport, listener, remote, connection: number };
         let handle = Handle { queue: sender, overflow: Arc::clone(&overflow) };
         shared.streams.by_number.insert(number, handle).map_err(|_| NoPlace::TooMany)?;
         // From here on dropping gives everything back.
@@ -247,7 +247,8 @@ pub(super) async fn accept<D: Driver>(worker: Rc<Worker<D>>, socket: TcpListener
             continue;
         };
         let remote = canonical(remote);
-        if !shared.driver.is_neighbour(Transport::Tcp, remote) {
+        let transport = shared.local.get(usize::from(listener)).map_or(Transport::Tcp, |local| local.transport);
+        if !shared.driver.is_neighbour(transport, remote) {
             shared.counters.stream(StreamEvent::Stranger);
             continue;
         }
@@ -258,41 +259,73 @@ pub(super) async fn accept<D: Driver>(worker: Rc<Worker<D>>, socket: TcpListener
         match Place::take(shared, listener, remote, Some(remote.ip())) {
             Ok((place, queue)) => {
                 shared.counters.stream(StreamEvent::Accepted);
-                tokio::task::spawn_local(carry(Rc::clone(&worker), stream, place, queue));
+                // Best effort: messages would only wait for each other a little.
+                let _ = stream.set_nodelay(true);
+                if transport == Transport::Tls {
+                    tokio::task::spawn_local(tls::accept(Rc::clone(&worker), stream, place, queue));
+                } else {
+                    let (read, write) = stream.into_split();
+                    tokio::task::spawn_local(carry(Rc::clone(&worker), read, write, place, queue));
+                }
             }
             Err(_) => shared.counters.stream(StreamEvent::TooMany),
         }
     }
 }
 
+/// A connection of ours, ready to carry messages.
+enum Opened {
+    Plain(TcpStream),
+    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
 async fn connect<D: Driver>(worker: Rc<Worker<D>>, place: Place<D>, queue: mpsc::Receiver<Outgoing>) {
     let local = worker.shared.local.get(usize::from(place.flow.listener)).copied();
     let remote = place.flow.remote;
-    let connecting = async { sockets::outgoing(local?).ok()?.connect(remote).await.ok() };
+    let is_tls = place.flow.transport == Transport::Tls;
+    let connecting = async {
+        let stream = sockets::outgoing(local?.socket).ok()?.connect(remote).await.ok()?;
+        // Best effort: messages would only wait for each other a little.
+        let _ = stream.set_nodelay(true);
+        if is_tls {
+            tls::open(&worker.shared, remote, stream).await.map(|stream| Opened::Tls(Box::new(stream)))
+        } else {
+            Some(Opened::Plain(stream))
+        }
+    };
     match timeout(CONNECT, connecting).await {
-        Ok(Some(stream)) => {
+        Ok(Some(opened)) => {
             worker.shared.counters.stream(StreamEvent::Connected);
-            carry(worker, stream, place, queue).await;
+            match opened {
+                Opened::Plain(stream) => {
+                    let (read, write) = stream.into_split();
+                    carry(worker, read, write, place, queue).await;
+                }
+                Opened::Tls(stream) => {
+                    let (read, write) = tokio::io::split(*stream);
+                    carry(worker, read, write, place, queue).await;
+                }
+            }
         }
         _ => {
             worker.shared.counters.stream(StreamEvent::ConnectFailed);
+            let transport = place.flow.transport;
             drop(place);
-            give_up(&worker, queue, None);
+            give_up(&worker, transport, queue, None);
         }
     }
 }
 
 /// Reads and writes one connection until it ends.
-async fn carry<D: Driver>(
+pub(super) async fn carry<D: Driver>(
     worker: Rc<Worker<D>>,
-    stream: TcpStream,
+    read: impl AsyncRead + Unpin,
+    write: impl AsyncWrite + Unpin,
     place: Place<D>,
     mut queue: mpsc::Receiver<Outgoing>,
 ) {
-    // Best effort: messages would only wait for each other a little.
-    let _ = stream.set_nodelay(true);
-    let (read, write) = stream.into_split();
     let in_hand = Cell::new(None);
+    let transport = place.flow.transport;
     {
         let mut writer = pin!(write_all(&mut queue, write, &in_hand));
         let overflow = Arc::clone(&place.overflow);
@@ -311,23 +344,28 @@ async fn carry<D: Driver>(
             let _ = timeout(WRITE, writer).await;
         }
     }
-    give_up(&worker, queue, in_hand.take());
+    give_up(&worker, transport, queue, in_hand.take());
 }
 
 /// Tells the driver what was queued and will not be written.
-fn give_up<D: Driver>(worker: &Rc<Worker<D>>, mut queue: mpsc::Receiver<Outgoing>, in_hand: Option<TransactionKey>) {
+pub(super) fn give_up<D: Driver>(
+    worker: &Rc<Worker<D>>,
+    transport: Transport,
+    mut queue: mpsc::Receiver<Outgoing>,
+    in_hand: Option<TransactionKey>,
+) {
     queue.close();
     worker.turn(|feed| {
         if in_hand.is_some() {
-            feed.not_sent(Transport::Tcp, in_hand);
+            feed.not_sent(transport, in_hand);
         }
         while let Ok(outgoing) = queue.try_recv() {
-            feed.not_sent(Transport::Tcp, outgoing.transaction);
+            feed.not_sent(transport, outgoing.transaction);
         }
     });
 }
 
-async fn read_all<D: Driver>(worker: &Rc<Worker<D>>, flow: Flow, mut read: OwnedReadHalf) -> StreamEvent {
+async fn read_all<D: Driver>(worker: &Rc<Worker<D>>, flow: Flow, mut read: impl AsyncRead + Unpin) -> StreamEvent {
     let (mut framer, mut buffer) = (Framer::new(), BytesMut::new());
     let mut begun = None;
     loop {
@@ -364,17 +402,24 @@ async fn read_all<D: Driver>(worker: &Rc<Worker<D>>, flow: Flow, mut read: Owned
 
 async fn write_all(
     queue: &mut mpsc::Receiver<Outgoing>,
-    mut write: OwnedWriteHalf,
+    mut write: impl AsyncWrite + Unpin,
     in_hand: &Cell<Option<TransactionKey>>,
 ) -> StreamEvent {
     while let Some(outgoing) = queue.recv().await {
         in_hand.set(outgoing.transaction);
-        match timeout(WRITE, write.write_all(&outgoing.bytes)).await {
+        // TLS keeps what the socket does not take at once, until it is flushed.
+        let written = async {
+            write.write_all(&outgoing.bytes).await?;
+            write.flush().await
+        };
+        match timeout(WRITE, written).await {
             Ok(Ok(())) => in_hand.set(None),
             Ok(Err(_)) => return StreamEvent::Closed,
             Err(_) => return StreamEvent::Slow,
         }
     }
+    // TLS says goodbye, so that the other end can tell this from a cut.
+    let _ = timeout(WRITE, write.shutdown()).await;
     StreamEvent::Closed
 }
 

@@ -135,6 +135,7 @@ impl World {
             driver: Arc::new(driver),
             clock: Clock::start(),
             counters,
+            certificates: None,
             seed: 7,
         });
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -403,6 +404,7 @@ fn a_node_that_cannot_have_one_address_takes_none() {
         driver: Arc::new(driver),
         clock: Clock::start(),
         counters: crate::metrics::Counters::noop(),
+        certificates: None,
         seed: 7,
     });
     assert_eq!(error.err(), Some(StartError::InUse(taken)));

@@ -12,11 +12,12 @@ use tokio::sync::Notify;
 
 use super::mmsg::{DATAGRAM_BYTES_MAX, Inbox};
 use super::stream::Streams;
+use super::tls::Tls;
 use super::udp::{Backlog, Datagrams, Turnstile};
 use super::{Clock, Driver, log};
 use crate::engine::effects::{Effects, Hint, Input, Now, Send, TransactionKey};
 use crate::metrics::{Counters, DropReason};
-use crate::neighbour::{Flow, Transport};
+use crate::neighbour::{Address, Flow, Transport};
 use crate::timer::{SLOT_MS, Wheel};
 
 /// Rounds of "a send failed, the driver sends elsewhere" in one batch; more wait for the next slot.
@@ -35,7 +36,9 @@ pub(super) struct Shared<D> {
     /// Who may read a UDP socket, by listener.
     pub(super) turnstiles: Box<[Turnstile]>,
     /// Local addresses by listener, as they were bound.
-    pub(super) local: Vec<SocketAddr>,
+    pub(super) local: Vec<Address>,
+    /// What connections over TLS need; none where no listener is one of TLS.
+    pub(super) tls: Option<Tls>,
 }
 
 /// One worker thread's own.

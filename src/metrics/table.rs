@@ -80,6 +80,12 @@ pub const METRICS: &[Metric] = &[
     counter("emcc_hops_failed_over_total", "requests", "", "Next hops that failed and were followed by another."),
     counter("emcc_admissions_total", "reservations", "outcome", "Decisions of bandwidth admission."),
     counter("emcc_keepalives_total", "keepalives", "event", "Keepalives of RSVP trunks."),
+    counter(
+        "emcc_srtp_keys_total",
+        "messages",
+        "outcome",
+        "Messages whose SRTP keys would have left in the clear: removed, or let through for an emergency.",
+    ),
     counter("emcc_config_reloads_total", "reloads", "outcome", "Configurations read again."),
     counter("emcc_alarms_total", "alarms", "kind", "Alarms raised."),
     Metric {
@@ -105,6 +111,12 @@ pub const METRICS: &[Metric] = &[
     ),
     gauge("emcc_ready", "1 or 0", "", "Whether the node takes new calls."),
     gauge("emcc_build_info", "1", "version,cluster", "The version that runs, and for which cluster."),
+    gauge(
+        "emcc_tls_certificate_expiry_seconds",
+        "seconds",
+        "",
+        "When this node's TLS certificate ends, in Unix time; only where it has one.",
+    ),
     gauge("emcc_process_start_time_seconds", "seconds", "", "Start of the process in Unix time."),
 ];
 

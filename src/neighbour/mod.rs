@@ -1,7 +1,11 @@
 //! Who we speak with: transports, addresses and flows.
 
+mod name;
+
 use std::fmt;
 use std::net::SocketAddr;
+
+pub use name::CertificateName;
 
 /// How SIP is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -139,7 +139,7 @@ impl Side {
         let tap = Arc::new(Tap { engine: Arc::new(engine), me, nodes, hops, notes: Mutex::default() });
         let driver = Arc::clone(&tap);
         // One worker: a ladder shows messages in the order they were handled.
-        let setup = Setup { listen, workers: 1, driver, clock, counters: Counters::noop(), seed };
+        let setup = Setup { listen, workers: 1, driver, clock, counters: Counters::noop(), certificates: None, seed };
         let node = Node::start(setup).map_err(|error| Halt::Start(error.into()))?;
         Ok(Self { tap, node: Some(node) })
     }
