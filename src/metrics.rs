@@ -14,7 +14,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 mod labels;
 mod table;
 
-use labels::{AdmissionOutcome, CallOutcome, KeepaliveEvent, Label, RefusalStatus, ReloadOutcome, ResponseClass};
+use labels::{
+    AdmissionOutcome, CallOutcome, KeepaliveEvent, KeysOutcome, Label, RefusalStatus, ReloadOutcome, ResponseClass,
+};
 pub(crate) use labels::{DropReason, StreamEvent};
 pub use table::{Kind, METRICS, Metric};
 
@@ -77,6 +79,7 @@ pub struct Counters {
     hops_failed_over: Counter,
     admissions: Family<AdmissionOutcome>,
     keepalives: Family<KeepaliveEvent>,
+    srtp_keys: Family<KeysOutcome>,
     reloads: Family<ReloadOutcome>,
     call_setup_seconds: Histogram,
     recorder: Option<Arc<PrometheusRecorder>>,
@@ -117,6 +120,7 @@ impl Counters {
             hops_failed_over: register("emcc_hops_failed_over_total", None),
             admissions: Family::new("emcc_admissions_total", register),
             keepalives: Family::new("emcc_keepalives_total", register),
+            srtp_keys: Family::new("emcc_srtp_keys_total", register),
             reloads: Family::new("emcc_config_reloads_total", register),
             call_setup_seconds,
             recorder,
@@ -157,6 +161,16 @@ impl Counters {
     /// A message came.
     pub fn message_in(&self, transport: Transport) {
         self.messages_received.add(transport);
+    }
+
+    /// SRTP keys were left out of a message.
+    pub fn srtp_keys_removed(&self) {
+        self.srtp_keys.add(KeysOutcome::Removed);
+    }
+
+    /// SRTP keys of an emergency call left in the clear.
+    pub fn srtp_keys_in_the_clear(&self) {
+        self.srtp_keys.add(KeysOutcome::InTheClear);
     }
 
     /// A message was of no neighbour.
@@ -486,6 +500,8 @@ mod tests {
         counters.keepalive_sent();
         counters.keepalive_heard();
         counters.keepalive_lost();
+        counters.srtp_keys_removed();
+        counters.srtp_keys_in_the_clear();
         counters.reloaded(false);
         counters.alarm("link-over-limit");
         let text = exporter.render(&[]);

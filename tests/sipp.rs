@@ -13,7 +13,11 @@ mod load;
 mod network;
 #[path = "sipp/node.rs"]
 mod node;
+#[path = "pki/mod.rs"]
+mod pki;
 #[path = "sipp/refusals.rs"]
 mod refusals;
+#[path = "sipp/tls.rs"]
+mod tls;
 #[path = "sipp/tool.rs"]
 mod tool;

@@ -3,7 +3,8 @@
 use super::address::{address, advertised, socket_address};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, PatternKind, PatternRow,
-    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Text, Tls, Trunk, User,
+    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, SrtpKeys, Text, Tls, Trunk,
+    User,
 };
 use super::report::{At, Place, Report};
 use super::section::{Section, nearest};
@@ -289,7 +290,6 @@ fn read_neighbour_rest(section: &mut Section<'_, '_>) {
     section.number("weight", 0..=65_535);
     section.parsed_list("methods", words::method);
     section.number("rate_per_s", 1..=1_000_000);
-    section.parsed("tls_name", words::name);
     section.parsed("description", words::line);
 }
 
@@ -300,11 +300,13 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     let name = section.parsed("name", words::name);
     let kind = section.word("kind", words::PEER_KINDS);
     let addresses = section.filled_list("addresses", address, "Write its address, as in \"udp:127.0.0.1:5060\".");
+    let tls_name = section.parsed("tls_name", words::certificate_name);
+    let srtp_keys = section.word("srtp_keys", &[("any", SrtpKeys::Any), ("tls", SrtpKeys::Tls)]);
     let send_geolocation = section.flag("send_geolocation");
     let device_header = section.parsed("device_header", words::header_name);
     read_neighbour_rest(&mut section);
     section.finish();
-    Some(Peer { name: name?, kind, addresses, send_geolocation, device_header })
+    Some(Peer { name: name?, kind, addresses, tls_name, srtp_keys, send_geolocation, device_header })
 }
 
 fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
@@ -325,6 +327,7 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
         region_max_audio_kbps: section.number("region_max_audio_kbps", 6..=510),
         region_max_video_kbps: section.number("region_max_video_kbps", 0..=8_128),
         region_link_loss: section.word("region_link_loss", words::LOSSES),
+        tls_name: section.parsed("tls_name", words::certificate_name),
         send_geolocation: section.flag("send_geolocation"),
         device_header: section.parsed("device_header", words::header_name),
         id: At { value: String::new(), place: section.place.clone() },
@@ -572,11 +575,12 @@ fn read_session(mut section: Section<'_, '_>, report: &Report) -> Option<Session
         section
             .require("visiting_cluster", "Write visiting_cluster for a user of ours abroad, home_cluster for a guest.");
     }
+    let security_mode = section.word("security_mode", words::PHONE_MODES);
     let geolocation = section.table("geolocation").map(|mut below| {
         let location = read_location(&mut below);
         below.finish();
         location
     });
     section.finish();
-    Some(Session { user, device: device?, visiting_cluster, home_cluster, geolocation })
+    Some(Session { user, device: device?, visiting_cluster, home_cluster, security_mode, geolocation })
 }

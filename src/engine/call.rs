@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::decide::{Decision, Next};
 use super::effects::TransactionKey;
 use super::hunt::{Failure, Hunt, rank};
+use super::reject::Refusal;
 use crate::config::plan::Plan;
 use crate::limits::LEGS_MAX;
 use crate::neighbour::Flow;
@@ -137,6 +138,8 @@ pub struct Best {
     pub status: u16,
     /// The hop's own response; `None` where the hop answered and its answer could not pass (M-6).
     pub response: Option<Bytes>,
+    /// Why the hop was not even tried, where it was not.
+    pub ours: Option<Refusal>,
 }
 
 /// What to do when a hop failed.
@@ -172,10 +175,10 @@ impl Call {
         if self.phase != Phase::Hunting {
             return Onward::Nothing;
         }
-        if let Failure::Status(status) = failure
+        if let Some((status, ours)) = failure.verdict()
             && self.best.as_ref().is_none_or(|best| rank(status) < rank(best.status))
         {
-            self.best = Some(Best { status, response });
+            self.best = Some(Best { status, ours, response });
         }
         let hunt = Hunt {
             is_emergency: self.decision.emergency,

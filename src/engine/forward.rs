@@ -12,8 +12,9 @@ use super::call::Phase;
 use super::decide::{Decision, Next, NextHop, Role};
 use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::hunt::Failure;
+use super::keys::{Keys, Passage};
 use super::media::{Body, Shaping};
-use super::reject::{Busy, Reject};
+use super::reject::{Busy, Refusal, Reject};
 use super::running::{Local, Running};
 use crate::config::plan::Plan;
 use crate::limits::MAX_FORWARDS_FIRST;
@@ -137,12 +138,25 @@ impl Turn<'_> {
         });
         let Some(server) = server else { return };
         let Some(server) = server else {
-            return self.fail_with(key, Reject::Refusal(super::reject::Refusal::Cancelled));
+            return self.fail_with(key, Reject::Refusal(Refusal::Cancelled));
         };
         self.engine.counters.hop_tried();
         let Some(flow) = self.running.way(next.address, out.caller.listener) else {
             return self.after(key, client, Failure::Unreachable, None);
         };
+        if let Some(why) = self.needs_tls(out.plan, out.decision, of.uri.as_ref(), flow) {
+            return self.after(key, client, Failure::Barred(why), None);
+        }
+        let bare;
+        let body =
+            match self.keys(out.plan, message, Passage { decision: Some(out.decision), from: out.caller, to: flow }) {
+                Keys::Pass => body,
+                Keys::Removed => {
+                    bare = self.without_keys(message, body);
+                    &bare
+                }
+                Keys::Refused => return self.after(key, client, Failure::Barred(Refusal::KeysInClear), None),
+            };
         let range = self.write_invite(out, message, of, next, body, flow, &branch);
         let launch = Launch {
             purpose: Purpose::Hunt,

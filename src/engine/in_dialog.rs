@@ -10,6 +10,7 @@ use super::call::Phase;
 use super::decide::Next;
 use super::effects::{CallKey, Hint, Party};
 use super::forward::{self, Launch, is_neighbour};
+use super::keys::{Keys, Passage};
 use super::media::{Body, Rates, Shaping, ask};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
@@ -77,12 +78,26 @@ impl Turn<'_> {
         }
         self.settle_body(Some(found.key), &body, Role::Answer, found.by);
         let Some(flow) = self.way_on(&found, &request) else { return };
+        // An ACK cannot be refused: what may not leave is left out, and the stream it was for is off.
+        let keys = self.call_keys(&found, &request, flow);
+        let is_refused = body.is_refused() || keys == Keys::Refused;
+        let body = if keys == Keys::Pass { body } else { self.without_keys(request.message, &body) };
         let range = self.write_on(&request, flow, &body, None);
         self.engine.counters.request_out(Method::Ack);
         self.effects.send(flow, range, None);
-        if body.is_refused() {
-            self.end_both(found.key, "an answer without a codec within the region's bit rate");
+        if is_refused {
+            self.end_both(found.key, "an answer that may not pass");
         }
+    }
+
+    /// What becomes of the SRTP keys in a request of a call.
+    fn call_keys(&mut self, found: &Found, request: &Request<'_>, to: Flow) -> Keys {
+        if request.message.body().is_empty() {
+            return Keys::Pass;
+        }
+        let facts = self.engine.calls.with(&found.key, |call| (call.plan.clone(), call.decision.clone()));
+        let Some((plan, decision)) = facts else { return Keys::Pass };
+        self.keys(&plan, request.message, Passage { decision: Some(&decision), from: request.flow, to })
     }
 
     /// The caller acknowledged its answer: the call stands.
@@ -156,6 +171,10 @@ impl Turn<'_> {
         let Some(flow) = self.way_on(&found, &request) else {
             return self.refuse_in_call(&request, Refusal::NotANeighbour);
         };
+        let keys = self.call_keys(&found, &request, flow);
+        if keys == Keys::Refused {
+            return self.refuse_in_call(&request, Refusal::KeysInClear);
+        }
         if !self.open(&request, request.method == Method::Invite) {
             return;
         }
@@ -172,6 +191,9 @@ impl Turn<'_> {
             let side = usize::from(found.by == Party::Callee);
             call.cseq[side] = call.cseq[side].max(number);
         });
+        if keys == Keys::Removed {
+            body = self.without_keys(request.message, &body);
+        }
         self.pass_on(&request, flow, Some(found.key), None, found.by, &body);
     }
 
@@ -332,7 +354,12 @@ impl Turn<'_> {
         if body.is_refused() {
             return self.refuse_in_call(&request, Refusal::NoCodecLeft);
         }
+        let keys = self.keys(&plan, request.message, Passage { decision: None, from: request.flow, to: flow });
+        if keys == Keys::Refused {
+            return self.refuse_in_call(&request, Refusal::KeysInClear);
+        }
         if self.open(&request, request.method == Method::Invite) {
+            let body = if keys == Keys::Removed { self.without_keys(request.message, &body) } else { body };
             self.pass_on(&request, flow, None, None, Party::Caller, &body);
         }
     }

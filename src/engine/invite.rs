@@ -15,11 +15,13 @@ use super::call::{Booking, Call, Phase};
 use super::decide::{Decision, Question, Source, Target, decide};
 use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
+use super::keys::{Keys, Passage};
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
 use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
+use crate::neighbour::Transport;
 use crate::sip::reply::Reply;
 use crate::sip::{Message, Name, Scheme, UriRef, multipart};
 use crate::table::{Full, Inserted};
@@ -47,7 +49,10 @@ impl Turn<'_> {
             self.engine.counters.emergency_call();
         }
         self.decision_alarms(&plan, &decision, request.essentials.call_id);
-        if let Some(refusal) = decision.refusal {
+        let refusal = decision.refusal;
+        let refusal =
+            refusal.or_else(|| self.needs_tls(&plan, &decision, request.essentials.uri.as_ref(), request.flow));
+        if let Some(refusal) = refusal {
             return self.refuse_new(&request, &Arc::new(decision), Reject::Refusal(refusal));
         }
         let (body, grant) = match self.admit(&plan, &mut decision, &request) {
@@ -301,10 +306,19 @@ impl Turn<'_> {
         let Some(flow) = hop.as_ref().and_then(|hop| self.running.way(hop.address, request.flow.listener)) else {
             return refuse(self, Reject::Refusal(Refusal::NotANeighbour));
         };
+        let is_sips = request.essentials.uri.is_some_and(|uri| uri.scheme == Scheme::Sips);
+        if is_sips && [request.flow, flow].iter().any(|hop| hop.transport != Transport::Tls) {
+            return refuse(self, Reject::Refusal(Refusal::SipsNotAllowed));
+        }
+        let keys = self.keys(&plan, request.message, Passage { decision: None, from: request.flow, to: flow });
+        if keys == Keys::Refused {
+            return refuse(self, Reject::Refusal(Refusal::KeysInClear));
+        }
         if !self.open(&request, false) {
             return;
         }
-        self.pass_on(&request, flow, None, hop.as_ref(), Party::Caller, &Body::None);
+        let body = if keys == Keys::Removed { self.without_keys(request.message, &Body::None) } else { Body::None };
+        self.pass_on(&request, flow, None, hop.as_ref(), Party::Caller, &body);
     }
 }
 

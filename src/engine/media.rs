@@ -26,6 +26,8 @@ pub(crate) enum Body {
     Left,
     /// No codec is left (M-6).
     NoCodecLeft,
+    /// Its SRTP keys may not leave, and without them no audio is left (S-5).
+    KeysInClear,
     /// It is no description.
     Unreadable,
 }
@@ -41,7 +43,7 @@ impl Body {
 
     /// Whether it may not leave.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(self, Self::NoCodecLeft | Self::Unreadable)
+        matches!(self, Self::NoCodecLeft | Self::KeysInClear | Self::Unreadable)
     }
 }
 

@@ -67,6 +67,12 @@ pub enum Refusal {
     Cancelled,
     /// The next hop did not answer a request inside a call.
     NextHopSilent,
+    /// SRTP keys would leave in the clear, and without them no audio is left (S-5).
+    KeysInClear,
+    /// A secure EMCC session, and a trunk without TLS (S-7).
+    TrunkNotSecure,
+    /// A `sips` target, and a hop without TLS (RFC 5630 section 5.3).
+    SipsNotAllowed,
 }
 
 /// Which of our limits stands in the way.
@@ -164,6 +170,15 @@ impl Refusal {
             Self::NoSuchCall => Answer::plain(481, "Call/Transaction Does Not Exist"),
             Self::RouteForbidden => caused(403, "Forbidden: Route past this node's policies", 21),
             Self::Cancelled => Answer::plain(487, "Request Terminated"),
+            Self::KeysInClear => Answer {
+                warning: Some(305),
+                ..caused(488, "Not Acceptable Here: SRTP keys may not leave without TLS", 65)
+            },
+            Self::TrunkNotSecure => caused(403, "Forbidden: a secure session needs TLS on the trunk", 21),
+            Self::SipsNotAllowed => Answer {
+                warning: Some(380),
+                ..caused(480, "Temporarily Unavailable: no hop of TLS for a sips target", 20)
+            },
             Self::NextHopSilent => caused(408, "Request Timeout: the next hop did not answer", 27),
         }
     }
@@ -199,6 +214,9 @@ mod tests {
             (R::ServiceInactive, 500, None, Some(27)),
             (R::NoMember, 500, None, Some(27)),
             (R::EveryHopFailed, 500, None, Some(27)),
+            (R::KeysInClear, 488, Some(305), Some(65)),
+            (R::TrunkNotSecure, 403, None, Some(21)),
+            (R::SipsNotAllowed, 480, Some(380), Some(20)),
         ] {
             let answer = Reject::Refusal(refusal).answer();
             assert_eq!((answer.status, answer.warning, answer.cause), (status, warning, cause), "{refusal:?}");

@@ -10,6 +10,7 @@ use super::call::{Best, EndedBy, Onward, Phase};
 use super::effects::{CallKey, Hint, Note, Party, TransactionKey};
 use super::forward::Launch;
 use super::hunt::{Failure, outward};
+use super::keys::{Keys, Passage};
 use super::media::Body;
 use super::reject::{Refusal, Reject};
 use crate::limits::{LEGS_MAX, SETUP_MS_MAX};
@@ -198,7 +199,9 @@ impl Turn<'_> {
         self.settle_body(heard.call, &body, heard.role(), heard.author());
         match body {
             // An early answer that may not pass is left out; the final one decides.
-            Body::NoCodecLeft | Body::Unreadable => self.pass_back(heard, message, status, Body::Left),
+            Body::NoCodecLeft | Body::KeysInClear | Body::Unreadable => {
+                self.pass_back(heard, message, status, Body::Left)
+            }
             body => self.pass_back(heard, message, status, body),
         }
     }
@@ -329,11 +332,11 @@ impl Turn<'_> {
 
     /// Ends a call that was never answered with the best failure that came back.
     pub(crate) fn fail(&mut self, call_key: CallKey, best: Option<Best>) {
-        let Some(Best { status, response }) = best else {
+        let Some(Best { status, response, ours }) = best else {
             return self.fail_with(call_key, Reject::Refusal(Refusal::EveryHopFailed));
         };
         let Some(response) = response else {
-            return self.fail_with(call_key, Reject::Refusal(Refusal::NoCodecLeft));
+            return self.fail_with(call_key, Reject::Refusal(ours.unwrap_or(Refusal::NoCodecLeft)));
         };
         let Some(server) = self.engine.calls.with(&call_key, |call| call.server) else { return };
         let mut index = self.desk.index.take().unwrap_or_default();
@@ -368,13 +371,39 @@ impl Turn<'_> {
         if message.body().is_empty() || status >= 300 {
             return Body::None;
         }
-        self.call_body(heard.call, message, heard.role())
+        let body = self.call_body(heard.call, message, heard.role());
+        if !body.is_refused() && self.answer_keys(heard, message) == Keys::Refused {
+            return Body::KeysInClear;
+        }
+        body
+    }
+
+    /// What becomes of the SRTP keys in a response on its way back.
+    fn answer_keys(&mut self, heard: &Heard, message: &Message<'_>) -> Keys {
+        if message.body().is_empty() {
+            return Keys::Pass;
+        }
+        let to = heard.server.and_then(|server| self.engine.transactions.with(&server, |row| row.flow));
+        let Some(to) = to else { return Keys::Pass };
+        let facts = heard
+            .call
+            .and_then(|call| self.engine.calls.with(&call, |call| (call.plan.clone(), call.decision.clone())));
+        let (plan, decision) = match facts {
+            Some((plan, decision)) => (plan, Some(decision)),
+            None => (self.running.plan.clone(), None),
+        };
+        self.keys(&plan, message, Passage { decision: decision.as_deref(), from: heard.flow, to })
     }
 
     /// Passes a response to the server transaction its request came by.
     fn pass_back(&mut self, heard: &Heard, message: &Message<'_>, status: u16, body: Body) {
         let Some(server) = heard.server else { return };
         let status = outward(status);
+        let body = match body {
+            Body::Left => Body::Left,
+            body if self.answer_keys(heard, message) == Keys::Pass => body,
+            body => self.without_keys(message, &body),
+        };
         if let Some(range) = self.write_back(message, status, &body) {
             self.respond(server, status, range);
         }

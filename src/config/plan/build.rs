@@ -5,8 +5,9 @@ use super::index::{ByAddress, ByName, ByText, Indexes, by_user};
 use super::lookup::{NameTables, roaming_pool};
 use super::{
     Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Neighbour, Peer, Plan, Profile, RemoteCluster,
-    RemoteClusterId, Rsvp, Services, SessionId, Side, Sip, TlsFiles, Trunk, User, UserId,
+    RemoteClusterId, Rsvp, Services, SessionId, Side, Sip, Trunk, User, UserId,
 };
+use crate::certificates::Files;
 use crate::config::address::Address;
 use crate::config::document::{self, Document, MidCall, Service, Text};
 use crate::config::report::At;
@@ -15,6 +16,7 @@ use emcc_policies::admission::Capacity;
 use emcc_policies::emergency::EmergencyNumbers;
 use emcc_policies::keepalive;
 use emcc_policies::location::{Field, Geolocation};
+use emcc_policies::login::compatibility::{LoginType, Pairing, judge};
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::TrunkSide;
 use emcc_policies::region::{CheckRate, PeerRegion, Region};
@@ -203,9 +205,9 @@ fn sip(document: &Document, cores: usize) -> Sip {
 }
 
 /// The reader refuses a table that lacks one of them.
-fn tls_files(tls: &document::Tls) -> Option<TlsFiles> {
+fn tls_files(tls: &document::Tls) -> Option<Files> {
     let path = |at: &Option<At<PathBuf>>| at.as_ref().map(|at| at.value.clone());
-    Some(TlsFiles { certificate: path(&tls.certificate)?, key: path(&tls.key)?, trust: path(&tls.trust)? })
+    Some(Files { certificate: path(&tls.certificate)?, key: path(&tls.key)?, trust: path(&tls.trust)? })
 }
 
 fn feature(document: &Document) -> Feature {
@@ -242,6 +244,8 @@ fn peer(row: &document::Peer) -> Peer {
         // The reader refuses a peer without a kind; a gateway is who may do least.
         kind: value(&row.kind, emcc_policies::route::PeerKind::Gateway),
         addresses: addresses(&row.addresses),
+        tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
+        srtp_keys: value(&row.srtp_keys, Default::default()),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, false),
     }
@@ -276,6 +280,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
         },
         region,
         region_differs,
+        tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, true),
     }
@@ -386,9 +391,37 @@ fn sessions(
                 }
             }
         };
-        Some(EmccSession { user: boxed(row.user.as_ref()?), device: boxed(&row.device), side })
+        let security = session_security(document, row, ids);
+        Some(EmccSession { user: boxed(row.user.as_ref()?), device: boxed(&row.device), security, side })
     };
     document.sessions.iter().filter_map(session).collect()
+}
+
+/// Tables 6 to 8 on a session that stands: a guest's phone is ours, a phone abroad is what its cluster said of it. Where
+/// they give no session, it is treated as the one without secrets.
+fn session_security(document: &Document, row: &document::Session, ids: &Ids<'_>) -> Security {
+    let ours = (value(&document.cluster.version, VERSION), value(&document.cluster.security_mode, ClusterMode::Mixed));
+    let other = row.home_cluster.as_ref().or(row.visiting_cluster.as_ref());
+    let other = ids.cluster(other).and_then(|id| document.remote_clusters.get(id.0 as usize));
+    let theirs =
+        other.map_or(ours, |remote| (value(&remote.version, ours.0), value(&remote.security_mode, ClusterMode::Mixed)));
+    let is_guest = row.home_cluster.is_some();
+    let phone = if is_guest {
+        let same = |device: &&document::Device| device.name.value.eq_ignore_ascii_case(&row.device.value);
+        document.devices.iter().find(same).and_then(|device| device.security_mode.as_ref())
+    } else {
+        row.security_mode.as_ref()
+    };
+    let (visited, home) = if is_guest { (ours, theirs) } else { (theirs, ours) };
+    let pairing = Pairing {
+        vc_version: visited.0,
+        hc_version: home.0,
+        login_type: LoginType::None,
+        hc_mode: home.1,
+        vc_mode: visited.1,
+        phone: phone.map_or(Security::NonSecure, |at| at.value),
+    };
+    judge(&pairing).ok().and_then(|verdict| verdict.emcc).unwrap_or(Security::NonSecure)
 }
 
 fn indexes(

@@ -5,6 +5,7 @@ use super::{
     SessionId, User, UserId,
 };
 use crate::config::address::Transport;
+use crate::neighbour::CertificateName;
 use emcc_policies::device_pool::{Roaming, choose};
 use emcc_policies::location::{Field, Geolocation};
 use emcc_policies::route::{DevicePoolId, PeerId, RouteGroupId, RouteListId};
@@ -68,6 +69,16 @@ impl Plan {
     #[must_use]
     pub fn neighbour(&self, transport: Transport, from: SocketAddr) -> Option<Neighbour> {
         self.indexes.neighbours.get(transport, from)
+    }
+
+    /// What the certificate of the TLS neighbour at this address must name (RFC 5922): its `tls_name`, or its IP address.
+    #[must_use]
+    pub fn certificate_name(&self, remote: SocketAddr) -> Option<CertificateName> {
+        let configured = match self.neighbour(Transport::Tls, remote)? {
+            Neighbour::Peer(peer) => &self.peer(peer)?.tls_name,
+            Neighbour::Remote { cluster, .. } => &self.remote_cluster(cluster)?.tls_name,
+        };
+        Some(configured.clone().unwrap_or(CertificateName::Ip(remote.ip().to_canonical())))
     }
 
     /// Where a visiting phone at this place belongs (G-6 to G-10). Runs once a login: it allocates.

@@ -12,8 +12,10 @@ mod service;
 pub(in crate::config) use build::build;
 pub use emcc_policies::pstn_access::ClusterId as RemoteClusterId;
 
+use crate::certificates::Files;
 use crate::config::address::Address;
-use crate::config::document::MidCall;
+use crate::config::document::{MidCall, SrtpKeys};
+use crate::neighbour::CertificateName;
 use emcc_policies::admission::{Capacity, RsvpPolicy};
 use emcc_policies::device_pool::Because;
 use emcc_policies::emergency::EmergencyNumbers;
@@ -24,7 +26,6 @@ use emcc_policies::region::Region;
 use emcc_policies::route::{DevicePoolId, LocalRouteGroups, PeerId, PeerKind, RouteBook};
 use emcc_policies::search_space::{CssId, DialPlan, SearchSpace};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A device of this cluster.
@@ -118,18 +119,7 @@ pub struct Sip {
     /// Timer C (RFC 3261, section 16.6), in milliseconds.
     pub ring_ms: u64,
     /// What TLS shows and trusts; there wherever an address is one of TLS.
-    pub tls: Option<TlsFiles>,
-}
-
-/// PEM files of the SIP side's TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// This node's certificate, then those between it and a root.
-    pub certificate: PathBuf,
-    /// The certificate's private key.
-    pub key: PathBuf,
-    /// Roots that neighbours' certificates come from.
-    pub trust: PathBuf,
+    pub tls: Option<Files>,
 }
 
 /// Active flags of the intercluster service profile.
@@ -185,6 +175,10 @@ pub struct Peer {
     pub kind: PeerKind,
     /// Its addresses in the order they are tried; at least one.
     pub addresses: Box<[Address]>,
+    /// What its certificate must name on TLS; its IP address unless configured.
+    pub tls_name: Option<CertificateName>,
+    /// Where SRTP keys may pass to and from it (S-3).
+    pub srtp_keys: SrtpKeys,
     /// Header that carries the device mark (P-13).
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; off unless configured.
@@ -229,6 +223,8 @@ pub struct RemoteCluster {
     pub region: Region,
     /// Whether its region parameters differ from ours (M-8): an alarm, and no RSVP agent.
     pub region_differs: bool,
+    /// What its certificate must name on TLS; its IP address unless configured.
+    pub tls_name: Option<CertificateName>,
     /// Header that carries the device mark (P-13).
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; on unless configured.
@@ -289,6 +285,8 @@ pub struct EmccSession {
     pub user: Box<str>,
     /// On which phone: a device of the visited cluster.
     pub device: Box<str>,
+    /// What tables 6 to 8 make of both clusters and the phone; non-secure where they give no session.
+    pub security: Security,
     /// Which half of the session this cluster has.
     pub side: Side,
 }
