@@ -30,6 +30,9 @@ pub const SPLICES_INLINE: usize = 16;
 /// Max-Forwards of a request this node makes itself (RFC 3261, section 8.1.1.6).
 pub const MAX_FORWARDS_FIRST: u8 = 70;
 
+/// Max-Breadth of a request that came without one (RFC 5393, section 5.3.3).
+pub const MAX_BREADTH_FIRST: u8 = 60;
+
 /// Positions in a message are stored as `u32`, so a message must never outgrow them.
 const _: () = assert!(MESSAGE_BYTES_MAX <= u32::MAX as usize);
 const _: () = assert!(HEAD_BYTES_MAX <= MESSAGE_BYTES_MAX && LINE_BYTES_MAX <= HEAD_BYTES_MAX);

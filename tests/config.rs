@@ -358,6 +358,7 @@ fn doubts_are_warnings_at_their_place() {
         warning("[sip]", "[sip]\n§phones = [\"10.0.0.0/8\"]", "sip.phones", "no effect"),
         warning("kind = \"gateway\"", "kind = \"gateway\"\ntls_name = §\"gw.example.com\"", "peer[1].tls_name", "no address of this neighbour is tls"),
         warning("[sip]", "[sip]\nring_s = §20", "sip.ring_s", "Timer C"),
+        warning("[sip]", "[sip]\nmin_se_s = §20", "sip.min_se_s", "RFC 4028"),
         warning("link_video_kbps = 4000\n", "", "remote_cluster[0].link_video_kbps", "has no limit").mark("id = §\"BR\""),
         warning("link_video_kbps", "region_max_audio_kbps = §64\nlink_video_kbps", "remote_cluster[0].region_max_audio_kbps", "caps at 64"),
         warning("link_video_kbps", "region_link_loss = §\"lossy\"\nlink_video_kbps", "remote_cluster[0].region_link_loss", "another link loss"),

@@ -15,13 +15,27 @@ mod emergency;
 mod hunting;
 #[path = "engine/keepalive.rs"]
 mod keepalive;
+#[path = "engine/loops.rs"]
+mod loops;
 #[path = "engine/node.rs"]
 mod node;
+#[path = "engine/offers.rs"]
+mod offers;
+#[path = "engine/proxy.rs"]
+mod proxy;
+#[path = "engine/reason.rs"]
+mod reason;
 #[path = "engine/region.rs"]
 mod region;
 #[path = "engine/routes.rs"]
 mod routes;
+#[path = "engine/session.rs"]
+mod session;
 #[path = "engine/tls.rs"]
 mod tls;
+#[path = "engine/trust.rs"]
+mod trust;
+#[path = "engine/uris.rs"]
+mod uris;
 #[path = "engine/wire.rs"]
 mod wire;

@@ -22,8 +22,11 @@ mod read;
 #[path = "sim/world.rs"]
 mod world;
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
 /// Seeds of an ordinary run.
-const SEEDS: u64 = 240;
+const SEEDS: u64 = 2_000;
 /// One seed in so many is played twice, and must come out the same.
 const TWICE: u64 = 8;
 
@@ -39,10 +42,22 @@ fn the_laws_hold_in_every_seed() {
         assert_eq!(first, play::play(seed, false), "seed {seed} came out differently the second time");
         return;
     }
-    for seed in 0..number("EMCC_SIM_SEEDS").unwrap_or(SEEDS) {
-        let first = play::play(seed, false);
-        if seed % TWICE == 0 {
-            assert_eq!(first, play::play(seed, false), "seed {seed} came out differently the second time");
+    let seeds = number("EMCC_SIM_SEEDS").unwrap_or(SEEDS);
+    let next = AtomicU64::new(0);
+    let player = || {
+        while let seed = next.fetch_add(1, Relaxed)
+            && seed < seeds
+        {
+            let first = play::play(seed, false);
+            if seed % TWICE == 0 {
+                assert_eq!(first, play::play(seed, false), "seed {seed} came out differently the second time");
+            }
         }
-    }
+    };
+    let players = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..players {
+            scope.spawn(player);
+        }
+    });
 }

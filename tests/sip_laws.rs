@@ -76,7 +76,7 @@ fn exercise(message: &Message<'_>) {
         assert_eq!(answer.all(Name::Via).count(), message.all(Name::Via).count());
     }
     out.clear();
-    let _ = build::cancel_for(message, &mut out);
+    let _ = build::cancel_for(message, b"SIP;cause=200", &mut out);
     let mut editor = Editor::new();
     editor.received_and_rport(message, source);
     editor.request_uri(message, b"sip:x");

@@ -5,7 +5,7 @@
 /// Stands for what is different in every call: its number, 16 digits.
 const CALL: &[u8; 16] = b"CCCCCCCCCCCCCCCC";
 /// Stands for the branch the node gave the request that a response answers.
-const BRANCH: &[u8; 16] = b"BBBBBBBBBBBBBBBB";
+const BRANCH: &[u8; 24] = b"BBBBBBBBBBBBBBBBBBBBBBBB";
 /// What the node's branches begin with.
 const BRANCH_BEGIN: &[u8] = b"z9hG4bK-emcc-";
 
@@ -14,12 +14,12 @@ const BRANCH_BEGIN: &[u8] = b"z9hG4bK-emcc-";
 pub(crate) struct Slots {
     number: u64,
     call: [u8; 16],
-    branch: [u8; 16],
+    branch: [u8; 24],
 }
 
 impl Default for Slots {
     fn default() -> Self {
-        Self { number: 0, call: *b"0000000000000000", branch: *b"0000000000000000" }
+        Self { number: 0, call: *b"0000000000000000", branch: [b'0'; 24] }
     }
 }
 
@@ -38,7 +38,7 @@ impl Slots {
     pub(crate) fn take_branch(&mut self, request: &[u8]) {
         let found = request.windows(BRANCH_BEGIN.len()).position(|part| part == BRANCH_BEGIN);
         let Some(at) = found.map(|at| at + BRANCH_BEGIN.len()) else { return };
-        if let Some(branch) = request.get(at..at + 16) {
+        if let Some(branch) = request.get(at..at + 24) {
             self.branch.copy_from_slice(branch);
         }
     }
@@ -55,13 +55,13 @@ pub(crate) struct Template {
 impl Template {
     fn new(text: String) -> Self {
         let octets = text.into_bytes();
-        let places = |mark: &[u8; 16]| (0..octets.len()).filter(|at| octets[*at..].starts_with(mark)).collect();
+        let places = |mark: &[u8]| (0..octets.len()).filter(|at| octets[*at..].starts_with(mark)).collect();
         Self { calls: places(CALL), branches: places(BRANCH), octets }
     }
 
     /// Writes the marks into their places.
     pub(crate) fn fill(&mut self, slots: &Slots) {
-        for (places, mark) in [(&self.calls, &slots.call), (&self.branches, &slots.branch)] {
+        for (places, mark) in [(&self.calls, slots.call.as_slice()), (&self.branches, slots.branch.as_slice())] {
             for at in places {
                 self.octets[*at..at + mark.len()].copy_from_slice(mark);
             }
@@ -116,7 +116,7 @@ pub(crate) fn invite() -> String {
 fn answered(status: &str, cseq: &str) -> String {
     format!(
         "SIP/2.0 {status}\r\n\
-         Via: SIP/2.0/UDP 127.0.1.1:5060;branch=z9hG4bK-emcc-BBBBBBBBBBBBBBBB\r\n\
+         Via: SIP/2.0/UDP 127.0.1.1:5060;branch=z9hG4bK-emcc-BBBBBBBBBBBBBBBBBBBBBBBB\r\n\
          Via: SIP/2.0/UDP 127.0.1.10:5060;branch=z9hG4bK{}CCCCCCCCCCCCCCCC\r\n\
          Record-Route: <sip:127.0.2.1:5060;lr>\r\nRecord-Route: <sip:127.0.1.1:5060;lr>\r\n\
          From: \"Alice\" <sip:5001@127.0.1.10>;tag=aCCCCCCCCCCCCCCCC\r\n\

@@ -4,6 +4,7 @@
 //! changed ones, the same on every machine; under a fuzzer it sees what the fuzzer thinks of.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use emcc_trunk::engine::ids::Ids;
 
@@ -37,15 +38,30 @@ pub fn corpus(target: &str) -> Vec<Vec<u8>> {
 
 /// Runs `check` on `rounds` changed inputs of the target's corpus. A failure prints the input and its seed. Does nothing
 /// under a fuzzer, which makes better changes.
+///
+/// `EMCC_FUZZ_ROUNDS` in the environment plays that many instead, `EMCC_FUZZ_FIRST` begins at that seed, and
+/// `EMCC_FUZZ_SECONDS` ends after that time.
 pub fn replay(target: &str, rounds: u64, check: impl Fn(&[u8])) {
     if cfg!(fuzzing) {
         return;
     }
     let inputs = corpus(target);
-    for seed in 0..rounds {
+    let first = number("EMCC_FUZZ_FIRST").unwrap_or(0);
+    let rounds = number("EMCC_FUZZ_ROUNDS").unwrap_or(rounds);
+    let (began, seconds) = (Instant::now(), number("EMCC_FUZZ_SECONDS").unwrap_or(u64::MAX));
+    for seed in first..first.saturating_add(rounds) {
         let case = Case { target, seed, input: changed(&inputs, seed) };
         check(&case.input);
+        if seed % 1_024 == 0 && began.elapsed().as_secs() >= seconds {
+            println!("{target}: {} inputs in {seconds} s", seed - first);
+            return;
+        }
     }
+    println!("{target}: {rounds} inputs in {} s", began.elapsed().as_secs());
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
 /// An input that says what it is when its check panics.

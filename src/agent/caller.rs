@@ -219,7 +219,8 @@ impl Call {
                 let (cseq, branch, to) = (client.cseq, client.branch.clone(), client.to);
                 let mut index = Index::new();
                 let mut bytes = Vec::new();
-                let written = scan(&client.bytes, &mut index).ok().and_then(|invite| cancel_for(&invite, &mut bytes));
+                let written =
+                    scan(&client.bytes, &mut index).ok().and_then(|invite| cancel_for(&invite, b"", &mut bytes));
                 if written.is_some() {
                     let sending = Sending { method: Method::Cancel, cseq, branch, to, has_offer: false };
                     self.send_new(now, sending, bytes, out);

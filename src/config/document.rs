@@ -90,6 +90,8 @@ pub(crate) struct Sip {
     pub(crate) workers: Option<At<u32>>,
     pub(crate) no_response_s: Option<At<u32>>,
     pub(crate) ring_s: Option<At<u32>>,
+    pub(crate) min_se_s: Option<At<u32>>,
+    pub(crate) session_expires_s: Option<At<u32>>,
     pub(crate) tls: Option<Tls>,
 }
 
@@ -148,6 +150,7 @@ pub(crate) struct Peer {
     pub(crate) tls_name: Option<At<CertificateName>>,
     pub(crate) srtp_keys: Option<At<SrtpKeys>>,
     pub(crate) send_geolocation: Option<At<bool>>,
+    pub(crate) trust_identity: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
 }
 
@@ -168,6 +171,7 @@ pub(crate) struct RemoteCluster {
     pub(crate) region_link_loss: Option<At<LinkLoss>>,
     pub(crate) tls_name: Option<At<CertificateName>>,
     pub(crate) send_geolocation: Option<At<bool>>,
+    pub(crate) trust_identity: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
 }
 

@@ -201,6 +201,8 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
         workers: section.number("workers", 1..=WORKERS_MAX),
         no_response_s: section.number("no_response_s", 1..=32),
         ring_s: section.number("ring_s", 1..=3_600),
+        min_se_s: section.number("min_se_s", 1..=86_400),
+        session_expires_s: section.number("session_expires_s", 0..=86_400),
         tls: section.table("tls").map(read_tls),
     };
     section.parsed_list("phones", words::network);
@@ -303,10 +305,11 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     let tls_name = section.parsed("tls_name", words::certificate_name);
     let srtp_keys = section.word("srtp_keys", &[("any", SrtpKeys::Any), ("tls", SrtpKeys::Tls)]);
     let send_geolocation = section.flag("send_geolocation");
+    let trust_identity = section.flag("trust_identity");
     let device_header = section.parsed("device_header", words::header_name);
     read_neighbour_rest(&mut section);
     section.finish();
-    Some(Peer { name: name?, kind, addresses, tls_name, srtp_keys, send_geolocation, device_header })
+    Some(Peer { name: name?, kind, addresses, tls_name, srtp_keys, send_geolocation, trust_identity, device_header })
 }
 
 fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
@@ -329,6 +332,7 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
         region_link_loss: section.word("region_link_loss", words::LOSSES),
         tls_name: section.parsed("tls_name", words::certificate_name),
         send_geolocation: section.flag("send_geolocation"),
+        trust_identity: section.flag("trust_identity"),
         device_header: section.parsed("device_header", words::header_name),
         id: At { value: String::new(), place: section.place.clone() },
     };

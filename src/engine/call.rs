@@ -53,6 +53,8 @@ pub enum EndedBy {
     Cancelled,
     /// A final failure.
     Refused,
+    /// This node, because nobody refreshed the session (RFC 4028).
+    Expired,
     /// A limit of this node: nobody acknowledged, or the call stood longer than any may.
     Node,
 }
@@ -66,6 +68,7 @@ impl EndedBy {
             Self::Callee => "callee",
             Self::Cancelled => "cancelled",
             Self::Refused => "refused",
+            Self::Expired => "expired",
             Self::Node => "node",
         }
     }
@@ -97,7 +100,7 @@ pub struct Call {
     pub alerted: bool,
     /// The caller gave up.
     pub cancelled: bool,
-    /// The INVITE carried an offer.
+    /// The INVITE carried an offer, or the one that came back was answered in a PRACK (RFC 3262 section 5).
     pub had_offer: bool,
     /// Video does not leave: the link refused it.
     pub audio_only: bool,
@@ -123,6 +126,8 @@ pub struct Call {
     pub answered_at: Option<Moment>,
     /// When the call is ended, whatever happens.
     pub ends_at: Moment,
+    /// When the session is over unless somebody refreshes it (RFC 4028); [`super::session::NEVER`] without a timer.
+    pub session_ends_at: Moment,
     /// Earliest hint that waits in a wheel for this row.
     pub armed: Option<Moment>,
     /// Final status that went to the caller; 0 when none did.
@@ -140,6 +145,8 @@ pub struct Best {
     pub response: Option<Bytes>,
     /// Why the hop was not even tried, where it was not.
     pub ours: Option<Refusal>,
+    /// Responses of other hops that asked for credentials (RFC 3261 section 16.7, step 7).
+    pub challenges: Vec<Bytes>,
 }
 
 /// What to do when a hop failed.
@@ -175,10 +182,8 @@ impl Call {
         if self.phase != Phase::Hunting {
             return Onward::Nothing;
         }
-        if let Some((status, ours)) = failure.verdict()
-            && self.best.as_ref().is_none_or(|best| rank(status) < rank(best.status))
-        {
-            self.best = Some(Best { status, ours, response });
+        if let Some((status, ours)) = failure.verdict() {
+            self.weigh(status, response, ours);
         }
         let hunt = Hunt {
             is_emergency: self.decision.emergency,
@@ -197,10 +202,27 @@ impl Call {
         Onward::Fail(self.best.take())
     }
 
+    /// Keeps the better of two failures, and the challenges of both.
+    fn weigh(&mut self, status: u16, response: Option<Bytes>, ours: Option<Refusal>) {
+        let is_challenge = |status| matches!(status, 401 | 407);
+        let mut next = Best { status, response, ours, challenges: Vec::new() };
+        if let Some(mut best) = self.best.take() {
+            let mut challenges = std::mem::take(&mut best.challenges);
+            if rank(next.status) >= rank(best.status) {
+                std::mem::swap(&mut next, &mut best);
+            }
+            if is_challenge(best.status) {
+                challenges.extend(best.response);
+            }
+            next.challenges = challenges;
+        }
+        self.best = Some(next);
+    }
+
     /// The next moment something must happen.
     #[must_use]
     pub fn next_deadline(&self) -> Moment {
-        [self.adjust_at, self.retry_at].into_iter().flatten().fold(self.ends_at, Moment::min)
+        [self.adjust_at, self.retry_at].into_iter().flatten().fold(self.ends_at.min(self.session_ends_at), Moment::min)
     }
 
     /// The deadline a hint is needed for, or `None` when one waits that is early enough.

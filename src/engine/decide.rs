@@ -60,6 +60,8 @@ pub struct Question<'a> {
     pub is_routed: bool,
     /// Marked as an emergency by the home cluster (P-23).
     pub is_marked_emergency: bool,
+    /// Whether who sent it is believed about identities and devices (RFC 3325).
+    pub is_believed: bool,
     /// Whose turn it is in circular groups.
     pub turn: usize,
     /// When.
@@ -173,7 +175,11 @@ pub fn decide(plan: &Plan, question: &Question<'_>) -> Decision {
         Source::Gateway => decision.arrive(plan, question),
         Source::CallControl => decision.originate(plan, question),
     }
-    decision.believes_mark = question.source != Source::Gateway;
+    decision.believes_mark = match question.source {
+        Source::Gateway => false,
+        Source::CallControl => question.is_believed,
+        Source::Trunk(_) => true,
+    };
     if decision.link.is_none() {
         decision.callee_session(plan, question);
     }

@@ -14,6 +14,69 @@ use crate::sip::build::DialogFacts;
 use crate::sip::{Essentials, Index, Message, Method, Strictness, ViaRef, essentials, scan};
 use crate::transaction::row::Purpose;
 
+/// Why this node ends a call, or a try of one, itself: what its BYE or CANCEL tells in Reason (RFC 3326).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// An answer that had to pass left no codec within the region (M-6).
+    NoCodecLeft,
+    /// An answer that had to pass left no audio without SRTP keys in the clear (S-5).
+    KeysInClear,
+    /// The caller never acknowledged its answer.
+    NobodyAcknowledged,
+    /// It stood longer than any call may.
+    StoodTooLong,
+    /// Nobody refreshed its session (RFC 4028).
+    SessionExpired,
+    /// Another party answered first.
+    AnsweredElsewhere,
+    /// The caller is gone.
+    CallerGone,
+    /// The hop said nothing in its time (P-8).
+    HopSilent,
+    /// It rang longer than it may (Timer C).
+    RangTooLong,
+}
+
+impl Cut {
+    /// What the log says.
+    fn alarm(self) -> &'static str {
+        match self {
+            Self::NoCodecLeft => "an answer without a codec within the region's bit rate",
+            Self::KeysInClear => "an answer whose SRTP keys may not leave without TLS",
+            Self::NobodyAcknowledged => "nobody acknowledged the answer",
+            Self::StoodTooLong => "a call that stood longer than any may",
+            Self::SessionExpired => "a session that nobody refreshed",
+            Self::AnsweredElsewhere => "another party answered",
+            Self::CallerGone => "the caller is gone",
+            Self::HopSilent => "a hop said nothing",
+            Self::RangTooLong => "it rang too long",
+        }
+    }
+
+    /// The values of the Reason header.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::NoCodecLeft => {
+                "SIP;cause=488;text=\"No codec within the region's bit rate\", Q.850;cause=65;text=\"No codec left\""
+            }
+            Self::KeysInClear => {
+                "SIP;cause=488;text=\"SRTP keys may not leave without TLS\", Q.850;cause=65;text=\"No audio left\""
+            }
+            Self::NobodyAcknowledged => "SIP;cause=408;text=\"The answer was never acknowledged\"",
+            Self::StoodTooLong => "Q.850;cause=31;text=\"The call stood longer than any may\"",
+            Self::SessionExpired => "SIP;cause=408;text=\"Session expired\"",
+            Self::AnsweredElsewhere => "SIP;cause=200;text=\"Call completed elsewhere\"",
+            Self::CallerGone => "SIP;cause=487;text=\"Request Terminated\"",
+            Self::HopSilent => "SIP;cause=408;text=\"No response in time\"",
+            Self::RangTooLong => "SIP;cause=408;text=\"Nobody answered in time\", Q.850;cause=19;text=\"No answer\"",
+        }
+    }
+
+    fn ended_by(self) -> EndedBy {
+        if self == Self::SessionExpired { EndedBy::Expired } else { EndedBy::Node }
+    }
+}
+
 impl Turn<'_> {
     /// A BYE was answered, or will never be: its leg is over, and with the last leg the call.
     ///
@@ -75,29 +138,30 @@ impl Turn<'_> {
     }
 
     /// Ends a standing call towards both sides with BYE, and gives back what it holds.
-    pub(crate) fn end_both(&mut self, key: CallKey, why: &'static str) {
+    pub(crate) fn end_both(&mut self, key: CallKey, why: Cut) {
         let facts = self.engine.calls.with(&key, |call: &mut Call| {
             (call.invite.clone(), call.answer.clone(), call.caller, call.callee, call.cseq, call.call_id.clone())
         });
         let Some((invite, answer, caller, callee, cseq, call_id)) = facts else { return };
-        self.effects.notes.push(Note::Alarm { what: why, call_id: Some(call_id), detail: String::new() });
+        self.effects.notes.push(Note::Alarm { what: why.alarm(), call_id: Some(call_id), detail: String::new() });
         if !answer.is_empty() {
             for (to, flow) in [(Party::Callee, callee), (Party::Caller, Some(caller))] {
                 if let Some(flow) = flow {
-                    self.bye(&invite, &answer, to, flow, cseq);
+                    self.bye(&invite, &answer, to, flow, cseq, why);
                 }
             }
         }
-        self.end(key, 0, EndedBy::Node);
+        self.end(key, 0, why.ended_by());
     }
 
     /// Our own BYE to one side of a call.
-    fn bye(&mut self, invite: &[u8], answer: &[u8], to: Party, flow: Flow, cseq: [u32; 2]) {
+    fn bye(&mut self, invite: &[u8], answer: &[u8], to: Party, flow: Flow, cseq: [u32; 2], why: Cut) {
         let branch = self.branch();
         let number = cseq[usize::from(to == Party::Caller)].saturating_add(1);
         let towards = if to == Party::Caller { Towards::Caller } else { Towards::Callee };
         let Some((facts, via)) = self.own_request(invite, answer, towards, flow, &branch) else { return };
-        let range = facts.bye(number, via).write(&mut self.effects.arena);
+        let reason = rsip::Header::Other("Reason".to_owned(), why.reason().to_owned());
+        let range = facts.bye(number, via).header(reason).write(&mut self.effects.arena);
         let key = self.client_key(&branch, b"BYE");
         self.launch(key, flow, range, Launch::own(Purpose::Bye, Method::Bye));
     }
@@ -127,7 +191,7 @@ impl Turn<'_> {
     }
 
     /// Acknowledges a 2xx nobody waits for any more, and hangs up (RFC 3261 section 13.2.2.4).
-    pub(crate) fn hang_up(&mut self, flow: Flow, request: &Bytes, answer: &Message<'_>) {
+    pub(crate) fn hang_up(&mut self, flow: Flow, request: &Bytes, answer: &Message<'_>, why: Cut) {
         let Ok(of) = essentials(answer, Strictness::Lenient) else { return };
         let branch = self.branch();
         let own = self.own_request(request, answer.bytes(), Towards::Callee, flow, &branch);
@@ -136,6 +200,6 @@ impl Turn<'_> {
             self.engine.counters.request_out(Method::Ack);
             self.effects.send(flow, range, None);
         }
-        self.bye(request, answer.bytes(), Party::Callee, flow, [of.cseq.number, 0]);
+        self.bye(request, answer.bytes(), Party::Callee, flow, [of.cseq.number, 0], why);
     }
 }

@@ -3,10 +3,13 @@
 use super::Turn;
 use super::call::{Call, Phase};
 use super::effects::{CallKey, Hint, TransactionKey};
+use super::ending::Cut;
 use super::hunt::Failure;
 use super::link::Beat;
 use super::media::Body;
 use super::reject::{Refusal, Reject};
+use super::session::NEVER;
+use super::trust::Crossing;
 use crate::limits::ADJUST_AFTER_MS;
 use crate::sip::{Strictness, essentials, scan};
 use crate::transaction::row::{Cancel, Machine, Purpose, Row};
@@ -106,7 +109,7 @@ impl Turn<'_> {
 
     fn lost(&mut self, key: TransactionKey, lost: &Lost) {
         if lost.must_cancel {
-            self.send_cancel(lost.flow, &lost.request);
+            self.send_cancel(lost.flow, &lost.request, Cut::RangTooLong.reason().as_bytes());
         }
         match (lost.purpose, lost.call) {
             (Purpose::Hunt, Some(call)) => {
@@ -164,7 +167,7 @@ impl Turn<'_> {
             .and_then(|range| self.effects.arena.get(range).map(<[u8]>::to_vec));
         if let Some(refusal) = refusal
             && let Ok(message) = scan(&refusal, &mut index)
-            && let Some(range) = self.write_back(&message, why.answer().status, &Body::None)
+            && let Some(range) = self.write_back(&message, why.answer().status, &Body::None, None, Crossing::FREE)
         {
             self.respond(server, why.answer().status, range);
         }
@@ -177,12 +180,17 @@ impl Turn<'_> {
             Adjust,
             Retry,
             End(Phase),
+            Expired { is_emergency: bool },
         }
         let now = self.now.moment;
         let what = self.engine.calls.with(&key, |call: &mut Call| {
             call.armed = None;
             if call.ends_at <= now {
                 return (What::End(call.phase), None);
+            }
+            if call.session_ends_at <= now {
+                call.session_ends_at = NEVER;
+                return (What::Expired { is_emergency: call.decision.emergency }, call.arm());
             }
             let what = if call.adjust_at.is_some_and(|at| at <= now) {
                 call.adjust_at = None;
@@ -206,12 +214,16 @@ impl Turn<'_> {
             What::End(Phase::Hunting) => {
                 let client = self.engine.calls.with(&key, |call| call.client).flatten();
                 if let Some(client) = client {
-                    self.cancel_client(client);
+                    self.cancel_client(client, Bytes::from_static(Cut::RangTooLong.reason().as_bytes()));
                 }
                 self.fail_with(key, Reject::Refusal(Refusal::EveryHopFailed));
             }
-            What::End(Phase::Answered) => self.end_both(key, "nobody acknowledged the answer"),
-            What::End(_) => self.end_both(key, "a call that stood longer than any may"),
+            What::Expired { is_emergency: true } => {
+                self.alarm_of("emergency call whose session nobody refreshed goes on", key);
+            }
+            What::Expired { is_emergency: false } => self.end_both(key, Cut::SessionExpired),
+            What::End(Phase::Answered) => self.end_both(key, Cut::NobodyAcknowledged),
+            What::End(_) => self.end_both(key, Cut::StoodTooLong),
         }
     }
 

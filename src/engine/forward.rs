@@ -13,17 +13,21 @@ use super::decide::{Decision, Next, NextHop, Role};
 use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::hunt::Failure;
 use super::keys::{Keys, Passage};
+use super::loops::{self, MARK_BYTES};
 use super::media::{Body, Shaping};
 use super::reject::{Busy, Refusal, Reject};
 use super::running::{Local, Running};
-use crate::config::plan::Plan;
+use super::session::{self, Terms};
+use super::strict;
+use super::trust::{self, Crossing};
+use crate::config::plan::{Neighbour, Plan};
 use crate::limits::MAX_FORWARDS_FIRST;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::{
     Editor, Essentials, Message, Method, Name, NameAddrRef, Scheme, Strictness, UriRef, essentials, multipart,
 };
 use crate::table::Inserted;
-use crate::transaction::row::{Cancel, Machine, Purpose, Row, Timing};
+use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row, Timing};
 use crate::transaction::{LIFETIME_MS, client, client_invite};
 
 /// What a new client transaction is for.
@@ -34,6 +38,8 @@ pub(crate) struct Launch {
     pub(crate) call: Option<CallKey>,
     /// Whether the request carries an offer.
     pub(crate) offered: bool,
+    /// What it asks of session timers.
+    pub(crate) session: Asked,
     /// Which party's side it comes from.
     pub(crate) by: Party,
     /// Whether it is an emergency call's INVITE, which may ring as long as it likes.
@@ -44,7 +50,16 @@ pub(crate) struct Launch {
 impl Launch {
     /// A request of our own, that nobody waits for.
     pub(crate) fn own(purpose: Purpose, method: Method) -> Self {
-        Self { purpose, server: None, call: None, offered: false, by: Party::Caller, is_patient: false, method }
+        Self {
+            purpose,
+            server: None,
+            call: None,
+            offered: false,
+            session: Asked::default(),
+            by: Party::Caller,
+            is_patient: false,
+            method,
+        }
     }
 }
 
@@ -78,6 +93,7 @@ impl Turn<'_> {
             call: launch.call,
             purpose: launch.purpose,
             offered: launch.offered,
+            session: launch.session,
             by: launch.by,
             is_patient: launch.is_patient,
             cancel: Cancel::No,
@@ -127,7 +143,7 @@ impl Turn<'_> {
         next: &Next,
         body: &Body,
     ) {
-        let branch = self.branch();
+        let branch = self.marked_branch(self.loop_mark(out.caller.remote.ip(), message));
         let client = self.client_key(&branch, b"INVITE");
         let server = self.engine.calls.with(&key, |call| {
             let hunting = call.phase == Phase::Hunting && !call.cancelled;
@@ -157,12 +173,17 @@ impl Turn<'_> {
                 }
                 Keys::Refused => return self.after(key, client, Failure::Barred(Refusal::KeysInClear), None),
             };
-        let range = self.write_invite(out, message, of, next, body, flow, &branch);
+        // An emergency call gets no session timer of ours (P-23).
+        let policy = out.plan.sip.session_timer;
+        let terms = if out.decision.emergency { Ok(Terms::default()) } else { session::terms(message, policy) };
+        let terms = terms.unwrap_or_default();
+        let range = self.write_invite(out, message, of, next, body, terms, flow, &branch);
         let launch = Launch {
             purpose: Purpose::Hunt,
             server: Some(server),
             call: Some(key),
             offered: multipart::description(message).is_some(),
+            session: terms.asked,
             by: Party::Caller,
             is_patient: out.decision.emergency,
             method: Method::Invite,
@@ -180,6 +201,7 @@ impl Turn<'_> {
         of: &Essentials<'_>,
         next: &Next,
         body: &Body,
+        terms: Terms,
         flow: Flow,
         branch: &[u8],
     ) -> Range<usize> {
@@ -190,7 +212,7 @@ impl Turn<'_> {
         let own = self.own_routes(message);
         let editor = &mut self.desk.editor;
         if next.to == NextHop::Named {
-            editor.remove_first_values(message, Name::Route, own);
+            strict::write_routes(editor, message, of, own);
         } else {
             editor.remove_all(message, Name::Route);
         }
@@ -205,27 +227,47 @@ impl Turn<'_> {
         }
         editor.received_and_rport(message, out.caller.remote);
         editor.max_forwards(message, hops_left(of));
-        marks(editor, message, out, next);
-        calling(editor, message, next.calling.as_ref(), &running, flow);
-        if let Body::Changed(_) = body {
-            editor.body(message, &self.desk.media);
+        loops::write_breadth(editor, message);
+        terms.write(editor, message);
+        let to = match next.to {
+            NextHop::Remote(cluster) => Some(Neighbour::Remote { cluster, is_rsvp_trunk: false }),
+            NextHop::Peer(peer) => Some(Neighbour::Peer(peer)),
+            NextHop::Named => out.plan.neighbour(flow.transport, flow.remote),
+        };
+        let from = out.plan.neighbour(out.caller.transport, out.caller.remote);
+        let crossing = trust::crossing(out.plan, message, from, to);
+        crossing.write(editor, message);
+        let is_told = out.plan.trust(to).identity;
+        marks(editor, message, out, next, is_told);
+        if is_told {
+            calling(editor, message, next.calling.as_ref(), &running, flow, crossing);
         }
+        self.write_body(message, body, crossing.location);
+        let editor = &mut self.desk.editor;
         editor.write(message, &mut self.effects.arena)
     }
 
-    /// A branch of our own (RFC 3261 section 8.1.1.7).
+    /// A branch of our own (RFC 3261 section 8.1.1.7), of a request that its dialog's Routes lead.
     pub(crate) fn branch(&mut self) -> [u8; BRANCH_BYTES] {
+        self.marked_branch(*b"00000000")
+    }
+
+    /// A branch of our own with the mark its request is known by when it comes round again (RFC 5393 section 4.2.1).
+    pub(crate) fn marked_branch(&mut self, mark: [u8; MARK_BYTES]) -> [u8; BRANCH_BYTES] {
         let mut branch = [0; BRANCH_BYTES];
-        let (cookie, id) = branch.split_at_mut(BRANCH_PREFIX.len());
+        let (cookie, rest) = branch.split_at_mut(BRANCH_PREFIX.len());
+        let (id, end) = rest.split_at_mut(rest.len() - MARK_BYTES);
         cookie.copy_from_slice(BRANCH_PREFIX);
         id.copy_from_slice(&self.ids.next_hex());
+        end.copy_from_slice(&mark);
         branch
     }
 }
 
-const BRANCH_PREFIX: &[u8] = b"z9hG4bK-emcc-";
+/// How every branch of ours begins.
+pub(crate) const BRANCH_PREFIX: &[u8] = b"z9hG4bK-emcc-";
 /// Octets of a branch of ours.
-pub(crate) const BRANCH_BYTES: usize = BRANCH_PREFIX.len() + 16;
+pub(crate) const BRANCH_BYTES: usize = BRANCH_PREFIX.len() + 16 + MARK_BYTES;
 
 /// Hops left for the next one (RFC 3261 section 16.6, step 3).
 pub(crate) fn hops_left(of: &Essentials<'_>) -> u8 {
@@ -281,18 +323,29 @@ pub(crate) fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essen
     // What came as `sip` is not made `sips` (RFC 5630 section 5.3).
     let is_sips = transport == Transport::Tls && of.uri.is_some_and(|uri| uri.scheme == Scheme::Sips);
     let text = editor.text().put(if is_sips { b"sips:" } else { b"sip:" });
-    let text = text.put(called.as_str().as_bytes()).put(b"@").host(next.address.socket.ip());
+    let mut text = text.put(called.as_str().as_bytes());
+    // What is behind the number is the callee's, and goes with it (RFC 3966 section 5.1).
+    let behind = of.uri.map(|uri| if uri.scheme == Scheme::Tel { uri.params } else { uri.user_params() });
+    for name in ["isub", "ext"] {
+        if let Some(value) = behind.as_ref().and_then(|params| params.value(name)) {
+            text = text.put(b";").put(name.as_bytes()).put(b"=").put(value);
+        }
+    }
+    let text = text.put(b"@").host(next.address.socket.ip());
     let text = text.put(b":").decimal(u64::from(next.address.socket.port()));
     let text = if is_sips { text } else { text.put(transport.uri_parameter()) };
-    let is_phone = of.uri.is_some_and(|uri| uri.param("user").is_some_and(|user| user == b"phone"));
+    // A tel URI becomes a SIP URI of the same number (RFC 3261 section 19.1.6).
+    let is_phone = of.uri.is_some_and(|uri| {
+        uri.scheme == Scheme::Tel || uri.param("user").is_some_and(|user| user.eq_ignore_ascii_case(b"phone"))
+    });
     let text = if is_phone { text.put(b";user=phone") } else { text };
     text.replace(span);
 }
 
 /// Takes away every mark that is not believed and sets our own (design 3.3, P-13, P-23).
-fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &Next) {
+fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &Next, is_told: bool) {
     let is_trunk = matches!(next.to, NextHop::Remote(_));
-    let goes_as_it_came = out.decision.believes_mark && !is_trunk && !next.is_gateway;
+    let goes_as_it_came = out.decision.believes_mark && is_told && !is_trunk && !next.is_gateway;
     for (value, info) in message.call_infos().filter(|_| !goes_as_it_came) {
         if info.params.value("purpose").is_some_and(|purpose| purpose.eq_ignore_ascii_case(b"emcc-device")) {
             editor.remove_value(message, &value);
@@ -324,9 +377,18 @@ fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &
 
 /// A calling number that a transform made leaves in P-Asserted-Identity; From is the caller's own and part of the
 /// dialog.
-fn calling(editor: &mut Editor, message: &Message<'_>, calling: Option<&Digits>, running: &Running, flow: Flow) {
+fn calling(
+    editor: &mut Editor,
+    message: &Message<'_>,
+    calling: Option<&Digits>,
+    running: &Running,
+    flow: Flow,
+    crossing: Crossing,
+) {
     let (Some(calling), Some(local)) = (calling, running.local(flow)) else { return };
-    editor.remove_all(message, Name::PAssertedIdentity);
+    if !crossing.identity {
+        editor.remove_all(message, Name::PAssertedIdentity);
+    }
     editor
         .text()
         .put(b"P-Asserted-Identity: <sip:")

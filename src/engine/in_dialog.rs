@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use emcc_policies::admission::{Ask, Rate, RsvpPolicy};
 use emcc_policies::region::{Allowed, Role};
 
@@ -9,13 +10,17 @@ use super::Turn;
 use super::call::Phase;
 use super::decide::Next;
 use super::effects::{CallKey, Hint, Party};
+use super::ending::Cut;
 use super::forward::{self, Launch, is_neighbour};
 use super::keys::{Keys, Passage};
+use super::loops;
 use super::media::{Body, Rates, Shaping, ask};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
 use super::running::transport_of;
-use crate::config::plan::{Neighbour, RemoteClusterId};
+use super::session::{self, Terms, TooBrief};
+use super::{strict, trust};
+use crate::config::plan::{Neighbour, RemoteClusterId, SessionTimer};
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX, PASSES_MAX};
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::reply::Reply;
@@ -29,6 +34,32 @@ struct Found {
     by: Party,
     caller: Flow,
     callee: Option<Flow>,
+    /// What is asked of a refresh of its session; nothing of an emergency call's (P-23).
+    session: Option<SessionTimer>,
+}
+
+/// How a request is passed on.
+#[derive(Clone, Copy)]
+pub(crate) struct Passing<'a> {
+    /// What became of its body.
+    pub(crate) body: &'a Body,
+    /// The call it belongs to.
+    pub(crate) call: Option<CallKey>,
+    /// Whose side it comes from.
+    pub(crate) by: Party,
+    /// The hop whose number it gets.
+    pub(crate) next: Option<&'a Next>,
+    /// What it asks of the session's timer.
+    pub(crate) terms: Terms,
+    /// Whether this node decided where it goes, and not the Routes of its dialog.
+    pub(crate) is_routed_here: bool,
+}
+
+impl<'a> Passing<'a> {
+    /// A request that belongs to no call.
+    pub(crate) fn new(body: &'a Body) -> Self {
+        Self { body, call: None, by: Party::Caller, next: None, terms: Terms::default(), is_routed_here: false }
+    }
 }
 
 /// What the link has for a new offer.
@@ -80,13 +111,18 @@ impl Turn<'_> {
         let Some(flow) = self.way_on(&found, &request) else { return };
         // An ACK cannot be refused: what may not leave is left out, and the stream it was for is off.
         let keys = self.call_keys(&found, &request, flow);
-        let is_refused = body.is_refused() || keys == Keys::Refused;
+        let cut = match keys {
+            _ if body.is_refused() => Some(Cut::NoCodecLeft),
+            Keys::Refused => Some(Cut::KeysInClear),
+            _ => None,
+        };
         let body = if keys == Keys::Pass { body } else { self.without_keys(request.message, &body) };
-        let range = self.write_on(&request, flow, &body, None);
+        let branch = self.branch();
+        let range = self.write_with(&request, flow, &Passing::new(&body), &branch);
         self.engine.counters.request_out(Method::Ack);
         self.effects.send(flow, range, None);
-        if is_refused {
-            self.end_both(found.key, "an answer that may not pass");
+        if let Some(cut) = cut {
+            self.end_both(found.key, cut);
         }
     }
 
@@ -152,7 +188,7 @@ impl Turn<'_> {
             None => partner,
         };
         if let Some(client) = client {
-            self.cancel_client(client);
+            self.cancel_client(client, reasons(request.message));
         }
     }
 
@@ -163,6 +199,16 @@ impl Turn<'_> {
         let role = match request.method {
             Method::Prack => self.prack_role(found.key),
             _ => Role::Offer,
+        };
+        let terms = match found.session.filter(|_| session::is_refresh(request.method)) {
+            Some(policy) => session::terms(request.message, policy),
+            None => Ok(Terms::default()),
+        };
+        let terms = match terms {
+            Ok(terms) => terms,
+            Err(TooBrief(min_se_s)) => {
+                return self.refuse_in_call(&request, Refusal::SessionTooBrief { min_se_s });
+            }
         };
         let mut body = self.call_body(Some(found.key), request.message, role);
         if body.is_refused() {
@@ -186,15 +232,21 @@ impl Turn<'_> {
                 Room::Refused(refusal) => return self.refuse_open(&request, Reject::Refusal(refusal)),
             }
         }
-        let number = request.essentials.cseq.number;
+        let (now, number) = (self.now.moment, request.essentials.cseq.number);
         self.engine.calls.with(&found.key, |call| {
             let side = usize::from(found.by == Party::Callee);
             call.cseq[side] = call.cseq[side].max(number);
+            if session::is_refresh(request.method) {
+                call.session_refreshing(now);
+            }
+            // The offer of a reliable provisional response has its answer: the next description is an offer again.
+            call.had_offer |= role == Role::Answer && body.shaped().is_some();
         });
         if keys == Keys::Removed {
             body = self.without_keys(request.message, &body);
         }
-        self.pass_on(&request, flow, Some(found.key), None, found.by, &body);
+        let passing = Passing { call: Some(found.key), by: found.by, terms, ..Passing::new(&body) };
+        self.pass_on(&request, flow, &passing);
     }
 
     /// Refuses a request of a call that stands. The refusal of an INVITE is repeated until its ACK, and the ACK stays
@@ -217,32 +269,29 @@ impl Turn<'_> {
     }
 
     /// Passes a request on in a transaction of its own.
-    pub(crate) fn pass_on(
-        &mut self,
-        request: &Request<'_>,
-        flow: Flow,
-        call: Option<CallKey>,
-        next: Option<&Next>,
-        by: Party,
-        body: &Body,
-    ) {
+    pub(crate) fn pass_on(&mut self, request: &Request<'_>, flow: Flow, passing: &Passing<'_>) {
         if request.method == Method::Invite {
             self.trying(request);
         }
-        let branch = self.branch();
+        let branch = if passing.is_routed_here {
+            self.marked_branch(self.loop_mark(request.flow.remote.ip(), request.message))
+        } else {
+            self.branch()
+        };
         let client = self.client_key(&branch, request.essentials.cseq.token);
-        let range = self.write_with(request, flow, body, next, &branch);
+        let range = self.write_with(request, flow, passing, &branch);
         let purpose = if request.method == Method::Bye { Purpose::PassBye } else { Purpose::Pass };
         let launch = Launch {
             purpose,
             server: Some(request.key),
-            call,
+            call: passing.call,
             offered: multipart::description(request.message).is_some(),
-            by,
+            session: passing.terms.asked,
+            by: passing.by,
             is_patient: false,
             method: request.method,
         };
-        self.engine.transactions.with(&request.key, |row| row.call = call);
+        self.engine.transactions.with(&request.key, |row| row.call = passing.call);
         if !self.launch(client, flow, range, launch) {
             self.refuse_open(request, Reject::Busy(Busy::Full));
         }
@@ -262,12 +311,18 @@ impl Turn<'_> {
                 let found = self.engine.calls.with(&key, |call| {
                     let is_early = call.phase == Phase::Hunting;
                     let is_leg = is_early || call.legs.contains(&leg);
-                    (is_leg && call.phase != Phase::Ended).then_some((call.caller, call.callee, call.client))
+                    (is_leg && call.phase != Phase::Ended).then_some({
+                        // A dialog that is still early gets no timer: its answer decides.
+                        let ours_s = if is_early { 0 } else { call.plan.sip.session_timer.expires_s };
+                        let policy = SessionTimer { expires_s: ours_s, ..call.plan.sip.session_timer };
+                        let session = (!call.decision.emergency).then_some(policy);
+                        (call.caller, call.callee, call.client, session)
+                    })
                 });
                 any |= found.is_some();
-                if let Some(Some((caller, callee, client))) = found {
+                if let Some(Some((caller, callee, client, session))) = found {
                     let early = client.and_then(|client| self.engine.transactions.with(&client, |row| row.flow));
-                    return Some(Found { key, by, caller, callee: callee.or(early) });
+                    return Some(Found { key, by, caller, callee: callee.or(early), session });
                 }
             }
             if !any && pass > 0 {
@@ -360,7 +415,7 @@ impl Turn<'_> {
         }
         if self.open(&request, request.method == Method::Invite) {
             let body = if keys == Keys::Removed { self.without_keys(request.message, &body) } else { body };
-            self.pass_on(&request, flow, None, None, Party::Caller, &body);
+            self.pass_on(&request, flow, &Passing::new(&body));
         }
     }
 
@@ -412,24 +467,12 @@ impl Turn<'_> {
         room
     }
 
-    fn write_on(
-        &mut self,
-        request: &Request<'_>,
-        flow: Flow,
-        body: &Body,
-        next: Option<&Next>,
-    ) -> std::ops::Range<usize> {
-        let branch = self.branch();
-        self.write_with(request, flow, body, next, &branch)
-    }
-
     /// Writes a request as it goes on: our Routes off, our Via on, one hop less.
     fn write_with(
         &mut self,
         request: &Request<'_>,
         flow: Flow,
-        body: &Body,
-        next: Option<&Next>,
+        passing: &Passing<'_>,
         branch: &[u8],
     ) -> std::ops::Range<usize> {
         let running = self.running.clone();
@@ -437,8 +480,8 @@ impl Turn<'_> {
         let own = self.own_routes(message);
         let editor = &mut self.desk.editor;
         editor.begin();
-        editor.remove_first_values(message, Name::Route, own);
-        if let Some(next) = next {
+        strict::write_routes(editor, message, of, own);
+        if let Some(next) = passing.next {
             forward::request_uri(editor, message, of, next);
         }
         if let Some(local) = running.local(flow) {
@@ -446,11 +489,30 @@ impl Turn<'_> {
         }
         editor.received_and_rport(message, request.flow.remote);
         editor.max_forwards(message, forward::hops_left(of));
-        if let Body::Changed(_) = body {
-            editor.body(message, &self.desk.media);
+        if passing.is_routed_here {
+            loops::write_breadth(editor, message);
         }
+        passing.terms.write(editor, message);
+        let plan = &running.plan;
+        let to = plan.neighbour(flow.transport, flow.remote);
+        let crossing = trust::crossing(plan, message, Some(request.from), to);
+        crossing.write(editor, message);
+        self.write_body(message, passing.body, crossing.location);
+        let editor = &mut self.desk.editor;
         editor.write(message, &mut self.effects.arena)
     }
+}
+
+/// The values of every Reason header of a CANCEL, for the one it causes (RFC 3326 section 2).
+fn reasons(cancel: &Message<'_>) -> Bytes {
+    let mut values = cancel.all(Name::Reason).map(|(_, field)| cancel.text(field.value));
+    let Some(first) = values.next() else { return Bytes::new() };
+    let mut joined = first.to_vec();
+    for value in values {
+        joined.extend_from_slice(b", ");
+        joined.extend_from_slice(value);
+    }
+    joined.into()
 }
 
 /// The `pass` parameter of our own Record-Route.

@@ -15,10 +15,13 @@ use super::call::{Booking, Call, Phase};
 use super::decide::{Decision, Question, Source, Target, decide};
 use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
+use super::in_dialog::Passing;
 use super::keys::{Keys, Passage};
+use super::loops;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
+use super::session::{self, TooBrief};
 use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
 use crate::neighbour::Transport;
@@ -40,6 +43,11 @@ impl Turn<'_> {
             && let Some(busy) = self.busy()
         {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
+        }
+        if !decision.emergency
+            && let Err(refusal) = may_go_on(request.message, &plan)
+        {
+            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Refusal(refusal));
         }
         if !self.open(&request, false) {
             return;
@@ -85,8 +93,16 @@ impl Turn<'_> {
         let message = request.message;
         let uri = request.essentials.uri.ok_or(Reject::Refusal(Refusal::NotANeighbour))?;
         let target = target(&uri)?;
-        let mark = if source == Source::Gateway { None } else { device_mark(message) };
+        // The trunk's mark is what a call over it stands on (P-13); identities are another matter.
+        let is_believed = plan.trust(Some(request.from)).identity;
+        let is_mark_believed = match source {
+            Source::Gateway => false,
+            Source::CallControl => is_believed,
+            Source::Trunk(_) => true,
+        };
+        let mark = if is_mark_believed { device_mark(message) } else { None };
         let asserted = message.addresses(Name::PAssertedIdentity).find_map(|address| number(&address.ok()?.uri));
+        let asserted = asserted.filter(|_| is_believed);
         let from = number(&request.essentials.from.uri);
         Ok(Question {
             source,
@@ -97,6 +113,7 @@ impl Turn<'_> {
             target,
             named: self.named_target(request),
             is_routed: self.has_foreign_route(message),
+            is_believed,
             is_marked_emergency: matches!(source, Source::Trunk(_)) && is_marked_emergency(message),
             turn: self.engine.turn(),
             at: self.now.civil,
@@ -216,6 +233,7 @@ impl Turn<'_> {
             began: now,
             answered_at: None,
             ends_at: now.plus_ms(SETUP_MS_MAX),
+            session_ends_at: session::NEVER,
             armed: None,
             status: 0,
             cseq: [request.essentials.cseq.number, 0],
@@ -288,6 +306,10 @@ impl Turn<'_> {
 
     /// A request outside a dialog that sets up no call: routed like an INVITE, to its first hop only.
     pub(crate) fn outside(&mut self, request: Request<'_>) {
+        if loops::breadth(request.message) == Some(0) {
+            let why = Reject::Refusal(Refusal::NoBreadthLeft);
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
+        }
         let plan = self.running.plan.clone();
         let refuse = |turn: &mut Self, why| turn.refuse_unseen(request.flow, request.message, request.method, why);
         let hop = match self.question(&plan, &request) {
@@ -318,7 +340,24 @@ impl Turn<'_> {
             return;
         }
         let body = if keys == Keys::Removed { self.without_keys(request.message, &Body::None) } else { Body::None };
-        self.pass_on(&request, flow, None, hop.as_ref(), Party::Caller, &body);
+        self.pass_on(&request, flow, &Passing { next: hop.as_ref(), is_routed_here: true, ..Passing::new(&body) });
+    }
+}
+
+/// What a new call asks of this node itself. An emergency call may ask what it likes (P-23).
+///
+/// # Errors
+/// An extension of proxies that is not ours, no breadth left (RFC 5393), or too brief a session (RFC 4028).
+fn may_go_on(message: &Message<'_>, plan: &Plan) -> Result<(), Refusal> {
+    if message.first(Name::ProxyRequire).is_some() {
+        return Err(Refusal::BadExtension);
+    }
+    if loops::breadth(message) == Some(0) {
+        return Err(Refusal::NoBreadthLeft);
+    }
+    match session::terms(message, plan.sip.session_timer) {
+        Ok(_) => Ok(()),
+        Err(TooBrief(min_se_s)) => Err(Refusal::SessionTooBrief { min_se_s }),
     }
 }
 

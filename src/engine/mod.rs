@@ -14,13 +14,18 @@ pub mod invite;
 pub mod keep;
 pub mod keys;
 pub mod link;
+pub(crate) mod loops;
 pub mod media;
 pub mod notes;
 pub mod own;
+pub mod precedence;
 pub mod reject;
 pub mod reply;
 pub mod request;
 pub mod running;
+pub mod session;
+pub(crate) mod strict;
+pub(crate) mod trust;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -49,8 +49,17 @@ pub enum Refusal {
         /// Whether the offer demanded the reservation.
         precondition: bool,
     },
+    /// The session interval asked for is below our least (RFC 4028 section 8.1).
+    SessionTooBrief {
+        /// The least, seconds.
+        min_se_s: u32,
+    },
     /// Max-Forwards came to its end (RFC 3261 section 16.3).
     TooManyHops,
+    /// The request has been here before as it is now (RFC 5393 section 4.2.2).
+    Looped,
+    /// Max-Breadth of 0: it may be forwarded nowhere (RFC 5393 section 5.3.3).
+    NoBreadthLeft,
     /// A Proxy-Require we do not know (RFC 3261 section 16.3).
     BadExtension,
     /// The Request-URI's scheme is none of sip, sips, tel and urn:service.
@@ -97,6 +106,8 @@ pub struct Answer {
     pub cause: Option<u8>,
     /// Seconds for Retry-After.
     pub retry_after_s: Option<u8>,
+    /// Seconds for Min-SE (RFC 4028 section 5).
+    pub min_se_s: Option<u32>,
 }
 
 /// Seconds after which a caller may try a busy or draining node again.
@@ -118,6 +129,7 @@ impl Reject {
                 warning: None,
                 cause: Some(42),
                 retry_after_s: Some(RETRY_AFTER_S),
+                min_se_s: None,
             },
         }
     }
@@ -162,7 +174,12 @@ impl Refusal {
                     47,
                 )
             },
+            Self::SessionTooBrief { min_se_s } => {
+                Answer { min_se_s: Some(min_se_s), ..Answer::plain(422, "Session Interval Too Small") }
+            }
             Self::TooManyHops => Answer::plain(483, "Too Many Hops"),
+            Self::Looped => Answer::plain(482, "Loop Detected"),
+            Self::NoBreadthLeft => Answer::plain(440, "Max-Breadth Exceeded"),
             Self::BadExtension => Answer::plain(420, "Bad Extension"),
             Self::UnsupportedScheme => Answer::plain(416, "Unsupported URI Scheme"),
             Self::MethodNotAllowed => Answer::plain(405, "Method Not Allowed"),
@@ -186,7 +203,7 @@ impl Refusal {
 
 impl Answer {
     fn plain(status: u16, phrase: &'static str) -> Self {
-        Self { status, phrase, warning: None, cause: None, retry_after_s: None }
+        Self { status, phrase, warning: None, cause: None, retry_after_s: None, min_se_s: None }
     }
 }
 

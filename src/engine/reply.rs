@@ -8,16 +8,19 @@ use emcc_policies::region::Role;
 use super::Turn;
 use super::call::{Best, EndedBy, Onward, Phase};
 use super::effects::{CallKey, Hint, Note, Party, TransactionKey};
+use super::ending::Cut;
 use super::forward::Launch;
 use super::hunt::{Failure, outward};
 use super::keys::{Keys, Passage};
 use super::media::Body;
 use super::reject::{Refusal, Reject};
+use super::session::Agreed;
+use super::trust::{self, Crossing};
 use crate::limits::{LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::Flow;
 use crate::sip::build;
-use crate::sip::{Editor, Essentials, Message, Method, Name, Span, Start, Strictness, essentials};
-use crate::transaction::row::{Cancel, Machine, Purpose, Row};
+use crate::sip::{Editor, Essentials, Index, Message, Method, Name, Span, Start, Strictness, essentials};
+use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row};
 use crate::transaction::{LIFETIME_MS, client, client_invite, server, server_invite};
 
 /// What a client transaction made of a response, taken out of its row.
@@ -29,8 +32,11 @@ struct Heard {
     request: Bytes,
     flow: Flow,
     offered: bool,
+    session: Asked,
     by: Party,
     must_cancel: bool,
+    /// The values of the Reason header of a CANCEL that is due.
+    reason: Bytes,
     hint: Option<emcc_policies::moment::Moment>,
 }
 
@@ -117,8 +123,10 @@ impl Turn<'_> {
                 request: row.request.clone(),
                 flow: row.flow,
                 offered: row.offered,
+                session: row.session,
                 by: row.by,
                 must_cancel,
+                reason: if must_cancel { std::mem::take(&mut row.response) } else { Bytes::new() },
                 hint: row.timing.arm(),
             })
         })?
@@ -134,8 +142,10 @@ impl Turn<'_> {
         status: u16,
     ) {
         use client_invite::Act;
-        if heard.must_cancel || act == Act::CancelLate {
-            self.send_cancel(heard.flow, &heard.request);
+        if heard.must_cancel {
+            self.send_cancel(heard.flow, &heard.request, &heard.reason);
+        } else if act == Act::CancelLate {
+            self.send_cancel(heard.flow, &heard.request, Cut::HopSilent.reason().as_bytes());
         }
         match act {
             Act::PassProvisional if status > 100 => self.provisional(key, heard, message, status),
@@ -149,7 +159,7 @@ impl Turn<'_> {
                     }
                     _ => {
                         self.settle_media(heard.call, None);
-                        self.pass_back(heard, message, status, Body::None);
+                        self.pass_back(heard, message, status, Body::None, None);
                     }
                 }
             }
@@ -166,13 +176,18 @@ impl Turn<'_> {
                 self.settle_body(heard.call, &body, heard.role(), heard.author());
                 if body.is_refused() {
                     // The other side believes in an answer we may not let through: the call cannot go on (M-6).
-                    self.pass_back(heard, message, status, Body::None);
+                    self.pass_back(heard, message, status, Body::None, None);
                     if let Some(call) = heard.call {
-                        self.end_both(call, "an answer without a codec within the region's bit rate");
+                        self.end_both(call, Cut::NoCodecLeft);
                     }
                     return;
                 }
-                self.pass_back(heard, message, status, body);
+                let is_refreshed = of.cseq.token == b"UPDATE" && (200..300).contains(&status);
+                let agreed = is_refreshed.then(|| Agreed::of(heard.session, message));
+                if let (Some(call), Some(agreed)) = (heard.call, agreed) {
+                    self.session_refreshed(call, agreed);
+                }
+                self.pass_back(heard, message, status, body, agreed);
                 if let (Purpose::PassBye, Some(_), 200..) = (heard.purpose, heard.call, status)
                     && status != 401
                     && status != 407
@@ -200,9 +215,9 @@ impl Turn<'_> {
         match body {
             // An early answer that may not pass is left out; the final one decides.
             Body::NoCodecLeft | Body::KeysInClear | Body::Unreadable => {
-                self.pass_back(heard, message, status, Body::Left)
+                self.pass_back(heard, message, status, Body::Left, None)
             }
-            body => self.pass_back(heard, message, status, body),
+            body => self.pass_back(heard, message, status, body, None),
         }
     }
 
@@ -211,9 +226,13 @@ impl Turn<'_> {
             let body = self.answer_body(heard, message, status);
             self.settle_body(heard.call, &body, heard.role(), heard.author());
             let refused = body.is_refused();
-            self.pass_back(heard, message, status, if refused { Body::None } else { body });
+            let agreed = Agreed::of(heard.session, message);
+            if let Some(call) = heard.call {
+                self.session_refreshed(call, agreed);
+            }
+            self.pass_back(heard, message, status, if refused { Body::None } else { body }, Some(agreed));
             if refused && let Some(call) = heard.call {
-                self.end_both(call, "an answer without a codec within the region's bit rate");
+                self.end_both(call, Cut::NoCodecLeft);
             }
             return;
         };
@@ -223,16 +242,16 @@ impl Turn<'_> {
             match self.first_answer(call_key, key, heard, message, of, leg, body.is_refused()) {
                 Verdict::Pass => {}
                 Verdict::Refuse => {
-                    self.hang_up(heard.flow, &heard.request, message);
+                    self.hang_up(heard.flow, &heard.request, message, Cut::NoCodecLeft);
                     return self.after(call_key, key, Failure::Status(488), None);
                 }
                 // Somebody else answered first, or the caller is gone: this one is thanked and hung up.
-                Verdict::HangUp => return self.hang_up(heard.flow, &heard.request, message),
+                Verdict::HangUp(why) => return self.hang_up(heard.flow, &heard.request, message, why),
             }
         }
         let body = if body.is_refused() { Body::None } else { body };
         self.settle_body(heard.call, &body, heard.role(), heard.author());
-        self.pass_back(heard, message, status, body);
+        self.pass_back(heard, message, status, body, Some(Agreed::of(heard.session, message)));
     }
 
     /// Judges the first 2xx of a leg.
@@ -254,6 +273,7 @@ impl Turn<'_> {
         let now = self.now.moment;
         let answer = Bytes::copy_from_slice(message.bytes());
         let cseq = of.cseq.number;
+        let agreed = Agreed::of(heard.session, message);
         let verdict = self.engine.calls.with(&call_key, |call| match call.phase {
             Phase::Hunting => {
                 call.phase = Phase::Answered;
@@ -264,6 +284,7 @@ impl Turn<'_> {
                 call.cseq[0] = call.cseq[0].max(cseq);
                 // The caller has 64 T1 for its ACK, and as long again for what was lost.
                 call.ends_at = now.plus_ms(2 * LIFETIME_MS);
+                call.session_agreed(now, agreed, false);
                 if call.answered.is_some() {
                     call.adjust_at = Some(now.plus_ms(crate::limits::ADJUST_AFTER_MS));
                 }
@@ -274,11 +295,15 @@ impl Turn<'_> {
             }
             Phase::Answered | Phase::Standing if call.client == Some(key) && call.legs.len() < LEGS_MAX => {
                 call.legs.push(leg);
+                call.session_agreed(now, agreed, true);
                 (Verdict::Pass, None, None, None)
             }
-            _ => (Verdict::HangUp, None, None, None),
+            Phase::Ended => (Verdict::HangUp(Cut::CallerGone), None, None, None),
+            _ => (Verdict::HangUp(Cut::AnsweredElsewhere), None, None, None),
         });
-        let Some((verdict, other, hint, began)) = verdict else { return Verdict::HangUp };
+        let Some((verdict, other, hint, began)) = verdict else {
+            return Verdict::HangUp(Cut::CallerGone);
+        };
         if let Some(at) = hint {
             self.effects.hints.push((at, Hint::Call(call_key)));
         }
@@ -286,7 +311,7 @@ impl Turn<'_> {
             self.engine.counters.call_answered(now.since_ms(began));
         }
         if let Some(other) = other {
-            self.cancel_client(other);
+            self.cancel_client(other, Bytes::from_static(Cut::AnsweredElsewhere.reason().as_bytes()));
         }
         verdict
     }
@@ -332,7 +357,7 @@ impl Turn<'_> {
 
     /// Ends a call that was never answered with the best failure that came back.
     pub(crate) fn fail(&mut self, call_key: CallKey, best: Option<Best>) {
-        let Some(Best { status, response, ours }) = best else {
+        let Some(Best { status, response, challenges, ours }) = best else {
             return self.fail_with(call_key, Reject::Refusal(Refusal::EveryHopFailed));
         };
         let Some(response) = response else {
@@ -341,8 +366,14 @@ impl Turn<'_> {
         let Some(server) = self.engine.calls.with(&call_key, |call| call.server) else { return };
         let mut index = self.desk.index.take().unwrap_or_default();
         if let Ok(message) = crate::sip::scan(&response, &mut index) {
+            // Which hop said it is not kept: what it asserts counts as nobody's.
+            let crossing = self.back_across(&message, None, server);
             let status = outward(status);
-            if let Some(range) = self.write_back(&message, status, &Body::None) {
+            if self.edit_back(&message, status, &Body::None, None, crossing).is_some() {
+                if matches!(status, 401 | 407) {
+                    add_challenges(&mut self.desk.editor, &message, &challenges);
+                }
+                let range = self.desk.editor.write(&message, &mut self.effects.arena);
                 self.respond(server, status, range);
             }
         }
@@ -396,7 +427,7 @@ impl Turn<'_> {
     }
 
     /// Passes a response to the server transaction its request came by.
-    fn pass_back(&mut self, heard: &Heard, message: &Message<'_>, status: u16, body: Body) {
+    fn pass_back(&mut self, heard: &Heard, message: &Message<'_>, status: u16, body: Body, agreed: Option<Agreed>) {
         let Some(server) = heard.server else { return };
         let status = outward(status);
         let body = match body {
@@ -404,13 +435,46 @@ impl Turn<'_> {
             body if self.answer_keys(heard, message) == Keys::Pass => body,
             body => self.without_keys(message, &body),
         };
-        if let Some(range) = self.write_back(message, status, &body) {
+        let crossing = self.back_across(message, Some(heard.flow), server);
+        if let Some(range) = self.write_back(message, status, &body, agreed, crossing) {
             self.respond(server, status, range);
         }
     }
 
-    /// Writes a response without our Via, with what the body became.
-    pub(crate) fn write_back(&mut self, message: &Message<'_>, status: u16, body: &Body) -> Option<Range<usize>> {
+    /// What comes off a response from `from` on its way to the sender of that request: identities, where trust ends.
+    fn back_across(&self, message: &Message<'_>, from: Option<Flow>, server: TransactionKey) -> Crossing {
+        let plan = &self.running.plan;
+        if plan.trusts_everybody() || !trust::is_touched(message) {
+            return Crossing::FREE;
+        }
+        let to = self.engine.transactions.with(&server, |row| row.flow);
+        let neighbour = |flow: Flow| plan.neighbour(flow.transport, flow.remote);
+        let (from, to) = (plan.trust(from.and_then(neighbour)), plan.trust(to.and_then(neighbour)));
+        Crossing { location: false, ..Crossing::of(message, from, to) }
+    }
+
+    /// Writes a response without our Via, with what the body became and what its session's timer is.
+    pub(crate) fn write_back(
+        &mut self,
+        message: &Message<'_>,
+        status: u16,
+        body: &Body,
+        agreed: Option<Agreed>,
+        crossing: Crossing,
+    ) -> Option<Range<usize>> {
+        self.edit_back(message, status, body, agreed, crossing)?;
+        Some(self.desk.editor.write(message, &mut self.effects.arena))
+    }
+
+    /// The changes of [`Self::write_back`], not written yet.
+    fn edit_back(
+        &mut self,
+        message: &Message<'_>,
+        status: u16,
+        body: &Body,
+        agreed: Option<Agreed>,
+        crossing: Crossing,
+    ) -> Option<()> {
         // The one Via is ours: a response to a request that we made ourselves goes nowhere.
         message.values(Name::Via).nth(1)?;
         let editor = &mut self.desk.editor;
@@ -418,6 +482,12 @@ impl Turn<'_> {
         editor.remove_first_values(message, Name::Via, 1);
         if message.status() != Some(status) {
             status_line(editor, message, status);
+        }
+        if crossing.identity {
+            crossing.write(editor, message);
+        }
+        if let Some(agreed) = agreed {
+            agreed.write(editor, message);
         }
         match body {
             Body::Changed(_) => editor.body(message, &self.desk.media),
@@ -427,7 +497,7 @@ impl Turn<'_> {
             }
             _ => {}
         }
-        Some(editor.write(message, &mut self.effects.arena))
+        Some(())
     }
 
     /// Hands a written response to a server transaction; what it may not send any more stays unsent.
@@ -484,8 +554,9 @@ impl Turn<'_> {
         self.desk.index = Some(index);
     }
 
-    /// Asks a client INVITE transaction to be cancelled as soon as that is allowed.
-    pub(crate) fn cancel_client(&mut self, key: TransactionKey) {
+    /// Asks a client INVITE transaction to be cancelled as soon as that is allowed; `reason` is what the CANCEL's Reason
+    /// header says, if anything.
+    pub(crate) fn cancel_client(&mut self, key: TransactionKey, reason: Bytes) {
         let now = self.now.moment;
         let ready = self.engine.transactions.with(&key, |row: &mut Row| match (row.machine, row.cancel) {
             (Machine::ClientInvite(client_invite::State::Proceeding), Cancel::No | Cancel::Pending) => {
@@ -496,6 +567,7 @@ impl Turn<'_> {
             }
             (Machine::ClientInvite(client_invite::State::Calling), Cancel::No) => {
                 row.cancel = Cancel::Pending;
+                row.response = reason.clone();
                 None
             }
             _ => None,
@@ -504,21 +576,34 @@ impl Turn<'_> {
             if let Some(at) = hint {
                 self.effects.hints.push((at, Hint::Transaction(key)));
             }
-            self.send_cancel(flow, &request);
+            self.send_cancel(flow, &request, &reason);
         }
     }
 
     /// Sends our CANCEL for a request of ours.
-    pub(crate) fn send_cancel(&mut self, flow: Flow, request: &[u8]) {
+    pub(crate) fn send_cancel(&mut self, flow: Flow, request: &[u8], reason: &[u8]) {
         let mut index = self.desk.index.take().unwrap_or_default();
         if let Ok(message) = crate::sip::scan(request, &mut index)
-            && let Some(range) = build::cancel_for(&message, &mut self.effects.arena)
+            && let Some(range) = build::cancel_for(&message, reason, &mut self.effects.arena)
             && let Ok(of) = essentials(&message, Strictness::default())
         {
             let key = self.client_key(of.via.branch.unwrap_or_default(), b"CANCEL");
             self.launch(key, flow, range, Launch::own(Purpose::Cancel, Method::Cancel));
         }
         self.desk.index = Some(index);
+    }
+}
+
+/// Adds what other hops asked for in the way of credentials (RFC 3261 section 16.7, step 7).
+fn add_challenges(editor: &mut Editor, message: &Message<'_>, challenges: &[Bytes]) {
+    let mut index = Index::new();
+    for challenge in challenges {
+        let Ok(other) = crate::sip::scan(challenge, &mut index) else { continue };
+        for field in other.fields() {
+            if matches!(field.name, Name::WwwAuthenticate | Name::ProxyAuthenticate) {
+                editor.append_header(message, other.text(field.line).trim_ascii_end());
+            }
+        }
     }
 }
 
@@ -547,5 +632,5 @@ impl Heard {
 enum Verdict {
     Pass,
     Refuse,
-    HangUp,
+    HangUp(Cut),
 }

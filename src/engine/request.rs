@@ -12,7 +12,7 @@ use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::reply::Reply;
 use crate::sip::{Broken, Essentials, Index, Message, Method, Name, Start, Strictness, ViaRef, essentials, scan};
-use crate::transaction::row::{Cancel, Machine, Purpose, Row, Timing};
+use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row, Timing};
 use crate::transaction::{LIFETIME_MS, server, server_invite};
 
 /// A request, whole and from a neighbour.
@@ -60,6 +60,10 @@ impl Turn<'_> {
                 return self.refuse_unseen(flow, &message, method, Reject::Malformed(why));
             }
         };
+        let essentials = match self.strict_target(&message, &essentials) {
+            Some(target) => Essentials { uri: Some(target), ..essentials },
+            None => essentials,
+        };
         let token = if method == Method::Ack { b"INVITE" } else { essentials.cseq.token };
         let key = self.server_key(flow, &essentials, token);
         self.request(Request { flow, from, message: &message, essentials: &essentials, method, key });
@@ -87,13 +91,18 @@ impl Turn<'_> {
         }
     }
 
-    /// RFC 3261 section 16.3, steps 3 and 5.
+    /// RFC 3261 section 16.3, steps 3 to 5. What a dialog's Routes carry round is ended by its hops alone.
     fn may_pass(&self, request: &Request<'_>) -> Result<(), Refusal> {
         if request.essentials.max_forwards == Some(0) && !(request.method == Method::Options && self.is_for_us(request))
         {
             return Err(Refusal::TooManyHops);
         }
-        if request.message.first(Name::ProxyRequire).is_some() {
+        if request.essentials.to_tag.is_none() && self.has_looped(request) {
+            return Err(Refusal::Looped);
+        }
+        // An emergency call goes on all the same (P-23): whether this is one is not known yet.
+        let is_new_call = request.method == Method::Invite && request.essentials.to_tag.is_none();
+        if !is_new_call && request.message.first(Name::ProxyRequire).is_some() {
             return Err(Refusal::BadExtension);
         }
         Ok(())
@@ -146,6 +155,7 @@ impl Turn<'_> {
             call: None,
             purpose: Purpose::Server,
             offered: false,
+            session: Asked::default(),
             by: Party::Caller,
             is_patient: false,
             cancel: Cancel::No,
@@ -259,7 +269,8 @@ impl Turn<'_> {
         let warning =
             answer.warning.map(|code| write_to(text, format_args!("{code} {host_port} \"{}\"", answer.phrase)));
         let retry = answer.retry_after_s.map(|seconds| write_to(text, format_args!("{seconds}")));
-        for (name, range) in [("Reason", reason), ("Warning", warning), ("Retry-After", retry)] {
+        let min_se = answer.min_se_s.map(|seconds| write_to(text, format_args!("{seconds}")));
+        for (name, range) in [("Reason", reason), ("Warning", warning), ("Retry-After", retry), ("Min-SE", min_se)] {
             if let Some(value) = range.and_then(|range| text.get(range)) {
                 headers.push((name, value));
             }

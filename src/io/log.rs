@@ -127,6 +127,7 @@ mod tests {
             named: None,
             is_routed: false,
             is_marked_emergency: false,
+            is_believed: true,
             turn: 0,
             at: Civil(0),
         };

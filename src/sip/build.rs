@@ -139,15 +139,22 @@ pub fn options(
 /// ACK of a final response that is no 2xx, made of the INVITE as it was sent and To of the response (RFC 3261, section
 /// 17.1.1.3). `None`, and nothing written, where `request` is none or lacks what must be copied.
 pub fn ack_for(request: &Message<'_>, response: &Message<'_>, out: &mut Vec<u8>) -> Option<Range<usize>> {
-    copy(request, response, Method::Ack, out)
+    copy(request, response, Method::Ack, b"", out)
 }
 
-/// CANCEL of a request as it was sent (RFC 3261, section 9.1). `None`, and nothing written, as for [`ack_for`].
-pub fn cancel_for(request: &Message<'_>, out: &mut Vec<u8>) -> Option<Range<usize>> {
-    copy(request, request, Method::Cancel, out)
+/// CANCEL of a request as it was sent (RFC 3261, section 9.1), with the values of a Reason header where there are any
+/// (RFC 3326). `None`, and nothing written, as for [`ack_for`].
+pub fn cancel_for(request: &Message<'_>, reason: &[u8], out: &mut Vec<u8>) -> Option<Range<usize>> {
+    copy(request, request, Method::Cancel, reason, out)
 }
 
-fn copy(request: &Message<'_>, to: &Message<'_>, method: Method, out: &mut Vec<u8>) -> Option<Range<usize>> {
+fn copy(
+    request: &Message<'_>,
+    to: &Message<'_>,
+    method: Method,
+    reason: &[u8],
+    out: &mut Vec<u8>,
+) -> Option<Range<usize>> {
     let Start::Request { uri, .. } = request.start() else { return None };
     let via = request.values(Name::Via).next()?;
     let (_, from_field) = request.first(Name::From)?;
@@ -170,6 +177,9 @@ fn copy(request: &Message<'_>, to: &Message<'_>, method: Method, out: &mut Vec<u
     out.extend_from_slice(method.as_str().as_bytes());
     out.extend_from_slice(b"\r\n");
     push_hops(out);
+    if !reason.is_empty() {
+        push_header(out, "Reason", reason);
+    }
     out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
     Some(from..out.len())
 }
@@ -275,9 +285,12 @@ mod tests {
         };
         let mut out = Vec::new();
         let ack = ack_for(&request, &response, &mut out).unwrap();
-        let cancel = cancel_for(&request, &mut out).unwrap();
+        let cancel = cancel_for(&request, b"", &mut out).unwrap();
+        let told = cancel_for(&request, b"SIP;cause=200\r\nEvil: 1", &mut out).unwrap();
         assert_eq!(out[ack], *want("ACK", "To: <sip:b@h>;tag=2").as_bytes());
         assert_eq!(out[cancel], *want("CANCEL", "To: <sip:b@h>").as_bytes());
-        assert_eq!(cancel_for(&response, &mut Vec::new()), None);
+        let told = String::from_utf8_lossy(&out[told]).into_owned();
+        assert!(told.contains("\r\nReason: SIP;cause=200  Evil: 1\r\nContent-Length: 0\r\n"), "{told}");
+        assert_eq!(cancel_for(&response, b"", &mut Vec::new()), None);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::Message;
+use super::read::MediaTypeRef;
 use crate::limits::BODY_PARTS_MAX;
 
 /// The octets of the body that are an `application/sdp` description; `None` where there is none.
@@ -42,15 +45,113 @@ fn part(body: &[u8], boundary: &[u8]) -> Option<Range<usize>> {
 
 /// Whether a part's headers call it `application/sdp`.
 fn is_description(head: &[u8]) -> bool {
-    head.split(|octet| *octet == b'\n').any(|line| {
-        let Some(colon) = line.iter().position(|octet| *octet == b':') else { return false };
-        let (name, value) = line.split_at(colon);
-        let value = value.get(1..).unwrap_or_default().trim_ascii();
-        let kind = value.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii();
+    part_type(head).is_some_and(|kind| essence(kind).eq_ignore_ascii_case(b"application/sdp"))
+}
+
+/// A media type without its parameters.
+fn essence(kind: &[u8]) -> &[u8] {
+    kind.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii()
+}
+
+/// The Content-Type of a part's headers.
+fn part_type(head: &[u8]) -> Option<&[u8]> {
+    head.split(|octet| *octet == b'\n').find_map(|line| {
+        let (name, value) = line.split_at(line.iter().position(|octet| *octet == b':')?);
         let name = name.trim_ascii();
-        (name.eq_ignore_ascii_case(b"content-type") || name.eq_ignore_ascii_case(b"c"))
-            && kind.eq_ignore_ascii_case(b"application/sdp")
+        let is_type = name.eq_ignore_ascii_case(b"content-type") || name.eq_ignore_ascii_case(b"c");
+        is_type.then(|| value.get(1..).unwrap_or_default().trim_ascii())
     })
+}
+
+/// What is left of a body whose location was taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left<'b> {
+    /// There was none: the body stays.
+    Same,
+    /// Nothing.
+    Nothing,
+    /// One part, which is the body from now on; its type, where it has one.
+    Part(Option<&'b [u8]>),
+    /// A multipart body still, with the type it had.
+    Multipart,
+}
+
+/// Takes every location (`application/pidf+xml`, RFC 6442) out of a body and writes what is left behind what `out` holds.
+///
+/// A part of several parts goes as a whole when a location stands in it. Of a body of more parts than are looked through,
+/// the description alone is left.
+pub fn without_location<'b>(content_type: &MediaTypeRef<'_>, body: &'b [u8], out: &mut Vec<u8>) -> Left<'b> {
+    if content_type.is("application", "pidf+xml") {
+        return Left::Nothing;
+    }
+    if !content_type.kind.eq_ignore_ascii_case(b"multipart") || !mentions_location(body) {
+        return Left::Same;
+    }
+    let boundary = content_type.params.get("boundary").and_then(|boundary| boundary.unquoted());
+    let Some(first) = boundary.and_then(|boundary| delimiter(body, 0, boundary)) else { return Left::Nothing };
+    let boundary = boundary.unwrap_or_default();
+    let mut kept: SmallVec<[Range<usize>; BODY_PARTS_MAX]> = SmallVec::new();
+    let (mut count, mut at) = (0, first.clone());
+    while let Some(next) = delimiter(body, at.end, boundary) {
+        count += 1;
+        if count > BODY_PARTS_MAX {
+            kept.retain(|part| is_description(split(body, part).0));
+            kept.truncate(1);
+            break;
+        }
+        let part = at.end..next.start;
+        let (head, content) = split(body, &part);
+        let kind = part_type(head).unwrap_or(b"text/plain");
+        let is_nested = kind.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart"));
+        let is_location = essence(kind).eq_ignore_ascii_case(LOCATION) || (is_nested && mentions_location(content));
+        if !is_location {
+            kept.push(part);
+        }
+        at = next;
+    }
+    if kept.len() == count {
+        return Left::Same;
+    }
+    match kept.as_slice() {
+        [] => Left::Nothing,
+        [only] => {
+            let (head, content) = split(body, only);
+            out.extend_from_slice(content);
+            Left::Part(part_type(head))
+        }
+        several => {
+            for part in several {
+                out.extend_from_slice(b"--");
+                out.extend_from_slice(boundary);
+                out.extend_from_slice(b"\r\n");
+                out.extend_from_slice(body.get(part.clone()).unwrap_or_default());
+                out.extend_from_slice(b"\r\n");
+            }
+            out.extend_from_slice(b"--");
+            out.extend_from_slice(boundary);
+            out.extend_from_slice(b"--\r\n");
+            Left::Multipart
+        }
+    }
+}
+
+const LOCATION: &[u8] = b"application/pidf+xml";
+
+/// Whether the type of a location is named anywhere.
+fn mentions_location(body: &[u8]) -> bool {
+    body.windows(LOCATION.len()).any(|here| here.eq_ignore_ascii_case(LOCATION))
+}
+
+/// Headers and content of a part.
+fn split<'b>(body: &'b [u8], part: &Range<usize>) -> (&'b [u8], &'b [u8]) {
+    let part = body.get(part.clone()).unwrap_or_default();
+    match part.strip_prefix(b"\r\n") {
+        Some(content) => (&[], content),
+        None => match find(part, b"\r\n\r\n") {
+            Some(end) => (part.get(..end).unwrap_or_default(), part.get(end + 4..).unwrap_or_default()),
+            None => (part, &[]),
+        },
+    }
 }
 
 /// The next delimiter line at or after `from`: its CRLF before, its dashes, and the line end after.
@@ -116,7 +217,59 @@ mod tests {
         assert_eq!(found("multipart/mixed;boundary=b", body).as_deref(), Some("v=0\r\ns=--b\r\nx --b"));
     }
 
+    const PLACE: &str = "--b\r\nContent-Type: Application/PIDF+XML\r\nContent-ID: <p@h>\r\n\r\n<presence/>\r\n";
+    const MEDIA: &str = "--b\r\nContent-Type: application/sdp;x=1\r\n\r\nv=0\r\ns=-\r\n\r\n";
+    const ISUP: &str = "--b\r\nContent-Type: application/ISUP\r\n\r\n\x01\r\n";
+    const NESTED: &str = "--b\r\nContent-Type: multipart/related;boundary=c\r\n\r\n--c\r\nContent-Type: application/pidf+xml\r\n\r\n<x/>\r\n--c--\r\n";
+
+    fn left(kind: &str, body: &str) -> (String, String) {
+        let kind = MediaTypeRef::parse(kind.as_bytes()).expect("a media type");
+        let mut out = Vec::new();
+        let left = format!("{:?}", without_location(&kind, body.as_bytes(), &mut out).told());
+        (left.replace('"', ""), String::from_utf8(out).expect("text"))
+    }
+
+    impl Left<'_> {
+        fn told(self) -> String {
+            match self {
+                Self::Part(kind) => format!("Part {}", String::from_utf8_lossy(kind.unwrap_or(b"none"))),
+                other => format!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn rfc_6442_a_location_leaves_and_everything_else_stays() {
+        let mixed = "multipart/mixed;boundary=b";
+        let sdp = "v=0\r\ns=-\r\n";
+        let many = format!("{}{MEDIA}--b--\r\n", PLACE.repeat(BODY_PARTS_MAX + 4));
+        for (kind, body, want, text) in [
+            ("application/sdp", sdp.to_owned(), "Same", String::new()),
+            ("application/pidf+xml", "<presence/>".to_owned(), "Nothing", String::new()),
+            (mixed, format!("{MEDIA}{ISUP}--b--"), "Same", String::new()),
+            (mixed, format!("{PLACE}{MEDIA}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
+            (mixed, format!("{MEDIA}{PLACE}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
+            (mixed, format!("{NESTED}{MEDIA}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
+            (mixed, format!("before\r\n{PLACE}--b--\r\nafter"), "Nothing", String::new()),
+            (mixed, format!("{MEDIA}{PLACE}{ISUP}--b--\r\n"), "Multipart", format!("{MEDIA}{ISUP}--b--\r\n")),
+            ("multipart/mixed", format!("{MEDIA}{PLACE}--b--"), "Nothing", String::new()),
+            (mixed, many, "Nothing", String::new()),
+        ] {
+            assert_eq!(left(kind, &body), (want.to_owned(), text), "{kind} {body}");
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn what_is_left_of_a_body_has_no_location_to_take(
+            body in "(--b\r\n|\r\n--b\r\n|--b--|\r\n|v=0|Content-Type: application/(sdp|pidf\\+xml)\r\n\r\n|<x/>){0,40}"
+        ) {
+            let (what, text) = left("multipart/mixed;boundary=b", &body);
+            if what == "Multipart" {
+                proptest::prop_assert_eq!(left("multipart/mixed;boundary=b", &text).0, "Same");
+            }
+        }
+
         #[test]
         fn any_body_is_looked_through_without_harm(body in "(--b|\r\n|v=0|Content-Type: application/sdp|[a-z-]){0,40}") {
             found("multipart/mixed;boundary=b", &body);

@@ -39,6 +39,33 @@ pub enum Purpose {
     Server,
 }
 
+/// What a request asked of its session's timer when it left (RFC 4028 section 8.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked(u32);
+
+impl Asked {
+    const UAC_AWARE: u32 = 1 << 31;
+
+    /// That interval, in seconds, and whether the sender supports session timers.
+    #[must_use]
+    pub fn new(interval_s: u32, is_uac_aware: bool) -> Self {
+        let interval_s = interval_s.min(Self::UAC_AWARE - 1);
+        Self(if is_uac_aware { interval_s | Self::UAC_AWARE } else { interval_s })
+    }
+
+    /// The session interval it left with, seconds; 0 for none.
+    #[must_use]
+    pub fn interval_s(self) -> u32 {
+        self.0 & !Self::UAC_AWARE
+    }
+
+    /// Whether its sender supports session timers.
+    #[must_use]
+    pub fn is_uac_aware(self) -> bool {
+        self.0 & Self::UAC_AWARE != 0
+    }
+}
+
 /// When a row repeats itself and when it ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
@@ -61,7 +88,7 @@ pub struct Row {
     pub flow: Flow,
     /// Server: the request as it came, where replies may have to be made from it later. Client: the request as sent.
     pub request: Bytes,
-    /// Server: the last response that went out. Client: empty.
+    /// Server: the last response that went out. Client: the values of the Reason header of a CANCEL that is pending.
     pub response: Bytes,
     /// Server: the client transaction now at work for it. Client: the server transaction it works for.
     pub partner: Option<TransactionKey>,
@@ -71,6 +98,8 @@ pub struct Row {
     pub purpose: Purpose,
     /// Whether the request carried a session description, so that one in its response is an answer (RFC 3264).
     pub offered: bool,
+    /// What the request asked of session timers, so that the answer can be understood (RFC 4028).
+    pub session: Asked,
     /// Which party's side the request came from.
     pub by: Party,
     /// Whether ringing may last as long as it likes: an emergency call's.

@@ -7,7 +7,7 @@ use crate::wire::{Request, alice, answer, audio, bob, stand};
 fn our_branch(sent: &Sent) -> String {
     let via = sent.header("Via");
     let (_, branch) = via.split_once("branch=").expect("ours has a branch");
-    assert!(branch.starts_with("z9hG4bK-emcc-") && branch.len() == 13 + 16, "{branch}");
+    assert!(branch.starts_with("z9hG4bK-emcc-") && branch.len() == 13 + 16 + 8, "{branch}");
     branch.to_owned()
 }
 
@@ -64,6 +64,7 @@ fn an_invite_over_the_trunk_changes_only_the_lines_that_must() {
           Call-Info: <http://x.example/me.png>;purpose=icon\r\n",
         b"X-Odd :  two  spaces \xff\xfe\x80 and a tab\t\r\nSubject: folded\r\n  over\r\n\tlines\r\nk: 100rel,timer\r\n",
         format!("c: application/sdp\r\nl: {}\r\n", body.len()).as_bytes(),
+        b"Max-Breadth: 60\r\nSession-Expires: 1800\r\n",
         b"Call-Info: <urn:emcc:device:SEP001122334455>;purpose=emcc-device;cluster=HQ\r\n\r\n",
         body.as_bytes(),
     ]);
@@ -86,6 +87,7 @@ fn a_200_loses_our_via_and_nothing_else() {
               t:<sip:901614960000@127.0.1.1>;tag=b1\r\n\
               i: odd-1\r\n\
               CSeq: 007 INVITE\r\n\
+              x: 1800;refresher=uac\r\n\
               Contact: <sip:gw@127.0.2.20>\r\n",
             format!("c: application/sdp\r\nl: {}\r\n\r\n{body}", body.len()).as_bytes(),
         ])

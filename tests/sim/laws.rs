@@ -168,7 +168,7 @@ impl Laws {
             memory.silent_since = now;
         }
         let silence = now.since_ms(memory.silent_since);
-        let longest = 2 * u64::from(node.variant.keepalive_s) * 1_000 + 2 * SLOT_MS;
+        let longest = 2 * u64::from(node.variant.keepalive_s) * 1_000 + 2 * SLOT_MS + node.stalled_ms();
         assert!(
             silence <= longest || self.is_forged,
             "{:?} holds on after {silence} ms of silence (V-4): {books:?}",

@@ -92,6 +92,20 @@ impl Variant {
     }
 }
 
+/// Where a node's own clock stands when the world begins, milliseconds: at its start, right before the wheel has gone
+/// round once and many times, before 32 bits of milliseconds are over, and years on.
+pub(crate) const CLOCKS_MS: &[u64] =
+    &[0, TURN_MS - 15, TURN_MS, 1_000 * TURN_MS - 60_005, (1 << 32) - 61_000, (1 << 40) - 7, (1 << 46) + 3];
+/// One turn of the wheel.
+const TURN_MS: u64 = 1_024 * SLOT_MS;
+
+/// A time in which a node does nothing: its machine was paused, or had no processor for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stall {
+    pub(crate) from: Moment,
+    pub(crate) to: Moment,
+}
+
 /// One worker: its scratch, its wheel, and the moments at which the world will turn it.
 pub(crate) struct Hand {
     pub(crate) worker: Worker,
@@ -100,7 +114,8 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
-    /// Adds a hint; the moment at which the wheel is to be turned for it, when no turn is planned there yet.
+    /// Adds a hint, by the node's clock; the moment at which the wheel is to be turned for it, when no turn is planned
+    /// there yet.
     pub(crate) fn push(&mut self, now: Moment, deadline: Moment, hint: Hint) -> Option<Moment> {
         self.wheel.push(deadline, hint);
         // The slot of `now` may have been visited already.
@@ -117,6 +132,9 @@ pub(crate) struct Node {
     pub(crate) hands: Vec<Hand>,
     pub(crate) variant: Variant,
     pub(crate) bounds: Bounds,
+    /// How far its own clock is ahead of the world's.
+    ahead_ms: u64,
+    pub(crate) stall: Option<Stall>,
 }
 
 impl Node {
@@ -127,7 +145,35 @@ impl Node {
         let hand =
             |stream| Hand { worker: engine.worker(stream), wheel: Wheel::new(Moment(0)), planned: BTreeSet::new() };
         let hands = (0..hands).map(hand).collect();
-        Self { which, engine, hands, variant, bounds }
+        Self { which, engine, hands, variant, bounds, ahead_ms: 0, stall: None }
+    }
+
+    /// Sets its clock ahead of the world's; before anything happened.
+    pub(crate) fn set_clock(&mut self, ahead_ms: u64) {
+        self.ahead_ms = ahead_ms;
+        for hand in &mut self.hands {
+            hand.wheel = Wheel::new(Moment(ahead_ms));
+        }
+    }
+
+    /// What its clock shows at a moment of the world.
+    pub(crate) fn clock(&self, at: Moment) -> Moment {
+        at.plus_ms(self.ahead_ms)
+    }
+
+    /// The moment of the world at which its clock shows `shown`.
+    pub(crate) fn world_time(&self, shown: Moment) -> Moment {
+        Moment(shown.0.saturating_sub(self.ahead_ms))
+    }
+
+    /// When it goes on, where it does nothing at `at`.
+    pub(crate) fn wakes(&self, at: Moment) -> Option<Moment> {
+        self.stall.filter(|stall| stall.from <= at && at < stall.to).map(|stall| stall.to)
+    }
+
+    /// How long it ever did nothing, milliseconds.
+    pub(crate) fn stalled_ms(&self) -> u64 {
+        self.stall.map_or(0, |stall| stall.to.since_ms(stall.from))
     }
 
     /// Swaps in the configuration with other values.

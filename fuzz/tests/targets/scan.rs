@@ -63,5 +63,5 @@ fn ask_everything(message: &Message<'_>) {
         };
         assert_eq!(answer.all(Name::Via).count(), message.all(Name::Via).count());
     }
-    let _ = build::cancel_for(message, &mut out);
+    let _ = build::cancel_for(message, b"SIP;cause=200", &mut out);
 }

@@ -134,6 +134,7 @@ impl Call {
                 named: None,
                 is_routed: false,
                 is_marked_emergency: false,
+                is_believed: true,
                 turn: 0,
                 at: self.at.unwrap_or_else(|| Clock::start().now().civil),
             },

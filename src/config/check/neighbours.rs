@@ -2,7 +2,8 @@
 
 use super::names::Names;
 use crate::config::address::{Address, Transport};
-use crate::config::document::{Document, RemoteCluster, Service};
+use crate::config::document::{Document, RemoteCluster, Service, Sip};
+use crate::config::plan::build::{MIN_SE_S, SESSION_EXPIRES_S};
 use crate::config::report::{At, Report};
 use emcc_policies::region::Region;
 use emcc_policies::route::PeerKind;
@@ -52,6 +53,7 @@ fn listening(document: &Document, report: &Report) {
         let message = format!("{} s of ringing is less than Timer C allows (RFC 3261, 16.6)", ring.value);
         report.warning(&ring.place, message, format!("Write at least {RING_S_LEAST}, or leave the key out."));
     }
+    session_timer(sip, report);
     let wildcard = sip.listen.iter().find(|listen| listen.value.socket.ip().is_unspecified());
     if let Some(listen) = wildcard.filter(|_| sip.advertise.is_none()) {
         let message = format!("{} is no address that neighbours could answer to", listen.value);
@@ -87,6 +89,20 @@ fn listening(document: &Document, report: &Report) {
             let message = format!("{} is listened on for SIP and for the admin page", admin.value);
             report.error(&admin.place, message, "Give the admin page another port.");
         }
+    }
+}
+
+fn session_timer(sip: &Sip, report: &Report) {
+    if let Some(least) = sip.min_se_s.as_ref().filter(|least| least.value < MIN_SE_S) {
+        let message = format!("{} s is less than any session interval may be (RFC 4028, section 5)", least.value);
+        report.warning(&least.place, message, format!("Write at least {MIN_SE_S}, or leave the key out."));
+    }
+    let least_s = sip.min_se_s.as_ref().map_or(MIN_SE_S, |least| least.value);
+    let ours_s = sip.session_expires_s.as_ref().map_or(SESSION_EXPIRES_S, |ours| ours.value);
+    let written = sip.session_expires_s.as_ref().or(sip.min_se_s.as_ref());
+    if let Some(at) = written.filter(|_| ours_s != 0 && ours_s < least_s) {
+        let message = format!("session_expires_s = {ours_s} is below min_se_s = {least_s}");
+        report.error(&at.place, message, format!("Write session_expires_s = {least_s} or more, or 0 for none."));
     }
 }
 

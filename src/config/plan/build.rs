@@ -5,7 +5,7 @@ use super::index::{ByAddress, ByName, ByText, Indexes, by_user};
 use super::lookup::{NameTables, roaming_pool};
 use super::{
     Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Neighbour, Peer, Plan, Profile, RemoteCluster,
-    RemoteClusterId, Rsvp, Services, SessionId, Side, Sip, Trunk, User, UserId,
+    RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, Trunk, User, UserId,
 };
 use crate::certificates::Files;
 use crate::config::address::Address;
@@ -34,6 +34,10 @@ const MAX_PHONES: u32 = 60_000;
 const NO_RESPONSE_S: u32 = 4;
 /// Timer C, just above the three minutes of RFC 3261, section 16.6.
 const RING_S: u32 = 181;
+/// The least session interval there is (RFC 4028 section 5).
+pub(in crate::config) const MIN_SE_S: u32 = 90;
+/// The session interval RFC 4028 section 4 recommends.
+pub(in crate::config) const SESSION_EXPIRES_S: u32 = 1_800;
 const RSVP_RETRY_S: u32 = 60;
 const RSVP_MID_CALL_RETRIES: u32 = 1;
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9411);
@@ -55,7 +59,10 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
     let sessions: Box<[_]> = sessions(document, &ids, &feature.geolocation_filter, &device_pools, &dialing);
     let indexes = indexes(&peers, &remote_clusters, &devices, &users, &sessions);
     let trunk = document.emcc_trunk.as_ref();
+    let trusts_everybody =
+        peers.iter().all(|peer| peer.trust_identity) && remote_clusters.iter().all(|remote| remote.trust_identity);
     Plan {
+        trusts_everybody,
         cluster: Cluster {
             id: document.cluster.id.as_ref().map(boxed).unwrap_or_default(),
             version: value(&document.cluster.version, VERSION),
@@ -200,6 +207,10 @@ fn sip(document: &Document, cores: usize) -> Sip {
         workers: workers.unwrap_or(cores).max(1),
         no_response_ms: u64::from(value(&document.sip.no_response_s, NO_RESPONSE_S)) * 1_000,
         ring_ms: u64::from(value(&document.sip.ring_s, RING_S)) * 1_000,
+        session_timer: SessionTimer {
+            min_se_s: value(&document.sip.min_se_s, MIN_SE_S),
+            expires_s: value(&document.sip.session_expires_s, SESSION_EXPIRES_S),
+        },
         tls: document.sip.tls.as_ref().and_then(tls_files),
     }
 }
@@ -248,6 +259,7 @@ fn peer(row: &document::Peer) -> Peer {
         srtp_keys: value(&row.srtp_keys, Default::default()),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, false),
+        trust_identity: value(&row.trust_identity, true),
     }
 }
 
@@ -283,6 +295,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
         tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, true),
+        trust_identity: value(&row.trust_identity, true),
     }
 }
 

@@ -3,11 +3,12 @@
 //! Every id is a place in the table of its kind, in the order of the files. Looking something up by name, number or
 //! address takes one step and allocates nothing.
 
-mod build;
+pub(in crate::config) mod build;
 pub(in crate::config) mod dial_plan;
 mod index;
 mod lookup;
 mod service;
+pub use service::Trust;
 
 pub(in crate::config) use build::build;
 pub use emcc_policies::pstn_access::ClusterId as RemoteClusterId;
@@ -81,6 +82,7 @@ pub struct Plan {
     pub users: Box<[User]>,
     /// EMCC sessions that stand from the start, by [`SessionId`].
     pub sessions: Box<[EmccSession]>,
+    trusts_everybody: bool,
     names: lookup::NameTables,
     indexes: index::Indexes,
 }
@@ -118,8 +120,19 @@ pub struct Sip {
     pub no_response_ms: u64,
     /// Timer C (RFC 3261, section 16.6), in milliseconds.
     pub ring_ms: u64,
+    /// Session timers.
+    pub session_timer: SessionTimer,
     /// What TLS shows and trusts; there wherever an address is one of TLS.
     pub tls: Option<Files>,
+}
+
+/// What this node asks of session timers (RFC 4028).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTimer {
+    /// The least session interval that passes, in seconds; 90 unless configured.
+    pub min_se_s: u32,
+    /// The session interval put into a request without one, and the longest that passes, in seconds; 0: neither.
+    pub expires_s: u32,
 }
 
 /// Active flags of the intercluster service profile.
@@ -183,6 +196,8 @@ pub struct Peer {
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; off unless configured.
     pub send_geolocation: bool,
+    /// Whether identities it asserts are believed, and asserted ones leave towards it (RFC 3325); on unless configured.
+    pub trust_identity: bool,
 }
 
 /// Services of a remote cluster that are enabled in our record of it.
@@ -229,6 +244,8 @@ pub struct RemoteCluster {
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; on unless configured.
     pub send_geolocation: bool,
+    /// Whether identities it asserts are believed, and asserted ones leave towards it (RFC 3325); on unless configured.
+    pub trust_identity: bool,
 }
 
 /// A device pool.

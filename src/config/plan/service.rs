@@ -1,10 +1,39 @@
 //! What the configuration says of a call's service: facts the engine asks for on every call.
 
-use super::{Plan, RemoteClusterId, SessionId, Side};
+use super::{Neighbour, Plan, RemoteClusterId, SessionId, Side};
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::route::{DevicePoolId, LocalRouteGroups};
 
+/// What a neighbour is believed and told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// It belongs to the trust domain of RFC 3325.
+    pub identity: bool,
+    /// Locations may leave towards it.
+    pub location: bool,
+}
+
 impl Plan {
+    /// What that neighbour is believed and told; nobody in particular is neither.
+    #[must_use]
+    pub fn trust(&self, neighbour: Option<Neighbour>) -> Trust {
+        let of = match neighbour {
+            Some(Neighbour::Peer(peer)) => self.peer(peer).map(|row| (row.trust_identity, row.send_geolocation)),
+            Some(Neighbour::Remote { cluster, .. }) => {
+                self.remote_cluster(cluster).map(|row| (row.trust_identity, row.send_geolocation))
+            }
+            None => None,
+        };
+        let (identity, location) = of.unwrap_or_default();
+        Trust { identity, location }
+    }
+
+    /// Whether every neighbour belongs to the trust domain, so that nothing of it ends here.
+    #[must_use]
+    pub fn trusts_everybody(&self) -> bool {
+        self.trusts_everybody
+    }
+
     /// Whether a session is that of our own user, abroad.
     #[must_use]
     pub fn is_home(&self, id: SessionId) -> bool {

@@ -1,0 +1,106 @@
+//! Where trust ends: asserted identities (RFC 3325), locations (RFC 6442) and what tells of a device are taken off what
+//! leaves towards a neighbour that is not told them, and identities of one that is not believed.
+//!
+//! A neighbour is believed and told unless its `trust_identity` says no; locations leave where its `send_geolocation` says
+//! so. `Privacy: none` keeps an identity on its way out, as RFC 3325 section 7 demands; `P-Preferred-Identity` is a wish to
+//! who authenticates, which this node does not, and never leaves (section 9.2).
+
+use super::Turn;
+use super::media::Body;
+use crate::config::plan::{Neighbour, Plan, Trust};
+use crate::sip::multipart::{self, Left};
+use crate::sip::{Editor, Message, Name};
+
+/// What comes off a message on its way from one neighbour to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Crossing {
+    /// Asserted identities.
+    pub(crate) identity: bool,
+    /// Locations.
+    pub(crate) location: bool,
+}
+
+impl Crossing {
+    /// Nothing is kept from anybody.
+    pub(crate) const FREE: Self = Self { identity: false, location: false };
+
+    /// What comes off `message` between those two.
+    pub(crate) fn of(message: &Message<'_>, from: Trust, to: Trust) -> Self {
+        let is_private = !message.tokens(Name::Privacy).any(|word| word.eq_ignore_ascii_case(b"none"));
+        Self { identity: !from.identity || (!to.identity && is_private), location: !to.location }
+    }
+
+    /// Takes the headers off.
+    pub(crate) fn write(self, editor: &mut Editor, message: &Message<'_>) {
+        for (place, field) in message.fields().iter().enumerate() {
+            let goes = match field.name {
+                Name::PPreferredIdentity => true,
+                Name::PAssertedIdentity | Name::RemotePartyId | Name::PAccessNetworkInfo => self.identity,
+                Name::Geolocation | Name::GeolocationRouting => self.location,
+                _ => false,
+            };
+            if goes {
+                editor.remove_field(message, place);
+            }
+        }
+    }
+}
+
+/// Whether anything in a message could come off it.
+pub(crate) fn is_touched(message: &Message<'_>) -> bool {
+    let is_told = |name| {
+        matches!(
+            name,
+            Name::PPreferredIdentity
+                | Name::PAssertedIdentity
+                | Name::RemotePartyId
+                | Name::PAccessNetworkInfo
+                | Name::Geolocation
+                | Name::GeolocationRouting
+        )
+    };
+    message.fields().iter().any(|field| is_told(field.name)) || may_hold_location(message)
+}
+
+/// Whether the body is of a kind in which a location could stand.
+fn may_hold_location(message: &Message<'_>) -> bool {
+    !message.body().is_empty()
+        && message
+            .content_type()
+            .is_some_and(|kind| kind.kind.eq_ignore_ascii_case(b"multipart") || kind.is("application", "pidf+xml"))
+}
+
+/// What comes off a message between two neighbours of `plan`; the look-ups are made only where something could.
+pub(crate) fn crossing(plan: &Plan, message: &Message<'_>, from: Option<Neighbour>, to: Option<Neighbour>) -> Crossing {
+    if is_touched(message) { Crossing::of(message, plan.trust(from), plan.trust(to)) } else { Crossing::FREE }
+}
+
+impl Turn<'_> {
+    /// Writes the body a message leaves with: what policy made of it, without a location where none may leave.
+    pub(crate) fn write_body(&mut self, message: &Message<'_>, body: &Body, takes_location: bool) {
+        let desk = &mut *self.desk;
+        let is_changed = matches!(body, Body::Changed(_));
+        let octets = if is_changed { desk.media.as_slice() } else { message.body() };
+        desk.text.clear();
+        let left = match message.content_type() {
+            Some(kind) if takes_location => multipart::without_location(&kind, octets, &mut desk.text),
+            _ => Left::Same,
+        };
+        let editor = &mut desk.editor;
+        match left {
+            Left::Same if is_changed => editor.body(message, &desk.media),
+            Left::Same => {}
+            Left::Multipart => editor.body(message, &desk.text),
+            Left::Nothing | Left::Part(None) => {
+                editor.remove_all(message, Name::ContentType);
+                editor.body(message, b"");
+            }
+            Left::Part(Some(kind)) => {
+                if let Some((_, field)) = message.first(Name::ContentType) {
+                    editor.replace(field.value, kind);
+                }
+                editor.body(message, &desk.text);
+            }
+        }
+    }
+}

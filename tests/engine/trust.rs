@@ -1,0 +1,163 @@
+//! Where trust ends: identities (RFC 3325), privacy (RFC 3323), locations (RFC 6442).
+
+use crate::node::{BR, CC_HQ, GW_BR_1, GW_HQ, HQ, Node};
+use crate::wire::{Request, alice, answer, audio, bob, from_hq, hang_up, says, stand};
+
+const ASSERTED: &str = "P-Asserted-Identity: <sip:5002@127.0.1.10>";
+
+/// HQ with call control, its gateway, or the trunk outside the trust domain.
+fn hq_without_trust_in(which: &str) -> Node {
+    let (from, to) = match which {
+        "cc" => ("name = \"cc-hq\"\n", "name = \"cc-hq\"\ntrust_identity = false\n"),
+        "gw" => ("name = \"gw-hq\"\n", "name = \"gw-hq\"\ntrust_identity = false\n"),
+        _ => ("[[remote_cluster]]\n", "[[remote_cluster]]\ntrust_identity = false\n"),
+    };
+    Node::hq_with(&[(from, to)])
+}
+
+fn identities(sent: &crate::node::Sent) -> Vec<String> {
+    ["P-Asserted-Identity", "Remote-Party-ID", "P-Access-Network-Info", "P-Preferred-Identity"]
+        .iter()
+        .flat_map(|name| sent.headers(name))
+        .collect()
+}
+
+fn with_identities(invite: Request) -> Request {
+    invite
+        .header(ASSERTED)
+        .header("Remote-Party-ID: <sip:5002@h>;party=calling")
+        .header("P-Access-Network-Info: 3GPP-E-UTRAN; utran-cell-id-3gpp=1")
+        .header("P-Preferred-Identity: <sip:boss@h>")
+}
+
+#[test]
+fn rfc_3325_5_within_the_trust_domain_an_asserted_identity_passes_and_a_preferred_one_does_not() {
+    let mut node = Node::hq();
+    for privacy in ["Privacy: id", "Privacy: none", "Subject: x"] {
+        let invite = with_identities(bob("912025550123")).header(privacy);
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        assert_eq!(sent.headers("P-Asserted-Identity"), ["<sip:5002@127.0.1.10>"], "{privacy}");
+        assert_eq!(identities(&sent).len(), 3, "{privacy}");
+    }
+}
+
+#[test]
+fn rfc_3325_7_towards_a_stranger_to_the_domain_identities_come_off_unless_privacy_is_none() {
+    for (privacy, kept) in [("Privacy: id", 0), ("Privacy: user;id", 0), ("Subject: x", 0), ("Privacy: none", 3)] {
+        let mut node = hq_without_trust_in("gw");
+        let sent = node.hear(CC_HQ, &with_identities(bob("912025550123")).header(privacy)).the("INVITE");
+        assert_eq!((sent.to, identities(&sent).len()), (GW_HQ, kept), "{privacy}");
+        assert!(sent.has(privacy), "the wish itself passes");
+    }
+}
+
+#[test]
+fn rfc_3325_5_what_a_stranger_to_the_domain_asserts_is_neither_believed_nor_passed_on() {
+    // The asserted number is bob's, who may call out; From is nobody's.
+    let stranger = |node: &mut Node| {
+        let mut invite = with_identities(bob("912025550123")).header("Privacy: none");
+        invite.from = "<sip:8888@h>;tag=x".to_owned();
+        node.hear(CC_HQ, &invite)
+    };
+    let sent = stranger(&mut Node::hq()).the("INVITE");
+    assert_eq!(sent.to, GW_HQ);
+    let out = stranger(&mut hq_without_trust_in("cc"));
+    assert!(out.0.iter().all(|sent| identities(sent).is_empty()), "{out:?}");
+    // Nor is its mark of a phone.
+    let mut node = hq_without_trust_in("cc");
+    let mut marked = alice("9999");
+    marked.from = "<sip:5002@h>;tag=x".to_owned();
+    assert_eq!(node.hear(CC_HQ, &marked).the("INVITE").to, GW_HQ, "bob's own emergency call");
+}
+
+#[test]
+fn rfc_3325_5_the_same_holds_within_a_call_and_for_its_answers() {
+    let mut node = hq_without_trust_in("gw");
+    let invite = bob("912025550123").body(&audio("0"));
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    let connected = ["P-Asserted-Identity: <sip:other@h>", "Privacy: none"];
+    let ringing = node.hear(GW_HQ, answer(&sent, 180, "b1", &connected, "")).the("180");
+    assert!(identities(&ringing).is_empty(), "it is not believed");
+    let mut call = stand(&mut node, bob("912025550123").body(&audio("0")), &audio("0"));
+    let passed = node.hear(CC_HQ, &call.caller.request("UPDATE").header(ASSERTED)).the("UPDATE");
+    assert!(identities(&passed).is_empty());
+    let passed = node.hear(GW_HQ, &call.callee.request("UPDATE").header(ASSERTED)).the("UPDATE");
+    assert!(identities(&passed).is_empty());
+    let back = node.hear(CC_HQ, answer(&passed, 200, "a", &[ASSERTED], "")).the("200");
+    assert!(identities(&back).is_empty(), "towards it neither");
+    let refused = node.hear(CC_HQ, &bob("912025550123")).the("INVITE");
+    let back = node.hear(GW_HQ, answer(&refused, 486, "b", &connected, "")).the("486");
+    assert!(identities(&back).is_empty(), "nor in a failure");
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &bob("912025550123")).the("INVITE");
+    let ringing = node.hear(GW_HQ, answer(&sent, 180, "b1", &connected, "")).the("180");
+    assert_eq!(identities(&ringing), ["<sip:other@h>"], "within the domain it passes");
+}
+
+#[test]
+fn p_13_a_trunk_outside_the_domain_still_gets_the_phones_mark_and_no_identity() {
+    let mut node = hq_without_trust_in("trunk");
+    let sent = node.hear(CC_HQ, &with_identities(alice("901614960000")).body(&audio("18"))).the("INVITE");
+    assert_eq!((sent.to, identities(&sent)), (BR, vec![]));
+    assert!(sent.header("Call-Info").contains("emcc-device"));
+}
+
+const PLACE: &str = "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\"/>";
+
+/// A request with a location beside its description.
+fn located(mut request: Request, sdp: &str) -> Request {
+    request = request.header("Geolocation: <cid:place@h>").header("Geolocation-Routing: yes");
+    request.content_type = "multipart/mixed;boundary=b".to_owned();
+    request.body = format!(
+        "--b\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n--b\r\nContent-Type: application/pidf+xml\r\n\
+         Content-ID: <place@h>\r\n\r\n{PLACE}\r\n--b--\r\n"
+    );
+    request
+}
+
+#[test]
+fn r_9_a_location_leaves_over_the_trunk_with_the_description_the_region_left() {
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &located(alice("9999"), &audio("0 18"))).the("INVITE");
+    assert_eq!((sent.to, sent.headers("Geolocation")), (BR, vec!["<cid:place@h>".to_owned()]));
+    assert!(sent.body().contains(PLACE) && sent.header("Content-Type").starts_with("multipart/mixed"));
+    assert_eq!(sent.formats("audio"), ["18"]);
+    let mut node = Node::hq_with(&[("[[remote_cluster]]\n", "[[remote_cluster]]\nsend_geolocation = false\n")]);
+    let sent = node.hear(CC_HQ, &located(alice("9999"), &audio("0 18"))).the("INVITE");
+    assert!(sent.headers("Geolocation").is_empty() && !sent.body().contains(PLACE), "{}", sent.text());
+}
+
+#[test]
+fn a_gateway_gets_the_plain_description_unless_it_is_told_locations() {
+    let mut node = Node::br();
+    let sent = node.hear(HQ, &located(from_hq("911"), &audio("18"))).the("INVITE");
+    assert_eq!(sent.to, GW_BR_1);
+    assert_eq!(sent.header("Content-Type"), "application/sdp");
+    assert_eq!(sent.body(), audio("18"));
+    assert_eq!(sent.header("Content-Length"), audio("18").len().to_string());
+    assert!(sent.headers("Geolocation").is_empty() && sent.headers("Geolocation-Routing").is_empty());
+    let mut node = Node::br_with(&[
+        ("name = \"gw-br-1\"\n", "name = \"gw-br-1\"\nsend_geolocation = true\n"),
+        ("name = \"gw-br-2\"\n", "name = \"gw-br-2\"\nsend_geolocation = true\n"),
+    ]);
+    let invite = located(from_hq("911"), &audio("18"));
+    let sent = node.hear(HQ, &invite).the("INVITE");
+    assert_eq!((sent.body(), sent.headers("Geolocation").len()), (invite.body, 1), "not an octet of it is touched");
+    let failed = node.hear(GW_BR_1, answer(&sent, 424, "b", &["Geolocation-Error: 100;code=\"x\""], ""));
+    assert_eq!(failed.the("INVITE").headers("Geolocation").len(), 1, "and so at the next hop (RFC 6442 section 4.3)");
+}
+
+#[test]
+fn a_location_alone_leaves_nothing_and_one_within_a_call_comes_off_too() {
+    let mut node = Node::hq();
+    let mut alone = bob("912025550123");
+    alone.content_type = "application/pidf+xml".to_owned();
+    let sent = node.hear(CC_HQ, &alone.body(PLACE)).the("INVITE");
+    assert_eq!((sent.header("Content-Length").as_str(), sent.headers("Content-Type").len()), ("0", 0));
+    let mut call = stand(&mut node, bob("912025550123").body(&audio("0")), &audio("0"));
+    let update = located(call.caller.request("UPDATE"), &audio("0"));
+    let passed = node.hear(CC_HQ, &update).the("UPDATE");
+    assert_eq!((passed.body(), passed.headers("Geolocation").len()), (audio("0"), 0));
+    node.hear(GW_HQ, says(&passed, 200));
+    hang_up(&mut node, &mut call);
+}
