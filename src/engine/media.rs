@@ -7,6 +7,7 @@ use super::Turn;
 use super::call::{Call, Phase};
 use super::decide::Decision;
 use super::effects::{CallKey, Hint, Party};
+use super::ending::Cut;
 use crate::config::plan::{Plan, RemoteClusterId};
 use crate::limits::ADJUST_AFTER_MS;
 use crate::sip::Message;
@@ -39,6 +40,11 @@ impl Body {
             Self::Same(shaped) | Self::Changed(shaped) => Some(shaped),
             _ => None,
         }
+    }
+
+    /// Why a call ends that cannot do without it.
+    pub(crate) fn cut(&self) -> Cut {
+        if matches!(self, Self::KeysInClear) { Cut::KeysInClear } else { Cut::NoCodecLeft }
     }
 
     /// Whether it may not leave.

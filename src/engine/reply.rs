@@ -175,10 +175,11 @@ impl Turn<'_> {
                 let body = self.answer_body(heard, message, status);
                 self.settle_body(heard.call, &body, heard.role(), heard.author());
                 if body.is_refused() {
+                    let cut = body.cut();
                     // The other side believes in an answer we may not let through: the call cannot go on (M-6).
                     self.pass_back(heard, message, status, Body::None, None);
                     if let Some(call) = heard.call {
-                        self.end_both(call, Cut::NoCodecLeft);
+                        self.end_both(call, cut);
                     }
                     return;
                 }
@@ -225,14 +226,14 @@ impl Turn<'_> {
         let (Purpose::Hunt, Some(call_key)) = (heard.purpose, heard.call) else {
             let body = self.answer_body(heard, message, status);
             self.settle_body(heard.call, &body, heard.role(), heard.author());
-            let refused = body.is_refused();
+            let (refused, cut) = (body.is_refused(), body.cut());
             let agreed = Agreed::of(heard.session, message);
             if let Some(call) = heard.call {
                 self.session_refreshed(call, agreed);
             }
             self.pass_back(heard, message, status, if refused { Body::None } else { body }, Some(agreed));
             if refused && let Some(call) = heard.call {
-                self.end_both(call, Cut::NoCodecLeft);
+                self.end_both(call, cut);
             }
             return;
         };
@@ -242,8 +243,12 @@ impl Turn<'_> {
             match self.first_answer(call_key, key, heard, message, of, leg, body.is_refused()) {
                 Verdict::Pass => {}
                 Verdict::Refuse => {
-                    self.hang_up(heard.flow, &heard.request, message, Cut::NoCodecLeft);
-                    return self.after(call_key, key, Failure::Status(488), None);
+                    self.hang_up(heard.flow, &heard.request, message, body.cut());
+                    let failure = match body {
+                        Body::KeysInClear => Failure::Barred(Refusal::KeysInClear),
+                        _ => Failure::Status(488),
+                    };
+                    return self.after(call_key, key, failure, None);
                 }
                 // Somebody else answered first, or the caller is gone: this one is thanked and hung up.
                 Verdict::HangUp(why) => return self.hang_up(heard.flow, &heard.request, message, why),
