@@ -65,6 +65,24 @@ pub const CALL_MS_MAX: u64 = 24 * 3_600_000;
 /// From the answer to the adjustment of its booking, milliseconds (V-18).
 pub const ADJUST_AFTER_MS: u64 = 1_000;
 
+/// Addresses of neighbours whose health is watched; those beyond count as up.
+pub const WATCHED_MAX: usize = 1_024;
+
+/// Health probes sent in one beat, a second; more wait for the next.
+pub const PROBES_PER_BEAT_MAX: usize = 64;
+
+/// Longest a 503 may ask to be left alone, in seconds (RFC 3261, section 20.33).
+pub const RETRY_AFTER_S_MAX: u32 = 600;
+
+/// Neighbours whose reports of load are kept (RFC 7339).
+pub const CONTROLLED_MAX: usize = 1_024;
+
+/// Longest time such a report holds, milliseconds, whatever it says: later ones come with every response.
+pub const CONTROL_VALIDITY_MS_MAX: u64 = 60_000;
+
+/// Calls ended in one turn when the time to drain is over.
+pub const ENDED_AT_ONCE_MAX: usize = 256;
+
 /// Parts of a multipart body that are looked through.
 pub const BODY_PARTS_MAX: usize = 16;
 

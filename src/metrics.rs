@@ -15,12 +15,14 @@ mod labels;
 mod table;
 
 use labels::{
-    AdmissionOutcome, CallOutcome, KeepaliveEvent, KeysOutcome, Label, RefusalStatus, ReloadOutcome, ResponseClass,
+    AdmissionOutcome, CallOutcome, KeepaliveEvent, KeysOutcome, Label, NeighbourChange, ProbeEvent, RefusalStatus,
+    ReloadOutcome, ResponseClass,
 };
-pub(crate) use labels::{DropReason, StreamEvent};
+pub(crate) use labels::{DropReason, Shed, StreamEvent};
 pub use table::{Kind, METRICS, Metric};
 
 use crate::neighbour::Transport;
+use crate::neighbour::health::Standing;
 use crate::sip::Method;
 
 /// How often the histogram's samples are folded into buckets: they are buffered without a bound until then.
@@ -28,6 +30,9 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Upper bounds of the buckets of `emcc_call_setup_seconds`: from one WAN round trip to Timer C.
 const SETUP_BUCKETS_S: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 181.0];
+
+/// Upper bounds of the buckets of `emcc_queue_delay_seconds`, around the 20 ms aimed at.
+const DELAY_BUCKETS_S: [f64; 9] = [0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.5, 2.0];
 
 /// Where `metrics` says its events come from; the exporter keeps every level.
 const METADATA: Metadata<'static> = Metadata::new("emcc", Level::INFO, None);
@@ -80,8 +85,13 @@ pub struct Counters {
     admissions: Family<AdmissionOutcome>,
     keepalives: Family<KeepaliveEvent>,
     srtp_keys: Family<KeysOutcome>,
+    probes: Family<ProbeEvent>,
+    neighbour_changes: Family<NeighbourChange>,
     reloads: Family<ReloadOutcome>,
+    shed: Family<Shed>,
+    neighbour_spared: Counter,
     call_setup_seconds: Histogram,
+    queue_delay_seconds: Histogram,
     recorder: Option<Arc<PrometheusRecorder>>,
 }
 
@@ -89,12 +99,12 @@ impl Counters {
     /// Counters that count nothing: for simulations, tests and `explain`.
     #[must_use]
     pub fn noop() -> Self {
-        Self::registered(&|_, _| Counter::noop(), Histogram::noop(), None)
+        Self::registered(&|_, _| Counter::noop(), [Histogram::noop(), Histogram::noop()], None)
     }
 
     fn registered(
         register: &Register<'_>,
-        call_setup_seconds: Histogram,
+        [call_setup_seconds, queue_delay_seconds]: [Histogram; 2],
         recorder: Option<Arc<PrometheusRecorder>>,
     ) -> Self {
         Self {
@@ -121,8 +131,13 @@ impl Counters {
             admissions: Family::new("emcc_admissions_total", register),
             keepalives: Family::new("emcc_keepalives_total", register),
             srtp_keys: Family::new("emcc_srtp_keys_total", register),
+            probes: Family::new("emcc_health_probes_total", register),
+            neighbour_changes: Family::new("emcc_neighbour_changes_total", register),
             reloads: Family::new("emcc_config_reloads_total", register),
+            shed: Family::new("emcc_shed_total", register),
+            neighbour_spared: register("emcc_neighbour_spared_total", None),
             call_setup_seconds,
+            queue_delay_seconds,
             recorder,
         }
     }
@@ -223,6 +238,21 @@ impl Counters {
         self.retransmissions_absorbed.increment(1);
     }
 
+    /// A request was sent away unseen, because this node is late or draining.
+    pub(crate) fn shed(&self, kind: Shed) {
+        self.shed.add(kind);
+    }
+
+    /// A neighbour that reported its load is spared a new request (RFC 7339).
+    pub fn neighbour_spared(&self) {
+        self.neighbour_spared.increment(1);
+    }
+
+    /// An interval of the overload control passed in which no datagram waited less than `least_us` microseconds.
+    pub fn queue_delay(&self, least_us: u32) {
+        self.queue_delay_seconds.record(f64::from(least_us) / 1e6);
+    }
+
     /// A timer sends a message again.
     pub fn retransmission_sent(&self) {
         self.retransmissions_sent.increment(1);
@@ -315,6 +345,35 @@ impl Counters {
         self.keepalives.add(KeepaliveEvent::Lost);
     }
 
+    /// A health probe leaves.
+    pub fn probe_sent(&self) {
+        self.probes.add(ProbeEvent::Sent);
+    }
+
+    /// A health probe got its final response.
+    pub fn probe_answered(&self) {
+        self.probes.add(ProbeEvent::Answered);
+    }
+
+    /// A health probe got none, or could not leave.
+    pub fn probe_lost(&self) {
+        self.probes.add(ProbeEvent::Lost);
+    }
+
+    /// An address of a neighbour came to another standing.
+    pub fn neighbour_changed(&self, to: Standing) {
+        self.neighbour_changes.add(match to {
+            Standing::Up => NeighbourChange::Up,
+            Standing::Probing { .. } => NeighbourChange::Probing,
+            Standing::Down => NeighbourChange::Down,
+        });
+    }
+
+    /// A 503 asked to be left alone.
+    pub fn neighbour_rests(&self) {
+        self.neighbour_changes.add(NeighbourChange::Resting);
+    }
+
     /// An alarm was raised. Alarms are rare, so theirs are the only counters found by name; `kind` stands in the
     /// code and never comes from a message, which bounds them.
     pub fn alarm(&self, kind: &'static str) {
@@ -348,6 +407,9 @@ impl Exporter {
         let builder = PrometheusBuilder::new();
         let builder = builder
             .set_buckets_for_metric(Matcher::Full("emcc_call_setup_seconds".to_owned()), &SETUP_BUCKETS_S)
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Full("emcc_queue_delay_seconds".to_owned()), &DELAY_BUCKETS_S)
+            })
             // Fails only for an empty list of buckets; the default, a summary, would still be a metric.
             .unwrap_or_else(|_| PrometheusBuilder::new());
         let recorder = Arc::new(builder.build_recorder());
@@ -358,9 +420,13 @@ impl Exporter {
                 Kind::Gauge => {}
             }
         }
-        let setup = recorder.register_histogram(&Key::from_static_name("emcc_call_setup_seconds"), &METADATA);
-        let counters =
-            Counters::registered(&|name, label| register(&recorder, name, label), setup, Some(Arc::clone(&recorder)));
+        let histograms = ["emcc_call_setup_seconds", "emcc_queue_delay_seconds"]
+            .map(|name| recorder.register_histogram(&Key::from_static_name(name), &METADATA));
+        let counters = Counters::registered(
+            &|name, label| register(&recorder, name, label),
+            histograms,
+            Some(Arc::clone(&recorder)),
+        );
         // A metric without a series has no HELP and no TYPE.
         register(&recorder, "emcc_alarms_total", Some(("kind", "none"))).increment(0);
         let handle = recorder.handle();
@@ -503,6 +569,9 @@ mod tests {
         counters.srtp_keys_removed();
         counters.srtp_keys_in_the_clear();
         counters.reloaded(false);
+        counters.shed(Shed::CanWait);
+        counters.queue_delay(15_000);
+        counters.neighbour_spared();
         counters.alarm("link-over-limit");
         let text = exporter.render(&[]);
         for want in [
@@ -541,6 +610,10 @@ mod tests {
             "emcc_keepalives_total{event=\"lost\"} 1\n",
             "emcc_config_reloads_total{outcome=\"failed\"} 1\n",
             "emcc_alarms_total{kind=\"link-over-limit\"} 1\n",
+            "emcc_shed_total{kind=\"can_wait\"} 1\n",
+            "emcc_neighbour_spared_total 1\n",
+            "emcc_queue_delay_seconds_bucket{le=\"0.01\"} 0\n",
+            "emcc_queue_delay_seconds_bucket{le=\"0.02\"} 1\n",
             "emcc_call_setup_seconds_bucket{le=\"0.25\"} 0\n",
             "emcc_call_setup_seconds_bucket{le=\"0.5\"} 1\n",
             "emcc_call_setup_seconds_count 1\n",

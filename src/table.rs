@@ -42,6 +42,11 @@ impl<K: Eq + Hash, V> Table<K, V> {
         self.rows.get_mut(key).map(|mut row| work(row.value_mut()))
     }
 
+    /// Whether a row of that key stands.
+    pub fn contains(&self, key: &K) -> bool {
+        self.rows.contains_key(key)
+    }
+
     /// Adds a row unless one of that key stands.
     ///
     /// # Errors
@@ -95,6 +100,14 @@ impl<K: Eq + Hash, V> Table<K, V> {
         let (_, value) = self.rows.remove_if(key, |_, value| condition(value))?;
         self.used.fetch_sub(1, Relaxed);
         Some(value)
+    }
+
+    /// Keys of rows that `condition` holds for, `most` at a time. Looks at every row: for the end of a node's life only.
+    pub fn keys_where(&self, most: usize, condition: impl Fn(&V) -> bool) -> Vec<K>
+    where
+        K: Copy,
+    {
+        self.rows.iter().filter(|row| condition(row.value())).take(most).map(|row| *row.key()).collect()
     }
 
     /// Rows in use.

@@ -156,6 +156,14 @@ fn what_is_written_wrongly_is_named_where_it_stands() {
         ),
         error("kind = \"gateway\"", "kind = §\"gatway\"", "peer[1].kind", "is no value"),
         error("kind = \"gateway\"", "kind = \"gateway\"\nweight = §-1", "peer[1].weight", "outside"),
+        error("kind = \"gateway\"", "kind = \"gateway\"\nweight = [§65536]", "peer[1].weight[0]", "outside"),
+        error(
+            "kind = \"gateway\"",
+            "kind = \"gateway\"\npriority = [§1, 2]",
+            "peer[1].priority[0]",
+            "2 numbers for 1 addresses",
+        ),
+        error("[sip]", "[sip]\nhealth_lost = §0", "sip.health_lost", "outside"),
         error("name = \"SEP01\"", "name = §\"SEP 01\"", "device[0].name", "SIP header"),
         error(
             "services = [\"emcc\", ",
@@ -348,7 +356,7 @@ fn doubts_are_warnings_at_their_place() {
         warning("", "[media]\n§ports = \"30000-39999\"", "media.ports", "no effect in this version"),
         warning("", "[store]\n§path = \"x\"", "store.path", "no effect in this version"),
         warning("", "[csv]\n§devices = \"x.csv\"", "csv.devices", "no effect in this version"),
-        warning("kind = \"gateway\"", "kind = \"gateway\"\n§rate_per_s = 10", "peer[1].rate_per_s", "no effect"),
+        warning("kind = \"gateway\"", "kind = \"gateway\"\n§device_header = \"X-Device\"", "peer[1].device_header", "no effect"),
         warning(
             "",
             "[[peer]]\nname = \"cc2\"\nkind = \"call-control\"\naddresses = [\"tcp:127.0.1.11:5060\"]\n[[peer]]\nname = \"cc3\"\nkind = \"call-control\"\naddresses = [§\"tcp:127.0.1.11:5061\"]",

@@ -17,10 +17,14 @@ mod hunting;
 mod keepalive;
 #[path = "engine/loops.rs"]
 mod loops;
+#[path = "engine/neighbours.rs"]
+mod neighbours;
 #[path = "engine/node.rs"]
 mod node;
 #[path = "engine/offers.rs"]
 mod offers;
+#[path = "engine/overload.rs"]
+mod overload;
 #[path = "engine/proxy.rs"]
 mod proxy;
 #[path = "engine/reason.rs"]

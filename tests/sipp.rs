@@ -9,10 +9,14 @@ mod failover;
 mod life;
 #[path = "sipp/load.rs"]
 mod load;
+#[path = "sipp/neighbours.rs"]
+mod neighbours;
 #[path = "sipp/network.rs"]
 mod network;
 #[path = "sipp/node.rs"]
 mod node;
+#[path = "sipp/overload.rs"]
+mod overload;
 #[path = "pki/mod.rs"]
 mod pki;
 #[path = "sipp/refusals.rs"]

@@ -110,6 +110,11 @@ pub enum Step {
     CodecsKept,
     /// The last resort closes the list of hops.
     LastResort,
+    /// So many next hops are down, or asked to be left alone: they are tried last (P-8).
+    TriedLast {
+        /// How many.
+        hops: u8,
+    },
     /// A call of the trunk was refused (P-14).
     Refused(Refusal),
     /// An emergency call that would have been refused (P-15).
@@ -206,6 +211,7 @@ impl fmt::Display for Told<'_> {
             Step::OverLimit { kbps } => write!(f, "emergency: admitted {kbps} kbit/s above the link's limit"),
             Step::CodecsKept => f.write_str("emergency: keeps codecs the region would refuse"),
             Step::LastResort => f.write_str("emergency: the last resort closes the list"),
+            Step::TriedLast { hops } => write!(f, "tried last, because down or asked to be left alone: {hops} hops"),
             Step::Refused(why) => write!(f, "refused: {}", refusal(why)),
             Step::NotRefused(why) => write!(f, "emergency, so not refused: {}", refusal(why)),
         }

@@ -1,21 +1,25 @@
-//! The admin HTTP server: metrics, liveness, readiness and status. A GET never changes anything, and nothing but GET
-//! is served.
+//! The admin HTTP server: metrics, liveness, readiness and status. A GET never changes anything; the one change there is,
+//! to drain, is a POST and needs the token.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::watch;
 
+mod token;
+
+use self::token::Verdict;
 use crate::metrics::{Exporter, Gauge};
 
 /// What the server shows; every answer is asked for anew.
@@ -26,6 +30,10 @@ pub trait View: Send + Sync + 'static {
     fn readiness(&self) -> Readiness;
     /// The node in a few facts.
     fn status(&self) -> Status;
+    /// Every address of a neighbour, in the order of the configuration.
+    fn neighbours(&self) -> Vec<NeighbourAddress>;
+    /// Takes no new calls but emergencies from now on, and ends the process when the others are over.
+    fn drain(&self);
 }
 
 /// Answer of `/ready`.
@@ -50,6 +58,19 @@ pub struct Status {
     pub calls: u64,
     /// Whether it only waits for them to end.
     pub draining: bool,
+}
+
+/// One row of the answer of `/api/v1/neighbours`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NeighbourAddress {
+    /// Name of the peer or id of the remote cluster.
+    pub neighbour: String,
+    /// As the configuration writes addresses.
+    pub address: String,
+    /// `up`, `probing`, `down`, or `resting` as a 503 asked.
+    pub state: &'static str,
+    /// Seconds left of the rest a 503 asked for.
+    pub rests_s: Option<u64>,
 }
 
 /// Why the server could not start.
@@ -81,11 +102,17 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Binds and serves. The histogram's samples are folded on the same thread.
+    /// Binds and serves. Without `token_file` nothing can be changed; it is read at each change, so that a token may be
+    /// replaced while the node runs. The histogram's samples are folded on the same thread.
     ///
     /// # Errors
     /// [`AdminError`]; a public address is refused.
-    pub fn start(address: SocketAddr, exporter: Exporter, view: Arc<dyn View>) -> Result<Self, AdminError> {
+    pub fn start(
+        address: SocketAddr,
+        exporter: Exporter,
+        view: Arc<dyn View>,
+        token_file: Option<PathBuf>,
+    ) -> Result<Self, AdminError> {
         if !address.ip().to_canonical().is_loopback() {
             return Err(AdminError::Public(address));
         }
@@ -101,7 +128,7 @@ impl Admin {
         };
         let (stop, mut stopped) = watch::channel(false);
         let exporter = Arc::new(exporter);
-        let app = router(Arc::clone(&exporter), view);
+        let app = router(Arc::clone(&exporter), view, token_file.map(Arc::from));
         let thread = thread::Builder::new().name("admin".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 tokio::select! {
@@ -141,24 +168,44 @@ impl Drop for Admin {
 struct Shown {
     exporter: Arc<Exporter>,
     view: Arc<dyn View>,
+    token_file: Option<Arc<Path>>,
 }
 
-fn router(exporter: Arc<Exporter>, view: Arc<dyn View>) -> Router {
+fn router(exporter: Arc<Exporter>, view: Arc<dyn View>, token_file: Option<Arc<Path>>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/live", get(|| async { "live" }))
         .route("/ready", get(ready))
         .route("/api/v1/status", get(status))
-        .layer(middleware::from_fn(only_get))
-        .with_state(Shown { exporter, view })
+        .route("/api/v1/neighbours", get(neighbours))
+        .route(DRAIN, post(drain))
+        .layer(middleware::from_fn(only_known_methods))
+        .with_state(Shown { exporter, view, token_file })
 }
 
+const DRAIN: &str = "/api/v1/drain";
+
 /// Before any route: HEAD too is no GET here, and a path that does not exist is no reason to accept a POST.
-async fn only_get(request: Request, next: Next) -> Response {
-    if request.method() == Method::GET {
+async fn only_known_methods(request: Request, next: Next) -> Response {
+    let (wanted, name) = if request.uri().path() == DRAIN { (Method::POST, "POST") } else { (Method::GET, "GET") };
+    if request.method() == wanted {
         next.run(request).await
     } else {
-        (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET")]).into_response()
+        (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, name)]).into_response()
+    }
+}
+
+async fn drain(State(shown): State<Shown>, headers: HeaderMap) -> Response {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| token::of_header(value.as_bytes()));
+    match token::judge(shown.token_file.as_deref(), given) {
+        Verdict::Right => {
+            shown.view.drain();
+            Json(shown.view.status()).into_response()
+        }
+        Verdict::Wrong => (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response(),
+        Verdict::NoToken => {
+            (StatusCode::FORBIDDEN, "no readable admin.token_file: nothing can be changed\n").into_response()
+        }
     }
 }
 
@@ -175,6 +222,10 @@ async fn ready(State(shown): State<Shown>) -> impl IntoResponse {
 
 async fn status(State(shown): State<Shown>) -> Json<Status> {
     Json(shown.view.status())
+}
+
+async fn neighbours(State(shown): State<Shown>) -> Json<Vec<NeighbourAddress>> {
+    Json(shown.view.neighbours())
 }
 
 #[cfg(test)]
@@ -198,6 +249,13 @@ mod tests {
             let ready = !self.is_draining.load(Relaxed);
             Readiness { ready, because: if ready { Vec::new() } else { vec!["draining"] } }
         }
+        fn neighbours(&self) -> Vec<NeighbourAddress> {
+            let (neighbour, address) = ("gw".to_owned(), "udp:127.0.0.1:5060".to_owned());
+            vec![NeighbourAddress { neighbour, address, state: "resting", rests_s: Some(9) }]
+        }
+        fn drain(&self) {
+            self.is_draining.store(true, Relaxed);
+        }
         fn status(&self) -> Status {
             let draining = self.is_draining.load(Relaxed);
             Status { version: "0.1.0", cluster: "HQ".to_owned(), uptime_s: 7, calls: 3, draining }
@@ -208,14 +266,51 @@ mod tests {
         let shows = Arc::new(Shows::default());
         let (exporter, _counters) = Exporter::new();
         let view = Arc::clone(&shows);
-        (Admin::start("127.0.0.1:0".parse().unwrap(), exporter, view).unwrap(), shows)
+        (Admin::start("127.0.0.1:0".parse().unwrap(), exporter, view, None).unwrap(), shows)
+    }
+
+    #[test]
+    fn to_drain_needs_the_token_of_the_moment_and_a_post() {
+        let shows = Arc::new(Shows::default());
+        let file = std::env::temp_dir().join(format!("emcc-token-{}", std::process::id()));
+        let admin = Admin::start(
+            "127.0.0.1:0".parse().unwrap(),
+            Exporter::new().0,
+            Arc::<Shows>::clone(&shows),
+            Some(file.clone()),
+        )
+        .unwrap();
+        let post = |authorization: &str| {
+            let more =
+                if authorization.is_empty() { String::new() } else { format!("Authorization: {authorization}\r\n") };
+            ask_with(&admin, "POST", DRAIN, &more).0
+        };
+        assert_eq!(post("Bearer 0123456789abcdef"), 403, "there is no such file");
+        std::fs::write(&file, "short\n").unwrap();
+        assert_eq!(post("Bearer short"), 403, "one that is guessed soon is none");
+        std::fs::write(&file, " 0123456789abcdef\n").unwrap();
+        for wrong in ["", "Bearer", "Bearer 0123456789abcdeX", "Bearer 0123456789abcdef0", "Basic 0123456789abcdef"] {
+            assert_eq!(post(wrong), 401, "{wrong}");
+        }
+        assert_eq!(ask(&admin, "GET", DRAIN).0, 405, "a GET never changes anything");
+        assert!(!shows.is_draining.load(Relaxed));
+        assert_eq!(post("bearer 0123456789abcdef"), 200);
+        assert!(shows.is_draining.load(Relaxed));
+        std::fs::remove_file(file).unwrap();
     }
 
     fn ask(admin: &Admin, method: &str, path: &str) -> (u16, String, String) {
+        ask_with(admin, method, path, "")
+    }
+
+    fn ask_with(admin: &Admin, method: &str, path: &str, more: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(admin.local()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            .unwrap();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: admin\r\n{more}Connection: close\r\nContent-Length: 0\r\n\r\n"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -250,8 +345,17 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_get_is_served() {
+    fn the_addresses_of_neighbours_are_shown_with_their_state() {
         let (admin, _) = started();
+        let (status, _, body) = ask(&admin, "GET", "/api/v1/neighbours");
+        assert_eq!(status, 200);
+        assert_eq!(body, r#"[{"neighbour":"gw","address":"udp:127.0.0.1:5060","state":"resting","rests_s":9}]"#);
+    }
+
+    #[test]
+    fn nothing_but_get_is_served_but_for_the_one_change() {
+        let (admin, _) = started();
+        assert_eq!(ask(&admin, "POST", DRAIN).0, 403, "without a token file nothing can be changed");
         for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
             for path in ["/metrics", "/api/v1/status", "/nowhere"] {
                 let (status, head, _) = ask(&admin, method, path);
@@ -266,7 +370,7 @@ mod tests {
     #[test]
     fn a_public_address_is_refused_and_one_in_use_is_named() {
         let refuse = |address: SocketAddr| {
-            let error = Admin::start(address, Exporter::new().0, Arc::new(Shows::default())).err().unwrap();
+            let error = Admin::start(address, Exporter::new().0, Arc::new(Shows::default()), None).err().unwrap();
             assert!(error.to_string().contains(&address.to_string()), "{error}");
             error
         };

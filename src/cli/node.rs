@@ -1,5 +1,6 @@
 //! A whole node: the engine on a plan, the rim that drives it, and the page that shows it.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
@@ -7,11 +8,13 @@ use std::sync::Arc;
 
 use emcc_policies::admission::{Direction, Pool};
 use thiserror::Error;
+use tokio::sync::Notify;
 
-use crate::admin::{Admin, AdminError, Readiness, Status, View};
+use crate::admin::{Admin, AdminError, NeighbourAddress, Readiness, Status, View};
 use crate::certificates::{self, Certificates, Material};
 use crate::config::plan::Plan;
 use crate::engine::running::Local;
+use crate::engine::watch::Seen;
 use crate::engine::{Bounds, Engine};
 use crate::io::{Clock, Node, Setup, StartError};
 use crate::metrics::{Exporter, Gauge};
@@ -40,14 +43,15 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Binds every address of the plan and starts to serve.
-    pub(super) fn start(plan: Plan) -> Result<Self, Fault> {
+    /// Binds every address of the plan and starts to serve. `asked` hears when somebody wants the node to drain over HTTP.
+    pub(super) fn start(plan: Plan, asked: Arc<Notify>) -> Result<Self, Fault> {
         let clock = Clock::start();
         let started_s = u64::try_from(clock.now().civil.0).unwrap_or(0);
         let (exporter, counters) = Exporter::new();
         let listen: Vec<Address> = plan.sip.listen.iter().map(|listen| listen.address).collect();
         let locals = plan.sip.listen.iter().map(|listen| Local::new(listen.address, listen.advertised)).collect();
         let (workers, admin_listen) = (plan.sip.workers, plan.admin_listen);
+        let token_file = plan.admin_token_file.clone();
         let material = plan.sip.tls.as_ref().map(Material::load).transpose()?;
         let certificates = material.map(|material| Arc::new(Certificates::new(material)));
         let engine = Engine::new(plan, locals, counters.clone(), Bounds::default(), started_s, random());
@@ -56,8 +60,8 @@ impl Running {
         let seed = random();
         let rim =
             Node::start(Setup { listen, workers, driver, clock, counters, certificates: certificates.clone(), seed })?;
-        let page = Page { engine: Arc::clone(&engine), certificates: certificates.clone(), clock, started_s };
-        let admin = Admin::start(admin_listen, exporter, Arc::new(page))?;
+        let page = Page { engine: Arc::clone(&engine), certificates: certificates.clone(), clock, started_s, asked };
+        let admin = Admin::start(admin_listen, exporter, Arc::new(page), token_file)?;
         Ok(Self { engine, certificates, rim, admin })
     }
 
@@ -68,6 +72,11 @@ impl Running {
     /// What its TLS shows and trusts, where it has any.
     pub(super) fn certificates(&self) -> Option<&Arc<Certificates>> {
         self.certificates.as_ref()
+    }
+
+    /// Ends every ordinary call.
+    pub(super) fn end_calls(&self) {
+        self.rim.end_calls();
     }
 
     /// Where it listens for SIP.
@@ -93,6 +102,16 @@ struct Page {
     clock: Clock,
     /// Unix seconds.
     started_s: u64,
+    asked: Arc<Notify>,
+}
+
+impl Page {
+    /// Share of new ordinary calls that is not let in now, 0 to 1.
+    fn loss_ratio(&self) -> f64 {
+        let overload = self.engine.overload();
+        overload.settle(self.clock.now().moment);
+        f64::from(overload.loss_percent()) / 100.0
+    }
 }
 
 impl View for Page {
@@ -103,6 +122,7 @@ impl View for Page {
         let mut gauges = vec![
             plain("emcc_calls", self.engine.calls() as f64),
             plain("emcc_transactions", self.engine.transactions() as f64),
+            plain("emcc_overload_loss_ratio", self.loss_ratio()),
             plain("emcc_ready", f64::from(u8::from(!self.engine.is_draining()))),
             plain("emcc_process_start_time_seconds", self.started_s as f64),
             Gauge { name: "emcc_build_info", labels: build, value: 1.0 },
@@ -137,12 +157,41 @@ impl View for Page {
             let value = book.used_kbps as f64 * BITS_PER_KILOBIT;
             gauges.push(Gauge { name: "emcc_link_used_bits_per_second", labels, value });
         }
+        let mut standings: BTreeMap<(Box<str>, &'static str), u32> = BTreeMap::new();
+        for seen in self.engine.neighbours(self.clock.now().moment) {
+            // Every state has its series from the start: one that comes and goes cannot be watched.
+            for state in Seen::STATES {
+                *standings.entry((seen.neighbour.clone(), state)).or_default() += u32::from(state == seen.state());
+            }
+        }
+        gauges.extend(standings.into_iter().map(|((neighbour, state), addresses)| Gauge {
+            name: "emcc_neighbour_addresses",
+            labels: vec![("neighbour", neighbour.into()), ("state", state.to_owned())],
+            value: f64::from(addresses),
+        }));
         gauges
     }
 
     fn readiness(&self) -> Readiness {
         let is_draining = self.engine.is_draining();
         Readiness { ready: !is_draining, because: if is_draining { vec!["draining"] } else { Vec::new() } }
+    }
+
+    fn neighbours(&self) -> Vec<NeighbourAddress> {
+        let seen = self.engine.neighbours(self.clock.now().moment).into_iter();
+        seen.map(|seen| NeighbourAddress {
+            address: seen.address.to_string(),
+            state: seen.state(),
+            rests_s: seen.rest.map(|rest| rest.as_secs_f64().ceil() as u64),
+            neighbour: seen.neighbour.into(),
+        })
+        .collect()
+    }
+
+    fn drain(&self) {
+        self.engine.drain();
+        // Kept until it is heard, should the signals not be served yet.
+        self.asked.notify_one();
     }
 
     fn status(&self) -> Status {
@@ -177,7 +226,7 @@ mod tests {
         let [certificate, key, trust] = write(&folder, "hq", &authority.sign(&["hq"]), &authority.pem);
         let material = Material::load(&Files { certificate, key, trust }).unwrap();
         let certificates = Some(Arc::new(Certificates::new(material)));
-        Page { engine, certificates, clock: Clock::start(), started_s: 0 }
+        Page { engine, certificates, clock: Clock::start(), started_s: 0, asked: Arc::default() }
     }
 
     #[test]
@@ -204,6 +253,21 @@ mod tests {
             .map(|gauge| gauge.value)
             .collect();
         assert_eq!(capacity, [2e6, 2e6, 4e6, 4e6]);
+    }
+
+    #[test]
+    fn every_address_of_a_neighbour_is_up_at_the_start() {
+        let page = page();
+        let shown = page.neighbours();
+        assert_eq!(shown.len(), 3, "{shown:?}");
+        assert!(shown.iter().all(|shown| shown.state == "up" && shown.rests_s.is_none()));
+        let gauge = |state: &str| {
+            let of_state = |gauge: &&Gauge| {
+                gauge.name == "emcc_neighbour_addresses" && gauge.labels.iter().any(|(_, value)| value == state)
+            };
+            page.gauges().iter().filter(of_state).map(|gauge| gauge.value).collect::<Vec<_>>()
+        };
+        assert_eq!((gauge("up"), gauge("down")), (vec![1.0; 3], vec![0.0; 3]));
     }
 
     #[test]

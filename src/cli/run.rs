@@ -8,18 +8,16 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::halt::Halt;
 use super::node::Running;
 use crate::certificates::{Certificates, Material};
 use crate::config::plan::Plan;
 use crate::config::{self, Problem, Severity};
-use crate::engine::Engine;
 use crate::io::Clock;
 use crate::io::log;
 use crate::io::signals::{self, End, Operate};
-
-/// Longest wait for calls to end after SIGTERM; a second SIGTERM ends it at once.
-const DRAIN_MAX: Duration = Duration::from_secs(3_600);
 
 /// Runs the node of a configuration file until it is stopped or drained.
 pub(super) fn run(path: &Path) -> Result<(), Halt> {
@@ -28,16 +26,16 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
     tell(&loaded.warnings);
     let clock = Clock::start();
     let cluster = loaded.plan.cluster.id.clone();
-    let node = Running::start(loaded.plan).map_err(Halt::Start)?;
-    let certificates = node.certificates().cloned();
-    if let Some(ended) = certificates.as_ref().filter(|certificates| has_ended(&certificates.current(), clock)) {
+    let asked = Arc::new(Notify::new());
+    let node = Running::start(loaded.plan, Arc::clone(&asked)).map_err(Halt::Start)?;
+    if let Some(ended) = node.certificates().filter(|certificates| has_ended(&certificates.current(), clock)) {
         let since_s = clock.now().civil.0 - ended.current().expires.0;
         tracing::error!("this node's TLS certificate ended {since_s} s ago: TLS neighbours will refuse it");
     }
-    let mut operator = Operator { engine: Arc::clone(node.engine()), certificates, clock, path: path.to_owned() };
+    let mut operator = Operator { node: &node, clock, path: path.to_owned() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Halt::System)?;
     let ended = runtime.block_on(async {
-        let mut serving = pin!(signals::serve(&mut operator, DRAIN_MAX));
+        let mut serving = pin!(signals::serve(&mut operator, &asked));
         // "ready" is said once the signals are heard: who reads it may send one at once.
         match poll_fn(|context| Poll::Ready(serving.as_mut().poll(context))).await {
             Poll::Ready(end) => end,
@@ -50,7 +48,7 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
     });
     match ended.map_err(Halt::System)? {
         End::Drained => tracing::info!("stopped: every call has ended"),
-        End::DrainBound => tracing::warn!(calls = node.engine().calls(), "stopped: calls outlasted the drain"),
+        End::DrainBound => tracing::warn!("stopped: calls that outlasted the drain were ended"),
         End::Stopped => tracing::info!(calls = node.engine().calls(), "stopped at once"),
     }
     Ok(())
@@ -68,30 +66,42 @@ fn say_ready(cluster: &str, node: &Running) -> io::Result<()> {
 }
 
 /// What signals do to the node.
-struct Operator {
-    engine: Arc<Engine>,
-    certificates: Option<Arc<Certificates>>,
+struct Operator<'n> {
+    node: &'n Running,
     clock: Clock,
     path: PathBuf,
 }
 
-impl Operate for Operator {
+impl Operate for Operator<'_> {
     fn reload(&mut self) {
         let runs = self.reloaded();
-        self.engine.counters().reloaded(runs);
+        self.node.engine().counters().reloaded(runs);
     }
 
     fn drain(&mut self) {
-        self.engine.drain();
-        tracing::info!(calls = self.engine.calls(), "draining: new calls are refused, emergency calls are not");
+        let engine = self.node.engine();
+        engine.drain();
+        tracing::info!(calls = engine.calls(), "draining: new calls are refused, emergency calls are not");
+    }
+
+    fn drain_bound(&self) -> Duration {
+        Duration::from_secs(self.node.engine().plan().sip.drain_s.into())
+    }
+
+    fn end_calls(&mut self) {
+        tracing::warn!(
+            calls = self.node.engine().calls(),
+            "calls outlasted the drain: all but emergency calls are ended"
+        );
+        self.node.end_calls();
     }
 
     fn is_drained(&self) -> bool {
-        self.engine.calls() == 0
+        self.node.engine().calls() == 0
     }
 }
 
-impl Operator {
+impl Operator<'_> {
     /// Whether the file's new content runs now. Anything wrong with it changes nothing.
     fn reloaded(&self) -> bool {
         let loaded = match config::load(&self.path) {
@@ -103,7 +113,7 @@ impl Operator {
             }
         };
         tell(&loaded.warnings);
-        let fixed = changed_for_good(&self.engine.plan(), &loaded.plan);
+        let fixed = changed_for_good(&self.node.engine().plan(), &loaded.plan);
         if !fixed.is_empty() {
             let keys = fixed.join(", ");
             tracing::error!(
@@ -123,10 +133,10 @@ impl Operator {
             tracing::error!("reload refused: the TLS certificate has ended; the configuration that runs goes on");
             return false;
         }
-        if let (Some(certificates), Some(material)) = (&self.certificates, material) {
+        if let (Some(certificates), Some(material)) = (self.node.certificates(), material) {
             certificates.swap(material);
         }
-        self.engine.reload(loaded.plan);
+        self.node.engine().reload(loaded.plan);
         tracing::info!("reloaded: new calls follow the new configuration");
         true
     }
@@ -144,6 +154,7 @@ fn changed_for_good(runs: &Plan, wanted: &Plan) -> Vec<&'static str> {
         ("sip.listen or sip.advertise", runs.sip.listen == wanted.sip.listen),
         ("sip.workers", runs.sip.workers == wanted.sip.workers),
         ("admin.listen", runs.admin_listen == wanted.admin_listen),
+        ("admin.token_file", runs.admin_token_file == wanted.admin_token_file),
     ];
     pairs.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
 }

@@ -50,6 +50,7 @@ pub(crate) struct Document {
     pub(crate) cluster: Cluster,
     pub(crate) sip: Sip,
     pub(crate) admin_listen: Option<At<SocketAddr>>,
+    pub(crate) admin_token_file: Option<At<PathBuf>>,
     pub(crate) profile: Profile,
     pub(crate) feature: Feature,
     pub(crate) emcc_trunk: Option<Trunk>,
@@ -90,6 +91,10 @@ pub(crate) struct Sip {
     pub(crate) workers: Option<At<u32>>,
     pub(crate) no_response_s: Option<At<u32>>,
     pub(crate) ring_s: Option<At<u32>>,
+    pub(crate) health_s: Option<At<u32>>,
+    pub(crate) health_timeout_s: Option<At<u32>>,
+    pub(crate) health_lost: Option<At<u32>>,
+    pub(crate) drain_s: Option<At<u32>>,
     pub(crate) min_se_s: Option<At<u32>>,
     pub(crate) session_expires_s: Option<At<u32>>,
     pub(crate) tls: Option<Tls>,
@@ -143,6 +148,17 @@ pub(crate) struct Rsvp {
     pub(crate) mid_call_retries: Option<At<i64>>,
 }
 
+/// What is agreed with a neighbour of either kind.
+#[derive(Default)]
+pub(crate) struct Terms {
+    /// One for all addresses, or one for each.
+    pub(crate) priority: Vec<At<u32>>,
+    /// One for all addresses, or one for each.
+    pub(crate) weight: Vec<At<u32>>,
+    pub(crate) methods: Option<Vec<Text>>,
+    pub(crate) rate_per_s: Option<At<u32>>,
+}
+
 pub(crate) struct Peer {
     pub(crate) name: Text,
     pub(crate) kind: Option<At<PeerKind>>,
@@ -150,12 +166,15 @@ pub(crate) struct Peer {
     pub(crate) tls_name: Option<At<CertificateName>>,
     pub(crate) srtp_keys: Option<At<SrtpKeys>>,
     pub(crate) send_geolocation: Option<At<bool>>,
+    pub(crate) overload_control: Option<At<bool>>,
     pub(crate) trust_identity: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
+    pub(crate) terms: Terms,
 }
 
 pub(crate) struct RemoteCluster {
     pub(crate) id: Text,
+    pub(crate) terms: Terms,
     pub(crate) version: Option<At<Version>>,
     pub(crate) security_mode: Option<At<ClusterMode>>,
     pub(crate) fqdn: Option<Text>,
@@ -171,6 +190,7 @@ pub(crate) struct RemoteCluster {
     pub(crate) region_link_loss: Option<At<LinkLoss>>,
     pub(crate) tls_name: Option<At<CertificateName>>,
     pub(crate) send_geolocation: Option<At<bool>>,
+    pub(crate) overload_control: Option<At<bool>>,
     pub(crate) trust_identity: Option<At<bool>>,
     pub(crate) device_header: Option<Text>,
 }

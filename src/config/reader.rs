@@ -3,8 +3,8 @@
 use super::address::{address, advertised, socket_address};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, PatternKind, PatternRow,
-    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, SrtpKeys, Text, Tls, Trunk,
-    User,
+    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, SrtpKeys, Terms, Text, Tls,
+    Trunk, User,
 };
 use super::report::{At, Place, Report};
 use super::section::{Section, nearest};
@@ -12,6 +12,7 @@ use super::words;
 use emcc_policies::digits::{Digits, Transform};
 use emcc_policies::location::{Field, Geolocation as Civic};
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 /// Most kilobits per second a link may be given.
 const LINK_KBPS_MAX: u32 = 100_000_000;
@@ -104,7 +105,7 @@ impl Reader {
             self.document.sip = read_sip(section);
         }
         if let Some(section) = self.single(root, "admin", report) {
-            self.document.admin_listen = read_admin(section);
+            (self.document.admin_listen, self.document.admin_token_file) = read_admin(section);
         }
         if let Some(section) = self.single(root, "intercluster_service_profile", report) {
             self.document.profile = read_profile(section);
@@ -201,6 +202,10 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
         workers: section.number("workers", 1..=WORKERS_MAX),
         no_response_s: section.number("no_response_s", 1..=32),
         ring_s: section.number("ring_s", 1..=3_600),
+        health_s: section.number("health_s", 0..=3_600),
+        health_timeout_s: section.number("health_timeout_s", 1..=32),
+        health_lost: section.number("health_lost", 1..=10),
+        drain_s: section.number("drain_s", 0..=86_400),
         min_se_s: section.number("min_se_s", 1..=86_400),
         session_expires_s: section.number("session_expires_s", 0..=86_400),
         tls: section.table("tls").map(read_tls),
@@ -219,9 +224,9 @@ fn read_tls(mut section: Section<'_, '_>) -> Tls {
     tls
 }
 
-fn read_admin(mut section: Section<'_, '_>) -> Option<At<std::net::SocketAddr>> {
+fn read_admin(mut section: Section<'_, '_>) -> (Option<At<std::net::SocketAddr>>, Option<At<PathBuf>>) {
     let listen = section.parsed("listen", socket_address);
-    section.parsed("token_file", words::line);
+    let token_file = section.file("token_file");
     if let Some(mut tls) = section.table("tls") {
         for key in ["certificate", "key", "trust"] {
             tls.parsed(key, words::line);
@@ -229,7 +234,7 @@ fn read_admin(mut section: Section<'_, '_>) -> Option<At<std::net::SocketAddr>> 
         tls.finish();
     }
     section.finish();
-    listen
+    (listen, token_file)
 }
 
 fn read_profile(mut section: Section<'_, '_>) -> Profile {
@@ -286,13 +291,15 @@ fn read_rsvp(mut section: Section<'_, '_>) -> Rsvp {
     rsvp
 }
 
-/// Keys that a peer and a remote cluster share and that do nothing yet.
-fn read_neighbour_rest(section: &mut Section<'_, '_>) {
-    section.number("priority", 0..=65_535);
-    section.number("weight", 0..=65_535);
-    section.parsed_list("methods", words::method);
-    section.number("rate_per_s", 1..=1_000_000);
+/// Keys that a peer and a remote cluster share.
+fn read_terms(section: &mut Section<'_, '_>) -> Terms {
     section.parsed("description", words::line);
+    Terms {
+        priority: section.numbers("priority", 0..=65_535),
+        weight: section.numbers("weight", 0..=65_535),
+        methods: section.parsed_list("methods", words::method),
+        rate_per_s: section.number("rate_per_s", 1..=1_000_000),
+    }
 }
 
 fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
@@ -305,11 +312,23 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     let tls_name = section.parsed("tls_name", words::certificate_name);
     let srtp_keys = section.word("srtp_keys", &[("any", SrtpKeys::Any), ("tls", SrtpKeys::Tls)]);
     let send_geolocation = section.flag("send_geolocation");
+    let overload_control = section.flag("overload_control");
     let trust_identity = section.flag("trust_identity");
     let device_header = section.parsed("device_header", words::header_name);
-    read_neighbour_rest(&mut section);
+    let terms = read_terms(&mut section);
     section.finish();
-    Some(Peer { name: name?, kind, addresses, tls_name, srtp_keys, send_geolocation, trust_identity, device_header })
+    Some(Peer {
+        name: name?,
+        kind,
+        addresses,
+        tls_name,
+        srtp_keys,
+        send_geolocation,
+        trust_identity,
+        overload_control,
+        device_header,
+        terms,
+    })
 }
 
 fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
@@ -332,12 +351,13 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
         region_link_loss: section.word("region_link_loss", words::LOSSES),
         tls_name: section.parsed("tls_name", words::certificate_name),
         send_geolocation: section.flag("send_geolocation"),
+        overload_control: section.flag("overload_control"),
         trust_identity: section.flag("trust_identity"),
         device_header: section.parsed("device_header", words::header_name),
+        terms: read_terms(&mut section),
         id: At { value: String::new(), place: section.place.clone() },
     };
     section.word("media", &[("relay", ()), ("direct", ())]);
-    read_neighbour_rest(&mut section);
     section.finish();
     cluster.id = id?;
     Some(cluster)

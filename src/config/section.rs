@@ -193,20 +193,35 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// A whole number within `range`.
     pub(super) fn integer(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<At<i64>> {
-        self.value(key, |section, node, place| {
-            let (least, most) = (range.start(), range.end());
-            let fix = format!("Write a whole number from {least} to {most}, without quotes.");
-            let Some(written) = node.get_ref().as_integer() else {
-                section.wrong_type(node, &place, "a whole number", &fix);
-                return None;
-            };
-            let value = whole_number(written).filter(|n| range.contains(n));
-            if value.is_none() {
-                let message = format!("{} = {written} is outside {least} to {most}", place.key);
-                section.report.error(&place, message, fix);
-            }
-            value.map(|value| At { value, place })
-        })
+        self.value(key, |section, node, place| section.read_integer(node, place, &range))
+    }
+
+    fn read_integer(&self, node: &Node<'i>, place: Place, range: &RangeInclusive<i64>) -> Option<At<i64>> {
+        let (least, most) = (range.start(), range.end());
+        let fix = format!("Write a whole number from {least} to {most}, without quotes.");
+        let Some(written) = node.get_ref().as_integer() else {
+            self.wrong_type(node, &place, "a whole number", &fix);
+            return None;
+        };
+        let value = whole_number(written).filter(|n| range.contains(n));
+        if value.is_none() {
+            let message = format!("{} = {written} is outside {least} to {most}", place.key);
+            self.report.error(&place, message, fix);
+        }
+        value.map(|value| At { value, place })
+    }
+
+    /// One whole number within `range`, or an array of them; none where the key is absent.
+    pub(super) fn numbers(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Vec<At<u32>> {
+        let wide = i64::from(*range.start())..=i64::from(*range.end());
+        let found = if self.is_array(key) {
+            self.list(key, "whole numbers", |section, node, place| section.read_integer(node, place, &wide))
+                .unwrap_or_default()
+        } else {
+            self.integer(key, wide).into_iter().collect()
+        };
+        let narrow = |at: At<i64>| Some(At { value: u32::try_from(at.value).ok()?, place: at.place });
+        found.into_iter().filter_map(narrow).collect()
     }
 
     /// As [`Section::integer`], for what is kept as an unsigned number.

@@ -3,7 +3,6 @@
 /// Path of a key without array indexes (`*` stands for every key of the table), and what does not happen.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("admin.tls", "the admin page speaks plain HTTP on a loopback address"),
-    ("admin.token_file", "the admin page changes nothing, so it asks for no token"),
     ("csv.*", "no CSV file is read; devices, users and patterns come from TOML alone"),
     ("device.location", "locations are not evaluated"),
     ("device_pool.location", "locations are not evaluated"),
@@ -14,17 +13,9 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("media.*", "media flows past this node"),
     ("partition.schedule", "the partition is reachable at every hour"),
     ("peer.device_header", "the device mark is read from and written to Call-Info"),
-    ("peer.methods", "every method is forwarded"),
-    ("peer.priority", "addresses are tried in the order written"),
-    ("peer.rate_per_s", "no rate limit is kept"),
-    ("peer.weight", "addresses are tried in the order written"),
     ("remote_cluster.device_header", "the device mark is read from and written to Call-Info"),
     ("remote_cluster.fqdn", "remote clusters are known by their addresses"),
     ("remote_cluster.media", "media flows past this node"),
-    ("remote_cluster.methods", "every method is forwarded"),
-    ("remote_cluster.priority", "addresses are tried in the order written"),
-    ("remote_cluster.rate_per_s", "no rate limit is kept"),
-    ("remote_cluster.weight", "addresses are tried in the order written"),
     ("rsvp.dscp_audio", "media flows past this node and is not marked"),
     ("rsvp.dscp_failed", "media flows past this node and is not marked"),
     ("rsvp.dscp_video", "media flows past this node and is not marked"),
@@ -59,7 +50,7 @@ mod tests {
             ("sip", "listen", true),
             ("", "schedule", false),
             ("", "media", true),
-            ("peer", "weight", false),
+            ("peer", "tls_name", false),
             ("peer", "name", true),
         ] {
             assert_eq!(without_effect(class, key).is_none(), silent, "{class}.{key}");

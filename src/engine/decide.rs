@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use super::reject::Refusal;
 use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
 use crate::neighbour::Address;
+use crate::neighbour::select::Rank;
 use crate::transaction::key::Party;
 
 /// Where an INVITE came from.
@@ -115,13 +116,15 @@ pub struct Next {
     pub calling: Option<Digits>,
     /// Whether it is a gateway (P-8).
     pub is_gateway: bool,
+    /// Its place among the addresses of its neighbour.
+    pub rank: Rank,
 }
 
 impl Next {
     /// A neighbour the request itself named: nothing is rewritten for it.
     #[must_use]
     pub fn as_named(address: Address) -> Self {
-        Self { to: NextHop::Named, address, called: None, calling: None, is_gateway: false }
+        Self { to: NextHop::Named, address, called: None, calling: None, is_gateway: false, rank: Rank::default() }
     }
 }
 
@@ -453,22 +456,23 @@ impl Decision {
 
     /// Every address of a hop, each once at its first place.
     fn expand(&mut self, plan: &Plan, hop: &route::Hop, caller: Option<Digits>) {
-        let (to, addresses, is_gateway) = match hop.to {
+        let (to, addresses, terms, is_gateway) = match hop.to {
             route::NextHop::TrunkToVisiting => {
                 let Some(link) = self.link else { return };
                 let Some(remote) = plan.remote_cluster(link) else { return };
-                (NextHop::Remote(link), &remote.addresses, false)
+                (NextHop::Remote(link), &remote.addresses, &remote.terms, false)
             }
             route::NextHop::Peer(id) => {
                 let Some(peer) = plan.peer(id) else { return };
-                (NextHop::Peer(id), &peer.addresses, peer.kind == PeerKind::Gateway)
+                (NextHop::Peer(id), &peer.addresses, &peer.terms, peer.kind == PeerKind::Gateway)
             }
         };
-        for address in addresses {
+        for (place, address) in addresses.iter().enumerate() {
             if self.next_hops.iter().all(|earlier| earlier.address != *address) {
                 // A number nobody changed leaves as it came.
                 let (called, calling) = (hop.called, hop.calling.filter(|number| Some(*number) != caller));
-                self.next_hops.push(Next { to, address: *address, called, calling, is_gateway });
+                let rank = terms.ranks.get(place).copied().unwrap_or_default();
+                self.next_hops.push(Next { to, address: *address, called, calling, is_gateway, rank });
             }
         }
     }

@@ -33,6 +33,8 @@ pub enum Input<'a> {
     },
     /// A hint of the timer wheel came due.
     Due(Hint),
+    /// A second has passed: work that waits for no message.
+    Beat,
     /// A send of this transaction could not be made: no route, connection refused, stream broken.
     Failed(TransactionKey),
 }

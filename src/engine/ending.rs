@@ -7,6 +7,7 @@ use super::Turn;
 use super::call::{Call, EndedBy, Phase};
 use super::effects::{CallKey, CallRecord, Note, Party};
 use super::forward::Launch;
+use super::reject::{Busy, Reject};
 use crate::dialog::{self, Towards};
 use crate::limits::PASSES_MAX;
 use crate::neighbour::Flow;
@@ -27,6 +28,8 @@ pub(crate) enum Cut {
     StoodTooLong,
     /// Nobody refreshed its session (RFC 4028).
     SessionExpired,
+    /// Its node drains, and may do so no longer.
+    Drained,
     /// Another party answered first.
     AnsweredElsewhere,
     /// The caller is gone.
@@ -46,6 +49,7 @@ impl Cut {
             Self::NobodyAcknowledged => "nobody acknowledged the answer",
             Self::StoodTooLong => "a call that stood longer than any may",
             Self::SessionExpired => "a session that nobody refreshed",
+            Self::Drained => "a call that outlasted the drain",
             Self::AnsweredElsewhere => "another party answered",
             Self::CallerGone => "the caller is gone",
             Self::HopSilent => "a hop said nothing",
@@ -65,6 +69,7 @@ impl Cut {
             Self::NobodyAcknowledged => "SIP;cause=408;text=\"The answer was never acknowledged\"",
             Self::StoodTooLong => "Q.850;cause=31;text=\"The call stood longer than any may\"",
             Self::SessionExpired => "SIP;cause=408;text=\"Session expired\"",
+            Self::Drained => "Q.850;cause=41;text=\"The node is going out of service\"",
             Self::AnsweredElsewhere => "SIP;cause=200;text=\"Call completed elsewhere\"",
             Self::CallerGone => "SIP;cause=487;text=\"Request Terminated\"",
             Self::HopSilent => "SIP;cause=408;text=\"No response in time\"",
@@ -152,6 +157,19 @@ impl Turn<'_> {
             }
         }
         self.end(key, 0, why.ended_by());
+    }
+
+    /// Ends an ordinary call whose node may drain no longer: by BYE to both sides, or by a refusal where nobody answered.
+    pub(crate) fn end_drained(&mut self, key: CallKey) {
+        let facts = self.engine.calls.with(&key, |call| (call.phase, call.client));
+        let Some((phase, client)) = facts else { return };
+        if phase != Phase::Hunting {
+            return self.end_both(key, Cut::Drained);
+        }
+        if let Some(client) = client {
+            self.cancel_client(client, Bytes::from_static(Cut::Drained.reason().as_bytes()));
+        }
+        self.fail_with(key, Reject::Busy(Busy::Draining));
     }
 
     /// Our own BYE to one side of a call.

@@ -111,6 +111,7 @@ impl Turn<'_> {
         if lost.must_cancel {
             self.send_cancel(lost.flow, &lost.request, Cut::RangTooLong.reason().as_bytes());
         }
+        self.unanswered_by(lost.flow, lost.purpose, lost.failure);
         match (lost.purpose, lost.call) {
             (Purpose::Hunt, Some(call)) => {
                 self.after(call, key, lost.failure, None);

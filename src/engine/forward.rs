@@ -23,6 +23,7 @@ use super::trust::{self, Crossing};
 use crate::config::plan::{Neighbour, Plan};
 use crate::limits::MAX_FORWARDS_FIRST;
 use crate::neighbour::{Flow, Transport};
+use crate::sip::control;
 use crate::sip::{
     Editor, Essentials, Message, Method, Name, NameAddrRef, Scheme, Strictness, UriRef, essentials, multipart,
 };
@@ -81,6 +82,7 @@ impl Turn<'_> {
                 (Machine::ClientInvite(client_invite::State::Calling), self.running.plan.sip.no_response_ms)
             }
             (Method::Invite, _) => (Machine::ClientInvite(client_invite::State::Calling), LIFETIME_MS),
+            (_, Purpose::Probe) => (Machine::Client(client::State::Trying), self.running.plan.sip.probes.timeout_ms),
             _ => (Machine::Client(client::State::Trying), LIFETIME_MS),
         };
         let bytes = self.effects.arena.get(range.clone()).unwrap_or_default();
@@ -173,6 +175,9 @@ impl Turn<'_> {
                 }
                 Keys::Refused => return self.after(key, client, Failure::Barred(Refusal::KeysInClear), None),
             };
+        if self.spares(flow, message, out.decision.emergency) {
+            return self.after(key, client, Failure::Overloaded, None);
+        }
         // An emergency call gets no session timer of ours (P-23).
         let policy = out.plan.sip.session_timer;
         let terms = if out.decision.emergency { Ok(Terms::default()) } else { session::terms(message, policy) };
@@ -219,7 +224,7 @@ impl Turn<'_> {
         let (Some(inward), Some(outward)) = (running.local(out.caller), running.local(flow)) else {
             return 0..0;
         };
-        via(editor, message, outward, branch);
+        via(editor, message, outward, branch, running.asks_load(flow));
         let is_sips = needs_sips(message, of, own);
         record_route(editor, message, outward, out.pass, is_sips);
         if out.caller.listener != flow.listener {
@@ -274,17 +279,18 @@ pub(crate) fn hops_left(of: &Essentials<'_>) -> u8 {
     of.max_forwards.map_or(MAX_FORWARDS_FIRST, |hops| hops.saturating_sub(1))
 }
 
-/// Pushes our Via on top.
-pub(crate) fn via(editor: &mut Editor, message: &Message<'_>, local: &Local, branch: &[u8]) {
-    editor
+/// Pushes our Via on top; `asks_load`: the next hop is to tell its load (RFC 7339).
+pub(crate) fn via(editor: &mut Editor, message: &Message<'_>, local: &Local, branch: &[u8], asks_load: bool) {
+    let text = editor
         .text()
         .put(b"Via: SIP/2.0/")
         .put(local.address.transport.via_name().as_bytes())
         .put(b" ")
         .put(local.host_port.as_bytes())
         .put(b";branch=")
-        .put(branch)
-        .top(message);
+        .put(branch);
+    let text = if asks_load { text.put(control::OFFER) } else { text };
+    text.top(message);
 }
 
 /// Puts our Record-Route before those that came; with two listeners in play each gets its own (RFC 5658). Both are `sips`

@@ -11,6 +11,8 @@ pub enum Failure {
     Unreachable,
     /// The request may not be sent over it, for this reason of ours.
     Barred(Refusal),
+    /// It asked for less than it gets, and is spared this one (RFC 7339).
+    Overloaded,
     /// It rang longer than a phone may ring.
     RangTooLong,
     /// It answered with that status.
@@ -24,7 +26,7 @@ impl Failure {
         match self {
             Self::Status(status) => Some((status, None)),
             Self::Barred(refusal) => Some((Reject::Refusal(refusal).answer().status, Some(refusal))),
-            Self::Silent | Self::Unreachable | Self::RangTooLong => None,
+            Self::Silent | Self::Unreachable | Self::Overloaded | Self::RangTooLong => None,
         }
     }
 }
@@ -53,7 +55,11 @@ impl Hunt {
             return true;
         }
         match failure {
-            Failure::Silent | Failure::Unreachable | Failure::RangTooLong | Failure::Barred(_) => true,
+            Failure::Silent
+            | Failure::Unreachable
+            | Failure::Overloaded
+            | Failure::RangTooLong
+            | Failure::Barred(_) => true,
             Failure::Status(480) => !self.alerted,
             Failure::Status(488) => self.is_gateway,
             Failure::Status(status) => status == 408 || (500..=599).contains(&status),
@@ -92,6 +98,7 @@ mod tests {
         for (failure, want) in [
             (Failure::Silent, true),
             (Failure::Unreachable, true),
+            (Failure::Overloaded, true),
             (Failure::RangTooLong, true),
             (Failure::Barred(Refusal::KeysInClear), true),
             (Failure::Status(408), true),

@@ -168,8 +168,12 @@ impl Turn<'_> {
         };
         let back = self.response_flow(request.flow, request.essentials);
         let tag = self.local_tag(request.message);
-        let reply =
-            Reply { to_tag: std::str::from_utf8(&tag).ok(), source: Some(request.flow.remote), ..Reply::new(200) };
+        let reply = Reply {
+            to_tag: std::str::from_utf8(&tag).ok(),
+            source: Some(request.flow.remote),
+            load: Some(self.load()),
+            ..Reply::new(200)
+        };
         if let Some(range) = reply.write(request.message, &mut self.effects.arena) {
             self.engine.counters.response_out(200);
             self.effects.send(back, range, None);
@@ -485,7 +489,7 @@ impl Turn<'_> {
             forward::request_uri(editor, message, of, next);
         }
         if let Some(local) = running.local(flow) {
-            forward::via(editor, message, local, branch);
+            forward::via(editor, message, local, branch, running.asks_load(flow));
         }
         editor.received_and_rport(message, request.flow.remote);
         editor.max_forwards(message, forward::hops_left(of));

@@ -40,15 +40,16 @@ impl Turn<'_> {
             }
         };
         if !decision.emergency
-            && let Some(busy) = self.busy()
+            && let Err(why) = self.may_call(&request)
         {
-            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
+            return self.refuse_unseen(request.flow, request.message, request.method, why);
         }
         if !decision.emergency
             && let Err(refusal) = may_go_on(request.message, &plan)
         {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Refusal(refusal));
         }
+        self.order(&mut decision);
         if !self.open(&request, false) {
             return;
         }
@@ -68,6 +69,12 @@ impl Turn<'_> {
             Err(why) => return self.refuse_new(&request, &Arc::new(decision), why),
         };
         self.begin(&plan, decision, &request, &body, grant);
+    }
+
+    /// Whether an ordinary call is let in now, from that neighbour.
+    fn may_call(&self, request: &Request<'_>) -> Result<(), Reject> {
+        self.may_send(request).map_err(Reject::Refusal)?;
+        self.busy().map_or(Ok(()), |busy| Err(Reject::Busy(busy)))
     }
 
     /// Whether ordinary calls are refused now. Emergency calls keep the last rows for themselves.
@@ -122,7 +129,7 @@ impl Turn<'_> {
 
     /// 100 at once: the caller stops repeating itself (RFC 3261 section 16.2).
     pub(crate) fn trying(&mut self, request: &Request<'_>) {
-        let reply = Reply { source: Some(request.flow.remote), ..Reply::new(100) };
+        let reply = Reply { source: Some(request.flow.remote), load: Some(self.load()), ..Reply::new(100) };
         if let Some(range) = reply.write(request.message, &mut self.effects.arena) {
             self.respond(request.key, 100, range);
         }
@@ -319,7 +326,10 @@ impl Turn<'_> {
                     let mut decision = decide(&plan, &question);
                     match decision.refusal {
                         Some(refusal) => return refuse(self, Reject::Refusal(refusal)),
-                        None => (!decision.next_hops.is_empty()).then(|| decision.next_hops.swap_remove(0)),
+                        None => {
+                            self.order(&mut decision);
+                            (!decision.next_hops.is_empty()).then(|| decision.next_hops.swap_remove(0))
+                        }
                     }
                 }
             },
@@ -335,6 +345,9 @@ impl Turn<'_> {
         let keys = self.keys(&plan, request.message, Passage { decision: None, from: request.flow, to: flow });
         if keys == Keys::Refused {
             return refuse(self, Reject::Refusal(Refusal::KeysInClear));
+        }
+        if self.spares(flow, request.message, false) {
+            return refuse(self, Reject::Refusal(Refusal::NextHopOverloaded));
         }
         if !self.open(&request, false) {
             return;
@@ -375,7 +388,7 @@ fn booked(wanted: Ask, grant: &Grant) -> Step {
 ///
 /// # Errors
 /// 416 for a scheme this node does not route.
-fn target<'u>(uri: &UriRef<'u>) -> Result<Target<'u>, Reject> {
+pub(crate) fn target<'u>(uri: &UriRef<'u>) -> Result<Target<'u>, Reject> {
     match uri.scheme {
         Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(number(uri).map_or(Target::Other, Target::Digits)),
         Scheme::Urn if is_service(uri.raw) => Ok(Target::Service(uri.raw)),
@@ -403,6 +416,7 @@ pub(crate) fn device_mark<'m>(message: &Message<'m>) -> Option<&'m [u8]> {
 
 const DEVICE_URN: &[u8] = b"urn:emcc:device:";
 
-fn is_marked_emergency(message: &Message<'_>) -> bool {
+/// The home cluster's mark of an emergency call (P-23), believed from a trunk alone.
+pub(crate) fn is_marked_emergency(message: &Message<'_>) -> bool {
     message.value(Name::Priority).is_some_and(|value| value.eq_ignore_ascii_case(b"emergency"))
 }

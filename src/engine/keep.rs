@@ -7,7 +7,7 @@ use emcc_policies::keepalive::{Heard, PeerEpoch};
 use super::Turn;
 use super::effects::Note;
 use super::forward::Launch;
-use super::running::{Local, Running};
+use super::running::Local;
 use crate::config::plan::Neighbour;
 use crate::neighbour::Flow;
 use crate::sip::build::{self, Build};
@@ -31,7 +31,11 @@ impl Turn<'_> {
         let Some(local) = running.local(flow) else { return };
         let branch = self.branch();
         let (call_id, tag) = (self.ids.next_hex(), self.ids.next_hex());
-        let Some(build) = options(&running, local, flow, &branch, &call_id, &tag, self.engine.epoch_s) else { return };
+        let Some(build) = options(local, flow, &branch, &call_id, &tag) else { return };
+        let mut mark = Vec::new();
+        write_mark(&mut mark, &running.plan.cluster.id, self.engine.epoch_s);
+        let mark = String::from_utf8_lossy(&mark).into_owned();
+        let build = build.header(rsip::Header::Other("Call-Info".to_owned(), mark));
         let range = build.write(&mut self.effects.arena);
         let key = self.client_key(&branch, b"OPTIONS");
         if self.launch(key, flow, range, Launch::own(Purpose::Keepalive(slot), Method::Options)) {
@@ -111,30 +115,19 @@ pub(crate) fn write_mark(text: &mut Vec<u8>, cluster: &str, epoch_s: u64) {
     text.extend_from_slice(epoch_s.to_string().as_bytes());
 }
 
-/// The OPTIONS of a keepalive.
-fn options(
-    running: &Running,
-    local: &Local,
-    flow: Flow,
-    branch: &[u8],
-    call_id: &[u8],
-    tag: &[u8],
-    epoch_s: u64,
-) -> Option<Build> {
+/// An OPTIONS to the other end of `flow`, without any mark.
+pub(crate) fn options(local: &Local, flow: Flow, branch: &[u8], call_id: &[u8], tag: &[u8]) -> Option<Build> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let via = format!("SIP/2.0/{} {};branch={}", local.address.transport.via_name(), local.host_port, text(branch));
     let target = format!("sip:{};transport={}", flow.remote, flow.transport.uri_name());
     let from = format!("<sip:{}>;tag={}", local.host_port, text(tag));
     let to = format!("<sip:{}>", flow.remote);
-    let build = build::options(
+    Some(build::options(
         &UriRef::parse(target.as_bytes()).ok()?.try_into().ok()?,
         ViaRef::parse(via.as_bytes()).ok()?.try_into().ok()?,
         NameAddrRef::parse(from.as_bytes(), Strictness::Strict).ok()?.try_into().ok()?,
         NameAddrRef::parse(to.as_bytes(), Strictness::Strict).ok()?.try_into().ok()?,
         &text(call_id),
         1,
-    );
-    let mut mark = Vec::new();
-    write_mark(&mut mark, &running.plan.cluster.id, epoch_s);
-    Some(build.header(rsip::Header::Other("Call-Info".to_owned(), text(&mark))))
+    ))
 }

@@ -17,15 +17,20 @@ pub mod link;
 pub(crate) mod loops;
 pub mod media;
 pub mod notes;
+pub mod order;
+pub mod overload;
 pub mod own;
 pub mod precedence;
+pub mod probe;
 pub mod reject;
 pub mod reply;
 pub mod request;
 pub mod running;
 pub mod session;
+pub mod shed;
 pub(crate) mod strict;
 pub(crate) mod trust;
+pub mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,15 +38,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use ahash::RandomState;
 use arc_swap::ArcSwap;
+use emcc_policies::moment::Moment;
 
-use self::call::Call;
+use self::call::{Call, Phase};
 use self::effects::{CallKey, Effects, Input, Now, TransactionKey};
 use self::ids::Ids;
 use self::link::Links;
+use self::overload::Overload;
 use self::running::{Local, Running};
+use self::watch::Seen;
 use crate::config::plan::Plan;
-use crate::limits::{CALLS_MAX, TRANSACTIONS_MAX};
+use crate::limits::{CALLS_MAX, ENDED_AT_ONCE_MAX, TRANSACTIONS_MAX};
 use crate::metrics::Counters;
+use crate::neighbour::control::Controls;
 use crate::sip::{Editor, Index};
 use crate::table::Table;
 use crate::transaction::row::Row;
@@ -55,6 +64,11 @@ pub struct Engine {
     counters: Counters,
     hashers: [RandomState; 2],
     is_draining: AtomicBool,
+    /// Whether any address of a neighbour is not up, or asked to be left alone: while not, nothing of it is looked up.
+    is_any_unwell: AtomicBool,
+    overload: Overload,
+    /// What neighbours said of their load.
+    controls: Controls,
     turns: AtomicUsize,
     /// Start of the node, Unix seconds: the epoch of our keepalives.
     epoch_s: u64,
@@ -110,7 +124,7 @@ impl Engine {
     #[must_use]
     pub fn new(plan: Plan, locals: Vec<Local>, counters: Counters, bounds: Bounds, epoch_s: u64, seed: u64) -> Self {
         let links = Links::default();
-        let running = Running::new(Arc::new(plan), locals.into(), &links);
+        let running = Running::new(Arc::new(plan), locals.into(), &links, None);
         Self {
             running: ArcSwap::from_pointee(running),
             transactions: Table::new(bounds.transactions, seed),
@@ -119,6 +133,9 @@ impl Engine {
             counters,
             hashers: [RandomState::with_seeds(seed, 3, 5, 7), RandomState::with_seeds(seed, 11, 13, 17)],
             is_draining: AtomicBool::new(false),
+            is_any_unwell: AtomicBool::new(false),
+            overload: Overload::default(),
+            controls: Controls::new(seed),
             turns: AtomicUsize::new(0),
             epoch_s,
             seed,
@@ -143,6 +160,7 @@ impl Engine {
         match input {
             Input::Message { flow, bytes } => turn.message(flow, bytes, index),
             Input::Due(hint) => turn.due(hint),
+            Input::Beat => turn.beat(),
             Input::Failed(key) => turn.failed(key),
         }
     }
@@ -158,10 +176,12 @@ impl Engine {
         }
     }
 
-    /// Swaps in a new configuration, whole. Calls keep the one they began with; links keep their books.
+    /// Swaps in a new configuration, whole. Calls keep the one they began with; links keep their books, and addresses
+    /// what is known of their health.
     pub fn reload(&self, plan: Plan) {
-        let locals = self.running.load().locals.clone();
-        self.running.store(Arc::new(Running::new(Arc::new(plan), locals, &self.links)));
+        let before = self.running.load_full();
+        let after = Running::new(Arc::new(plan), before.locals.clone(), &self.links, Some(&before));
+        self.running.store(Arc::new(after));
     }
 
     /// The configuration new calls begin with.
@@ -179,6 +199,35 @@ impl Engine {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Relaxed)
+    }
+
+    /// The oldest datagram of a batch waited `delay_us` microseconds for a worker at that listener.
+    pub fn waited(&self, now: Now, listener: u16, delay_us: u32) {
+        if let Some(measured_us) = self.overload.waited(now.moment, listener, delay_us) {
+            self.counters.queue_delay(measured_us);
+        }
+    }
+
+    /// How late the node is, and how much it sends away.
+    #[must_use]
+    pub fn overload(&self) -> &Overload {
+        &self.overload
+    }
+
+    /// Whether everything is served: neither late nor draining.
+    pub(crate) fn keeps_up(&self) -> bool {
+        self.overload.is_normal() && !self.is_draining()
+    }
+
+    /// Ends ordinary calls that outlasted the drain, some at a time; whether more stand. Emergency calls are never ended:
+    /// the node waits for them as long as they last.
+    pub fn end_calls(&self, worker: &mut Worker, now: Now) -> bool {
+        let keys =
+            self.calls.keys_where(ENDED_AT_ONCE_MAX, |call| !call.decision.emergency && call.phase != Phase::Ended);
+        let Worker { ids, desk, effects, .. } = worker;
+        let mut turn = Turn { engine: self, running: self.running.load_full(), now, ids, desk, effects };
+        keys.iter().for_each(|key| turn.end_drained(*key));
+        keys.len() == ENDED_AT_ONCE_MAX
     }
 
     /// Calls in the table.
@@ -203,6 +252,21 @@ impl Engine {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Every watched address of a neighbour as it stands at `now`.
+    #[must_use]
+    pub fn neighbours(&self, now: Moment) -> Vec<Seen> {
+        self.running.load().watches.seen(now)
+    }
+
+    /// Whether any address of a neighbour may be other than up. Set at once when one is; taken back by the next beat.
+    pub(crate) fn is_any_unwell(&self) -> bool {
+        self.is_any_unwell.load(Relaxed)
+    }
+
+    pub(crate) fn note_unwell(&self, is_any: bool) {
+        self.is_any_unwell.store(is_any, Relaxed);
     }
 
     /// Whose turn it is in circular route groups.

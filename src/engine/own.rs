@@ -21,6 +21,7 @@ impl Turn<'_> {
         let tag = self.local_tag(request.message);
         let epoch_s = self.engine.epoch_s;
         let back = self.response_flow(request.flow, request.essentials);
+        let load = Some(self.load());
         let text = &mut self.desk.text;
         text.clear();
         let mut headers: SmallVec<[(&str, &[u8]); 3]> =
@@ -32,6 +33,7 @@ impl Turn<'_> {
         let reply = Reply {
             to_tag: std::str::from_utf8(&tag).ok(),
             source: Some(request.flow.remote),
+            load,
             headers: &headers,
             ..Reply::new(200)
         };

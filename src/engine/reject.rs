@@ -42,6 +42,8 @@ pub enum Refusal {
     NoMember,
     /// Every next hop failed without an answer.
     EveryHopFailed,
+    /// Every next hop asked for less than it gets (RFC 7339), or failed otherwise without an answer.
+    NextHopOverloaded,
     /// Nothing is left of the codecs offered (M-6).
     NoCodecLeft,
     /// The link to the other cluster is full (9.2); with a mandatory precondition the status is 580 (V-25).
@@ -66,6 +68,8 @@ pub enum Refusal {
     UnsupportedScheme,
     /// The method is not one this node serves for that target.
     MethodNotAllowed,
+    /// The neighbour sends new requests faster than agreed.
+    TooManyRequests,
     /// A target that is no number and no neighbour.
     NotANeighbour,
     /// No such call or transaction.
@@ -91,6 +95,11 @@ pub enum Busy {
     Full,
     /// The node is draining.
     Draining,
+    /// More comes than the node can do.
+    Overloaded {
+        /// Seconds after which it may come again.
+        retry_after_s: u8,
+    },
 }
 
 /// What the caller sees.
@@ -112,6 +121,11 @@ pub struct Answer {
 
 /// Seconds after which a caller may try a busy or draining node again.
 const RETRY_AFTER_S: u8 = 5;
+/// Seconds after which a neighbour beyond its rate may try again: its bucket has filled by then.
+const RETRY_AT_RATE_S: u8 = 1;
+
+/// Seconds after which a call that a next hop was spared may be tried again: its report holds half a second.
+const RETRY_SPARED_S: u8 = 1;
 
 impl Reject {
     /// Maps any error to what the caller sees (design 3.3).
@@ -122,13 +136,18 @@ impl Reject {
             Self::Refusal(refusal) => refusal.answer(),
             Self::Busy(busy) => Answer {
                 status: 503,
+                // Short: such a refusal must not be longer than the request.
                 phrase: match busy {
                     Busy::Full => "Service Unavailable: every call row is in use",
-                    Busy::Draining => "Service Unavailable: the node is draining",
+                    Busy::Draining => "Draining",
+                    Busy::Overloaded { .. } => "Overloaded",
                 },
                 warning: None,
                 cause: Some(42),
-                retry_after_s: Some(RETRY_AFTER_S),
+                retry_after_s: Some(match busy {
+                    Busy::Full | Busy::Draining => RETRY_AFTER_S,
+                    Busy::Overloaded { retry_after_s } => retry_after_s,
+                }),
                 min_se_s: None,
             },
         }
@@ -162,6 +181,9 @@ impl Refusal {
             Self::ServiceInactive => caused(500, "PSTN Access is not active for the cluster", 27),
             Self::NoMember => caused(500, "No member of the route list resolves", 27),
             Self::EveryHopFailed => caused(500, "Every next hop failed without an answer", 27),
+            Self::NextHopOverloaded => {
+                Answer { retry_after_s: Some(RETRY_SPARED_S), ..caused(500, "The next hop is overloaded", 42) }
+            }
             Self::NoCodecLeft => Answer {
                 warning: Some(305),
                 ..caused(488, "Not Acceptable Here: no codec within the region's bit rate", 65)
@@ -183,6 +205,11 @@ impl Refusal {
             Self::BadExtension => Answer::plain(420, "Bad Extension"),
             Self::UnsupportedScheme => Answer::plain(416, "Unsupported URI Scheme"),
             Self::MethodNotAllowed => Answer::plain(405, "Method Not Allowed"),
+            // Not 503, which speaks for this whole node: others are served. 500 takes a Retry-After (RFC 3261, 21.5.1).
+            Self::TooManyRequests => Answer {
+                retry_after_s: Some(RETRY_AT_RATE_S),
+                ..caused(500, "Server Internal Error: more requests a second than agreed", 42)
+            },
             Self::NotANeighbour => caused(404, "Not Found: the target is neither a number nor a neighbour", 1),
             Self::NoSuchCall => Answer::plain(481, "Call/Transaction Does Not Exist"),
             Self::RouteForbidden => caused(403, "Forbidden: Route past this node's policies", 21),
@@ -234,6 +261,9 @@ mod tests {
             (R::KeysInClear, 488, Some(305), Some(65)),
             (R::TrunkNotSecure, 403, None, Some(21)),
             (R::SipsNotAllowed, 480, Some(380), Some(20)),
+            (R::MethodNotAllowed, 405, None, None),
+            (R::TooManyRequests, 500, None, Some(42)),
+            (R::NextHopOverloaded, 500, None, Some(42)),
         ] {
             let answer = Reject::Refusal(refusal).answer();
             assert_eq!((answer.status, answer.warning, answer.cause), (status, warning, cause), "{refusal:?}");
@@ -242,7 +272,7 @@ mod tests {
 
     #[test]
     fn nothing_but_this_whole_node_is_503() {
-        for busy in [Busy::Full, Busy::Draining] {
+        for busy in [Busy::Full, Busy::Draining, Busy::Overloaded { retry_after_s: 1 }] {
             let answer = Reject::Busy(busy).answer();
             assert_eq!((answer.status, answer.cause, answer.retry_after_s.is_some()), (503, Some(42), true));
         }

@@ -19,7 +19,9 @@ use super::trust::{self, Crossing};
 use crate::limits::{LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::Flow;
 use crate::sip::build;
-use crate::sip::{Editor, Essentials, Index, Message, Method, Name, Span, Start, Strictness, essentials};
+use crate::sip::{
+    Editor, Essentials, Index, Message, Method, Name, Span, Start, Strictness, essentials, offers_control,
+};
 use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row};
 use crate::transaction::{LIFETIME_MS, client, client_invite, server, server_invite};
 
@@ -62,6 +64,10 @@ impl Turn<'_> {
         if let Some(at) = heard.hint {
             self.effects.hints.push((at, Hint::Transaction(key)));
         }
+        if status >= 200 {
+            self.answered_by(heard.flow, heard.purpose, message, status);
+        }
+        self.hear_load(heard.flow, &of.via);
         match heard.act {
             Heed::Invite(act) => self.invite_response(key, &heard, act, message, &of, status),
             Heed::Other(client::Act::Pass) => self.other_response(&heard, message, &of, status),
@@ -354,6 +360,9 @@ impl Turn<'_> {
                 self.effects.notes.push(Note::Debug { what: "a hop failed: the next one is tried", call_id });
                 self.hunt(call_key, next);
             }
+            Some(Onward::Fail(None)) if failure == Failure::Overloaded => {
+                self.fail_with(call_key, Reject::Refusal(Refusal::NextHopOverloaded));
+            }
             Some(Onward::Fail(best)) => self.fail(call_key, best),
             Some(Onward::Cancelled) => self.fail_with(call_key, Reject::Refusal(Refusal::Cancelled)),
             Some(Onward::Nothing) | None => {}
@@ -481,10 +490,14 @@ impl Turn<'_> {
         crossing: Crossing,
     ) -> Option<()> {
         // The one Via is ours: a response to a request that we made ourselves goes nowhere.
-        message.values(Name::Via).nth(1)?;
+        let next = message.values(Name::Via).nth(1)?;
+        let load = offers_control(next.text).then(|| self.load());
         let editor = &mut self.desk.editor;
         editor.begin();
         editor.remove_first_values(message, Name::Via, 1);
+        if let Some(load) = load {
+            editor.report(message, &next, load);
+        }
         if message.status() != Some(status) {
             status_line(editor, message, status);
         }

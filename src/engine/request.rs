@@ -53,6 +53,9 @@ impl Turn<'_> {
             Start::Request { method, .. } => method,
         };
         counters.request_in(method);
+        if !self.engine.keeps_up() && self.sheds(flow, from, &message, method) {
+            return;
+        }
         let essentials = match essentials(&message, Strictness::default()) {
             Ok(essentials) => essentials,
             Err(why) => {
@@ -78,10 +81,22 @@ impl Turn<'_> {
         if self.is_repeated(&request) {
             return;
         }
-        if let Err(refusal) = self.may_pass(&request) {
+        let is_in_dialog = request.essentials.to_tag.is_some();
+        let may_come = || {
+            self.may_pass(&request)?;
+            match request.method {
+                // An emergency call is never refused for who sends it: known only when it is decided.
+                Method::Invite => Ok(()),
+                _ if is_in_dialog => self.may_send_within(&request),
+                // Refusing what asks whether we live would take us out of service.
+                Method::Options if self.is_for_us(&request) => Ok(()),
+                _ => self.may_send(&request),
+            }
+        };
+        if let Err(refusal) = may_come() {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Refusal(refusal));
         }
-        if request.essentials.to_tag.is_some() {
+        if is_in_dialog {
             return self.in_dialog(request);
         }
         match request.method {
@@ -106,6 +121,32 @@ impl Turn<'_> {
             return Err(Refusal::BadExtension);
         }
         Ok(())
+    }
+
+    /// Whether its sender may send a request of that method outside a dialog, and another one now.
+    pub(crate) fn may_send(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        let Some(terms) = self.running.plan.terms(request.from) else { return Ok(()) };
+        if !terms.methods.allow(request.method, request.essentials.cseq.token) {
+            return Err(Refusal::MethodNotAllowed);
+        }
+        let bucket = terms.rate_per_s.zip(self.running.bucket(request.from));
+        match bucket.is_none_or(|(rate_per_s, bucket)| bucket.take(rate_per_s, self.now.moment)) {
+            true => Ok(()),
+            false => Err(Refusal::TooManyRequests),
+        }
+    }
+
+    /// Whether its sender may send a request of that method inside a dialog. What changes or ends a call always may: a
+    /// call that cannot be ended keeps its bandwidth.
+    fn may_send_within(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        if matches!(request.method, Method::Invite | Method::Bye | Method::Prack | Method::Update) {
+            return Ok(());
+        }
+        let terms = self.running.plan.terms(request.from);
+        match terms.is_none_or(|terms| terms.methods.allow(request.method, request.essentials.cseq.token)) {
+            true => Ok(()),
+            false => Err(Refusal::MethodNotAllowed),
+        }
     }
 
     /// Whether the request is a copy of one whose transaction stands; its last response goes out again.
@@ -199,17 +240,19 @@ impl Turn<'_> {
     /// CANCEL when the transaction to cancel is meant. The sender's address is a part of it: no neighbour can cancel,
     /// acknowledge or hide what another one asked for.
     pub(crate) fn server_key(&self, flow: Flow, of: &Essentials<'_>, method: &[u8]) -> TransactionKey {
-        let source = match flow.remote.ip() {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-            IpAddr::V6(ip) => ip.octets(),
-        };
-        TransactionKey(if of.via.is_branch_unique() {
-            self.engine.hash(&[b"s", &source, of.via.branch.unwrap_or_default(), of.via.sent_by, method])
-        } else {
-            // RFC 2543: tags, Call-ID, CSeq and the top Via as a whole tell transactions apart.
-            let number = of.cseq.number.to_be_bytes();
-            self.engine.hash(&[b"o", &source, of.call_id, of.from_tag.unwrap_or_default(), &number, of.via.raw, method])
-        })
+        if of.via.is_branch_unique() {
+            return self.unique_key(flow, &of.via, method);
+        }
+        // RFC 2543: tags, Call-ID, CSeq and the top Via as a whole tell transactions apart.
+        let (source, number) = (source(flow), of.cseq.number.to_be_bytes());
+        let parts = [b"o", &source[..], of.call_id, of.from_tag.unwrap_or_default(), &number, of.via.raw, method];
+        TransactionKey(self.engine.hash(&parts))
+    }
+
+    /// As [`Self::server_key`], where the branch tells transactions apart.
+    pub(crate) fn unique_key(&self, flow: Flow, via: &ViaRef<'_>, method: &[u8]) -> TransactionKey {
+        let parts = [b"s", &source(flow)[..], via.branch.unwrap_or_default(), via.sent_by, method];
+        TransactionKey(self.engine.hash(&parts))
     }
 
     /// The client transaction with this branch of ours.
@@ -257,8 +300,9 @@ impl Turn<'_> {
         why: Reject,
     ) -> Option<std::ops::Range<usize>> {
         let answer = why.answer();
+        let running = self.running.clone();
         self.engine.counters.refused(answer.status);
-        let tag = self.local_tag(message);
+        let (tag, load) = (self.local_tag(message), Some(self.load()));
         let host_port = self.running.local(flow).map_or("-", |local| &*local.host_port);
         let mut headers: SmallVec<[(&str, &[u8]); 4]> = SmallVec::new();
         // The texts stand one after the other on the desk; the headers point into it.
@@ -276,7 +320,9 @@ impl Turn<'_> {
             }
         }
         if answer.status == 405 {
-            headers.push(("Allow", ALLOW));
+            let from = running.plan.neighbour(flow.transport, flow.remote);
+            let limited = from.and_then(|from| running.plan.terms(from)?.methods.header());
+            headers.push(("Allow", limited.unwrap_or(ALLOW)));
         }
         if answer.status == 420 {
             headers.extend(message.values(Name::ProxyRequire).map(|value| ("Unsupported", value.text)));
@@ -285,6 +331,7 @@ impl Turn<'_> {
             reason: answer.phrase,
             to_tag: std::str::from_utf8(&tag).ok(),
             source: Some(flow.remote),
+            load,
             headers: &headers,
             ..Reply::new(answer.status)
         };
@@ -308,6 +355,14 @@ impl Turn<'_> {
     pub(crate) fn is_for_us(&self, request: &Request<'_>) -> bool {
         let Some(uri) = request.essentials.uri else { return false };
         uri.user.is_none() && self.running.is_ours(&uri)
+    }
+}
+
+/// Where a request came from, as its transaction is known by.
+fn source(flow: Flow) -> [u8; 16] {
+    match flow.remote.ip() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
     }
 }
 

@@ -3,8 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use emcc_policies::route::PeerId;
+
 use super::link::Links;
-use crate::config::plan::{Plan, RemoteClusterId};
+use super::watch::Watches;
+use crate::config::plan::{Neighbour, Plan, RemoteClusterId};
+use crate::neighbour::rate::Bucket;
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::{Scheme, UriRef};
 
@@ -33,16 +37,45 @@ pub struct Running {
     pub plan: Arc<Plan>,
     /// Our listeners; they stay over a reload.
     pub locals: Arc<[Local]>,
+    /// Health of every neighbour's addresses.
+    pub watches: Watches,
+    /// What is left of the rate of each peer and of each remote cluster.
+    buckets: [Box<[Arc<Bucket>]>; 2],
     /// Slot of each remote cluster's link.
     slots: Box<[u16]>,
 }
 
 impl Running {
-    /// Works out what follows from `plan`; links of remote clusters that stay keep their slots and books.
+    /// Works out what follows from `plan`; links of remote clusters that stay keep their slots and books, addresses
+    /// that stay what was known `before` of their health, neighbours that stay what is left of their rate.
     #[must_use]
-    pub fn new(plan: Arc<Plan>, locals: Arc<[Local]>, links: &Links) -> Self {
+    pub fn new(plan: Arc<Plan>, locals: Arc<[Local]>, links: &Links, before: Option<&Self>) -> Self {
         let slots = plan.remote_clusters.iter().map(|remote| links.slot_of(remote, &plan)).collect();
-        Self { plan, locals, slots }
+        let watches = Watches::new(&plan, before.map(|before| &before.watches));
+        let [old_peers, old_remotes] =
+            before.map_or([&[][..]; 2], |before| before.buckets.each_ref().map(|list| &**list));
+        let place = |found: Option<usize>, old: &[Arc<Bucket>]| found.and_then(|place| old.get(place).cloned());
+        let peers = plan.peers.iter().map(|peer| {
+            let old = before.and_then(|before| before.plan.peers.iter().position(|old| old.name == peer.name));
+            place(old, old_peers).unwrap_or_default()
+        });
+        let remotes = plan.remote_clusters.iter().map(|remote| {
+            let old = before.and_then(|before| before.plan.remote_clusters.iter().position(|old| old.id == remote.id));
+            place(old, old_remotes).unwrap_or_default()
+        });
+        let buckets = [peers.collect(), remotes.collect()];
+        Self { plan, locals, watches, buckets, slots }
+    }
+
+    /// What is left of a neighbour's rate.
+    #[must_use]
+    pub fn bucket(&self, of: Neighbour) -> Option<&Bucket> {
+        let [peers, remotes] = &self.buckets;
+        match of {
+            Neighbour::Peer(PeerId(peer)) => peers.get(peer as usize),
+            Neighbour::Remote { cluster, .. } => remotes.get(cluster.0 as usize),
+        }
+        .map(AsRef::as_ref)
     }
 
     /// Slot of that remote cluster's link.
@@ -70,6 +103,19 @@ impl Running {
             u16::try_from(self.locals.iter().position(fits)?).ok()?
         };
         Some(Flow { transport: address.transport, listener, remote: address.socket, connection: 0 })
+    }
+
+    /// Whether the neighbour at the end of `way` is asked to tell its load (`overload_control`).
+    #[must_use]
+    pub fn asks_load(&self, way: Flow) -> bool {
+        let asks = match self.plan.neighbour(way.transport, way.remote) {
+            Some(Neighbour::Peer(id)) => self.plan.peer(id).map(|peer| peer.overload_control),
+            Some(Neighbour::Remote { cluster, .. }) => {
+                self.plan.remote_cluster(cluster).map(|remote| remote.overload_control)
+            }
+            None => None,
+        };
+        asks == Some(true)
     }
 
     /// The listener of a flow.

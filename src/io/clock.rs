@@ -22,12 +22,19 @@ impl Clock {
 
     /// Time as it stands, for one batch.
     #[must_use]
-    #[allow(clippy::disallowed_methods)] // the one place that may read a clock
     pub fn now(&self) -> Now {
+        self.read().0
+    }
+
+    /// As [`Self::now`], with Unix time in microseconds: what the kernel stamps datagrams with.
+    #[must_use]
+    #[allow(clippy::disallowed_methods)] // the one place that may read a clock
+    pub(super) fn read(&self) -> (Now, u64) {
         let moment = Moment(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX));
         // A wall clock before 1970 is a broken one; schedules then see 1970.
-        let civil = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Now { moment, civil: Civil(i64::try_from(civil).unwrap_or(i64::MAX)) }
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let civil = Civil(i64::try_from(wall.as_secs()).unwrap_or(i64::MAX));
+        (Now { moment, civil }, u64::try_from(wall.as_micros()).unwrap_or(u64::MAX))
     }
 }
 

@@ -26,6 +26,14 @@ impl Driver for Engine {
         self.bounced(worker, now, destination, payload);
     }
 
+    fn waited(&self, now: Now, listener: u16, delay_us: u32) {
+        self.waited(now, listener, delay_us);
+    }
+
+    fn end_calls(&self, worker: &mut Worker, now: Now) -> bool {
+        self.end_calls(worker, now)
+    }
+
     fn refused(&self, worker: &mut Worker, now: Now, flow: Flow, _status: u16, head: &[u8]) {
         // What cannot be framed cannot be scanned either: the engine answers it as any broken message.
         self.handle(worker, now, Input::Message { flow, bytes: head });

@@ -16,8 +16,8 @@ use tokio::io::unix::AsyncFd;
 pub(super) const BATCH: usize = 32;
 /// The longest datagram there is.
 pub(super) const DATAGRAM_BYTES_MAX: usize = 65_535;
-/// Room for the ancillary data of one entry of the error queue.
-const CONTROL_BYTES: usize = 512;
+/// Room for the ancillary data of one datagram, or of one entry of the error queue.
+const CONTROL_BYTES: usize = 256;
 
 /// Registers a socket with the reactor of the current runtime: readable, writable and errors.
 ///
@@ -41,12 +41,17 @@ pub(super) struct Datagram<'a> {
     pub(super) is_truncated: bool,
 }
 
+/// Ancillary data; the kernel reads and writes its headers at the alignment of usize.
+#[repr(align(8))]
+struct Control([u8; CONTROL_BYTES]);
+
 /// Buffers of one worker, reused for every batch.
 pub(super) struct Inbox {
     buffers: Vec<Box<[u8]>>,
     names: [sockaddr_storage; BATCH],
     /// Length and truncation of each datagram of the last batch.
     filled: [(usize, bool); BATCH],
+    arrived_us: Option<u64>,
 }
 
 impl Inbox {
@@ -55,7 +60,7 @@ impl Inbox {
         let buffers = (0..BATCH).map(|_| vec![0; bytes].into_boxed_slice()).collect();
         // SAFETY: sockaddr_storage is plain integers, for which all zeros is a value.
         let names = unsafe { mem::zeroed() };
-        Self { buffers, names, filled: [(0, false); BATCH] }
+        Self { buffers, names, filled: [(0, false); BATCH], arrived_us: None }
     }
 
     /// Takes up to [`BATCH`] datagrams that wait; says how many.
@@ -73,8 +78,14 @@ impl Inbox {
             header.msg_hdr.msg_iov = part;
             header.msg_hdr.msg_iovlen = 1;
         }
-        // SAFETY: every header points to one part, one name and one buffer of `self`, all alive and borrowed mutably
-        // until the call returns, with their true lengths; the count is that of the array; no timeout is given.
+        // Of the first one alone, which waited longest, the kernel says when it came.
+        let mut control = Control([0; CONTROL_BYTES]);
+        if let Some(first) = headers.first_mut() {
+            first.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+            first.msg_hdr.msg_controllen = CONTROL_BYTES as _;
+        }
+        // SAFETY: every header points to one part, one name and one buffer of `self`, and the first one to
+        // `control`, all alive and borrowed mutably until the call returns, with their true lengths; the count is that of the array; no timeout is given.
         let taken = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -88,7 +99,14 @@ impl Inbox {
         for (filled, header) in self.filled.iter_mut().zip(&headers).take(taken) {
             *filled = (header.msg_len as usize, header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0);
         }
+        self.arrived_us = headers.first().and_then(|first| arrival_us(&first.msg_hdr));
         Ok(taken)
+    }
+
+    /// When the first datagram of the last batch came, in microseconds of Unix time, where [`stamp_arrivals`] asked for
+    /// it.
+    pub(super) fn arrived_us(&self) -> Option<u64> {
+        self.arrived_us
     }
 
     /// One datagram of the last batch; `None` beyond its end, or when its sender has no address.
@@ -141,25 +159,60 @@ pub(super) struct Bounce<'a> {
 /// What the system says; the socket works without it, only slower to notice a dead neighbour.
 pub(super) fn keep_errors(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
     let (level, option) = if is_v6 { (libc::SOL_IPV6, libc::IPV6_RECVERR) } else { (libc::SOL_IP, libc::IP_RECVERR) };
-    let on: c_int = 1;
+    set_option(socket, level, option, 1)
+}
+
+/// Asks the kernel to say when each datagram came.
+///
+/// # Errors
+/// What the system says; without it the node does not notice that it is late.
+pub(super) fn stamp_arrivals(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+}
+
+/// Asks for a receive buffer beyond the system's limit (`net.core.rmem_max`).
+///
+/// # Errors
+/// What the system says: a process without CAP_NET_ADMIN may not.
+pub(super) fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: c_int) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
+}
+
+fn set_option(socket: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the value is one c_int that outlives the call, and its size is given.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             level,
             option,
-            ptr::from_ref(&on).cast::<c_void>(),
+            ptr::from_ref(&value).cast::<c_void>(),
             size_as_socklen::<c_int>(),
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The arrival time in a received message's ancillary data, microseconds of Unix time.
+fn arrival_us(header: &msghdr) -> Option<u64> {
+    // SAFETY: the kernel has filled `header` and the control data it points to, which its caller still holds; the macros
+    // walk only within msg_controllen, and the time is read only when its entry holds a whole timespec, at whatever
+    // alignment.
+    let time = unsafe {
+        let entry = libc::CMSG_FIRSTHDR(header);
+        let found = entry.as_ref()?;
+        let whole = libc::CMSG_LEN(mem::size_of::<libc::timespec>() as u32) as usize;
+        let is_time = (found.cmsg_level, found.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS);
+        if !is_time || found.cmsg_len < whole {
+            return None;
+        }
+        libc::CMSG_DATA(entry).cast::<libc::timespec>().read_unaligned()
+    };
+    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec).ok()?, u64::try_from(time.tv_nsec).ok()?);
+    Some(seconds * 1_000_000 + nanoseconds / 1_000)
+}
+
 /// Takes one entry of the error queue; `None` when it is empty or the entry names no destination.
 pub(super) fn bounced<'a>(socket: BorrowedFd<'_>, buffer: &'a mut [u8]) -> Option<Bounce<'a>> {
-    /// The kernel reads headers at the alignment of usize.
-    #[repr(align(8))]
-    struct Control([u8; CONTROL_BYTES]);
     let mut control = Control([0; CONTROL_BYTES]);
     // SAFETY: both are plain pointers and integers, for which all zeros is a value.
     let (mut name, mut header): (sockaddr_storage, msghdr) = unsafe { mem::zeroed() };
@@ -263,6 +316,25 @@ mod tests {
         assert_eq!(seen, texts);
         assert_eq!(inbox.receive(b.as_fd()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         assert_eq!(inbox.datagram(BATCH), None);
+    }
+
+    #[test]
+    fn the_kernel_says_when_the_first_datagram_of_a_batch_came() {
+        let (a, b) = pair();
+        let mut inbox = Inbox::new(64);
+        let clock = super::super::Clock::start();
+        let unix_us = || clock.read().1;
+        a.send_to(b"unasked", b.local_addr().unwrap()).unwrap();
+        assert_eq!((inbox.receive(b.as_fd()).unwrap(), inbox.arrived_us()), (1, None));
+        stamp_arrivals(b.as_fd()).unwrap();
+        let before = unix_us();
+        for text in ["first", "second"] {
+            a.send_to(text.as_bytes(), b.local_addr().unwrap()).unwrap();
+        }
+        assert_eq!(inbox.receive(b.as_fd()).unwrap(), 2);
+        let arrived = inbox.arrived_us().unwrap();
+        assert!((before..=unix_us()).contains(&arrived), "{before} {arrived}");
+        assert!(inbox.receive(b.as_fd()).is_err());
     }
 
     #[test]

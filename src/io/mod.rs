@@ -50,6 +50,17 @@ pub trait Driver: Send + Sync + 'static {
         let _ = (worker, now, destination, payload);
     }
 
+    /// The oldest datagram of the batch that comes now waited `delay_us` microseconds for this worker.
+    fn waited(&self, now: Now, listener: u16, delay_us: u32) {
+        let _ = (now, listener, delay_us);
+    }
+
+    /// Ends ordinary calls that outlasted the drain, some at a time; whether more stand.
+    fn end_calls(&self, worker: &mut Self::Worker, now: Now) -> bool {
+        let _ = (worker, now);
+        false
+    }
+
     /// A neighbour's stream can no longer be framed and will be closed when what this causes is written. `status` is
     /// what to answer, `head` what came of the message.
     fn refused(&self, worker: &mut Self::Worker, now: Now, flow: Flow, status: u16, head: &[u8]) {

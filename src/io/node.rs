@@ -40,7 +40,7 @@ pub struct Setup<D> {
 /// Running workers. Dropping it stops them.
 pub struct Node {
     local: Vec<Address>,
-    stop: watch::Sender<bool>,
+    order: watch::Sender<Order>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -75,13 +75,13 @@ impl Node {
         for _ in 0..setup.workers.max(1) {
             prepared.push(Prepared::new(&bound).map_err(|error| StartError::Worker(error.kind()))?);
         }
-        let (stop, stopped) = watch::channel(false);
-        let mut node = Self { local, stop, threads: Vec::new() };
+        let (order, orders) = watch::channel(Order::Serve);
+        let mut node = Self { local, order, threads: Vec::new() };
         for (number, worker) in (0u64..).zip(prepared) {
-            let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+            let (shared, orders) = (Arc::clone(&shared), orders.clone());
             let thread = thread::Builder::new().name(format!("worker-{number}"));
             // On an error the node is dropped, which stops the workers that run already.
-            let thread = thread.spawn(move || worker.run(shared, number, stopped));
+            let thread = thread.spawn(move || worker.run(shared, number, orders));
             node.threads.push(thread.map_err(|error| StartError::Worker(error.kind()))?);
         }
         Ok(node)
@@ -93,6 +93,11 @@ impl Node {
         &self.local
     }
 
+    /// Ends every ordinary call: the drain's time is over. The workers go on for what that causes, and for emergencies.
+    pub fn end_calls(&self) {
+        self.order.send_replace(Order::EndCalls);
+    }
+
     /// Stops the workers and waits for them. What waits to be written is lost: drain first.
     pub fn shutdown(self) {
         drop(self);
@@ -101,12 +106,20 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.order.send_replace(Order::Stop);
         for thread in self.threads.drain(..) {
             // A worker that panicked is gone already, and said so.
             let _ = thread.join();
         }
     }
+}
+
+/// What the workers are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Serve,
+    EndCalls,
+    Stop,
 }
 
 /// One bound address.
@@ -164,7 +177,7 @@ impl Prepared {
         Ok(Self { runtime, datagrams, streams })
     }
 
-    fn run<D: Driver>(self, shared: Arc<Shared<D>>, number: u64, mut stopped: watch::Receiver<bool>) {
+    fn run<D: Driver>(self, shared: Arc<Shared<D>>, number: u64, mut orders: watch::Receiver<Order>) {
         let Self { runtime, datagrams, streams } = self;
         let tasks = LocalSet::new();
         tasks.block_on(&runtime, async move {
@@ -177,8 +190,19 @@ impl Prepared {
                 tokio::task::spawn_local(stream::accept(Rc::clone(&worker), socket, listener));
             }
             tokio::task::spawn_local(Rc::clone(&worker).tick());
-            // Ends by an error only when the node is gone, which is the same.
-            let _ = stopped.wait_for(|stop| *stop).await;
+            if number == 0 {
+                tokio::task::spawn_local(Rc::clone(&worker).beat());
+            }
+            let mut told = Order::Serve;
+            // Ends by an error only when the node is gone, which is the same as being told to stop.
+            while let Ok(order) = orders.wait_for(|order| *order != told).await.map(|order| *order) {
+                told = order;
+                match order {
+                    Order::EndCalls if number == 0 => worker.clone().end_calls().await,
+                    Order::Serve | Order::EndCalls => {}
+                    Order::Stop => break,
+                }
+            }
         });
     }
 }

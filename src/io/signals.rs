@@ -4,10 +4,13 @@ use std::io;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How often a draining node is asked whether it is empty.
 const DRAIN_LOOK: Duration = Duration::from_millis(100);
+/// How long a node that ended its calls itself goes on: for the BYEs to be repeated where they are lost, and answered.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What the process does at a signal.
 pub trait Operate {
@@ -15,6 +18,10 @@ pub trait Operate {
     fn reload(&mut self);
     /// First SIGTERM: take no new calls but emergencies.
     fn drain(&mut self);
+    /// Longest wait for ordinary calls after [`Self::drain`].
+    fn drain_bound(&self) -> Duration;
+    /// The bound passed: end what is left but emergency calls.
+    fn end_calls(&mut self);
     /// Whether nothing is left to drain.
     fn is_drained(&self) -> bool;
 }
@@ -24,17 +31,18 @@ pub trait Operate {
 pub enum End {
     /// It was told to drain, and everything ended.
     Drained,
-    /// It was told to drain, and the bound passed.
+    /// It was told to drain, the bound passed, and what was left was ended.
     DrainBound,
     /// It was told to stop: SIGINT, or SIGTERM a second time.
     Stopped,
 }
 
-/// Serves signals until one of them, or the end of draining, ends the process.
+/// Serves signals until one of them, or the end of draining, ends the process. `asked` is told by others that want the
+/// node to drain; to be asked twice changes nothing.
 ///
 /// # Errors
 /// When the system does not let the process hear its signals.
-pub async fn serve(operate: &mut impl Operate, drain_bound: Duration) -> io::Result<End> {
+pub async fn serve(operate: &mut impl Operate, asked: &Notify) -> io::Result<End> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -46,14 +54,16 @@ pub async fn serve(operate: &mut impl Operate, drain_bound: Duration) -> io::Res
             _ = interrupt.recv() => Event::Interrupt,
             _ = terminate.recv() => Event::Terminate,
             _ = hangup.recv() => Event::Hangup,
+            () = asked.notified() => Event::Asked,
             _ = look.tick(), if state != State::Serving => Event::Look { is_drained: operate.is_drained() },
         };
-        let (next, act) = step(state, event, drain_bound);
+        let (next, act) = step(state, event, operate.drain_bound());
         state = next;
         match act {
             Act::Nothing => {}
             Act::Reload => operate.reload(),
             Act::Drain => operate.drain(),
+            Act::EndCalls => operate.end_calls(),
             Act::End(end) => return Ok(end),
         }
     }
@@ -62,13 +72,20 @@ pub async fn serve(operate: &mut impl Operate, drain_bound: Duration) -> io::Res
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Serving,
-    Draining { looks: u32 },
+    Draining {
+        looks: u32,
+    },
+    /// The calls left were ended; what that caused is on its way, and emergency calls go on.
+    Ending {
+        looks: u32,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Hangup,
     Terminate,
+    Asked,
     Interrupt,
     Look { is_drained: bool },
 }
@@ -78,6 +95,7 @@ enum Act {
     Nothing,
     Reload,
     Drain,
+    EndCalls,
     End(End),
 }
 
@@ -85,14 +103,22 @@ fn step(state: State, event: Event, drain_bound: Duration) -> (State, Act) {
     match (state, event) {
         (_, Event::Interrupt) => (state, Act::End(End::Stopped)),
         (State::Serving, Event::Hangup) => (state, Act::Reload),
-        (State::Serving, Event::Terminate) => (State::Draining { looks: 0 }, Act::Drain),
-        (State::Serving, Event::Look { .. }) | (State::Draining { .. }, Event::Hangup) => (state, Act::Nothing),
-        (State::Draining { .. }, Event::Terminate) => (state, Act::End(End::Stopped)),
+        (State::Serving, Event::Terminate | Event::Asked) => (State::Draining { looks: 0 }, Act::Drain),
+        (_, Event::Terminate) => (state, Act::End(End::Stopped)),
+        (State::Serving, Event::Look { .. }) | (_, Event::Hangup | Event::Asked) => (state, Act::Nothing),
         (State::Draining { .. }, Event::Look { is_drained: true }) => (state, Act::End(End::Drained)),
         (State::Draining { looks }, Event::Look { is_drained: false }) => {
             let looks = looks.saturating_add(1);
-            let ends = DRAIN_LOOK.saturating_mul(looks) > drain_bound;
-            (State::Draining { looks }, if ends { Act::End(End::DrainBound) } else { Act::Nothing })
+            if DRAIN_LOOK.saturating_mul(looks) > drain_bound {
+                (State::Ending { looks: 0 }, Act::EndCalls)
+            } else {
+                (State::Draining { looks }, Act::Nothing)
+            }
+        }
+        (State::Ending { looks }, Event::Look { is_drained }) => {
+            let looks = looks.saturating_add(1);
+            let ends = is_drained && DRAIN_LOOK.saturating_mul(looks) > LAST_WORDS;
+            (State::Ending { looks }, if ends { Act::End(End::DrainBound) } else { Act::Nothing })
         }
     }
 }
@@ -111,6 +137,12 @@ mod tests {
             (State::Serving, Event::Terminate, Act::Drain),
             (State::Serving, Event::Interrupt, Act::End(End::Stopped)),
             (DRAINING, Event::Hangup, Act::Nothing),
+            (State::Serving, Event::Asked, Act::Drain),
+            (DRAINING, Event::Asked, Act::Nothing),
+            (State::Ending { looks: 3 }, Event::Asked, Act::Nothing),
+            (State::Ending { looks: 3 }, Event::Hangup, Act::Nothing),
+            (State::Ending { looks: 3 }, Event::Terminate, Act::End(End::Stopped)),
+            (State::Ending { looks: 3 }, Event::Look { is_drained: false }, Act::Nothing),
             (DRAINING, Event::Terminate, Act::End(End::Stopped)),
             (DRAINING, Event::Interrupt, Act::End(End::Stopped)),
             (DRAINING, Event::Look { is_drained: true }, Act::End(End::Drained)),
@@ -121,16 +153,25 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_never_empties_ends_at_the_bound() {
-        let (mut state, mut looks) = (DRAINING, 0);
-        let end = loop {
-            let (next, act) = step(state, Event::Look { is_drained: false }, BOUND);
+    fn what_outlasts_the_bound_is_ended_once_and_the_last_words_get_their_time() {
+        let (mut state, mut looks, mut ended_at) = (DRAINING, 0, Vec::new());
+        let (end, emergencies_until) = loop {
+            // An emergency call outlasts the end of the others by a minute.
+            let is_drained = looks >= 901;
+            let (next, act) = step(state, Event::Look { is_drained }, BOUND);
             (state, looks) = (next, looks + 1);
-            if let Act::End(end) = act {
-                break end;
+            match act {
+                Act::EndCalls => ended_at.push(looks),
+                Act::End(end) => break (end, looks),
+                _ => {}
             }
         };
-        assert_eq!((end, looks), (End::DrainBound, 301));
+        assert_eq!((end, ended_at, emergencies_until), (End::DrainBound, vec![301], 902));
+        let (mut state, mut looks) = (State::Ending { looks: 0 }, 0);
+        while let (next, Act::Nothing) = step(state, Event::Look { is_drained: true }, BOUND) {
+            (state, looks) = (next, looks + 1);
+        }
+        assert_eq!(looks, 20, "two seconds for what was said last to be answered, and repeated where it was lost");
     }
 
     #[derive(Default)]
@@ -147,6 +188,12 @@ mod tests {
         }
         fn drain(&mut self) {
             self.drains += 1;
+        }
+        fn drain_bound(&self) -> Duration {
+            BOUND
+        }
+        fn end_calls(&mut self) {
+            panic!("the bound is far");
         }
         fn is_drained(&self) -> bool {
             self.looks.set(self.looks.get() + 1);
@@ -166,7 +213,8 @@ mod tests {
         let _heard = signal(SignalKind::terminate()).unwrap();
         let mut operator = Operator::default();
         {
-            let mut served = std::pin::pin!(serve(&mut operator, BOUND));
+            let asked = Notify::new();
+            let mut served = std::pin::pin!(serve(&mut operator, &asked));
             // The first poll makes the listeners that hear the signal raised after it.
             std::future::poll_fn(|context| {
                 assert!(served.as_mut().poll(context).is_pending());

@@ -90,6 +90,7 @@ impl Driver for Echo {
                 let client = self.client.lock().unwrap().unwrap();
                 effects.send_copy(client, text, None);
             }
+            Input::Beat => {}
             Input::Failed(key) => {
                 self.tell(Seen::Failed(key.0));
                 let client = self.client.lock().unwrap().unwrap();

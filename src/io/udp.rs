@@ -53,6 +53,8 @@ impl Datagrams {
         let is_v6 = socket.local_addr()?.is_ipv6();
         // Best effort: without it a dead neighbour is noticed by its silence.
         let _ = mmsg::keep_errors(socket.as_fd(), is_v6);
+        // Best effort: without it the node does not notice that it is late.
+        let _ = mmsg::stamp_arrivals(socket.as_fd());
         Ok(Self { socket: mmsg::register(socket)?, is_v6, held: Notify::new() })
     }
 
@@ -261,6 +263,9 @@ fn take<D: Driver>(worker: &Rc<Worker<D>>, datagrams: &Datagrams, listener: u16)
         Err(_) => return Some(0),
     };
     worker.turn(|feed| {
+        if let Some(at_us) = inbox.arrived_us() {
+            feed.arrived(listener, at_us);
+        }
         for datagram in (0..taken).filter_map(|place| inbox.datagram(place)) {
             if datagram.is_truncated {
                 worker.shared.counters.dropped(DropReason::Truncated);

@@ -24,6 +24,8 @@ use crate::timer::{SLOT_MS, Wheel};
 const ROUNDS_MAX: usize = 8;
 /// More than this should not leave as a datagram when the path is not known (RFC 3261 section 18.1.1).
 const LARGE_DATAGRAM_BYTES: usize = 1_300;
+/// How often the driver may do what waits for no message.
+const BEAT: Duration = Duration::from_secs(1);
 /// A worker's scratch that replaces one lost in a panic draws its identifiers this far away.
 const STREAM_STEP: u64 = 1 << 16;
 
@@ -90,18 +92,27 @@ impl<D: Driver> Worker<D> {
 
     /// One batch: what `inputs` gives, then what is due, then everything leaves. The clock is read once.
     pub(super) fn turn(self: &Rc<Self>, inputs: impl FnOnce(&mut Feed<'_, D>)) {
-        let now = self.shared.clock.now();
+        let (now, wall_us) = self.shared.clock.read();
         let state = &mut *self.state.borrow_mut();
-        inputs(&mut Feed { shared: &self.shared, state, now });
+        inputs(&mut Feed { shared: &self.shared, state, now, wall_us });
         let mut due = mem::take(&mut state.due);
         state.wheel.turn(now.moment, |hint| due.push(hint));
         for hint in due.drain(..) {
-            Feed { shared: &self.shared, state, now }.input(Input::Due(hint));
+            Feed { shared: &self.shared, state, now, wall_us }.input(Input::Due(hint));
         }
         state.due = due;
         self.leave(state, now);
         if self.is_idle.get() && state.waits() {
             self.wake.notify_one();
+        }
+    }
+
+    /// Ends every ordinary call, some in each turn, so that what comes meanwhile is served between them.
+    pub(super) async fn end_calls(self: Rc<Self>) {
+        let mut more = true;
+        while more {
+            self.turn(|feed| more = feed.end_calls());
+            tokio::task::yield_now().await;
         }
     }
 
@@ -126,6 +137,16 @@ impl<D: Driver> Worker<D> {
         }
     }
 
+    /// Tells the driver of every second that passes. One worker does.
+    pub(super) async fn beat(self: Rc<Self>) {
+        let mut beats = tokio::time::interval(BEAT);
+        beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            beats.tick().await;
+            self.turn(|feed| feed.input(Input::Beat));
+        }
+    }
+
     /// Everything the batch caused, and what its failures cause in turn.
     fn leave(self: &Rc<Self>, state: &mut State<D>, now: Now) {
         for _ in 0..ROUNDS_MAX {
@@ -144,7 +165,7 @@ impl<D: Driver> Worker<D> {
             }
             let mut failed = mem::take(&mut state.failed);
             for key in failed.drain(..) {
-                Feed { shared: &self.shared, state, now }.input(Input::Failed(key));
+                Feed { shared: &self.shared, state, now, wall_us: 0 }.input(Input::Failed(key));
             }
             // What failed while these were handled was put into the new list.
             mem::swap(&mut state.failed, &mut failed);
@@ -200,12 +221,28 @@ pub(super) struct Feed<'a, D: Driver> {
     shared: &'a Shared<D>,
     state: &'a mut State<D>,
     now: Now,
+    /// Unix time of the batch, microseconds.
+    wall_us: u64,
 }
 
 impl<D: Driver> Feed<'_, D> {
     /// One input.
     pub(super) fn input(&mut self, input: Input<'_>) {
         self.guarded(|driver, scratch, now| driver.handle(scratch, now, input));
+    }
+
+    /// The first datagram of a batch came at that Unix time, microseconds.
+    pub(super) fn arrived(&mut self, listener: u16, at_us: u64) {
+        // A wall clock that was set back in between shows no delay.
+        let delay_us = u32::try_from(self.wall_us.saturating_sub(at_us)).unwrap_or(u32::MAX);
+        self.shared.driver.waited(self.now, listener, delay_us);
+    }
+
+    /// Some of the calls that outlasted the drain are ended; whether more stand.
+    pub(super) fn end_calls(&mut self) -> bool {
+        let mut more = false;
+        self.guarded(|driver, scratch, now| more = driver.end_calls(scratch, now));
+        more
     }
 
     /// A datagram of ours that came back.

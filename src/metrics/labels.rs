@@ -241,6 +241,41 @@ label! {
 }
 
 label! {
+    /// What became of a health probe.
+    ProbeEvent, "event",
+    /// It was sent.
+    Sent = "sent",
+    /// A final response came.
+    Answered = "answered",
+    /// None came in time, or it could not leave.
+    Lost = "lost",
+}
+
+label! {
+    /// What an address of a neighbour came to be.
+    NeighbourChange, "state",
+    /// It answered a probe, or a call.
+    Up = "up",
+    /// Something went unanswered there.
+    Probing = "probing",
+    /// As many probes as may be were lost.
+    Down = "down",
+    /// A 503 asked to be left alone for a while.
+    Resting = "resting",
+}
+
+label! {
+    /// What was sent away unseen by a node that is late or draining.
+    Shed, "kind",
+    /// A new ordinary call.
+    Call = "call",
+    /// A request outside a dialog that sets up no call.
+    CanWait = "can_wait",
+    /// OPTIONS to a draining node.
+    Probe = "probe",
+}
+
+label! {
     /// How a reload ended.
     ReloadOutcome, "outcome",
     /// The new configuration runs.
@@ -301,6 +336,9 @@ mod tests {
         holds::<AdmissionOutcome>();
         holds::<KeepaliveEvent>();
         holds::<KeysOutcome>();
+        holds::<ProbeEvent>();
+        holds::<NeighbourChange>();
+        holds::<Shed>();
         holds::<ReloadOutcome>();
         holds::<StreamEvent>();
     }

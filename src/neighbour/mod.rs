@@ -1,4 +1,12 @@
-//! Who we speak with: transports, addresses and flows.
+//! Who we speak with: transports, addresses and flows; whether an address serves, in which order those of one
+//! neighbour are tried, and what a neighbour may send.
+
+pub mod health;
+pub mod methods;
+pub mod rate;
+pub mod select;
+
+pub mod control;
 
 mod name;
 

@@ -5,6 +5,7 @@
 //! octet nobody touched is the octet that came in.
 
 pub mod build;
+pub mod control;
 pub mod edit;
 pub mod frame;
 mod malformed;
@@ -19,6 +20,7 @@ pub mod typed;
 pub mod uri;
 pub mod via;
 
+pub use control::offers_control;
 pub use edit::Editor;
 pub use malformed::Malformed;
 pub use message::{Field, Index, Message, Span, Start};

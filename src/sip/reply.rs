@@ -1,12 +1,14 @@
 //! Responses this node gives itself, made of the request's own octets (RFC 3261, section 8.2.6).
 
+use super::control::{Report, control_spans, offers_control};
 use super::edit::{push_decimal, push_ip};
-use super::message::{Field, Message};
+use super::message::{Field, Message, Span};
 use super::name::Name;
 use super::read::Strictness;
 use super::typed::reason_phrase;
 use super::uri::NameAddrRef;
-use super::via::{SourceFact, source_changes};
+use super::via::{SourceChange, SourceFact, source_changes};
+use smallvec::SmallVec;
 use std::net::SocketAddr;
 use std::ops::Range;
 
@@ -21,6 +23,8 @@ pub struct Reply<'x> {
     pub to_tag: Option<&'x str>,
     /// Where the request came from, to be written into its top Via; `None` where that Via is already filled in.
     pub source: Option<SocketAddr>,
+    /// This node's load, for a top Via that asks for it (RFC 7339).
+    pub load: Option<Report>,
     /// Whether Record-Route is copied, as in a response that makes a dialog (RFC 3261, section 12.1.1).
     pub has_record_route: bool,
     /// More headers: names and values.
@@ -37,6 +41,7 @@ impl<'x> Reply<'x> {
             reason: reason_phrase(status),
             to_tag: None,
             source: None,
+            load: None,
             has_record_route: false,
             headers: &[],
             body: None,
@@ -86,21 +91,36 @@ impl<'x> Reply<'x> {
 
     fn push_top_via(&self, request: &Message<'_>, field: &Field, out: &mut Vec<u8>) {
         let is_whole = !has_bare_end(request.text(field.line));
-        let Some(source) = self.source.filter(|_| is_whole) else { return push_field(request, field, b"", out) };
-        let mut changes = source_changes(request, source);
-        changes.sort_by_key(|change| change.map(|change| change.span.start));
-        if changes.iter().all(Option::is_none) {
+        let mut changes: SmallVec<[(Span, Piece); 8]> = SmallVec::new();
+        if let Some(source) = self.source.filter(|_| is_whole) {
+            let found = source_changes(request, source).into_iter().flatten();
+            changes.extend(found.map(|change| (change.span, Piece::Source(source, change))));
+        }
+        if let Some(load) = self.load.filter(|_| is_whole && offers_control(request.text(field.value)))
+            && let Some(via) = request.values(Name::Via).next().filter(|via| offers_control(via.text))
+        {
+            changes.extend(control_spans(request, &via).into_iter().map(|span| (span, Piece::Nothing)));
+            changes.push((Span { start: via.span.end, end: via.span.end }, Piece::Load(load)));
+        }
+        if changes.is_empty() {
             return push_field(request, field, b"", out);
         }
+        changes.sort_by_key(|(span, _)| span.start);
         let mut at = field.line.start as usize;
-        for change in changes.into_iter().flatten() {
-            out.extend_from_slice(request.bytes().get(at..change.span.start as usize).unwrap_or(&[]));
-            out.extend_from_slice(change.before);
-            match change.fact {
-                SourceFact::Port => push_decimal(out, u64::from(source.port())),
-                SourceFact::Address => push_ip(out, source.ip()),
+        for (span, piece) in changes {
+            out.extend_from_slice(request.bytes().get(at..span.start as usize).unwrap_or(&[]));
+            match piece {
+                Piece::Source(source, change) => {
+                    out.extend_from_slice(change.before);
+                    match change.fact {
+                        SourceFact::Port => push_decimal(out, u64::from(source.port())),
+                        SourceFact::Address => push_ip(out, source.ip()),
+                    }
+                }
+                Piece::Load(load) => load.write(out),
+                Piece::Nothing => {}
             }
-            at = change.span.end as usize;
+            at = span.end as usize;
         }
         out.extend_from_slice(request.bytes().get(at..field.value.end as usize).unwrap_or(&[]));
         out.extend_from_slice(b"\r\n");
@@ -113,6 +133,14 @@ impl<'x> Reply<'x> {
         });
         push_field(request, field, tag.unwrap_or("").as_bytes(), out);
     }
+}
+
+/// What takes the place of a part of the top Via.
+#[derive(Clone, Copy)]
+enum Piece {
+    Nothing,
+    Source(SocketAddr, SourceChange),
+    Load(Report),
 }
 
 /// Copies a field as it came, with a tag behind its value where there is one to add.
@@ -223,6 +251,18 @@ mod tests {
         );
         assert!(text.contains("Record-Route: <sip:r;lr>\r\n"), "{text}");
         assert!(text.ends_with("Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi"), "{text}");
+    }
+
+    #[test]
+    fn a_via_that_asks_for_the_load_is_told_it_beside_its_source_rfc_7339() {
+        let asking = INVITE.replace(";rport;branch", ";rport;oc;oc-algo=\"loss\";branch");
+        let load = Some(Report { loss_percent: 30, at_ms: 1_500 });
+        let reply = Reply { source: Some("10.0.0.9:7".parse().unwrap()), load, ..Reply::new(100) };
+        let text = written(&asking, &reply).unwrap();
+        let via = "v: SIP/2.0/UDP 10.0.0.1;rport=7;branch=z9hG4bK1;received=10.0.0.9\
+                   ;oc=30;oc-algo=\"loss\";oc-validity=500;oc-seq=1.500\r\nVia:SIP";
+        assert!(text.contains(via), "{text}");
+        assert!(!written(INVITE, &reply).unwrap().contains("oc"), "only to those who ask");
     }
 
     #[test]

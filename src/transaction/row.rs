@@ -35,6 +35,8 @@ pub enum Purpose {
     Bye,
     /// Our own keepalive to the remote cluster of that slot (V-5).
     Keepalive(u16),
+    /// Our own health probe.
+    Probe,
     /// None: the row is a server transaction.
     Server,
 }

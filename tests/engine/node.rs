@@ -96,6 +96,11 @@ impl Node {
     fn handle(&mut self, input: Input<'_>) -> Out {
         let now = self.now();
         self.engine.handle(&mut self.worker, now, input);
+        self.caused()
+    }
+
+    /// What the worker's effects hold.
+    fn caused(&mut self) -> Out {
         let effects = &mut self.worker.effects;
         let sent = effects
             .sends
@@ -128,6 +133,18 @@ impl Node {
         self.handle(Input::Message { flow, bytes: &bytes.into() })
     }
 
+    /// The time to drain is over.
+    pub(crate) fn end_calls(&mut self) -> Out {
+        let now = self.now();
+        assert!(!self.engine.end_calls(&mut self.worker, now), "a few calls are one turn");
+        self.caused()
+    }
+
+    /// The oldest datagram of a batch waited so long at that listener.
+    pub(crate) fn waited(&mut self, listener: u16, delay_us: u32) {
+        self.engine.waited(self.now(), listener, delay_us);
+    }
+
     /// A message on a TLS connection; the node's third listener is the one of TLS.
     pub(crate) fn hear_over_tls(&mut self, from: SocketAddr, connection: u64, bytes: impl Into<Vec<u8>>) -> Out {
         let flow = Flow { transport: Transport::Tls, listener: 2, remote: from, connection };
@@ -149,6 +166,22 @@ impl Node {
             sent.append(&mut self.handle(Input::Due(hint)).0);
         }
         self.now_ms = until;
+        Out(sent)
+    }
+
+    /// Lets seconds pass, each with its beat; `answers` what is sent meanwhile. Gives back everything sent.
+    pub(crate) fn beats(&mut self, seconds: u64, mut answers: impl FnMut(&Sent) -> Option<String>) -> Out {
+        let mut sent = Vec::new();
+        for _ in 0..seconds {
+            let mut batch = self.wait(1_000).0;
+            batch.append(&mut self.handle(Input::Beat).0);
+            for one in batch {
+                if let Some(answer) = answers(&one) {
+                    sent.append(&mut self.hear(one.to, answer).0);
+                }
+                sent.push(one);
+            }
+        }
         Out(sent)
     }
 

@@ -59,6 +59,48 @@ fn a_draining_node_refuses_ordinary_calls_takes_emergencies_and_ends_after_the_l
 }
 
 #[test]
+fn a_drain_by_the_api_ends_what_outlasts_it_and_leaves_the_emergency_call() {
+    let network = Network::claim("drain_limit");
+    let token = network.file("token", "0123456789abcdef\n");
+    let text = with(&network.pair("hq.toml"), "[sip]\n", "[sip]\ndrain_s = 2\n");
+    let text = with(&text, "[admin]\n", &format!("[admin]\ntoken_file = \"{}\"\n", token.display()));
+    let (hq, br) = (Node::start(&network, "hq.toml", &text), Node::br(&network));
+    let gateway = Plan::called(&network, "gateway", network.sip(2, 20)).arguments("-m 2").start();
+    let emergency = alice(&network, "caller", "9911").value("hold_ms", "6000").start();
+    hq.shows("emcc_calls", &[], 1);
+    let ordinary =
+        Plan::caller(&network, "ended", (network.host(1, 10), 5071).into(), network.sip(1, 1), "902079460000");
+    let ordinary = ordinary.start();
+    hq.shows("emcc_calls", &[], 2);
+    assert!(hq.post("/api/v1/drain", "wrong").starts_with("HTTP/1.1 401"));
+    assert!(hq.page("/ready").starts_with("HTTP/1.1 200"), "nothing changed");
+    assert!(hq.post("/api/v1/drain", "0123456789abcdef").starts_with("HTTP/1.1 200"));
+    hq.log_line("draining: ");
+    hq.log_line("calls outlasted the drain");
+    ordinary.done();
+    assert_eq!(hq.metric("emcc_calls", &[]), 1, "the emergency call goes on");
+    emergency.done();
+    gateway.done();
+    let status = hq.ended();
+    assert!(status.success(), "{status}");
+    br.is_idle_after(2, 0, 0);
+}
+
+#[test]
+fn a_second_signal_stops_a_draining_node_at_once() {
+    let network = Network::claim("drain_stop");
+    let hq = Node::hq(&network);
+    let gateway = Plan::called(&network, "gateway", network.sip(1, 20)).start();
+    let caller = alice(&network, "caller", "912125551234").value("hold_ms", "30000").start();
+    hq.shows("emcc_calls", &[], 1);
+    hq.signal("TERM");
+    hq.log_line("draining: ");
+    hq.signal("TERM");
+    assert!(hq.ended().success());
+    drop((caller, gateway));
+}
+
+#[test]
 fn options_to_the_node_is_answered() {
     let network = Network::claim("options");
     let hq = Node::hq(&network);

@@ -55,8 +55,14 @@ impl Network {
         &self.folder
     }
 
-    /// The text of a file of the example pair, moved to this network.
+    /// The text of a file of the example pair, moved to this network. No health probes: a scenario of SIPp knows its
+    /// own messages alone.
     pub(crate) fn pair(&self, name: &str) -> String {
+        with(&self.probing_pair(name), "[sip]\n", "[sip]\nhealth_s = 0\n")
+    }
+
+    /// The same with health probes.
+    pub(crate) fn probing_pair(&self, name: &str) -> String {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pair").join(name);
         fs::read_to_string(file).unwrap().replace("127.0.", &format!("127.{}.", self.octet))
     }

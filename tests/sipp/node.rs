@@ -117,12 +117,21 @@ impl Node {
 
     /// The answer to a GET of the admin page.
     pub(crate) fn page(&self, path: &str) -> String {
+        self.asked(&format!("GET {path} HTTP/1.1\r\n"))
+    }
+
+    fn asked(&self, head: &str) -> String {
         let mut stream = TcpStream::connect(self.admin).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "{head}Host: node\r\nConnection: close\r\n\r\n").unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text
+    }
+
+    /// The answer to an empty POST of the admin server with that token.
+    pub(crate) fn post(&self, path: &str, token: &str) -> String {
+        self.asked(&format!("POST {path} HTTP/1.1\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n"))
     }
 
     /// A value of the metrics: the series of that name with all those label pairs (`key="value"`), 0 if there is none.

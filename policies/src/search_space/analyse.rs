@@ -118,6 +118,17 @@ impl DialPlan {
         best.map(|best: Best<'_>| best.id)
     }
 
+    /// Whether a translation of any partition matches the number as written: only such a number may become an emergency
+    /// one on its way, which nothing short of analysis can tell (P-23).
+    #[must_use]
+    pub fn may_translate(&self, dialed: &Digits) -> bool {
+        let mut any = false;
+        let _longer = self.index.walk(Root::Translations, dialed, |id| {
+            any |= self.row(id).is_some_and(|row| row.pattern.matches(dialed).full);
+        });
+        any
+    }
+
     /// What to do after each digit of a number dialed digit by digit (D-16, D-17).
     #[must_use]
     pub fn digit_by_digit(&self, css: &[CssId], dialed: &Digits, at: Civil) -> Overlap {

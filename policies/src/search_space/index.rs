@@ -1,9 +1,10 @@
-//! Rows found by their leading literal digits: a digit trie a partition, and one of all emergency rows.
+//! Rows found by their leading literal digits: a digit trie a partition, one of all emergency rows, and one of
+//! all translations.
 //!
 //! A row hangs at the node its literal prefix leads to, so that a directory number of ten digits costs ten steps however
 //! many there are, and a wildcard pattern is looked at only by numbers that begin like it.
 
-use super::{PatternId, Row};
+use super::{PatternId, Row, Target};
 use crate::digits::Digits;
 
 const NONE: u32 = u32::MAX;
@@ -24,6 +25,8 @@ const ROOT: Node = Node { symbol: u8::MAX, first_child: NONE, next_sibling: NONE
 pub(super) enum Root {
     /// The emergency rows of every partition.
     Emergency,
+    /// The translations of every partition.
+    Translations,
     /// Rows in no partition.
     NoPartition,
     Partition(super::PartitionId),
@@ -38,7 +41,7 @@ pub(super) struct Index {
 impl Index {
     /// Indexes `rows` of the given number of partitions.
     pub(super) fn of(rows: &[Row], partitions: usize) -> Self {
-        let mut index = Self { nodes: vec![ROOT; partitions + 2], rows: Vec::new() };
+        let mut index = Self { nodes: vec![ROOT; partitions + ROOTS as usize], rows: Vec::new() };
         let mut hung: Vec<(u32, PatternId)> = Vec::new();
         for (id, row) in (0..).map(PatternId).zip(rows) {
             let home = row.partition.map_or(Root::NoPartition, Root::Partition);
@@ -47,6 +50,9 @@ impl Index {
             }
             if row.emergency {
                 hung.push((index.grown(place(Root::Emergency), row), id));
+            }
+            if matches!(row.target, Target::Translate { .. }) {
+                hung.push((index.grown(place(Root::Translations), row), id));
             }
         }
         hung.sort_unstable();
@@ -109,12 +115,16 @@ impl Index {
     }
 }
 
-/// The node of a root; partitions follow the two roots that are always there.
+/// Roots that are always there; partitions follow them.
+const ROOTS: u32 = 3;
+
+/// The node of a root.
 fn place(root: Root) -> u32 {
     match root {
         Root::Emergency => 0,
-        Root::NoPartition => 1,
-        Root::Partition(partition) => partition.0.saturating_add(2),
+        Root::Translations => 1,
+        Root::NoPartition => 2,
+        Root::Partition(partition) => partition.0.saturating_add(ROOTS),
     }
 }
 

@@ -256,6 +256,9 @@ fn emergency_patterns_are_found_in_every_partition_and_hour_p23() {
     assert_eq!(plan.emergency_match(&digits("911")), Some(translation));
     assert_eq!(plan.emergency_match(&digits("999")), Some(route));
     assert_eq!(plan.emergency_match(&digits("112")), None);
+    // Only what a translation matches whole may become another number.
+    let translated = ["911", "9111", "91", "999", "112"].map(|dialed| plan.may_translate(&digits(dialed)));
+    assert_eq!(translated, [true, false, false, false, false]);
     assert_eq!(plan.analyse(&[css], &digits("999"), None, NOW).outcome, Outcome::Blocked { row: blocked });
     // The translation's own search space blocks it, so the emergency patterns of every partition are asked again.
     let onward = plan.analyse_emergency(&digits("911"), None, NOW);

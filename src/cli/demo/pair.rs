@@ -234,6 +234,11 @@ pub(super) fn plans(edits: &[Edit]) -> Result<(Plan, Plan), Halt> {
             Edit::Br(from, to) => br = br.replacen(from, to, 1),
         }
     }
-    let plan = |name, text: &str| config::load_text(name, text).map(|loaded| loaded.plan).map_err(Halt::Configuration);
+    let plan = |name, text: &str| {
+        let mut plan = config::load_text(name, text).map_err(Halt::Configuration)?.plan;
+        // A ladder shows one call and nothing that goes on beside it.
+        plan.sip.probes.interval_ms = 0;
+        Ok(plan)
+    };
     Ok((plan("hq.toml", &hq)?, plan("br.toml", &br)?))
 }

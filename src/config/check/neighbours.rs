@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use crate::config::address::{Address, Transport};
-use crate::config::document::{Document, RemoteCluster, Service, Sip};
+use crate::config::document::{Document, RemoteCluster, Service, Sip, Terms};
 use crate::config::plan::build::{MIN_SE_S, SESSION_EXPIRES_S};
 use crate::config::report::{At, Report};
 use emcc_policies::region::Region;
@@ -26,12 +26,14 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
         link(cluster, report);
         region(document, cluster, report);
         locations(cluster, report);
+        ranks(&cluster.terms, cluster.trunk.len(), report);
         for (list, key) in [(&cluster.trunk, "trunk"), (&cluster.rsvp_trunk, "rsvp_trunk")] {
             repeated(list, key, report);
         }
     }
     for peer in &document.peers {
         repeated(&peer.addresses, "addresses", report);
+        ranks(&peer.terms, peer.addresses.len(), report);
         let datagrams = peer.addresses.iter().any(|address| address.value.transport == Transport::Udp);
         if let Some(flag) = peer.send_geolocation.as_ref().filter(|flag| flag.value && datagrams) {
             over_udp(flag, report);
@@ -171,6 +173,18 @@ fn repeated(list: &[At<Address>], key: &str, report: &Report) {
                 format!("{} is written twice in {key}", address.value),
                 "Remove one of the two.",
             );
+        }
+    }
+}
+
+/// One number stands for every address; of several there must be one for each.
+fn ranks(terms: &Terms, addresses: usize, report: &Report) {
+    for (key, numbers) in [("priority", &terms.priority), ("weight", &terms.weight)] {
+        if let [first, _, ..] = numbers.as_slice()
+            && numbers.len() != addresses
+        {
+            let message = format!("{key} has {} numbers for {addresses} addresses", numbers.len());
+            report.error(&first.place, message, "Write one number for each address in its order, or one for all.");
         }
     }
 }

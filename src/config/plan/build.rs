@@ -5,13 +5,16 @@ use super::index::{ByAddress, ByName, ByText, Indexes, by_user};
 use super::lookup::{NameTables, roaming_pool};
 use super::{
     Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Neighbour, Peer, Plan, Profile, RemoteCluster,
-    RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, Trunk, User, UserId,
+    RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, Terms, Trunk, User, UserId,
 };
 use crate::certificates::Files;
 use crate::config::address::Address;
 use crate::config::document::{self, Document, MidCall, Service, Text};
 use crate::config::report::At;
 use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
+use crate::neighbour::health::ProbeTimes;
+use crate::neighbour::methods::Methods;
+use crate::neighbour::select::Rank;
 use emcc_policies::admission::Capacity;
 use emcc_policies::emergency::EmergencyNumbers;
 use emcc_policies::keepalive;
@@ -20,6 +23,7 @@ use emcc_policies::login::compatibility::{LoginType, Pairing, judge};
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::TrunkSide;
 use emcc_policies::region::{CheckRate, PeerRegion, Region};
+use emcc_policies::route::PeerKind;
 use emcc_policies::route::{
     DevicePoolId, LocalRouteGroupId, LocalRouteGroups, Member, PeerId, RouteBook, RouteGroup, RouteGroupId, RouteList,
 };
@@ -34,6 +38,11 @@ const MAX_PHONES: u32 = 60_000;
 const NO_RESPONSE_S: u32 = 4;
 /// Timer C, just above the three minutes of RFC 3261, section 16.6.
 const RING_S: u32 = 181;
+const HEALTH_S: u32 = 30;
+const HEALTH_TIMEOUT_S: u32 = 4;
+const HEALTH_LOST: u32 = 3;
+/// Longest wait of a draining node for its ordinary calls, seconds.
+const DRAIN_S: u32 = 3_600;
 /// The least session interval there is (RFC 4028 section 5).
 pub(in crate::config) const MIN_SE_S: u32 = 90;
 /// The session interval RFC 4028 section 4 recommends.
@@ -71,6 +80,7 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
         },
         sip: sip(document, cores),
         admin_listen: value(&document.admin_listen, ADMIN_LISTEN),
+        admin_token_file: document.admin_token_file.as_ref().map(|at| at.value.clone()),
         profile: Profile {
             emcc: value(&document.profile.emcc, false),
             pstn_access: value(&document.profile.pstn_access, false),
@@ -207,6 +217,12 @@ fn sip(document: &Document, cores: usize) -> Sip {
         workers: workers.unwrap_or(cores).max(1),
         no_response_ms: u64::from(value(&document.sip.no_response_s, NO_RESPONSE_S)) * 1_000,
         ring_ms: u64::from(value(&document.sip.ring_s, RING_S)) * 1_000,
+        probes: ProbeTimes {
+            interval_ms: u64::from(value(&document.sip.health_s, HEALTH_S)) * 1_000,
+            timeout_ms: u64::from(value(&document.sip.health_timeout_s, HEALTH_TIMEOUT_S)) * 1_000,
+            lost_max: u8::try_from(value(&document.sip.health_lost, HEALTH_LOST)).unwrap_or(u8::MAX),
+        },
+        drain_s: value(&document.sip.drain_s, DRAIN_S),
         session_timer: SessionTimer {
             min_se_s: value(&document.sip.min_se_s, MIN_SE_S),
             expires_s: value(&document.sip.session_expires_s, SESSION_EXPIRES_S),
@@ -249,16 +265,44 @@ fn addresses(list: &[At<Address>]) -> Box<[Address]> {
     list.iter().map(|at| at.value).collect()
 }
 
+/// The addresses by priority, those of one priority as written, and what is agreed with who is there.
+fn ranked(list: &[At<Address>], terms: &document::Terms) -> (Box<[Address]>, Terms) {
+    let number = |numbers: &[At<u32>], place: usize| {
+        numbers.get(place).or_else(|| numbers.first().filter(|_| numbers.len() == 1)).map_or(0, |at| at.value)
+    };
+    let rank = |place| Rank {
+        priority: number(&terms.priority, place),
+        weight: u16::try_from(number(&terms.weight, place)).unwrap_or(u16::MAX),
+    };
+    let mut ranked: Vec<(Address, Rank)> = list.iter().enumerate().map(|(place, at)| (at.value, rank(place))).collect();
+    ranked.sort_by_key(|(_, rank)| rank.priority);
+    let (addresses, ranks): (Vec<_>, Vec<_>) = ranked.into_iter().unzip();
+    let methods = terms.methods.as_ref().map(|list| Methods::listed(list.iter().map(|token| token.as_str())));
+    let terms = Terms {
+        ranks: ranks.into(),
+        methods: methods.unwrap_or_default(),
+        rate_per_s: terms.rate_per_s.as_ref().map(|at| at.value),
+    };
+    (addresses.into(), terms)
+}
+
 fn peer(row: &document::Peer) -> Peer {
+    let (addresses, terms) = ranked(&row.addresses, &row.terms);
     Peer {
         name: boxed(&row.name),
         // The reader refuses a peer without a kind; a gateway is who may do least.
-        kind: value(&row.kind, emcc_policies::route::PeerKind::Gateway),
-        addresses: addresses(&row.addresses),
+        kind: value(&row.kind, PeerKind::Gateway),
+        addresses,
+        terms,
         tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
         srtp_keys: value(&row.srtp_keys, Default::default()),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, false),
+        // A gateway may take any parameter it does not know for a reason to refuse.
+        overload_control: value(
+            &row.overload_control,
+            row.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::CallControl),
+        ),
         trust_identity: value(&row.trust_identity, true),
     }
 }
@@ -272,12 +316,14 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
     let (region, region_differs) = ours.meet(Some(theirs));
     let offers = |service| row.offers(service, &document.feature);
     let policy = value(&row.rsvp_policy, Default::default());
+    let (trunk, terms) = ranked(&row.trunk, &row.terms);
     RemoteCluster {
         id: boxed(&row.id),
         version: value(&row.version, value(&document.cluster.version, VERSION)),
         security_mode: value(&row.security_mode, ClusterMode::Mixed),
         fqdn: row.fqdn.as_ref().map(|name| name.value.to_ascii_lowercase().into()),
-        addresses: addresses(&row.trunk),
+        addresses: trunk,
+        terms,
         rsvp_trunk: addresses(if row.rsvp_trunk.is_empty() { &row.trunk } else { &row.rsvp_trunk }),
         services: Services {
             emcc: offers(Service::Emcc),
@@ -295,6 +341,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
         tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, true),
+        overload_control: value(&row.overload_control, true),
         trust_identity: value(&row.trust_identity, true),
     }
 }

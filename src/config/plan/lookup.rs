@@ -2,7 +2,7 @@
 
 use super::{
     Device, DeviceId, DevicePool, EmccSession, Neighbour, Peer, Plan, RemoteCluster, RemoteClusterId, RoamingPool,
-    SessionId, User, UserId,
+    SessionId, Terms, User, UserId,
 };
 use crate::config::address::Transport;
 use crate::neighbour::CertificateName;
@@ -115,6 +115,15 @@ impl Plan {
     #[must_use]
     pub fn remote_cluster(&self, id: RemoteClusterId) -> Option<&RemoteCluster> {
         self.remote_clusters.get(id.0 as usize)
+    }
+
+    /// What is agreed with a neighbour; nothing for an id of another plan.
+    #[must_use]
+    pub fn terms(&self, of: Neighbour) -> Option<&Terms> {
+        match of {
+            Neighbour::Peer(id) => self.peer(id).map(|peer| &peer.terms),
+            Neighbour::Remote { cluster, .. } => self.remote_cluster(cluster).map(|remote| &remote.terms),
+        }
     }
 
     /// A device pool; nothing for an id of another plan.

@@ -17,6 +17,9 @@ use crate::certificates::Files;
 use crate::config::address::Address;
 use crate::config::document::{MidCall, SrtpKeys};
 use crate::neighbour::CertificateName;
+use crate::neighbour::health::ProbeTimes;
+use crate::neighbour::methods::Methods;
+use crate::neighbour::select::Rank;
 use emcc_policies::admission::{Capacity, RsvpPolicy};
 use emcc_policies::device_pool::Because;
 use emcc_policies::emergency::EmergencyNumbers;
@@ -50,6 +53,8 @@ pub struct Plan {
     pub sip: Sip,
     /// Where the admin page listens; a loopback address.
     pub admin_listen: SocketAddr,
+    /// File of the token that changes need there; none: nothing can be changed.
+    pub admin_token_file: Option<PathBuf>,
     /// Which intercluster services this cluster takes part in.
     pub profile: Profile,
     /// The EMCC feature parameters (domain 1.2).
@@ -120,6 +125,10 @@ pub struct Sip {
     pub no_response_ms: u64,
     /// Timer C (RFC 3261, section 16.6), in milliseconds.
     pub ring_ms: u64,
+    /// Health probing of neighbours.
+    pub probes: ProbeTimes,
+    /// Longest wait for ordinary calls to end once the node drains, seconds; then they are ended.
+    pub drain_s: u32,
     /// Session timers.
     pub session_timer: SessionTimer,
     /// What TLS shows and trusts; there wherever an address is one of TLS.
@@ -179,6 +188,17 @@ pub struct Rsvp {
     pub mid_call_retries: Option<u32>,
 }
 
+/// What is agreed with a neighbour.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Rank of each of its addresses, in their order.
+    pub ranks: Box<[Rank]>,
+    /// Methods it may send; all unless configured.
+    pub methods: Methods,
+    /// New requests outside dialogs it may send, a second; no limit unless configured.
+    pub rate_per_s: Option<u32>,
+}
+
 /// A neighbour inside the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -186,16 +206,20 @@ pub struct Peer {
     pub name: Box<str>,
     /// What it is.
     pub kind: PeerKind,
-    /// Its addresses in the order they are tried; at least one.
+    /// Its addresses in the order they are tried, chance left out; at least one.
     pub addresses: Box<[Address]>,
     /// What its certificate must name on TLS; its IP address unless configured.
     pub tls_name: Option<CertificateName>,
     /// Where SRTP keys may pass to and from it (S-3).
     pub srtp_keys: SrtpKeys,
+    /// What is agreed with it.
+    pub terms: Terms,
     /// Header that carries the device mark (P-13).
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; off unless configured.
     pub send_geolocation: bool,
+    /// Whether it is asked to tell its load (RFC 7339); on unless configured, for a gateway off.
+    pub overload_control: bool,
     /// Whether identities it asserts are believed, and asserted ones leave towards it (RFC 3325); on unless configured.
     pub trust_identity: bool,
 }
@@ -222,8 +246,10 @@ pub struct RemoteCluster {
     pub security_mode: ClusterMode,
     /// Its fully qualified name, in lower case, if configured.
     pub fqdn: Option<Box<str>>,
-    /// Addresses of its PSTN access trunk in the order they are tried; at least one.
+    /// Addresses of its PSTN access trunk in the order they are tried, chance left out; at least one.
     pub addresses: Box<[Address]>,
+    /// What is agreed with it; the ranks are those of the PSTN access trunk.
+    pub terms: Terms,
     /// Addresses of its RSVP agent trunk; those of the PSTN access trunk unless configured.
     pub rsvp_trunk: Box<[Address]>,
     /// What is enabled with it.
@@ -244,6 +270,8 @@ pub struct RemoteCluster {
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; on unless configured.
     pub send_geolocation: bool,
+    /// Whether it is asked to tell its load (RFC 7339); on unless configured, for a gateway off.
+    pub overload_control: bool,
     /// Whether identities it asserts are believed, and asserted ones leave towards it (RFC 3325); on unless configured.
     pub trust_identity: bool,
 }

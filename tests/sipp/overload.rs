@@ -1,0 +1,200 @@
+//! A real node offered more than it can do: emergencies and what stands come through, and it is itself again two seconds
+//! later (RFC 7339 section 5.10.1, P-23).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::network::{Network, with};
+use crate::node::Node;
+
+/// How long more comes than the node can do.
+const FLOOD: Duration = Duration::from_secs(3);
+/// A repetition of what was not answered (RFC 3261 section 17.1.1.1).
+const T1: Duration = Duration::from_millis(500);
+/// Emergency calls, and requests in the call that stands, spread over the flood.
+const PROBES: u32 = 20;
+/// A header that makes the flood's calls as large as calls are.
+const PADDING: usize = 600;
+
+/// One socket that speaks SIP, large enough for what a flood brings back.
+fn socket(at: std::net::SocketAddr) -> UdpSocket {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    socket.set_recv_buffer_size(4 * 1_048_576).unwrap();
+    socket.bind(&at.into()).unwrap();
+    let socket: UdpSocket = socket.into();
+    socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    socket
+}
+
+fn header<'t>(text: &'t str, name: &str) -> &'t str {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default()
+}
+
+/// The gateway: answers everything with 200, and repeats that of an INVITE until its ACK.
+fn gateway(socket: UdpSocket, stop: Arc<AtomicBool>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let mut unacknowledged: BTreeMap<String, (Instant, std::net::SocketAddr, String)> = BTreeMap::new();
+        let mut buffer = [0; 65_535];
+        while !stop.load(Relaxed) {
+            for (at, to, answer) in unacknowledged.values_mut().filter(|(at, ..)| at.elapsed() > T1) {
+                *at = Instant::now();
+                socket.send_to(answer.as_bytes(), *to).unwrap();
+            }
+            let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            let call = header(&text, "Call-ID").to_owned();
+            if text.starts_with("ACK ") {
+                unacknowledged.remove(&call);
+                continue;
+            }
+            let mut answer = String::from("SIP/2.0 200 OK\r\n");
+            for line in text.lines() {
+                let copied = ["Via: ", "Record-Route: ", "From: ", "Call-ID: ", "CSeq: "];
+                if copied.iter().any(|name| line.starts_with(name)) {
+                    answer += &format!("{line}\r\n");
+                } else if line.starts_with("To: ") {
+                    answer += &format!("{line}{}\r\n", if line.contains(";tag=") { "" } else { ";tag=gw" });
+                }
+            }
+            answer += &format!("Contact: <sip:gw@{}>\r\nContent-Length: 0\r\n\r\n", socket.local_addr().unwrap());
+            socket.send_to(answer.as_bytes(), from).unwrap();
+            if text.starts_with("INVITE ") {
+                unacknowledged.insert(call, (Instant::now(), from, answer));
+            }
+        }
+    })
+}
+
+/// Call control: what it sends, and what came back by Call-ID and method.
+struct CallControl {
+    socket: UdpSocket,
+    node: std::net::SocketAddr,
+    /// Final responses: statuses by Call-ID and CSeq.
+    finals: BTreeMap<String, u16>,
+}
+
+impl CallControl {
+    fn request(&self, method: &str, called: &str, call: &str, cseq: u32, to_tag: &str, more: &str) -> String {
+        let (at, node) = (self.socket.local_addr().unwrap(), self.node);
+        let to_tag = if to_tag.is_empty() { String::new() } else { format!(";tag={to_tag}") };
+        format!(
+            "{method} sip:{called}@{node} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK-{call}-{cseq}-{method}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:5002@{at}>;tag=a\r\nTo: <sip:{called}@{node}>{to_tag}\r\nCall-ID: {call}\r\n\
+             CSeq: {cseq} {method}\r\nContact: <sip:5002@{at}>\r\n{more}Content-Length: 0\r\n\r\n"
+        )
+    }
+
+    fn send(&self, text: &str) {
+        // A full buffer is a lost datagram.
+        let _ = self.socket.send_to(text.as_bytes(), self.node);
+    }
+
+    /// Takes what waits: notes final responses, and acknowledges those of an INVITE.
+    fn listen(&mut self) {
+        let mut buffer = [0; 65_535];
+        while let Ok((length, _)) = self.socket.recv_from(&mut buffer) {
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            let Some(status) = text.strip_prefix("SIP/2.0 ").and_then(|rest| rest.get(..3)?.parse::<u16>().ok()) else {
+                continue;
+            };
+            let (call, cseq) = (header(&text, "Call-ID").to_owned(), header(&text, "CSeq").to_owned());
+            if status < 200 {
+                continue;
+            }
+            self.finals.insert(format!("{call} {cseq}"), status);
+            if let Some(number) = cseq.strip_suffix(" INVITE") {
+                let tag = header(&text, "To").split(";tag=").nth(1).unwrap_or_default();
+                let called = if call.starts_with("emergency") { "112" } else { "912025550123" };
+                let mut ack = self.request("ACK", called, &call, number.parse().unwrap(), tag, "");
+                if status >= 300 {
+                    ack = ack.replace("-ACK\r\n", "-INVITE\r\n");
+                }
+                self.send(&ack);
+            }
+        }
+    }
+
+    fn status(&self, call: &str, cseq: u32, method: &str) -> Option<u16> {
+        self.finals.get(&format!("{call} {cseq} {method}")).copied()
+    }
+
+    /// Sends a request and repeats it until a final response comes, for ten seconds at most.
+    fn ask(&mut self, text: &str, call: &str, cseq: u32, method: &str) -> Option<u16> {
+        for _ in 0..20 {
+            self.send(text);
+            let sent = Instant::now();
+            while sent.elapsed() < T1 {
+                self.listen();
+                if let Some(status) = self.status(call, cseq, method) {
+                    return Some(status);
+                }
+            }
+        }
+        None
+    }
+}
+
+#[test]
+fn an_overloaded_node_completes_every_emergency_and_answers_every_request_of_a_call_that_stands() {
+    let network = Network::claim("overload");
+    let text =
+        with(&network.pair("hq.toml"), "last_resort = [\"gw-hq\"]", "last_resort = [\"gw-hq\"]\nnumbers = [\"112\"]");
+    let hq = Node::start(&network, "hq.toml", &text);
+    let stop = Arc::new(AtomicBool::new(false));
+    let answering = gateway(socket(network.sip(1, 20)), Arc::clone(&stop));
+    let node = network.sip(1, 1);
+    let mut control = CallControl { socket: socket(network.sip(1, 10)), node, finals: BTreeMap::new() };
+    let standing = control.request("INVITE", "912025550123", "standing", 1, "", "");
+    assert_eq!(control.ask(&standing, "standing", 1, "INVITE"), Some(200));
+
+    let begun = Instant::now();
+    let (mut number, mut probes, mut probed_at) = (0_u64, 0, Instant::now() - T1);
+    let mut open: BTreeSet<(String, u32, &str)> = BTreeSet::new();
+    let padding = format!("Subject: {}\r\n", "x".repeat(PADDING));
+    control.socket.set_read_timeout(Some(Duration::from_micros(1))).unwrap();
+    let probe = |control: &CallControl, (call, cseq, method): &(String, u32, &str)| match *method {
+        "INFO" => control.send(&control.request("INFO", "912025550123", call, *cseq, "gw", "")),
+        _ => control.send(&control.request("INVITE", "112", call, *cseq, "", "")),
+    };
+    while begun.elapsed() < FLOOD || begun.elapsed() < 4 * FLOOD && !open.is_empty() {
+        if begun.elapsed() < FLOOD {
+            for _ in 0..50 {
+                number += 1;
+                control.send(&control.request("INVITE", "912025550123", &format!("normal-{number}"), 1, "", &padding));
+            }
+            if probes < PROBES && begun.elapsed() > FLOOD / PROBES * probes {
+                probes += 1;
+                for new in [("standing".to_owned(), 1 + probes, "INFO"), (format!("emergency-{probes}"), 1, "INVITE")] {
+                    probe(&control, &new);
+                    open.insert(new);
+                }
+            }
+        }
+        control.listen();
+        open.retain(|(call, cseq, method)| control.status(call, *cseq, method).is_none());
+        if probed_at.elapsed() > T1 {
+            probed_at = Instant::now();
+            open.iter().for_each(|one| probe(&control, one));
+        }
+    }
+    assert_eq!(open, BTreeSet::new(), "unanswered, of {number} calls offered");
+    let statuses = |prefix: &str, method: &str| -> BTreeSet<u16> {
+        let of = |key: &&String| key.starts_with(prefix) && key.ends_with(method);
+        control.finals.iter().filter(|(key, _)| of(key)).map(|(_, status)| *status).collect()
+    };
+    assert_eq!(statuses("emergency", "INVITE"), BTreeSet::from([200]), "every emergency call is completed");
+    assert_eq!(statuses("standing", "INFO"), BTreeSet::from([200]), "every request inside a call is answered");
+    assert_eq!(statuses("normal", "INVITE"), BTreeSet::from([200, 503]), "some are let in, the others sent away");
+    assert!(hq.metric("emcc_shed_total", &["kind=\"call\""]) > 100);
+    // Two seconds after the last of it, everything is taken again.
+    hq.shows("emcc_overload_loss_ratio", &[], 0);
+    control.socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let after = control.request("INVITE", "912025550123", "after", 1, "", "");
+    assert_eq!(control.ask(&after, "after", 1, "INVITE"), Some(200));
+    stop.store(true, Relaxed);
+    answering.join().unwrap();
+}
