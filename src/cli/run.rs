@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::halt::Halt;
 use super::node::Running;
-use crate::certificates::{Certificates, Material};
+use crate::certificates::Material;
 use crate::config::plan::Plan;
 use crate::config::{self, Problem, Severity};
 use crate::io::Clock;
