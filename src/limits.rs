@@ -24,6 +24,52 @@ pub const CONTACT_VALUES_MAX: usize = 64;
 /// Empty lines (CRLF) skipped before a start line in one datagram (RFC 3261, section 7.5).
 pub const LEADING_CRLF_MAX: usize = 16;
 
+/// Connections of the node, whoever opened them; fewer where the system allows fewer descriptors.
+pub const CONNECTIONS_MAX: usize = 4_096;
+
+/// Of these, only remote clusters and connections of our own making may take the last ones.
+pub const CONNECTIONS_FOR_TRUNKS: usize = 256;
+
+/// Connections accepted from one IP address.
+pub const CONNECTIONS_PER_ADDRESS_MAX: u32 = 64;
+
+/// File descriptors left for everything that is no SIP connection.
+pub const DESCRIPTORS_KEPT: usize = 256;
+
+/// Messages that wait to be written to one connection; one more closes it.
+pub const QUEUED_MESSAGES_MAX: usize = 256;
+
+/// Octets that wait to be written to one connection; more close it.
+pub const QUEUED_BYTES_MAX: usize = 1_048_576;
+
+/// Octets each connection may hold unread and, again, unwritten, without asking the common budget.
+pub const CONNECTION_SHARE_BYTES: usize = 16_384;
+
+/// Octets all connections together may hold beyond their shares.
+pub const CONNECTIONS_BYTES_MAX: usize = 67_108_864;
+
+/// How long an accepted connection may take to its first octet, milliseconds.
+pub const FIRST_BYTE_MS_MAX: u64 = 4_000;
+
+/// How long a message may take from its first octet to its last, and one of ours to be taken, milliseconds.
+pub const STREAM_MESSAGE_MS_MAX: u64 = 8_000;
+
+/// Silence after which a neighbour's connection is closed, milliseconds.
+pub const STREAM_IDLE_MS_MAX: u64 = 3_600_000;
+
+/// How long a refused connection is read on, so that its other end finds the refusal, milliseconds.
+pub const STREAM_LINGER_MS: u64 = 2_000;
+
+/// UDP addresses remembered because they have shown that they hear us; an even number.
+pub const VERIFIED_ADDRESSES_MAX: usize = 8_192;
+
+/// Inputs remembered because handling them failed inside the node.
+pub const QUARANTINED_MAX: usize = 64;
+
+/// A message within its limits never asks for more than the connections' budget has.
+const _: () = assert!(MESSAGE_BYTES_MAX < CONNECTIONS_BYTES_MAX && MESSAGE_BYTES_MAX < QUEUED_BYTES_MAX);
+const _: () = assert!(CONNECTIONS_FOR_TRUNKS < CONNECTIONS_MAX);
+
 /// Changes recorded against one message before the editor's list moves to the heap.
 pub const SPLICES_INLINE: usize = 16;
 

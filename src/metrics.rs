@@ -65,6 +65,8 @@ pub struct Counters {
     messages_received: Family<Transport>,
     messages_dropped: Family<DropReason>,
     trailing_octets: Counter,
+    refusals_longer: Counter,
+    reflected: Counter,
     requests_received: Family<Method>,
     requests_sent: Family<Method>,
     responses_received: Family<ResponseClass>,
@@ -111,6 +113,8 @@ impl Counters {
             messages_received: Family::new("emcc_sip_messages_received_total", register),
             messages_dropped: Family::new("emcc_sip_messages_dropped_total", register),
             trailing_octets: register("emcc_sip_trailing_octets_total", None),
+            refusals_longer: register("emcc_sip_refusals_longer_total", None),
+            reflected: register("emcc_sip_responses_reflected_total", None),
             requests_received: Family::new("emcc_sip_requests_received_total", register),
             requests_sent: Family::new("emcc_sip_requests_sent_total", register),
             responses_received: Family::new("emcc_sip_responses_received_total", register),
@@ -208,7 +212,17 @@ impl Counters {
         self.dropped(DropReason::Stray);
     }
 
-    /// A datagram held more than its message.
+    /// A refusal to an address nobody has been heard at is longer than the request.
+    pub fn refusal_longer(&self) {
+        self.refusals_longer.increment(1);
+    }
+
+    /// A response would have gone to a group, to everybody or to ourselves.
+    pub fn reflected(&self) {
+        self.reflected.increment(1);
+    }
+
+    /// A datagram held more than its message, or a message of a stream hid what follows it.
     pub fn trailing_octets(&self) {
         self.trailing_octets.increment(1);
     }

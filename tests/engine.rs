@@ -35,11 +35,15 @@ mod region;
 mod routes;
 #[path = "engine/session.rs"]
 mod session;
+#[path = "engine/smuggling.rs"]
+mod smuggling;
 #[path = "engine/tls.rs"]
 mod tls;
 #[path = "engine/trust.rs"]
 mod trust;
 #[path = "engine/uris.rs"]
 mod uris;
+#[path = "engine/verified.rs"]
+mod verified;
 #[path = "engine/wire.rs"]
 mod wire;

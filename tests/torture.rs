@@ -10,19 +10,7 @@ mod valid;
 use emcc_trunk::sip::reply::Reply;
 use emcc_trunk::sip::{Editor, Index, Malformed, Message, Name, Scheme, Start, Strictness, essentials, scan};
 use invalid::{INVALID, Verdict};
-use valid::{IPV6, VALID};
-
-/// The message as it goes over the wire: LF becomes CRLF, `~XX~` the octet.
-fn wire(text: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (place, part) in text.split('~').enumerate() {
-        match (place % 2, u8::from_str_radix(part, 16)) {
-            (1, Ok(octet)) => out.push(octet),
-            _ => out.extend_from_slice(part.replace('\n', "\r\n").as_bytes()),
-        }
-    }
-    out
-}
+use valid::{IPV6, VALID, wire};
 
 fn judge(bytes: &[u8], strictness: Strictness) -> Verdict {
     let mut index = Index::new();
@@ -44,7 +32,7 @@ fn assert_unchanged(message: &Message<'_>, name: &str) {
 
 #[test]
 fn valid_messages_are_forwarded_octet_for_octet() {
-    for (name, section, text) in VALID {
+    for (name, section, text) in VALID.iter().chain(IPV6) {
         let bytes = wire(text);
         assert_eq!(judge(&bytes, Strictness::Strict), Verdict::Forward { trailing: 0 }, "{name} ({section})");
         let mut index = Index::new();
@@ -92,7 +80,7 @@ fn every_refused_request_can_be_answered() {
 
 #[test]
 fn wsinv_is_read_through_its_spaces() {
-    let bytes = wire(VALID[0].2);
+    let bytes = wire(named("wsinv"));
     let mut index = Index::new();
     let message = scan(&bytes, &mut index).unwrap();
     let facts = essentials(&message, Strictness::Strict).unwrap();
@@ -111,7 +99,7 @@ fn wsinv_is_read_through_its_spaces() {
 
 #[test]
 fn intmeth_keeps_its_login_apart_from_its_host() {
-    let bytes = wire(VALID[1].2);
+    let bytes = wire(named("intmeth"));
     let mut index = Index::new();
     let message = scan(&bytes, &mut index).unwrap();
     let uri = essentials(&message, Strictness::Strict).unwrap().uri.unwrap();
@@ -121,45 +109,36 @@ fn intmeth_keeps_its_login_apart_from_its_host() {
 }
 
 #[test]
-fn longreq_is_forwarded_for_all_its_length() {
-    let mut text = format!(
-        "INVITE sip:user@example.com SIP/2.0\nTo: \"I have a user name of {}proportion\" <sip:user@example.com:6000;\
-         unknownparam1=very{}value;longparam{}name=shortvalue;very{}NameWithNoValue>\n\
-         F: sip:amazinglylong{}callername@example.net;tag=12982{}424;unknownheaderparam{}name=v;valueless{}\n\
-         Call-ID: longreq.one{}longcallid\nCSeq: 3882340 INVITE\nUnknown-{}-Name: unknown-{}-value\n",
-        "extreme".repeat(10),
-        "long".repeat(20),
-        "name".repeat(25),
-        "long".repeat(25),
-        "call".repeat(5),
-        "982".repeat(50),
-        "name".repeat(20),
-        "param".repeat(10),
-        "really".repeat(20),
-        "Long".repeat(20),
-        "long".repeat(20),
-    );
-    for hop in (1..=33).rev() {
-        text.push_str(&format!("{}: SIP/2.0/TCP sip{hop}.example.com\n", ["Via", "v", "V"][hop % 3]));
-    }
-    text.push_str(&format!(
-        "V: SIP/2.0/TCP host.example.com;received=192.0.2.5;branch=very{}branchvalue\nMax-Forwards: 70\n\
-         Contact: <sip:amazinglylong{}callername@host5.example.net>\nContent-Type: application/sdp\nl: 3\n\nv=0",
-        "long".repeat(50),
-        "call".repeat(5)
-    ));
-    let bytes = wire(&text);
-    assert_eq!(judge(&bytes, Strictness::Strict), Verdict::Forward { trailing: 0 });
+fn longreq_has_34_vias() {
+    let bytes = wire(named("longreq"));
     let mut index = Index::new();
     assert_eq!(scan(&bytes, &mut index).unwrap().values(Name::Via).count(), 34);
 }
 
+/// The text of a valid message of RFC 4475 or RFC 5118.
+fn named(wanted: &str) -> &'static str {
+    VALID.iter().chain(IPV6).find(|(name, ..)| *name == wanted).unwrap().2
+}
+
+#[test]
+fn every_length_is_that_of_its_body_as_in_the_rfcs_own_octets() {
+    for (name, _, text) in VALID.iter().chain(IPV6) {
+        let bytes = wire(text);
+        let mut index = Index::new();
+        let message = scan(&bytes, &mut index).unwrap();
+        if let Some(stated) = message.number(Name::ContentLength) {
+            assert_eq!(message.body().len(), stated as usize, "{name}");
+        }
+    }
+    let bytes = wire(named("mpart01"));
+    let mut index = Index::new();
+    assert_eq!(scan(&bytes, &mut index).unwrap().body().len(), 553);
+}
+
 #[test]
 fn an_unknown_scheme_is_left_to_whoever_answers_416() {
-    for (name, uri) in
-        [("unkscm", "nobodyKnowsThisScheme:totallyopaquecontent"), ("novelsc", "soap.beep://192.0.2.103:3002")]
-    {
-        let bytes = plain(uri, "192.0.2.1;branch=z9hG4bK1");
+    for name in ["unkscm", "novelsc"] {
+        let bytes = wire(named(name));
         let mut index = Index::new();
         let message = scan(&bytes, &mut index).unwrap();
         let facts = essentials(&message, Strictness::Strict).unwrap();
@@ -169,24 +148,17 @@ fn an_unknown_scheme_is_left_to_whoever_answers_416() {
 
 #[test]
 fn addresses_of_rfc_5118_are_read() {
-    for (uri, via) in IPV6 {
-        let bytes = plain(uri, via);
-        assert_eq!(judge(&bytes, Strictness::Strict), Verdict::Forward { trailing: 0 }, "{uri} {via}");
+    for (name, section, text) in IPV6 {
+        let bytes = wire(text);
         let mut index = Index::new();
         let message = scan(&bytes, &mut index).unwrap();
         let facts = essentials(&message, Strictness::Strict).unwrap();
-        assert!(facts.via.host.ip().is_some(), "{via}");
-        if via.contains("received") {
-            assert_eq!(facts.via.received(), "2001:db8::9:255".parse().ok());
+        let by_name = name.starts_with("ipv6-bug") || name.starts_with("ipv6-correct");
+        assert_eq!(facts.via.host.ip().is_none(), by_name, "{name} ({section})");
+        if name.starts_with("via-received") {
+            assert_eq!(facts.via.received(), "2001:db8::9:255".parse().ok(), "{name} ({section})");
         }
     }
-}
-
-fn plain(uri: &str, via: &str) -> Vec<u8> {
-    wire(&format!(
-        "OPTIONS {uri} SIP/2.0\nVia: SIP/2.0/UDP {via}\nTo: <sip:a@b>\nFrom: <sip:a@b>;tag=1\nCall-ID: 1\n\
-         CSeq: 1 OPTIONS\nContent-Length: 0\n\n"
-    ))
 }
 
 #[test]

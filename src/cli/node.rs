@@ -16,7 +16,7 @@ use crate::config::plan::Plan;
 use crate::engine::running::Local;
 use crate::engine::watch::Seen;
 use crate::engine::{Bounds, Engine};
-use crate::io::{Clock, Node, Setup, StartError};
+use crate::io::{Clock, Node, Setup, StartError, StreamLimits};
 use crate::metrics::{Exporter, Gauge};
 use crate::neighbour::Address;
 
@@ -57,9 +57,16 @@ impl Running {
         let engine = Engine::new(plan, locals, counters.clone(), Bounds::default(), started_s, random());
         let engine = Arc::new(engine);
         let driver = Arc::clone(&engine);
-        let seed = random();
-        let rim =
-            Node::start(Setup { listen, workers, driver, clock, counters, certificates: certificates.clone(), seed })?;
+        let rim = Node::start(Setup {
+            listen,
+            workers,
+            driver,
+            clock,
+            counters,
+            certificates: certificates.clone(),
+            seed: random(),
+            streams: StreamLimits::default(),
+        })?;
         let page = Page { engine: Arc::clone(&engine), certificates: certificates.clone(), clock, started_s, asked };
         let admin = Admin::start(admin_listen, exporter, Arc::new(page), token_file)?;
         Ok(Self { engine, certificates, rim, admin })

@@ -352,14 +352,15 @@ pub(crate) fn request_uri(editor: &mut Editor, message: &Message<'_>, of: &Essen
 fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &Next, is_told: bool) {
     let is_trunk = matches!(next.to, NextHop::Remote(_));
     let goes_as_it_came = out.decision.believes_mark && is_told && !is_trunk && !next.is_gateway;
-    for (value, info) in message.call_infos().filter(|_| !goes_as_it_came) {
-        if info.params.value("purpose").is_some_and(|purpose| purpose.eq_ignore_ascii_case(b"emcc-device")) {
+    // What we would not read as a mark, a more lenient reader behind us might: quoted, or in a value that is none.
+    for value in message.values(Name::CallInfo).filter(|_| !goes_as_it_came) {
+        if [&b"emcc-device"[..], b"urn:emcc:device"].iter().any(|mark| holds(value.text, mark)) {
             editor.remove_value(message, &value);
         }
     }
     let keeps_priority = out.decision.role == Role::Visiting && out.decision.emergency;
     for (field, line) in message.all(Name::Priority) {
-        let is_mark = message.text(line.value).eq_ignore_ascii_case(b"emergency");
+        let is_mark = holds(message.text(line.value), b"emergency");
         if is_mark && !keeps_priority {
             editor.remove_field(message, field);
         }
@@ -379,6 +380,11 @@ fn marks(editor: &mut Editor, message: &Message<'_>, out: &Outgoing<'_>, next: &
     if out.decision.emergency && !keeps_priority {
         editor.append_header(message, b"Priority: emergency");
     }
+}
+
+/// Whether a text holds this word anywhere, in any case.
+fn holds(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
 }
 
 /// A calling number that a transform made leaves in P-Asserted-Identity; From is the caller's own and part of the

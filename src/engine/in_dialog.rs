@@ -36,6 +36,8 @@ struct Found {
     callee: Option<Flow>,
     /// What is asked of a refresh of its session; nothing of an emergency call's (P-23).
     session: Option<SessionTimer>,
+    /// Whether the answer that made the dialog passed here: its tags are known to its two ends alone.
+    is_leg: bool,
 }
 
 /// How a request is passed on.
@@ -90,6 +92,7 @@ impl Turn<'_> {
             Some(row.timing.arm())
         });
         if let Some(Some(hint)) = absorbed {
+            self.verify_reader(&request);
             if let Some(at) = hint {
                 self.effects.hints.push((at, Hint::Transaction(request.key)));
             }
@@ -98,11 +101,14 @@ impl Turn<'_> {
         if request.essentials.max_forwards == Some(0) {
             return;
         }
-        let Some(found) = self.find(request.essentials, request.message) else { return };
+        let Some(found) = self.find(request.essentials, request.message) else {
+            return self.verify_reader(&request);
+        };
         // Before an answer there is nothing to acknowledge; such an ACK must not touch a call that still hunts.
         if self.engine.calls.with(&found.key, |call| call.phase == Phase::Hunting) != Some(false) {
             return;
         }
+        self.verify_party(&found, request.flow);
         let body = self.call_body(Some(found.key), request.message, Role::Answer);
         for key in self.rows_of_leg(request.essentials) {
             self.acknowledged(key);
@@ -200,6 +206,7 @@ impl Turn<'_> {
     pub(crate) fn in_dialog(&mut self, request: Request<'_>) {
         let found = self.find(request.essentials, request.message);
         let Some(found) = found else { return self.without_row(request) };
+        self.verify_party(&found, request.flow);
         let role = match request.method {
             Method::Prack => self.prack_role(found.key),
             _ => Role::Offer,
@@ -251,6 +258,24 @@ impl Turn<'_> {
         }
         let passing = Passing { call: Some(found.key), by: found.by, terms, ..Passing::new(&body) };
         self.pass_on(&request, flow, &passing);
+    }
+
+    /// Whoever acknowledges a refusal of ours by its tag has read it.
+    fn verify_reader(&self, request: &Request<'_>) {
+        if request.essentials.to_tag.is_some_and(|tag| self.is_own_tag(request.message, tag)) {
+            self.verify(request.flow);
+        }
+    }
+
+    /// A party of a dialog has shown that it hears us, if it is the one whose side the request claims to be.
+    fn verify_party(&self, found: &Found, flow: Flow) {
+        let side = match found.by {
+            Party::Caller => Some(found.caller),
+            Party::Callee => found.callee,
+        };
+        if found.is_leg && side.is_some_and(|side| side.remote.ip() == flow.remote.ip()) {
+            self.verify(flow);
+        }
     }
 
     /// Refuses a request of a call that stands. The refusal of an INVITE is repeated until its ACK, and the ACK stays
@@ -320,13 +345,13 @@ impl Turn<'_> {
                         let ours_s = if is_early { 0 } else { call.plan.sip.session_timer.expires_s };
                         let policy = SessionTimer { expires_s: ours_s, ..call.plan.sip.session_timer };
                         let session = (!call.decision.emergency).then_some(policy);
-                        (call.caller, call.callee, call.client, session)
+                        (call.caller, call.callee, call.client, session, call.legs.contains(&leg))
                     })
                 });
                 any |= found.is_some();
-                if let Some(Some((caller, callee, client, session))) = found {
+                if let Some(Some((caller, callee, client, session, is_leg))) = found {
                     let early = client.and_then(|client| self.engine.transactions.with(&client, |row| row.flow));
-                    return Some(Found { key, by, caller, callee: callee.or(early), session });
+                    return Some(Found { key, by, caller, callee: callee.or(early), session, is_leg });
                 }
             }
             if !any && pass > 0 {

@@ -49,11 +49,18 @@ impl Turn<'_> {
         {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Refusal(refusal));
         }
+        if let Some(refusal) = decision.refusal.filter(|_| !decision.emergency && self.is_unverified(request.flow)) {
+            let why = Reject::Refusal(refusal);
+            self.refuse_unseen(request.flow, request.message, request.method, why);
+            return self.note_refused(&plan, &Arc::new(decision), request.essentials.call_id, why.answer().status);
+        }
         self.order(&mut decision);
         if !self.open(&request, false) {
             return;
         }
-        self.trying(&request);
+        if self.may_try_at_once(&decision, &request) {
+            self.trying(&request);
+        }
         if decision.emergency {
             self.engine.counters.emergency_call();
         }
@@ -69,6 +76,12 @@ impl Turn<'_> {
             Err(why) => return self.refuse_new(&request, &Arc::new(decision), why),
         };
         self.begin(&plan, decision, &request, &body, grant);
+    }
+
+    /// Whether the 100 leaves before all is decided: not to an unverified address, which gets one answer for one request
+    /// where it is refused.
+    fn may_try_at_once(&self, decision: &Decision, request: &Request<'_>) -> bool {
+        decision.emergency || !self.is_unverified(request.flow)
     }
 
     /// Whether an ordinary call is let in now, from that neighbour.
@@ -253,7 +266,11 @@ impl Turn<'_> {
         };
         let caller = call.caller;
         let Some((key, pass)) = self.place(call, request, &decision) else { return };
-        self.engine.transactions.with(&request.key, |row| row.call = Some(key));
+        let is_emergency = decision.emergency;
+        self.engine.transactions.with(&request.key, |row| (row.call, row.is_patient) = (Some(key), is_emergency));
+        if !self.may_try_at_once(&decision, request) {
+            self.trying(request);
+        }
         let outgoing = Outgoing { plan, decision: &decision, caller, pass };
         self.send_invite(key, &outgoing, request.message, request.essentials, &first, body);
     }
@@ -304,6 +321,8 @@ impl Turn<'_> {
 
     /// Refuses a call that never got a row.
     fn refuse_new(&mut self, request: &Request<'_>, decision: &Arc<Decision>, why: Reject) {
+        let is_emergency = decision.emergency;
+        self.engine.transactions.with(&request.key, |row| row.is_patient = is_emergency);
         if let Some(range) = self.write_refusal(request.flow, request.message, why) {
             self.respond(request.key, why.answer().status, range);
         }
@@ -418,5 +437,6 @@ const DEVICE_URN: &[u8] = b"urn:emcc:device:";
 
 /// The home cluster's mark of an emergency call (P-23), believed from a trunk alone.
 pub(crate) fn is_marked_emergency(message: &Message<'_>) -> bool {
-    message.value(Name::Priority).is_some_and(|value| value.eq_ignore_ascii_case(b"emergency"))
+    // Whichever of several a reader behind the sender would have taken.
+    message.all(Name::Priority).any(|(_, line)| message.text(line.value).eq_ignore_ascii_case(b"emergency"))
 }

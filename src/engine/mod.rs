@@ -30,9 +30,10 @@ pub mod session;
 pub mod shed;
 pub(crate) mod strict;
 pub(crate) mod trust;
+pub(crate) mod verified;
 pub mod watch;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
@@ -45,11 +46,14 @@ use self::effects::{CallKey, Effects, Input, Now, TransactionKey};
 use self::ids::Ids;
 use self::link::Links;
 use self::overload::Overload;
+use self::reject::Reject;
 use self::running::{Local, Running};
+use self::verified::Verified;
 use self::watch::Seen;
 use crate::config::plan::Plan;
 use crate::limits::{CALLS_MAX, ENDED_AT_ONCE_MAX, TRANSACTIONS_MAX};
 use crate::metrics::Counters;
+use crate::neighbour::Flow;
 use crate::neighbour::control::Controls;
 use crate::sip::{Editor, Index};
 use crate::table::Table;
@@ -61,6 +65,7 @@ pub struct Engine {
     transactions: Table<TransactionKey, Row>,
     calls: Table<CallKey, Call>,
     links: Links,
+    verified: Verified,
     counters: Counters,
     hashers: [RandomState; 2],
     is_draining: AtomicBool,
@@ -130,6 +135,7 @@ impl Engine {
             transactions: Table::new(bounds.transactions, seed),
             calls: Table::new(bounds.calls, seed),
             links,
+            verified: Verified::new(seed),
             counters,
             hashers: [RandomState::with_seeds(seed, 3, 5, 7), RandomState::with_seeds(seed, 11, 13, 17)],
             is_draining: AtomicBool::new(false),
@@ -163,6 +169,20 @@ impl Engine {
             Input::Beat => turn.beat(),
             Input::Failed(key) => turn.failed(key),
         }
+    }
+
+    /// Takes a UDP address as verified from now on, as if it had just shown that it hears us: where a test or a bench
+    /// begins in the middle of a node's life.
+    pub fn verify(&self, ip: IpAddr, now: Moment) {
+        self.verified.note(ip, now);
+    }
+
+    /// Answers what cannot be handled as a message: a neighbour's request that cannot be framed, or whose handling
+    /// failed here. Once, without a transaction; a response or an ACK is left alone.
+    pub fn refuse(&self, worker: &mut Worker, now: Now, flow: Flow, why: Reject, bytes: &[u8]) {
+        let Worker { ids, index, desk, effects } = worker;
+        let mut turn = Turn { engine: self, running: self.running.load_full(), now, ids, desk, effects };
+        turn.refuse_octets(flow, bytes, index, why);
     }
 
     /// The network gave back a datagram of ours: the transaction whose branch it carries has failed. Anyone can forge

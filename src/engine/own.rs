@@ -21,6 +21,7 @@ impl Turn<'_> {
         let tag = self.local_tag(request.message);
         let epoch_s = self.engine.epoch_s;
         let back = self.response_flow(request.flow, request.essentials);
+        let is_unverified = self.is_unverified(request.flow);
         let load = Some(self.load());
         let text = &mut self.desk.text;
         text.clear();
@@ -37,7 +38,18 @@ impl Turn<'_> {
             headers: &headers,
             ..Reply::new(200)
         };
-        let written = reply.write(request.message, &mut self.effects.arena);
+        // To an address nobody has been heard at, the answer is no longer than the question if it can be.
+        let octets_max = if is_unverified { request.message.bytes().len() } else { usize::MAX };
+        let plain = Reply { headers: reply.headers.get(2..).unwrap_or_default(), ..reply };
+        let least = Reply { is_compact: true, reason: "", load: None, ..plain };
+        let (start, mut written) = (self.effects.arena.len(), None);
+        for reply in [reply, plain, least] {
+            self.effects.arena.truncate(start);
+            written = reply.write(request.message, &mut self.effects.arena);
+            if written.as_ref().is_none_or(|range| range.len() <= octets_max) {
+                break;
+            }
+        }
         // No transaction: the answer to a repeated OPTIONS is made again, and costs no row.
         if let Some(range) = written {
             self.engine.counters.response_out(200);

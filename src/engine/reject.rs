@@ -11,6 +11,8 @@ pub enum Reject {
     Refusal(Refusal),
     /// Our limits.
     Busy(Busy),
+    /// Handling it failed inside this node.
+    Fault,
 }
 
 /// Why policy does not serve a request.
@@ -134,6 +136,7 @@ impl Reject {
         match self {
             Self::Malformed(malformed) => Answer::plain(status_of(malformed), malformed.reason()),
             Self::Refusal(refusal) => refusal.answer(),
+            Self::Fault => Answer { cause: Some(41), ..Answer::plain(500, "Server Internal Error") },
             Self::Busy(busy) => Answer {
                 status: 503,
                 // Short: such a refusal must not be longer than the request.
@@ -173,9 +176,10 @@ impl Refusal {
             Self::OnlyBeginnings => caused(484, "Address Incomplete", 28),
             Self::Blocked => caused(403, "Forbidden: the pattern blocks the call", 21),
             Self::MissingPhone => caused(403, "Forbidden: the INVITE names no phone of this cluster", 21),
-            Self::UnknownPhone => caused(403, "Forbidden: unknown phone", 21),
-            Self::NobodyLoggedIn => caused(403, "Forbidden: nobody is logged in on the phone", 21),
-            Self::OtherCluster => caused(403, "Forbidden: the phone's user belongs to another cluster", 21),
+            // One answer for all: the sender of a name learns nothing about the phones of this cluster.
+            Self::UnknownPhone | Self::NobodyLoggedIn | Self::OtherCluster => {
+                caused(403, "Forbidden: no visiting user of the sender's cluster on that phone", 21)
+            }
             Self::NoGateway => caused(403, "Forbidden: the target is no PSTN gateway of the phone's place", 21),
             Self::Intercom => caused(403, "Forbidden: intercom is not available to a visiting phone", 21),
             Self::ServiceInactive => caused(500, "PSTN Access is not active for the cluster", 27),

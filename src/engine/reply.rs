@@ -17,7 +17,7 @@ use super::reject::{Refusal, Reject};
 use super::session::Agreed;
 use super::trust::{self, Crossing};
 use crate::limits::{LEGS_MAX, SETUP_MS_MAX};
-use crate::neighbour::Flow;
+use crate::neighbour::{Flow, Transport};
 use crate::sip::build;
 use crate::sip::{
     Editor, Essentials, Index, Message, Method, Name, Span, Start, Strictness, essentials, offers_control,
@@ -61,6 +61,7 @@ impl Turn<'_> {
             self.engine.counters.stray_response();
             return;
         };
+        self.verify(flow);
         if let Some(at) = heard.hint {
             self.effects.hints.push((at, Hint::Transaction(key)));
         }
@@ -520,7 +521,7 @@ impl Turn<'_> {
 
     /// Hands a written response to a server transaction; what it may not send any more stays unsent.
     pub(crate) fn respond(&mut self, key: TransactionKey, status: u16, range: Range<usize>) {
-        let (now, arena) = (self.now.moment, &self.effects.arena);
+        let (now, arena, verified) = (self.now.moment, &self.effects.arena, &self.engine.verified);
         let sent = self.engine.transactions.with(&key, |row| {
             let before = row.machine;
             let send = match row.machine {
@@ -541,6 +542,13 @@ impl Turn<'_> {
             }
             if row.machine != before {
                 row.enter(now);
+                // Nobody has shown that they hear us there: what we repeat may go to somebody who never asked. An
+                // emergency call's caller gets its answer all the same.
+                let is_unverified =
+                    || row.flow.transport == Transport::Udp && !verified.holds(row.flow.remote.ip(), now);
+                if status >= 300 && !row.is_patient && is_unverified() {
+                    row.timing.wait(now, LIFETIME_MS);
+                }
             }
             // A 2xx to an INVITE is repeated by who answered, not by us (RFC 6026 section 7.1).
             row.response = match row.machine {

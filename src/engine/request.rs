@@ -11,6 +11,7 @@ use super::reject::{Refusal, Reject};
 use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::reply::Reply;
+use crate::sip::typed::reason_phrase;
 use crate::sip::{Broken, Essentials, Index, Message, Method, Name, Start, Strictness, ViaRef, essentials, scan};
 use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row, Timing};
 use crate::transaction::{LIFETIME_MS, server, server_invite};
@@ -41,6 +42,11 @@ impl Turn<'_> {
             counters.dropped_stranger();
             return;
         };
+        // A datagram from our own socket is forged, or would have us answer ourselves: neighbours of this host have
+        // ports of their own.
+        if self.running.local(flow).is_some_and(|local| local.address.socket == flow.remote) {
+            return counters.reflected();
+        }
         let message = match scan(bytes, index) {
             Ok(message) => message,
             Err(broken) => return self.broken(flow, &broken),
@@ -229,9 +235,17 @@ impl Turn<'_> {
     /// Where responses to a request go (RFC 3261 section 18.2.2, RFC 3581): back to the address it came from, at the
     /// port of its Via unless the sender asked for the one it came from.
     pub(crate) fn response_flow(&self, flow: Flow, essentials: &Essentials<'_>) -> Flow {
+        self.back(flow, &essentials.via)
+    }
+
+    fn back(&self, flow: Flow, via: &ViaRef<'_>) -> Flow {
         let mut back = flow;
-        if flow.transport == Transport::Udp && essentials.via.rport().is_none() {
-            back.remote.set_port(essentials.via.port.unwrap_or(5060));
+        if flow.transport == Transport::Udp && via.rport().is_none() {
+            back.remote.set_port(via.port.unwrap_or(5060));
+            // A Via that names one of our own ports would have us answer ourselves.
+            if back.remote != flow.remote && !self.running.is_answerable(back) {
+                back.remote = flow.remote;
+            }
         }
         back
     }
@@ -260,10 +274,10 @@ impl Turn<'_> {
         self.engine.client_key(branch, method)
     }
 
-    /// A message that could not be read: answered when enough of it could, dropped otherwise.
+    /// A message that could not be read: answered when it is a request with a Via, dropped otherwise.
     fn broken(&mut self, flow: Flow, broken: &Broken<'_>) {
         let counters = &self.engine.counters;
-        match broken.partial {
+        match broken.partial.filter(|message| message.first(Name::Via).is_some()) {
             Some(message) => {
                 counters.malformed();
                 let method = message.method().unwrap_or(Method::Ack);
@@ -273,18 +287,31 @@ impl Turn<'_> {
         }
     }
 
+    /// Octets that are not handled as a message, answered where they are a neighbour's request.
+    pub(crate) fn refuse_octets(&mut self, flow: Flow, bytes: &[u8], index: &mut Index, why: Reject) {
+        if self.running.plan.neighbour(flow.transport, flow.remote).is_none() {
+            return;
+        }
+        let message = match scan(bytes, index) {
+            Ok(message) => Some(message),
+            Err(broken) => broken.partial,
+        };
+        if let Some(message) = message
+            && let Some(method) = message.method()
+        {
+            self.refuse_unseen(flow, &message, method, why);
+        }
+    }
+
     /// Refuses a request without a transaction: once, and an ACK not at all.
     pub(crate) fn refuse_unseen(&mut self, flow: Flow, message: &Message<'_>, method: Method, why: Reject) {
         if method == Method::Ack {
             return;
         }
-        let mut back = flow;
         let via = message.values(Name::Via).next().and_then(|value| ViaRef::parse(value.text).ok());
-        if let Some(via) = via
-            && flow.transport == Transport::Udp
-            && via.rport().is_none()
-        {
-            back.remote.set_port(via.port.unwrap_or(5060));
+        let back = via.map_or(flow, |via| self.back(flow, &via));
+        if !self.running.is_answerable(back) {
+            return self.engine.counters.reflected();
         }
         if let Some(range) = self.write_refusal(flow, message, why) {
             self.engine.counters.response_out(why.answer().status);
@@ -292,26 +319,68 @@ impl Turn<'_> {
         }
     }
 
-    /// Writes a refusal into the arena; `None` when not even the top Via can be read.
+    /// Whether nobody has shown yet that they hear us at that UDP address: what we refuse goes there once, and is no
+    /// longer than what came.
+    pub(crate) fn is_unverified(&self, flow: Flow) -> bool {
+        flow.transport == Transport::Udp && !self.engine.verified.holds(flow.remote.ip(), self.now.moment)
+    }
+
+    /// The other end of a flow has shown that it hears us.
+    pub(crate) fn verify(&self, flow: Flow) {
+        if flow.transport == Transport::Udp {
+            self.engine.verified.note(flow.remote.ip(), self.now.moment);
+        }
+    }
+
+    /// Writes a refusal into the arena; `None` when not even the top Via can be read. To an unverified address it is
+    /// made as short as it has to be.
     pub(crate) fn write_refusal(
         &mut self,
         flow: Flow,
         message: &Message<'_>,
         why: Reject,
     ) -> Option<std::ops::Range<usize>> {
+        self.engine.counters.refused(why.answer().status);
+        let octets_max = if self.is_unverified(flow) { message.bytes().len() } else { usize::MAX };
+        for fit in [Fit::Full, Fit::Causes, Fit::Bare] {
+            let range = self.write_fitted(flow, message, why, fit)?;
+            if range.len() <= octets_max {
+                return Some(range);
+            }
+            self.effects.arena.truncate(range.start);
+        }
+        let range = self.write_fitted(flow, message, why, Fit::Least)?;
+        if range.len() > octets_max {
+            self.engine.counters.refusal_longer();
+        }
+        Some(range)
+    }
+
+    fn write_fitted(
+        &mut self,
+        flow: Flow,
+        message: &Message<'_>,
+        why: Reject,
+        fit: Fit,
+    ) -> Option<std::ops::Range<usize>> {
         let answer = why.answer();
         let running = self.running.clone();
-        self.engine.counters.refused(answer.status);
-        let (tag, load) = (self.local_tag(message), Some(self.load()));
+        let tag = self.local_tag(message);
+        let load = matches!(fit, Fit::Full | Fit::Causes).then(|| self.load());
+        let tag = if fit == Fit::Least { tag.get(..TAG_BYTES_LEAST)? } else { &tag };
         let host_port = self.running.local(flow).map_or("-", |local| &*local.host_port);
         let mut headers: SmallVec<[(&str, &[u8]); 4]> = SmallVec::new();
         // The texts stand one after the other on the desk; the headers point into it.
         let text = &mut self.desk.text;
         text.clear();
-        let reason =
-            answer.cause.map(|cause| write_to(text, format_args!("Q.850;cause={cause};text=\"{}\"", answer.phrase)));
-        let warning =
-            answer.warning.map(|code| write_to(text, format_args!("{code} {host_port} \"{}\"", answer.phrase)));
+        let phrase = if fit == Fit::Full { answer.phrase } else { reason_phrase(answer.status) };
+        let reason = match (answer.cause, fit) {
+            (Some(cause), Fit::Full) => Some(write_to(text, format_args!("Q.850;cause={cause};text=\"{phrase}\""))),
+            (Some(cause), Fit::Causes) => Some(write_to(text, format_args!("Q.850;cause={cause}"))),
+            _ => None,
+        };
+        let warning = answer.warning.filter(|_| matches!(fit, Fit::Full | Fit::Causes));
+        let warning = warning.map(|code| write_to(text, format_args!("{code} {host_port} \"{phrase}\"")));
         let retry = answer.retry_after_s.map(|seconds| write_to(text, format_args!("{seconds}")));
         let min_se = answer.min_se_s.map(|seconds| write_to(text, format_args!("{seconds}")));
         for (name, range) in [("Reason", reason), ("Warning", warning), ("Retry-After", retry), ("Min-SE", min_se)] {
@@ -328,20 +397,26 @@ impl Turn<'_> {
             headers.extend(message.values(Name::ProxyRequire).map(|value| ("Unsupported", value.text)));
         }
         let reply = Reply {
-            reason: answer.phrase,
-            to_tag: std::str::from_utf8(&tag).ok(),
+            reason: if fit == Fit::Least { "" } else { phrase },
+            to_tag: std::str::from_utf8(tag).ok(),
             source: Some(flow.remote),
             load,
             headers: &headers,
+            is_compact: fit == Fit::Least && flow.transport == Transport::Udp,
             ..Reply::new(answer.status)
         };
         reply.write(message, &mut self.effects.arena)
     }
 
-    /// The tag of our own responses: a seeded hash of the request, so that a repeated one gets the same.
+    /// Whether a To tag is the one our own response to this message's request has.
+    pub(crate) fn is_own_tag(&self, message: &Message<'_>, tag: &[u8]) -> bool {
+        tag.len() >= TAG_BYTES_LEAST && self.local_tag(message).starts_with(tag)
+    }
+
+    /// The tag of our own responses: a seeded hash of the request, so that a repeated one, and its ACK, get the same.
     pub(crate) fn local_tag(&self, message: &Message<'_>) -> [u8; 16] {
         let call_id = message.value(Name::CallId).unwrap_or_default();
-        let via = message.value(Name::Via).unwrap_or_default();
+        let via = message.values(Name::Via).next().map(|value| value.text).unwrap_or_default();
         let mut bits = self.engine.hash(&[b"t", call_id, via]) as u64;
         let mut tag = [0; 16];
         for digit in &mut tag {
@@ -357,6 +432,22 @@ impl Turn<'_> {
         uri.user.is_none() && self.running.is_ours(&uri)
     }
 }
+
+/// How much of a refusal is written: each drops what the one before it could do without.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// Everything that helps whoever reads it.
+    Full,
+    /// Causes and warnings without our own words.
+    Causes,
+    /// What a response must have.
+    Bare,
+    /// The same with compact header names and a short tag, and without a reason phrase.
+    Least,
+}
+
+/// Digits of the shortest tag of ours: 32 bits that nobody guesses.
+const TAG_BYTES_LEAST: usize = 8;
 
 /// Where a request came from, as its transaction is known by.
 fn source(flow: Flow) -> [u8; 16] {

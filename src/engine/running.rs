@@ -1,6 +1,6 @@
 //! The configuration as the engine runs on it, with what is worked out from it once.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use emcc_policies::route::PeerId;
@@ -122,6 +122,22 @@ impl Running {
     #[must_use]
     pub fn local(&self, flow: Flow) -> Option<&Local> {
         self.locals.get(usize::from(flow.listener))
+    }
+
+    /// Whether a response may go there at all: not to a group, to everybody, or to ourselves.
+    #[must_use]
+    pub fn is_answerable(&self, flow: Flow) -> bool {
+        let ip = flow.remote.ip().to_canonical();
+        let is_one_host = match ip {
+            IpAddr::V4(ip) => !ip.is_broadcast() && !ip.is_multicast() && !ip.is_unspecified(),
+            IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
+        };
+        let is_own = |local: &Local| {
+            let here = |socket: SocketAddr| socket.port() == flow.remote.port() && socket.ip().to_canonical() == ip;
+            local.address.transport == flow.transport && (here(local.address.socket) || here(local.advertised))
+        };
+        // On a stream the answer goes back on the connection, whatever its ports.
+        flow.transport != Transport::Udp || is_one_host && !self.locals.iter().any(is_own)
     }
 
     /// Whether a URI names one of our own addresses.

@@ -103,7 +103,7 @@ impl Turn<'_> {
 
     /// Whether an ACK acknowledges a refusal that has no transaction: its To tag is the one we gave (RFC 3261 section 8.2.7).
     fn is_ack_of_refusal(&self, flow: Flow, message: &Message<'_>) -> bool {
-        to_tag(message).is_some_and(|tag| tag == self.local_tag(message))
+        to_tag(message).is_some_and(|tag| self.is_own_tag(message, tag))
             && self
                 .transaction_of(flow, message, Method::Ack)
                 .is_some_and(|key| !self.engine.transactions.contains(&key))

@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 
 use super::Driver;
+use crate::config::plan::Neighbour;
 use crate::engine::effects::{Effects, Input, Now};
+use crate::engine::reject::Reject;
 use crate::engine::{Engine, Worker};
 use crate::neighbour::{CertificateName, Flow, Transport};
+use crate::sip::Malformed;
 
 impl Driver for Engine {
     type Worker = Worker;
@@ -34,9 +37,16 @@ impl Driver for Engine {
         self.end_calls(worker, now)
     }
 
-    fn refused(&self, worker: &mut Worker, now: Now, flow: Flow, _status: u16, head: &[u8]) {
-        // What cannot be framed cannot be scanned either: the engine answers it as any broken message.
-        self.handle(worker, now, Input::Message { flow, bytes: head });
+    fn refused(&self, worker: &mut Worker, now: Now, flow: Flow, why: Malformed, head: &[u8]) {
+        self.refuse(worker, now, flow, Reject::Malformed(why), head);
+    }
+
+    fn panicked(&self, worker: &mut Worker, now: Now, flow: Flow, bytes: &[u8]) {
+        self.refuse(worker, now, flow, Reject::Fault, bytes);
+    }
+
+    fn is_trunk(&self, transport: Transport, remote: SocketAddr) -> bool {
+        matches!(self.plan().neighbour(transport, remote), Some(Neighbour::Remote { .. }))
     }
 
     fn certificate_name(&self, remote: SocketAddr) -> Option<CertificateName> {

@@ -4,11 +4,13 @@
 //! connections, owns one wheel of hints, and calls the driver directly: between a datagram and the state it changes
 //! there is no queue and no other task. The driver is shared and keeps its state in tables of its own.
 
+mod budget;
 mod clock;
 mod drive;
 pub mod log;
 mod mmsg;
 mod node;
+mod quarantine;
 pub mod signals;
 mod sockets;
 mod stream;
@@ -23,9 +25,11 @@ use std::net::SocketAddr;
 pub use clock::Clock;
 pub use node::{Node, Setup};
 pub use sockets::StartError;
+pub use stream::StreamLimits;
 
 use crate::engine::effects::{Effects, Input, Now};
 use crate::neighbour::{CertificateName, Flow, Transport};
+use crate::sip::Malformed;
 
 /// What the rim drives: the engine, or a stand-in in tests.
 ///
@@ -61,10 +65,22 @@ pub trait Driver: Send + Sync + 'static {
         false
     }
 
-    /// A neighbour's stream can no longer be framed and will be closed when what this causes is written. `status` is
-    /// what to answer, `head` what came of the message.
-    fn refused(&self, worker: &mut Self::Worker, now: Now, flow: Flow, status: u16, head: &[u8]) {
-        let _ = (worker, now, flow, status, head);
+    /// A neighbour's stream can no longer be framed and will be closed when what this causes is written. `why` is what
+    /// to answer, `head` what came of the message.
+    fn refused(&self, worker: &mut Self::Worker, now: Now, flow: Flow, why: Malformed, head: &[u8]) {
+        let _ = (worker, now, flow, why, head);
+    }
+
+    /// Handling these octets failed inside the node, and what it caused is undone. They will not be handed over again
+    /// for as long as they are remembered.
+    fn panicked(&self, worker: &mut Self::Worker, now: Now, flow: Flow, bytes: &[u8]) {
+        let _ = (worker, now, flow, bytes);
+    }
+
+    /// Whether a neighbour's connections may take the places kept for trunks.
+    fn is_trunk(&self, transport: Transport, remote: SocketAddr) -> bool {
+        let _ = (transport, remote);
+        false
     }
 
     /// What the certificate of the TLS neighbour at `remote` must name; `None` for a stranger.

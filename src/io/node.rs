@@ -10,7 +10,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-use super::stream::{self, Streams};
+use super::quarantine::Quarantine;
+use super::stream::{self, StreamLimits, Streams};
 use super::tls::Tls;
 use super::udp::{self, Datagrams, Turnstile};
 use super::worker::{Shared, Worker};
@@ -33,8 +34,10 @@ pub struct Setup<D> {
     pub counters: Counters,
     /// What connections over TLS show and trust; needed where a listener is one of TLS.
     pub certificates: Option<Arc<Certificates>>,
-    /// Seed of the connection tables' hashes: random in service.
+    /// Seed of the rim's hashes: random in service.
     pub seed: u64,
+    /// Bounds and time limits of streams.
+    pub streams: StreamLimits,
 }
 
 /// Running workers. Dropping it stops them.
@@ -65,7 +68,8 @@ impl Node {
             driver: setup.driver,
             clock: setup.clock,
             counters: setup.counters,
-            streams: Streams::new(setup.seed),
+            streams: Arc::new(Streams::new(setup.seed, setup.streams.within(sockets::descriptors()))),
+            quarantine: Quarantine::new(setup.seed),
             turnstiles: local.iter().map(|_| Turnstile::default()).collect(),
             local: local.clone(),
             tls: setup.certificates.map(Tls::new),

@@ -99,6 +99,12 @@ pub(super) fn outgoing(listener: SocketAddr) -> io::Result<tokio::net::TcpSocket
     Ok(tokio::net::TcpSocket::from_std_stream(socket.into()))
 }
 
+/// File descriptors this process may have, after asking for as many as the system lets it.
+pub(super) fn descriptors() -> usize {
+    let most = rlimit::increase_nofile_limit(rlimit::INFINITY);
+    most.ok().and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX)
+}
+
 fn plain(local: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(local), kind, Some(protocol))?;
     socket.set_nonblocking(true)?;

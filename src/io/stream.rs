@@ -7,8 +7,8 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -18,29 +18,17 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 use tokio_util::codec::Decoder;
 
+use super::budget::{Budget, Held};
 use super::mmsg::canonical;
-use super::worker::{Shared, Worker};
+use super::worker::Worker;
 use super::{Driver, sockets, tls};
 use crate::engine::effects::{Input, TransactionKey};
+use crate::limits;
 use crate::metrics::StreamEvent;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::frame::{Frame, Framer};
 use crate::table::{Inserted, Table};
 
-/// Connections of the node, whoever opened them.
-const CONNECTIONS_MAX: usize = 4_096;
-/// Connections accepted from one IP address.
-const ACCEPTED_PER_ADDRESS_MAX: u32 = 64;
-/// Messages that wait to be written to one connection; one more closes it.
-const QUEUE_MAX: usize = 256;
-/// How long connecting may take: as long as a next hop may be silent.
-const CONNECT: Duration = Duration::from_secs(4);
-/// How long a message may take from its first byte to its last.
-const MESSAGE_MS_MAX: u64 = 8_000;
-/// How long the other end may take to accept one message of ours.
-const WRITE: Duration = Duration::from_secs(8);
-/// Silence after which a neighbour's connection is closed.
-const IDLE: Duration = Duration::from_secs(3_600);
 /// Bytes asked from the kernel at a time.
 const READ_BYTES: usize = 8_192;
 /// A buffer that grew beyond this for one message is given back when it is empty.
@@ -49,18 +37,79 @@ const KEPT_BYTES_MAX: usize = 65_536;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Attempts to find or make a connection while others make and lose it.
 const ATTEMPTS_MAX: usize = 3;
+/// How long connecting may take: as long as a next hop may be silent.
+const CONNECT: Duration = Duration::from_secs(4);
+
+/// Bounds and time limits of a node's streams; smaller ones let a test reach them.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    /// Connections at a time.
+    pub connections: usize,
+    /// Of these, kept for trunks and for connections of our own making.
+    pub for_trunks: usize,
+    /// Accepted from one IP address at a time.
+    pub per_address: u32,
+    /// From accepting to the first octet.
+    pub first_byte: Duration,
+    /// From a message's first octet to its last.
+    pub message: Duration,
+    /// Until the other end has taken one message of ours.
+    pub write: Duration,
+    /// Silence between messages.
+    pub idle: Duration,
+    /// How long a refused stream is read on.
+    pub linger: Duration,
+    /// Messages that wait to be written to one connection.
+    pub queued: usize,
+    /// Octets that wait to be written to one connection.
+    pub queued_bytes: usize,
+    /// Octets all connections together hold beyond the share of each, unread and unwritten.
+    pub budget_bytes: usize,
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        Self {
+            connections: limits::CONNECTIONS_MAX,
+            for_trunks: limits::CONNECTIONS_FOR_TRUNKS,
+            per_address: limits::CONNECTIONS_PER_ADDRESS_MAX,
+            first_byte: Duration::from_millis(limits::FIRST_BYTE_MS_MAX),
+            message: Duration::from_millis(limits::STREAM_MESSAGE_MS_MAX),
+            write: Duration::from_millis(limits::STREAM_MESSAGE_MS_MAX),
+            idle: Duration::from_millis(limits::STREAM_IDLE_MS_MAX),
+            linger: Duration::from_millis(limits::STREAM_LINGER_MS),
+            queued: limits::QUEUED_MESSAGES_MAX,
+            queued_bytes: limits::QUEUED_BYTES_MAX,
+            budget_bytes: limits::CONNECTIONS_BYTES_MAX,
+        }
+    }
+}
+
+impl StreamLimits {
+    /// The same where no more than so many file descriptors can be had.
+    pub(super) fn within(self, descriptors: usize) -> Self {
+        let most = descriptors.saturating_sub(limits::DESCRIPTORS_KEPT).max(1);
+        let connections = self.connections.min(most);
+        Self { connections, for_trunks: self.for_trunks.min(connections / 4), ..self }
+    }
+}
 
 /// Every connection of the node, by its number and by its other end.
 pub(super) struct Streams {
     by_number: Table<u64, Handle>,
     by_remote: Table<(u16, SocketAddr), u64>,
     accepted: Table<IpAddr, u32>,
+    open: AtomicUsize,
     last: AtomicU64,
+    limits: StreamLimits,
+    budget: Arc<Budget>,
 }
 
 /// What a sender needs of a connection.
 struct Handle {
     queue: mpsc::Sender<Outgoing>,
+    /// Octets in the queue.
+    queued: Arc<Mutex<Held>>,
     /// Told when the queue ran over.
     overflow: Arc<Notify>,
 }
@@ -77,31 +126,56 @@ pub(super) struct NotQueued;
 
 impl Streams {
     /// An empty table; `seed` as for [`Table::new`].
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, limits: StreamLimits) -> Self {
         Self {
-            by_number: Table::new(CONNECTIONS_MAX, seed),
-            by_remote: Table::new(CONNECTIONS_MAX, seed),
-            accepted: Table::new(CONNECTIONS_MAX, seed),
+            by_number: Table::new(limits.connections, seed),
+            by_remote: Table::new(limits.connections, seed),
+            accepted: Table::new(limits.connections, seed),
+            open: AtomicUsize::new(0),
             last: AtomicU64::new(0),
+            limits,
+            budget: Budget::new(limits.budget_bytes, limits::CONNECTION_SHARE_BYTES),
         }
     }
 
     /// Queues a message on a connection; gives it back when there is no such connection any more.
     fn queue(&self, number: u64, outgoing: Outgoing) -> Result<(), Queueing> {
-        let queued = self.by_number.with(&number, |handle| match handle.queue.try_send(outgoing) {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                handle.overflow.notify_one();
-                Err(Queueing::Overflow)
+        let queued = self.by_number.with(&number, |handle| {
+            let mut held = handle.queued.lock().unwrap_or_else(PoisonError::into_inner);
+            let octets = held.octets().saturating_add(outgoing.bytes.len());
+            let fits = octets <= self.limits.queued_bytes && held.resize(octets);
+            match if fits { handle.queue.try_send(outgoing) } else { Err(mpsc::error::TrySendError::Full(outgoing)) } {
+                Ok(()) => Ok(()),
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    handle.overflow.notify_one();
+                    Err(Queueing::Overflow)
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => Err(Queueing::Gone),
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(Queueing::Gone),
         });
         queued.unwrap_or(Err(Queueing::Gone))
     }
 
+    /// Counts one more connection, unless there are as many as there may be; the last ones are kept.
+    fn open(self: &Arc<Self>, from: Option<IpAddr>, may_take_last: bool) -> Option<Open> {
+        let most = self.limits.connections - if may_take_last { 0 } else { self.limits.for_trunks };
+        if self.open.fetch_add(1, Relaxed) >= most {
+            self.open.fetch_sub(1, Relaxed);
+            return None;
+        }
+        let mut open = Open { streams: Arc::clone(self), from: None };
+        if let Some(ip) = from {
+            if !self.admit(ip) {
+                return None;
+            }
+            open.from = Some(ip);
+        }
+        Some(open)
+    }
+
     fn admit(&self, ip: IpAddr) -> bool {
         let fits = |count: &mut u32| {
-            let fits = *count < ACCEPTED_PER_ADDRESS_MAX;
+            let fits = *count < self.limits.per_address;
             *count += u32::from(fits);
             fits
         };
@@ -124,48 +198,62 @@ enum Queueing {
     Overflow,
 }
 
-/// A connection's place in the tables; given back when dropped.
-pub(super) struct Place<D: Driver> {
-    shared: Arc<Shared<D>>,
-    pub(super) flow: Flow,
-    overflow: Arc<Notify>,
-    accepted_from: Option<IpAddr>,
+/// One connection as it is counted, from accepting or connecting until its descriptor is closed.
+pub(super) struct Open {
+    streams: Arc<Streams>,
+    /// Whose share of accepted connections it is.
+    from: Option<IpAddr>,
 }
 
-impl<D: Driver> Place<D> {
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.streams.open.fetch_sub(1, Relaxed);
+        if let Some(ip) = self.from {
+            self.streams.accepted.with(&ip, |count| *count = count.saturating_sub(1));
+            self.streams.accepted.remove_if(&ip, |count| *count == 0);
+        }
+    }
+}
+
+/// A connection's place in the tables; given back when dropped.
+pub(super) struct Place {
+    streams: Arc<Streams>,
+    pub(super) flow: Flow,
+    overflow: Arc<Notify>,
+    queued: Arc<Mutex<Held>>,
+}
+
+impl Place {
     /// Takes a place, unless the node has all it may or, for one we open, another is there already.
     fn take(
-        shared: &Arc<Shared<D>>,
+        streams: &Arc<Streams>,
+        transport: Transport,
         listener: u16,
         remote: SocketAddr,
-        accepted_from: Option<IpAddr>,
+        is_accepted: bool,
     ) -> Result<(Self, mpsc::Receiver<Outgoing>), NoPlace> {
-        let number = shared.streams.last.fetch_add(1, Relaxed) + 1;
-        let (sender, queue) = mpsc::channel(QUEUE_MAX);
+        let number = streams.last.fetch_add(1, Relaxed) + 1;
+        let (sender, queue) = mpsc::channel(streams.limits.queued);
         let overflow = Arc::new(Notify::new());
-        let transport = shared.local.get(usize::from(listener)).map_or(Transport::Tcp, |local| local.transport);
+        let queued = Arc::new(Mutex::new(Held::new(&streams.budget)));
         let flow = Flow { transport, listener, remote, connection: number };
-        let handle = Handle { queue: sender, overflow: Arc::clone(&overflow) };
-        shared.streams.by_number.insert(number, handle).map_err(|_| NoPlace::TooMany)?;
+        let handle = Handle { queue: sender, queued: Arc::clone(&queued), overflow: Arc::clone(&overflow) };
+        streams.by_number.insert(number, handle).map_err(|_| NoPlace::TooMany)?;
         // From here on dropping gives everything back.
-        let place = Self { shared: Arc::clone(shared), flow, overflow, accepted_from };
-        match shared.streams.by_remote.insert((listener, remote), number) {
-            Ok(Inserted::Exists) if accepted_from.is_none() => Err(NoPlace::Exists),
+        let place = Self { streams: Arc::clone(streams), flow, overflow, queued };
+        match streams.by_remote.insert((listener, remote), number) {
+            Ok(Inserted::Exists) if !is_accepted => Err(NoPlace::Exists),
             Ok(_) => Ok((place, queue)),
             Err(_) => Err(NoPlace::TooMany),
         }
     }
 }
 
-impl<D: Driver> Drop for Place<D> {
+impl Drop for Place {
     fn drop(&mut self) {
-        let (streams, number) = (&self.shared.streams, self.flow.connection);
-        streams.by_number.remove(&number);
-        streams.by_remote.remove_if(&(self.flow.listener, self.flow.remote), |held| *held == number);
-        if let Some(ip) = self.accepted_from {
-            streams.accepted.with(&ip, |count| *count = count.saturating_sub(1));
-            streams.accepted.remove_if(&ip, |count| *count == 0);
-        }
+        let number = self.flow.connection;
+        self.streams.by_number.remove(&number);
+        self.streams.by_remote.remove_if(&(self.flow.listener, self.flow.remote), |held| *held == number);
     }
 }
 
@@ -196,10 +284,14 @@ impl<D: Driver> Worker<D> {
                     Err(Queueing::Gone) => streams.by_remote.remove_if(&key, |held| *held == number),
                 };
             }
-            match Place::take(&self.shared, flow.listener, flow.remote, None) {
+            let Some(open) = streams.open(None, true) else {
+                self.shared.counters.stream(StreamEvent::TooMany);
+                return Err(NotQueued);
+            };
+            match Place::take(streams, flow.transport, flow.listener, flow.remote, false) {
                 Ok((place, queue)) => {
                     let number = place.flow.connection;
-                    tokio::task::spawn_local(connect(Rc::clone(self), place, queue));
+                    tokio::task::spawn_local(connect(Rc::clone(self), open, place, queue));
                     return streams.queue(number, outgoing()).map_err(|_| NotQueued);
                 }
                 Err(NoPlace::Exists) => {}
@@ -219,21 +311,27 @@ impl<D: Driver> Worker<D> {
             while goes_on {
                 match framer.decode(buffer) {
                     Ok(Some(Frame::Message(bytes))) => feed.input(Input::Message { flow, bytes: &bytes }),
-                    Ok(Some(Frame::Ping)) => {
-                        let pong = Outgoing { bytes: Bytes::from_static(b"\r\n"), transaction: None };
-                        // A connection that is gone needs no answer, and one that overflows is told already.
-                        let _ = self.shared.streams.queue(flow.connection, pong);
-                    }
-                    Ok(Some(Frame::Refused { status, head, .. })) => {
-                        feed.refused(flow, status, &head);
+                    Ok(Some(Frame::Ping)) => feed.pong(flow),
+                    Ok(Some(Frame::Refused { why, head, .. })) => {
+                        feed.refused(flow, why, &head);
                         goes_on = false;
                     }
                     Ok(None) => break,
                     Err(_) => goes_on = false,
                 }
             }
+            feed.cut_bodies(framer.take_cut_bodies());
         });
         goes_on
+    }
+}
+
+impl<D: Driver> Worker<D> {
+    /// Tells the sender of a message that will not be whole any more.
+    fn end_frames(self: &Rc<Self>, flow: Flow, framer: &mut Framer, buffer: &mut BytesMut) {
+        if let Some(Frame::Refused { why, head, .. }) = framer.finish(buffer) {
+            self.turn(|feed| feed.refused(flow, why, &head));
+        }
     }
 }
 
@@ -252,20 +350,21 @@ pub(super) async fn accept<D: Driver>(worker: Rc<Worker<D>>, socket: TcpListener
             shared.counters.stream(StreamEvent::Stranger);
             continue;
         }
-        if !shared.streams.admit(remote.ip()) {
+        let is_trunk = shared.driver.is_trunk(transport, remote);
+        let Some(open) = shared.streams.open(Some(remote.ip()), is_trunk) else {
             shared.counters.stream(StreamEvent::TooMany);
             continue;
-        }
-        match Place::take(shared, listener, remote, Some(remote.ip())) {
+        };
+        match Place::take(&shared.streams, transport, listener, remote, true) {
             Ok((place, queue)) => {
                 shared.counters.stream(StreamEvent::Accepted);
                 // Best effort: messages would only wait for each other a little.
                 let _ = stream.set_nodelay(true);
                 if transport == Transport::Tls {
-                    tokio::task::spawn_local(tls::accept(Rc::clone(&worker), stream, place, queue));
+                    tokio::task::spawn_local(tls::accept(Rc::clone(&worker), stream, open, place, queue));
                 } else {
                     let (read, write) = stream.into_split();
-                    tokio::task::spawn_local(carry(Rc::clone(&worker), read, write, place, queue));
+                    tokio::task::spawn_local(carry(Rc::clone(&worker), read, write, open, place, queue));
                 }
             }
             Err(_) => shared.counters.stream(StreamEvent::TooMany),
@@ -279,7 +378,7 @@ enum Opened {
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
 }
 
-async fn connect<D: Driver>(worker: Rc<Worker<D>>, place: Place<D>, queue: mpsc::Receiver<Outgoing>) {
+async fn connect<D: Driver>(worker: Rc<Worker<D>>, open: Open, place: Place, queue: mpsc::Receiver<Outgoing>) {
     let local = worker.shared.local.get(usize::from(place.flow.listener)).copied();
     let remote = place.flow.remote;
     let is_tls = place.flow.transport == Transport::Tls;
@@ -299,11 +398,11 @@ async fn connect<D: Driver>(worker: Rc<Worker<D>>, place: Place<D>, queue: mpsc:
             match opened {
                 Opened::Plain(stream) => {
                     let (read, write) = stream.into_split();
-                    carry(worker, read, write, place, queue).await;
+                    carry(worker, read, write, open, place, queue).await;
                 }
                 Opened::Tls(stream) => {
                     let (read, write) = tokio::io::split(*stream);
-                    carry(worker, read, write, place, queue).await;
+                    carry(worker, read, write, open, place, queue).await;
                 }
             }
         }
@@ -319,20 +418,24 @@ async fn connect<D: Driver>(worker: Rc<Worker<D>>, place: Place<D>, queue: mpsc:
 /// Reads and writes one connection until it ends.
 pub(super) async fn carry<D: Driver>(
     worker: Rc<Worker<D>>,
-    read: impl AsyncRead + Unpin,
+    mut read: impl AsyncRead + Unpin,
     write: impl AsyncWrite + Unpin,
-    place: Place<D>,
+    open: Open,
+    place: Place,
     mut queue: mpsc::Receiver<Outgoing>,
 ) {
-    let in_hand = Cell::new(None);
+    let limits = open.streams.limits;
     let transport = place.flow.transport;
-    {
-        let mut writer = pin!(write_all(&mut queue, write, &in_hand));
+    let in_hand = Cell::new(None);
+    let end = {
+        let queued = Arc::clone(&place.queued);
+        let mut writer = pin!(write_all(&mut queue, &queued, write, &in_hand, limits.write));
         let overflow = Arc::clone(&place.overflow);
+        let speaks_first = if open.from.is_some() { limits.first_byte } else { limits.idle };
         let (end, may_finish) = tokio::select! {
             biased;
             () = overflow.notified() => (StreamEvent::Overflow, false),
-            end = read_all(&worker, place.flow, read) => (end, true),
+            end = read_all(&worker, &place, &mut read, speaks_first) => (end, true),
             end = &mut writer => (end, false),
         };
         // Nothing more is queued from here on. The other end may still read: answers to what it sent before it
@@ -341,10 +444,21 @@ pub(super) async fn carry<D: Driver>(
         worker.shared.counters.stream(end);
         if may_finish {
             // However it ends, the connection is over; the queue tells what was not written.
-            let _ = timeout(WRITE, writer).await;
+            let _ = timeout(limits.write, writer).await;
         }
-    }
+        end
+    };
     give_up(&worker, transport, queue, in_hand.take());
+    if end == StreamEvent::Malformed {
+        // A close with octets unread resets the connection, and the refusal may be lost with it.
+        let _ = timeout(limits.linger, discard(&mut read)).await;
+    }
+}
+
+/// Reads on until the other end stops, for what is thrown away.
+async fn discard(read: &mut (impl AsyncRead + Unpin)) {
+    let mut octets = [0; READ_BYTES];
+    while matches!(read.read(&mut octets).await, Ok(1..)) {}
 }
 
 /// Tells the driver what was queued and will not be written.
@@ -365,33 +479,51 @@ pub(super) fn give_up<D: Driver>(
     });
 }
 
-async fn read_all<D: Driver>(worker: &Rc<Worker<D>>, flow: Flow, mut read: impl AsyncRead + Unpin) -> StreamEvent {
+async fn read_all<D: Driver>(
+    worker: &Rc<Worker<D>>,
+    place: &Place,
+    read: &mut (impl AsyncRead + Unpin),
+    speaks_first: Duration,
+) -> StreamEvent {
+    let limits = place.streams.limits;
     let (mut framer, mut buffer) = (Framer::new(), BytesMut::new());
+    let mut held = Held::new(&place.streams.budget);
+    let mut silence = (speaks_first, StreamEvent::Slow);
     let mut begun = None;
     loop {
         let limit = match begun {
-            None => IDLE,
+            None => silence.0,
             Some(begun) => {
                 let spent_ms = worker.shared.clock.now().moment.since_ms(begun);
-                Duration::from_millis(MESSAGE_MS_MAX.saturating_sub(spent_ms))
+                limits.message.saturating_sub(Duration::from_millis(spent_ms))
             }
         };
         // The framer refuses what is too long, so this grows by one read beyond the longest message at most.
         buffer.reserve(READ_BYTES);
-        match timeout(limit, read.read_buf(&mut buffer)).await {
-            Err(_) if begun.is_some() => return StreamEvent::Slow,
-            Err(_) => return StreamEvent::Idle,
-            Ok(Ok(0) | Err(_)) => return StreamEvent::Closed,
-            Ok(Ok(_)) => {}
+        if !held.resize(buffer.capacity()) {
+            return StreamEvent::Crowded;
         }
-        let held = buffer.len();
-        if !worker.take_frames(flow, &mut framer, &mut buffer) {
+        match timeout(limit, read.read_buf(&mut buffer)).await {
+            Err(_) if begun.is_some() => {
+                worker.end_frames(place.flow, &mut framer, &mut buffer);
+                return StreamEvent::Slow;
+            }
+            Err(_) => return silence.1,
+            Ok(Ok(0)) => {
+                worker.end_frames(place.flow, &mut framer, &mut buffer);
+                return StreamEvent::Closed;
+            }
+            Ok(Err(_)) => return StreamEvent::Closed,
+            Ok(Ok(_)) => silence = (limits.idle, StreamEvent::Idle),
+        }
+        let before = buffer.len();
+        if !worker.take_frames(place.flow, &mut framer, &mut buffer) {
             return StreamEvent::Malformed;
         }
         // Line ends between messages are no message that has begun.
         if buffer.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
             begun = None;
-        } else if begun.is_none() || buffer.len() < held {
+        } else if begun.is_none() || buffer.len() < before {
             begun = Some(worker.shared.clock.now().moment);
         }
         if buffer.is_empty() && buffer.capacity() > KEPT_BYTES_MAX {
@@ -402,8 +534,10 @@ async fn read_all<D: Driver>(worker: &Rc<Worker<D>>, flow: Flow, mut read: impl 
 
 async fn write_all(
     queue: &mut mpsc::Receiver<Outgoing>,
+    queued: &Mutex<Held>,
     mut write: impl AsyncWrite + Unpin,
     in_hand: &Cell<Option<TransactionKey>>,
+    limit: Duration,
 ) -> StreamEvent {
     while let Some(outgoing) = queue.recv().await {
         in_hand.set(outgoing.transaction);
@@ -412,14 +546,17 @@ async fn write_all(
             write.write_all(&outgoing.bytes).await?;
             write.flush().await
         };
-        match timeout(WRITE, written).await {
+        match timeout(limit, written).await {
             Ok(Ok(())) => in_hand.set(None),
             Ok(Err(_)) => return StreamEvent::Closed,
             Err(_) => return StreamEvent::Slow,
         }
+        let mut held = queued.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = held.octets().saturating_sub(outgoing.bytes.len());
+        held.resize(left);
     }
     // TLS says goodbye, so that the other end can tell this from a cut.
-    let _ = timeout(WRITE, write.shutdown()).await;
+    let _ = timeout(limit, write.shutdown()).await;
     StreamEvent::Closed
 }
 
@@ -427,14 +564,57 @@ async fn write_all(
 mod tests {
     use super::*;
 
+    fn streams(limits: StreamLimits) -> Arc<Streams> {
+        Arc::new(Streams::new(7, limits))
+    }
+
     #[test]
     fn one_address_gets_its_share_of_connections_and_no_more() {
-        let streams = Streams::new(7);
+        let streams = streams(StreamLimits::default());
         let (one, other) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
-        for _ in 0..ACCEPTED_PER_ADDRESS_MAX {
-            assert!(streams.admit(one));
-        }
-        assert!(!streams.admit(one));
-        assert!(streams.admit(other), "another address is not concerned");
+        let mut open: Vec<Open> =
+            (0..limits::CONNECTIONS_PER_ADDRESS_MAX).map(|_| streams.open(Some(one), false).unwrap()).collect();
+        assert!(streams.open(Some(one), true).is_none());
+        assert!(streams.open(Some(other), false).is_some(), "another address is not concerned");
+        open.pop();
+        assert!(streams.open(Some(one), false).is_some(), "one that ended makes room");
+        open.clear();
+        assert_eq!((streams.open.load(Relaxed), streams.accepted.len()), (0, 0));
+    }
+
+    #[test]
+    fn the_last_connections_are_kept_for_trunks_and_for_our_own() {
+        let streams = streams(StreamLimits { connections: 4, for_trunks: 2, ..StreamLimits::default() });
+        let from = |host| Some(IpAddr::from([127, 0, 0, host]));
+        let _others = [streams.open(from(1), false).unwrap(), streams.open(from(2), false).unwrap()];
+        assert!(streams.open(from(3), false).is_none());
+        let _trunk = streams.open(from(4), true).unwrap();
+        let _own = streams.open(None, true).unwrap();
+        assert!(streams.open(None, true).is_none(), "four in all");
+    }
+
+    #[test]
+    fn connections_leave_descriptors_for_everything_else() {
+        let limits = StreamLimits::default();
+        assert_eq!(limits.within(1_000_000).connections, limits::CONNECTIONS_MAX);
+        let few = limits.within(1_024);
+        assert_eq!((few.connections, few.for_trunks), (1_024 - limits::DESCRIPTORS_KEPT, 192));
+        assert_eq!(limits.within(10).connections, 1);
+    }
+
+    #[test]
+    fn a_queue_is_bounded_in_octets_and_gives_back_what_it_held() {
+        let streams = streams(StreamLimits { queued_bytes: 100, ..StreamLimits::default() });
+        let remote = SocketAddr::from(([127, 0, 0, 1], 5060));
+        let (place, queue) = Place::take(&streams, Transport::Tcp, 0, remote, true).ok().unwrap();
+        let queue_of = |octets: usize| {
+            let outgoing = Outgoing { bytes: Bytes::from(vec![b'x'; octets]), transaction: None };
+            streams.queue(place.flow.connection, outgoing).is_ok()
+        };
+        assert!(queue_of(60) && queue_of(40));
+        assert!(!queue_of(1), "one hundred octets wait already");
+        assert_eq!(place.queued.lock().unwrap().octets(), 100);
+        drop((place, queue));
+        assert_eq!((streams.by_number.len(), streams.by_remote.len()), (0, 0));
     }
 }

@@ -107,8 +107,12 @@ impl Driver for Echo {
         self.tell(Seen::Bounced(destination, String::from_utf8(payload.to_vec()).unwrap()));
     }
 
-    fn refused(&self, effects: &mut Effects, _: Now, flow: Flow, status: u16, _head: &[u8]) {
-        effects.send_copy(flow, format!("SIP/2.0 {status} No\r\n\r\n").as_bytes(), None);
+    fn refused(&self, effects: &mut Effects, _: Now, flow: Flow, why: Malformed, _head: &[u8]) {
+        effects.send_copy(flow, format!("{}\r\n", why.reason()).as_bytes(), None);
+    }
+
+    fn panicked(&self, effects: &mut Effects, _: Now, flow: Flow, bytes: &[u8]) {
+        effects.send_copy(flow, &[b"failed: ", bytes].concat(), None);
     }
 
     fn is_neighbour(&self, _: Transport, remote: SocketAddr) -> bool {
@@ -125,6 +129,10 @@ struct World {
 
 impl World {
     fn new(workers: usize) -> Self {
+        Self::within(StreamLimits::default(), workers)
+    }
+
+    fn within(streams: StreamLimits, workers: usize) -> Self {
         let (sender, seen) = channel();
         let driver = Echo { seen: Mutex::new(sender), client: Mutex::default(), deadline: Mutex::default() };
         let (exporter, counters) = Exporter::new();
@@ -138,6 +146,7 @@ impl World {
             counters,
             certificates: None,
             seed: 7,
+            streams,
         });
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -242,8 +251,22 @@ fn a_panic_costs_one_message_and_is_counted() {
     let world = World::new(1);
     world.tell("panic");
     world.tell("after it");
-    assert_eq!(world.hear(), "after it", "nothing half done left");
+    assert_eq!(world.hear(), "failed: panic", "nothing half done left");
+    assert_eq!(world.hear(), "after it");
     assert_eq!(world.counted("emcc_sip_messages_dropped_total{reason=\"panic\"}"), 1);
+}
+
+#[test]
+fn octets_that_failed_are_told_of_once_and_their_copies_go_no_further() {
+    let world = World::new(2);
+    for _ in 0..3 {
+        world.tell("panic");
+    }
+    assert_eq!(world.hear(), "failed: panic");
+    world.tell("panic ");
+    assert_eq!(world.hear(), "panic ", "other octets are not concerned");
+    assert_eq!(world.counted("emcc_sip_messages_dropped_total{reason=\"panic\"}"), 1);
+    assert_eq!(world.counted("emcc_sip_messages_dropped_total{reason=\"quarantined\"}"), 2);
 }
 
 #[test]
@@ -291,8 +314,120 @@ fn a_stream_that_cannot_be_framed_is_told_and_closed() {
     stream.write_all(b"MESSAGE sip:1@hq SIP/2.0\r\nContent-Length: 4294967296\r\n\r\n").unwrap();
     let mut heard = String::new();
     stream.read_to_string(&mut heard).unwrap();
-    assert_eq!(heard, "SIP/2.0 413 No\r\n\r\n");
+    assert_eq!(heard, "Message too large\r\n");
     assert_eq!(world.counted("emcc_stream_events_total{event=\"malformed\"}"), 1);
+}
+
+#[test]
+fn a_refusal_arrives_although_octets_it_did_not_wait_for_are_unread() {
+    let world = World::new(1);
+    let mut stream = world.connect("127.0.0.1");
+    let head = format!("MESSAGE sip:1@hq SIP/2.0\r\nX: {}\r\n", "y".repeat(300_000));
+    // The node may stop the sender before all is written.
+    let _ = stream.write_all(head.as_bytes());
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, "Headers too large\r\n");
+}
+
+const SHORT: Duration = Duration::from_millis(40);
+
+/// What is heard until the node closes, and the event it counted.
+fn closed_with(world: &World, stream: &mut TcpStream, event: &str) -> String {
+    let mut heard = String::new();
+    // A reset is an end, too.
+    let _ = stream.read_to_string(&mut heard);
+    // The close is counted right before the descriptor goes.
+    assert_eq!(world.counted(&format!("emcc_stream_events_total{{event=\"{event}\"}}")), 1, "{event}");
+    heard
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed() {
+    let world = World::within(StreamLimits { first_byte: SHORT, ..StreamLimits::default() }, 1);
+    let mut stream = world.connect("127.0.0.1");
+    assert_eq!(closed_with(&world, &mut stream, "slow"), "");
+    let mut speaks = world.connect("127.0.0.1");
+    speaks.write_all(b"\r\n\r\n").unwrap();
+    read_exactly(&mut speaks, "\r\n");
+}
+
+#[test]
+fn one_of_our_own_connections_need_not_speak_first() {
+    let world = World::within(StreamLimits { first_byte: Duration::ZERO, ..StreamLimits::default() }, 1);
+    let listener = TcpListener::bind("127.0.0.4:0").unwrap();
+    world.tell(&format!("send tcp {TCP} {} 1 0", listener.local_addr().unwrap()));
+    let (mut stream, _) = listener.accept().unwrap();
+    read_exactly(&mut stream, "message 0\n");
+    stream.write_all(request(1, "").as_bytes()).unwrap();
+    read_exactly(&mut stream, &request(1, ""));
+}
+
+#[test]
+fn a_message_that_takes_too_long_closes_whether_its_octets_stop_or_trickle() {
+    let world = World::within(StreamLimits { message: SHORT, ..StreamLimits::default() }, 1);
+    let mut stream = world.connect("127.0.0.1");
+    stream.write_all(&request(1, "").as_bytes()[..40]).unwrap();
+    assert_eq!(closed_with(&world, &mut stream, "slow"), "No empty line after the headers\r\n");
+    let mut trickling = world.connect("127.0.0.1");
+    let text = request(2, &"z".repeat(200_000));
+    let sent = text.as_bytes().iter().take_while(|octet| trickling.write_all(&[**octet]).is_ok()).count();
+    assert!(sent < text.len(), "a new octet buys no time");
+}
+
+#[test]
+fn a_silent_connection_is_closed_and_line_ends_keep_it() {
+    let limits = StreamLimits { idle: SHORT * 5, message: Duration::ZERO, ..StreamLimits::default() };
+    let world = World::within(limits, 1);
+    let mut stream = world.connect("127.0.0.1");
+    stream.set_read_timeout(Some(SHORT)).unwrap();
+    for _ in 0..10 {
+        stream.write_all(b"\r\n\r\n").unwrap();
+        read_exactly(&mut stream, "\r\n");
+        // Nothing comes: the wait between two pings.
+        assert!(stream.read(&mut [0; 8]).is_err());
+    }
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(closed_with(&world, &mut stream, "idle"), "");
+}
+
+#[test]
+fn one_that_takes_nothing_is_closed_and_every_message_is_given_back() {
+    let limits = StreamLimits { write: SHORT, queued: 1_000, queued_bytes: usize::MAX, ..StreamLimits::default() };
+    let world = World::within(limits, 1);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    world.tell(&format!("send tcp {TCP} {} 800 60000", listener.local_addr().unwrap()));
+    let (_stream, _) = listener.accept().unwrap();
+    let first = world.next();
+    let Seen::Failed(first) = first else { panic!("{first:?}") };
+    for number in first + 1..800 {
+        assert_eq!(world.next(), Seen::Failed(number));
+    }
+    assert_eq!(world.counted("emcc_stream_events_total{event=\"slow\"}"), 1);
+}
+
+#[test]
+fn unfinished_messages_share_one_budget_and_an_ordinary_message_never_needs_it() {
+    let world = World::within(StreamLimits { budget_bytes: 150_000, ..StreamLimits::default() }, 1);
+    let large = request(1, &"x".repeat(120_000));
+    let mut first = world.connect("127.0.0.1");
+    first.write_all(&large.as_bytes()[..119_000]).unwrap();
+    let mut second = world.connect("127.0.0.2");
+    let _ = second.write_all(&large.as_bytes()[..119_000]);
+    // Which of the two is the one too many depends on how the octets arrive.
+    let (mut ordinary, text) = (world.connect("127.0.0.3"), request(2, "hello"));
+    ordinary.write_all(text.as_bytes()).unwrap();
+    read_exactly(&mut ordinary, &text);
+    let _ = [first, second].map(|mut stream| {
+        let _ = stream.write_all(&large.as_bytes()[119_000..]);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    assert_eq!(world.counted("emcc_stream_events_total{event=\"crowded\"}"), 1);
+    let (mut third, large) = (world.connect("127.0.0.1"), request(3, &"x".repeat(40_000)));
+    third.write_all(large.as_bytes()).unwrap();
+    read_exactly(&mut third, &large);
 }
 
 #[test]
@@ -407,6 +542,7 @@ fn a_node_that_cannot_have_one_address_takes_none() {
         counters: crate::metrics::Counters::noop(),
         certificates: None,
         seed: 7,
+        streams: StreamLimits::default(),
     });
     assert_eq!(error.err(), Some(StartError::InUse(taken)));
     TcpListener::bind(free.socket).unwrap();

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use super::Driver;
-use super::stream::{Outgoing, Place, carry, give_up};
+use super::stream::{Open, Outgoing, Place, carry, give_up};
 use super::worker::{Shared, Worker};
 use crate::certificates::{Certificates, is_for, server_name};
 use crate::limits::{HANDSHAKE_MS_MAX, HANDSHAKES_MAX};
@@ -63,14 +63,15 @@ enum Refused {
 pub(super) async fn accept<D: Driver>(
     worker: Rc<Worker<D>>,
     stream: TcpStream,
-    place: Place<D>,
+    open: Open,
+    place: Place,
     queue: mpsc::Receiver<Outgoing>,
 ) {
     let remote = place.flow.remote;
     match answered(&worker.shared, remote, stream).await {
         Ok(stream) => {
             let (read, write) = tokio::io::split(stream);
-            carry(worker, read, write, place, queue).await;
+            carry(worker, read, write, open, place, queue).await;
         }
         Err(refused) => {
             said(&worker.shared, remote, &refused);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::mmsg::{DATAGRAM_BYTES_MAX, Inbox};
+use super::quarantine::Quarantine;
 use super::stream::Streams;
 use super::tls::Tls;
 use super::udp::{Backlog, Datagrams, Turnstile};
@@ -18,6 +19,7 @@ use super::{Clock, Driver, log};
 use crate::engine::effects::{Effects, Hint, Input, Now, Send, TransactionKey};
 use crate::metrics::{Counters, DropReason};
 use crate::neighbour::{Address, Flow, Transport};
+use crate::sip::Malformed;
 use crate::timer::{SLOT_MS, Wheel};
 
 /// Rounds of "a send failed, the driver sends elsewhere" in one batch; more wait for the next slot.
@@ -34,7 +36,8 @@ pub(super) struct Shared<D> {
     pub(super) driver: Arc<D>,
     pub(super) clock: Clock,
     pub(super) counters: Counters,
-    pub(super) streams: Streams,
+    pub(super) streams: Arc<Streams>,
+    pub(super) quarantine: Quarantine,
     /// Who may read a UDP socket, by listener.
     pub(super) turnstiles: Box<[Turnstile]>,
     /// Local addresses by listener, as they were bound.
@@ -226,9 +229,19 @@ pub(super) struct Feed<'a, D: Driver> {
 }
 
 impl<D: Driver> Feed<'_, D> {
-    /// One input.
+    /// One input. One that panics is answered once, and its copies go no further.
     pub(super) fn input(&mut self, input: Input<'_>) {
-        self.guarded(|driver, scratch, now| driver.handle(scratch, now, input));
+        let Input::Message { flow, bytes } = input else {
+            self.guarded(|driver, scratch, now| driver.handle(scratch, now, input));
+            return;
+        };
+        if self.shared.quarantine.holds(bytes) {
+            return self.shared.counters.dropped(DropReason::Quarantined);
+        }
+        if !self.guarded(|driver, scratch, now| driver.handle(scratch, now, input)) {
+            self.shared.quarantine.add(bytes);
+            self.guarded(|driver, scratch, now| driver.panicked(scratch, now, flow, bytes));
+        }
     }
 
     /// The first datagram of a batch came at that Unix time, microseconds.
@@ -250,9 +263,19 @@ impl<D: Driver> Feed<'_, D> {
         self.guarded(|driver, scratch, now| driver.bounced(scratch, now, destination, payload));
     }
 
-    /// A stream's octets that are no message; what `status` and `head` hold is enough to answer.
-    pub(super) fn refused(&mut self, flow: Flow, status: u16, head: &[u8]) {
-        self.guarded(|driver, scratch, now| driver.refused(scratch, now, flow, status, head));
+    /// A stream's octets that are no message; what `why` and `head` hold is enough to answer.
+    pub(super) fn refused(&mut self, flow: Flow, why: Malformed, head: &[u8]) {
+        self.guarded(|driver, scratch, now| driver.refused(scratch, now, flow, why, head));
+    }
+
+    /// The answer to a ping, in its turn among the answers to messages.
+    pub(super) fn pong(&mut self, flow: Flow) {
+        D::effects(&mut self.state.scratch).send_copy(flow, b"\r\n", None);
+    }
+
+    /// Messages that were followed by octets their own length leaves out.
+    pub(super) fn cut_bodies(&self, count: u64) {
+        (0..count).for_each(|_| self.shared.counters.trailing_octets());
     }
 
     /// A message the rim took on and could not send.
@@ -264,14 +287,15 @@ impl<D: Driver> Feed<'_, D> {
     }
 
     /// A panic costs what this one input caused, and the scratch, which may be half changed; never the batch.
-    fn guarded(&mut self, work: impl FnOnce(&D, &mut D::Worker, Now)) {
+    /// Whether all went well.
+    fn guarded(&mut self, work: impl FnOnce(&D, &mut D::Worker, Now)) -> bool {
         let State { scratch, stream, .. } = self.state;
         let driver = &*self.shared.driver;
         let effects = D::effects(scratch);
         let (arena, sends) = (effects.arena.len(), effects.sends.len());
         let (hints, notes) = (effects.hints.len(), effects.notes.len());
         if catch_unwind(AssertUnwindSafe(|| work(driver, scratch, self.now))).is_ok() {
-            return;
+            return true;
         }
         self.shared.counters.dropped(DropReason::Panic);
         let mut effects = mem::take(D::effects(scratch));
@@ -282,5 +306,6 @@ impl<D: Driver> Feed<'_, D> {
         *stream += STREAM_STEP;
         *scratch = driver.worker(*stream);
         *D::effects(scratch) = effects;
+        false
     }
 }

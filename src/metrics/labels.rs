@@ -60,6 +60,8 @@ label! {
     Truncated = "truncated",
     /// Handling it failed inside this node.
     Panic = "panic",
+    /// The very octets whose handling failed before.
+    Quarantined = "quarantined",
     /// A response no transaction waits for.
     Stray = "stray",
 }
@@ -305,6 +307,8 @@ label! {
     Slow = "slow",
     /// Closed: its write queue was full.
     Overflow = "overflow",
+    /// Closed: unfinished messages of all connections hold all the octets they may.
+    Crowded = "crowded",
     /// Closed: what came is no SIP stream.
     Malformed = "malformed",
     /// Closed after an hour of silence.

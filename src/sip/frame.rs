@@ -5,6 +5,7 @@
 
 use super::malformed::Malformed;
 use super::message::Index;
+use super::name::Name;
 use super::scan::{ContentLength, Head, head};
 use crate::limits::{HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
 use bytes::{Bytes, BytesMut};
@@ -37,6 +38,13 @@ pub struct Framer {
     line_start: usize,
     /// Length of the message whose head is complete.
     message_len: Option<usize>,
+    /// The first line of the head that ends in LF alone.
+    bare_lf: Option<Malformed>,
+    /// Whether the message whose head is complete announces a body.
+    has_body_type: bool,
+    /// Whether the last message announced a body and ended without one, or in the middle of a line of it.
+    is_cut: bool,
+    cut_bodies: u64,
     is_closed: bool,
 }
 
@@ -46,57 +54,79 @@ impl Framer {
         Self::default()
     }
 
-    /// The length of the message that `buffer` begins with, once its head is there.
-    fn measure(&mut self, buffer: &[u8]) -> Result<Option<usize>, Malformed> {
-        let Some(head_len) = self.head_len(buffer)? else {
-            return if buffer.len() > HEAD_BYTES_MAX { Err(Malformed::HeadTooLarge) } else { Ok(None) };
+    /// How often, since it was asked last, a message was followed by octets that its own Content-Length leaves out of
+    /// a body it announced: legal framing, and the way a request is hidden behind another.
+    pub fn take_cut_bodies(&mut self) -> u64 {
+        std::mem::take(&mut self.cut_bodies)
+    }
+
+    /// The length of the message that `buffer` begins with, once its head is there. On a mistake, how much of `buffer`
+    /// is the head an answer is made from: it ends where it would whatever came together with it.
+    fn measure(&mut self, buffer: &[u8]) -> Result<Option<usize>, (Malformed, usize)> {
+        let Some(head_len) = self.head_len(buffer) else {
+            let is_full = buffer.len() >= HEAD_BYTES_MAX;
+            return if is_full { Err((Malformed::HeadTooLarge, HEAD_BYTES_MAX)) } else { Ok(None) };
         };
-        if head_len > HEAD_BYTES_MAX {
-            return Err(Malformed::HeadTooLarge);
-        }
-        let Head { start, start_why, why, content_length, .. } =
-            head(buffer.get(..head_len).unwrap_or(buffer), &mut self.index);
-        if let Some(why) = why {
-            return Err(why);
-        }
-        if let (None, Some(why @ Malformed::StartLine { .. })) = (start, start_why) {
-            return Err(why);
+        let octets = buffer.get(..head_len).unwrap_or(buffer);
+        let Head { start_why, why, content_length, .. } = head(octets, &mut self.index);
+        let start_why = start_why.filter(|why| matches!(why, Malformed::StartLine { .. }));
+        if let Some(why) = self.bare_lf.take().or(why).or(start_why) {
+            return Err((why, head_len));
         }
         let stated = match content_length {
-            ContentLength::Absent => return Err(Malformed::ContentLengthMissing),
-            ContentLength::Bad => return Err(Malformed::ContentLengthConflict),
-            ContentLength::Octets(stated) => usize::try_from(stated).map_err(|_| Malformed::MessageTooLarge)?,
+            ContentLength::Absent => return Err((Malformed::ContentLengthMissing, head_len)),
+            ContentLength::Bad => return Err((Malformed::ContentLengthConflict, head_len)),
+            ContentLength::Octets(stated) => usize::try_from(stated).unwrap_or(usize::MAX),
         };
+        self.has_body_type = self.index.fields.iter().take(self.index.used).any(|f| f.name == Name::ContentType);
         match head_len.checked_add(stated) {
             Some(length) if length <= MESSAGE_BYTES_MAX => Ok(Some(length)),
-            _ => Err(Malformed::MessageTooLarge),
+            _ => Err((Malformed::MessageTooLarge, head_len)),
         }
     }
 
-    /// The length of the head, its empty line included, once it is there. Goes on where the last call stopped.
-    fn head_len(&mut self, buffer: &[u8]) -> Result<Option<usize>, Malformed> {
-        while let Some(line) = buffer.get(self.line_start..)
+    /// The length of the head, its empty line included, once it is there. Goes on where the last call stopped, and on
+    /// after a line that ends in LF alone, so that the refusal finds the headers it must copy.
+    fn head_len(&mut self, buffer: &[u8]) -> Option<usize> {
+        let window = buffer.get(..HEAD_BYTES_MAX).unwrap_or(buffer);
+        while let Some(line) = window.get(self.line_start..)
             && let Some(end) = memchr::memchr(b'\n', line)
         {
-            if end.checked_sub(1).and_then(|before| line.get(before)) != Some(&b'\r') {
-                return Err(Malformed::BareLf { at: u32::try_from(self.line_start + end).unwrap_or(u32::MAX) });
+            let has_cr = end.checked_sub(1).and_then(|before| line.get(before)) == Some(&b'\r');
+            if !has_cr {
+                let at = u32::try_from(self.line_start + end).unwrap_or(u32::MAX);
+                self.bare_lf.get_or_insert(Malformed::BareLf { at });
             }
             self.line_start += end + 1;
-            if end == 1 {
-                return Ok(Some(self.line_start));
+            if end == usize::from(has_cr) {
+                return Some(self.line_start);
             }
         }
-        Ok(None)
+        None
     }
 
-    fn refused(&mut self, why: Malformed, buffer: &mut BytesMut) -> Frame {
+    /// What the end of a stream leaves unfinished: a refusal where a message had begun.
+    pub fn finish(&mut self, buffer: &mut BytesMut) -> Option<Frame> {
+        if self.is_closed || buffer.iter().all(|octet| matches!(octet, b'\r' | b'\n')) {
+            return None;
+        }
+        let Some(length) = self.message_len else {
+            return Some(self.refused(Malformed::HeadUnfinished, buffer.len(), buffer));
+        };
+        let head_len = self.line_start;
+        let have = u32::try_from(buffer.len().saturating_sub(head_len)).unwrap_or(u32::MAX);
+        let stated = length.saturating_sub(head_len) as u64;
+        Some(self.refused(Malformed::BodyTooShort { stated, have }, head_len, buffer))
+    }
+
+    fn refused(&mut self, why: Malformed, head_len: usize, buffer: &mut BytesMut) -> Frame {
         self.is_closed = true;
         let status = match why {
             Malformed::HeadTooLarge | Malformed::TooManyHeaders | Malformed::LineTooLong { .. } => 513,
             Malformed::MessageTooLarge => 413,
             _ => 400,
         };
-        let head = buffer.split_to(buffer.len().min(HEAD_BYTES_MAX)).freeze();
+        let head = buffer.split_to(buffer.len().min(head_len)).freeze();
         buffer.clear();
         Frame::Refused { why, status, head }
     }
@@ -111,6 +141,10 @@ impl Decoder for Framer {
             buffer.clear();
             return Ok(None);
         }
+        if self.is_cut && !buffer.is_empty() {
+            self.is_cut = false;
+            self.cut_bodies += u64::from(!matches!(buffer.first(), Some(b'\r' | b'\n')));
+        }
         while self.line_start == 0 && buffer.first() == Some(&b'\r') {
             if buffer.starts_with(b"\r\n\r\n") {
                 let _ = buffer.split_to(4);
@@ -120,7 +154,7 @@ impl Decoder for Framer {
                 return Ok(None);
             }
             if !buffer.starts_with(b"\r\n") {
-                return Ok(Some(self.refused(Malformed::BareCr { at: 0 }, buffer)));
+                break;
             }
             // A single one answers a ping of ours, or ends a message whose sender miscounted nothing but that.
             let _ = buffer.split_to(2);
@@ -128,17 +162,18 @@ impl Decoder for Framer {
         if self.message_len.is_none() {
             match self.measure(buffer) {
                 Ok(length) => self.message_len = length,
-                Err(why) => return Ok(Some(self.refused(why, buffer))),
+                Err((why, head_len)) => return Ok(Some(self.refused(why, head_len, buffer))),
             }
         }
         let Some(length) = self.message_len else { return Ok(None) };
         if buffer.len() < length {
-            buffer.reserve(length - buffer.len());
             return Ok(None);
         }
         self.message_len = None;
         self.line_start = 0;
-        Ok(Some(Frame::Message(buffer.split_to(length).freeze())))
+        let message = buffer.split_to(length).freeze();
+        self.is_cut = self.has_body_type && (!message.ends_with(b"\n") || message.ends_with(b"\r\n\r\n"));
+        Ok(Some(Frame::Message(message)))
     }
 }
 
@@ -244,6 +279,79 @@ mod tests {
         assert_eq!(frames(b"\n\n", 1), ["400"]);
         let bad = "OPTIONS sip:a b SIP/2.0\r\nl: 0\r\n\r\n";
         assert_eq!(frames(bad.as_bytes(), 100), [bad]);
+    }
+
+    #[test]
+    fn a_refusal_is_made_of_the_head_alone_however_it_came() {
+        let bad = "OPTIONS sip:h SIP/2.0\nVia: SIP/2.0/TCP h\nl: 0\n\n";
+        let long = format!("OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/TCP h\r\nX: {}", "y".repeat(HEAD_BYTES_MAX));
+        let bare_after_the_limit = long.clone() + "\n\r\n";
+        for (head, rest, want) in [
+            (bad, "OPTIONS ", Malformed::BareLf { at: 21 }),
+            ("\rX: y\r\n\r\n", "Z", Malformed::BareCr { at: 0 }),
+            (long.get(..HEAD_BYTES_MAX).unwrap(), "y", Malformed::HeadTooLarge),
+            (bare_after_the_limit.get(..HEAD_BYTES_MAX).unwrap(), "y\n\r\n", Malformed::HeadTooLarge),
+        ] {
+            for step in [1, 3, 100_000] {
+                let (mut framer, mut buffer, mut found) = (Framer::new(), BytesMut::new(), None);
+                for part in [head, rest].concat().as_bytes().chunks(step) {
+                    buffer.extend_from_slice(part);
+                    found = found.or(framer.decode(&mut buffer).unwrap());
+                }
+                let Some(Frame::Refused { why, head: told, .. }) = found else { panic!("{want:?}: {found:?}") };
+                assert_eq!((why, told.len()), (want, head.len()), "{step} octets at a time");
+                assert_eq!(told, head.as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_the_stream_ends_in_is_refused() {
+        let whole = request("l: 5\r\n", "abcde");
+        let head_len = whole.len() - 5;
+        for (cut, want) in [
+            (0, None),
+            (whole.len(), None),
+            (10, Some((Malformed::HeadUnfinished, 10))),
+            (head_len - 1, Some((Malformed::HeadUnfinished, head_len - 1))),
+            (head_len, Some((Malformed::BodyTooShort { stated: 5, have: 0 }, head_len))),
+            (whole.len() - 1, Some((Malformed::BodyTooShort { stated: 5, have: 4 }, head_len))),
+        ] {
+            let (mut framer, mut buffer) = (Framer::new(), BytesMut::from(&whole.as_bytes()[..cut]));
+            while framer.decode(&mut buffer).unwrap().is_some() {}
+            let left = framer.finish(&mut buffer).map(|frame| match frame {
+                Frame::Refused { why, status: 400, head } => (why, head.len()),
+                other => panic!("{cut}: {other:?}"),
+            });
+            assert_eq!(left, want, "{cut}");
+            assert!(framer.finish(&mut buffer).is_none(), "told once");
+        }
+        let mut ping = BytesMut::from("\r\n");
+        assert_eq!(Framer::new().finish(&mut ping), None);
+    }
+
+    #[test]
+    fn what_follows_a_body_cut_short_is_counted() {
+        let body = "Content-Type: application/sdp\r\n";
+        let whole = request(&format!("{body}l: 5\r\n"), "v=0\r\n");
+        let cut = request(&format!("{body}l: 3\r\n"), "v=0");
+        let none = request(&format!("{body}l: 0\r\n"), "");
+        let plain = request("l: 0\r\n", "");
+        for (first, count) in [(&whole, 0), (&cut, 1), (&none, 1), (&plain, 0)] {
+            for (between, counts) in [("", count), ("\r\n", 0)] {
+                for step in [1, 100_000] {
+                    let (mut framer, mut buffer, mut messages) = (Framer::new(), BytesMut::new(), 0);
+                    for part in [first, between, &plain].concat().as_bytes().chunks(step) {
+                        buffer.extend_from_slice(part);
+                        while let Some(frame) = framer.decode(&mut buffer).unwrap() {
+                            messages += usize::from(matches!(frame, Frame::Message(_)));
+                        }
+                    }
+                    assert_eq!((messages, framer.take_cut_bodies()), (2, counts), "{first:?} {step}");
+                    assert_eq!(framer.take_cut_bodies(), 0);
+                }
+            }
+        }
     }
 
     #[test]

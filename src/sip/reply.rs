@@ -27,6 +27,9 @@ pub struct Reply<'x> {
     pub load: Option<Report>,
     /// Whether Record-Route is copied, as in a response that makes a dialog (RFC 3261, section 12.1.1).
     pub has_record_route: bool,
+    /// Whether it is written in as few octets as the grammar has for it: compact names, no Content-Length. Never on a
+    /// stream, where Content-Length ends the message (RFC 3261, sections 7.3.3 and 18.3).
+    pub is_compact: bool,
     /// More headers: names and values.
     pub headers: &'x [(&'x str, &'x [u8])],
     /// Content-Type and body.
@@ -43,6 +46,7 @@ impl<'x> Reply<'x> {
             source: None,
             load: None,
             has_record_route: false,
+            is_compact: false,
             headers: &[],
             body: None,
         }
@@ -69,7 +73,7 @@ impl<'x> Reply<'x> {
             match field.name {
                 Name::Via if place == top_via => self.push_top_via(request, field, out),
                 Name::To => self.push_to(request, field, out),
-                Name::Via | Name::From | Name::CallId | Name::CSeq => push_field(request, field, b"", out),
+                Name::Via | Name::From | Name::CallId | Name::CSeq => self.push_copy(request, field, b"", out),
                 Name::RecordRoute if self.has_record_route => push_field(request, field, b"", out),
                 Name::Timestamp if self.status == 100 => push_field(request, field, b"", out),
                 _ => {}
@@ -82,9 +86,12 @@ impl<'x> Reply<'x> {
         if !content_type.is_empty() {
             push_header(out, "Content-Type", content_type.as_bytes());
         }
-        out.extend_from_slice(b"Content-Length: ");
-        push_decimal(out, body.len() as u64);
-        out.extend_from_slice(b"\r\n\r\n");
+        if !self.is_compact || !body.is_empty() {
+            out.extend_from_slice(b"Content-Length: ");
+            push_decimal(out, body.len() as u64);
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
         out.extend_from_slice(body);
         Some(from..out.len())
     }
@@ -103,10 +110,14 @@ impl<'x> Reply<'x> {
             changes.push((Span { start: via.span.end, end: via.span.end }, Piece::Load(load)));
         }
         if changes.is_empty() {
-            return push_field(request, field, b"", out);
+            return self.push_copy(request, field, b"", out);
         }
         changes.sort_by_key(|(span, _)| span.start);
         let mut at = field.line.start as usize;
+        if self.is_compact {
+            out.extend_from_slice(b"v:");
+            at = field.value.start as usize;
+        }
         for (span, piece) in changes {
             out.extend_from_slice(request.bytes().get(at..span.start as usize).unwrap_or(&[]));
             match piece {
@@ -131,7 +142,27 @@ impl<'x> Reply<'x> {
             let to = NameAddrRef::parse(request.text(field.value), Strictness::Lenient);
             self.status > 100 && to.is_ok_and(|to| !to.params.has("tag"))
         });
-        push_field(request, field, tag.unwrap_or("").as_bytes(), out);
+        self.push_copy(request, field, tag.unwrap_or("").as_bytes(), out);
+    }
+
+    /// Copies a field, with a tag behind its value where there is one to add.
+    fn push_copy(&self, request: &Message<'_>, field: &Field, tag: &[u8], out: &mut Vec<u8>) {
+        let name: &[u8] = match field.name {
+            _ if !self.is_compact => return push_field(request, field, tag, out),
+            Name::Via => b"v",
+            Name::From => b"f",
+            Name::To => b"t",
+            Name::CallId => b"i",
+            _ => request.text(field.name_span),
+        };
+        out.extend_from_slice(name);
+        out.push(b':');
+        push_safe(out, request.text(field.value));
+        if !tag.is_empty() {
+            out.extend_from_slice(b";tag=");
+            push_safe(out, tag);
+        }
+        out.extend_from_slice(b"\r\n");
     }
 }
 
@@ -251,6 +282,27 @@ mod tests {
         );
         assert!(text.contains("Record-Route: <sip:r;lr>\r\n"), "{text}");
         assert!(text.ends_with("Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi"), "{text}");
+    }
+
+    #[test]
+    fn the_shortest_form_keeps_what_identifies_the_request() {
+        let reply = Reply {
+            reason: "",
+            to_tag: Some("us"),
+            source: Some("10.0.0.9:7".parse().unwrap()),
+            is_compact: true,
+            ..Reply::new(404)
+        };
+        assert_eq!(
+            written(INVITE, &reply).unwrap(),
+            "SIP/2.0 404 \r\n\
+             v:SIP/2.0/UDP 10.0.0.1;rport=7;branch=z9hG4bK1;received=10.0.0.9\r\n\
+             v:SIP/2.0/UDP   b;branch=z9hG4bK2\r\n\
+             f:<sip:a@h>;tag=1\r\n\
+             t:\"x\" <sip:b@h;tag=no>;tag=us\r\n\
+             i:9\r\n\
+             CSeq:1   INVITE\r\n\r\n"
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::limits::{HEAD_BYTES_MAX, LEADING_CRLF_MAX, LINE_BYTES_MAX, MESSAGE_BY
 pub struct Broken<'a> {
     /// The first thing found wrong.
     pub why: Malformed,
-    /// What a refusal can be built from: present when the first line looks like a request. Never route by it.
+    /// What a refusal can be built from: present unless the first line is a status line. Never route by it.
     pub partial: Option<Message<'a>>,
 }
 
@@ -263,26 +263,30 @@ fn status_line(head: &mut Head, text: &[u8]) {
     }
 }
 
+/// A first line that is no status line is a request's, however little of it can be read: its sender waits for an
+/// answer.
 fn request_line(head: &mut Head, text: &[u8]) {
     let token_len = text.iter().position(|b| !is_token(*b)).unwrap_or(text.len());
+    let token = Span::new(0, token_len);
+    let method = Method::of(token.of(text));
     if token_len == 0 || text.get(token_len) != Some(&b' ') {
+        head.start = Some(Start::Request { method, token, uri: Span::new(token_len, token_len) });
         return head.wrong_start(Malformed::StartLine { at: narrow(token_len) });
     }
-    let token = Span::new(0, token_len);
     let trimmed = text.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |last| last + 1);
     head.has_start_line_space = trimmed < text.len();
     let rest = text.get(token_len + 1..trimmed).unwrap_or(&[]);
     let Some(space) = memchr::memrchr(b' ', rest) else {
+        head.start = Some(Start::Request { method, token, uri: Span::new(token_len + 1, token_len + 1 + rest.len()) });
         return head.wrong_start(Malformed::StartLine { at: narrow(trimmed) });
     };
     let version = rest.get(space + 1..).unwrap_or(&[]);
     let uri = trim(text, Span::new(token_len + 1, token_len + 1 + space));
-    head.start = Some(Start::Request { method: Method::of(token.of(text)), token, uri });
+    head.start = Some(Start::Request { method, token, uri });
     if uri.len() != space || uri.of(text).iter().any(|b| is_space(*b)) {
         head.wrong_start(Malformed::RequestUriSpace);
     }
     if !version.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"SIP/")) {
-        head.start = None;
         head.wrong_start(Malformed::StartLine { at: narrow(token_len + 1 + space) });
     } else if !version.eq_ignore_ascii_case(b"SIP/2.0") {
         head.wrong_start(Malformed::Version);

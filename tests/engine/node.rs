@@ -81,7 +81,17 @@ impl Node {
         Self::new(plan("br", changes), Bounds::default())
     }
 
+    /// A node that has heard everybody of the pair before.
     pub(crate) fn new(plan: Plan, bounds: Bounds) -> Self {
+        let node = Self::unheard(plan, bounds);
+        for at in [HQ, CC_HQ, GW_HQ, BR, CC_BR, GW_BR_1, GW_BR_2, GW_TRUNK_POOL] {
+            node.engine.verify(at.ip(), Moment(node.now_ms));
+        }
+        node
+    }
+
+    /// A node that has just started: nobody has shown that they hear it.
+    pub(crate) fn unheard(plan: Plan, bounds: Bounds) -> Self {
         let locals = plan.sip.listen.iter().map(|listen| Local::new(listen.address, listen.advertised)).collect();
         let engine = Engine::new(plan, locals, Counters::noop(), bounds, EPOCH_S, 7);
         let worker = engine.worker(0);

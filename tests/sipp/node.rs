@@ -64,9 +64,14 @@ impl Node {
         node
     }
 
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The process, for signals.
     pub(crate) fn signal(&self, name: &str) {
-        let told = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status().unwrap();
+        let told = Command::new("kill").args([format!("-{name}"), self.id().to_string()]).status().unwrap();
         assert!(told.success(), "kill -{name}");
     }
 

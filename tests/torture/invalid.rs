@@ -28,15 +28,15 @@ Call-ID: badinv01.0ha0isndaksdjasdf3234nas
 CSeq: 8 INVITE
 Via: SIP/2.0/UDP 192.0.2.15;;,;,,
 Contact: "Joe" <sip:joe@example.org>;;;;
-Content-Length: 3
+Content-Length: 152
 Content-Type: application/sdp
 
-v=0"#,
+~sdp:192.0.2.15~"#,
     ),
     (
         "clerr",
         "3.1.2.2",
-        Verdict::Refuse(BodyTooShort { stated: 9999, have: 3 }),
+        Verdict::Refuse(BodyTooShort { stated: 9999, have: 154 }),
         "INVITE sip:user@example.com SIP/2.0
 Max-Forwards: 80
 To: sip:j.user@example.com
@@ -48,7 +48,7 @@ Via: SIP/2.0/UDP host5.example.com;branch=z9hG4bK-39234-23523
 Content-Type: application/sdp
 Content-Length: 9999
 
-v=0",
+~sdp:192.0.2.155~",
     ),
     (
         "ncl",
@@ -65,10 +65,10 @@ Contact: <sip:caller@example53.example.net>
 Content-Type: application/sdp
 Content-Length: -999
 
-v=0",
+~sdp:192.0.2.53~",
     ),
     (
-        "scalar02, its CSeq",
+        "scalar02",
         "3.1.2.4",
         Verdict::Refuse(CSeqNumber),
         "REGISTER sip:example.com SIP/2.0
@@ -78,22 +78,23 @@ From: <sip:user@example.com>;tag=239232jh3
 CSeq: 36893488147419103232 REGISTER
 Call-ID: scalar02.23o0pd9vanlq3wnrlnewofjas9ui32
 Max-Forwards: 300
-Expires: 10000000000000000000000000000000000000000
-Contact: <sip:user@host129.example.com>;expires=280297596632815
+Expires: 1~100*0~
+Contact: <sip:user@host129.example.com>
+  ;expires=280297596632815
 Content-Length: 0
 
 ",
     ),
     (
-        "scalar02, its Max-Forwards",
-        "3.1.2.4",
+        "scalar02 with a CSeq in range",
+        "after 3.1.2.4",
         Verdict::Refuse(MaxForwards),
         "REGISTER sip:example.com SIP/2.0
-Via: SIP/2.0/TCP host129.example.com;branch=z9hG4bK342sdfoi3
+Via: SIP/2.0/TCP host129.example.com;branch=z9hG4bK342sdfoi4
 To: <sip:user@example.com>
 From: <sip:user@example.com>;tag=239232jh3
 CSeq: 1 REGISTER
-Call-ID: scalar02.23o0pd9vanlq3wnrlnewofjas9ui32
+Call-ID: scalar02.maxforwards
 Max-Forwards: 300
 Content-Length: 0
 
@@ -127,9 +128,10 @@ Call-ID: quotbal.aksdj
 Contact: <sip:caller@host59.example.net>
 CSeq: 8 INVITE
 Via: SIP/2.0/UDP 192.0.2.59:5050;branch=z9hG4bKkdjuw39234
-Content-Length: 0
+Content-Type: application/sdp
+Content-Length: 152
 
-"#,
+~sdp:192.0.2.15~"#,
     ),
     (
         "ltgtruri",
@@ -142,8 +144,18 @@ Max-Forwards: 23
 Call-ID: ltgtruri.1@192.0.2.5
 CSeq: 1 INVITE
 Via: SIP/2.0/UDP 192.0.2.5
-Content-Length: 0
+Contact: <sip:caller@host5.example.net>
+Content-Type: application/sdp
+Content-Length: 159
 
+v=0
+o=mhandley 29739 7272939 IN IP4 192.0.2.5
+s=-
+c=IN IP4 192.0.2.5
+t=3149328700 0
+m=audio 49217 RTP/AVP 0 12
+m=video 3227 RTP/AVP 31
+a=rtpmap:31 LPC
 ",
     ),
     (
@@ -157,8 +169,18 @@ Max-Forwards: 5
 Call-ID: lwsruri.asdfasdoeoi2323-asdfwrn23-asd834rk423
 CSeq: 2130706432 INVITE
 Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKkdjuw2395
-Content-Length: 0
+Contact: <sip:caller@host1.example.net>
+Content-Type: application/sdp
+Content-Length: 159
 
+v=0
+o=mhandley 29739 7272939 IN IP4 192.0.2.1
+s=-
+c=IN IP4 192.0.2.1
+t=3149328700 0
+m=audio 49217 RTP/AVP 0 12
+m=video 3227 RTP/AVP 31
+a=rtpmap:31 LPC
 ",
     ),
     (
@@ -172,16 +194,18 @@ From: sip:caller@example.net;tag=8814
 Call-ID: lwsstart.dfknq234oi243099adsdfnawe3@example.com
 CSeq: 1893884 INVITE
 Via: SIP/2.0/UDP host1.example.com;branch=z9hG4bKkdjuw3923
-Content-Length: 0
+Contact: <sip:caller@host1.example.net>
+Content-Type: application/sdp
+Content-Length: 150
 
-",
+~sdp:192.0.2.1~",
     ),
     (
         "trws",
         "3.1.2.10",
         Verdict::Refuse(StartLineEnd),
         "OPTIONS sip:remote-target@example.com SIP/2.0~20~~20~
-Via: SIP/2.0/TCP host1.example.com;branch=z9hG4bK299342093
+Via: SIP/2.0/TCP host1.examle.com;branch=z9hG4bK299342093
 To: <sip:remote-target@example.com>
 From: <sip:local-resource@example.com>;tag=329429089
 Call-ID: trws.oicu34958239neffasdhr2345r
@@ -204,9 +228,10 @@ Contact: <sip:caller@host39923.example.net>
 Call-ID: escruri.23940-asdfhj-aje3br-234q098w-fawerh2q-h4n5
 CSeq: 149209342 INVITE
 Via: SIP/2.0/UDP host-of-the-hour.example.com;branch=z9hG4bKkdjuw
-Content-Length: 0
+Content-Type: application/sdp
+Content-Length: 150
 
-",
+~sdp:192.0.2.1~",
     ),
     (
         "baddate",
@@ -221,9 +246,10 @@ CSeq: 1392934 INVITE
 Via: SIP/2.0/UDP host.example.com;branch=z9hG4bKkdjuw
 Date: Fri, 01 Jan 2010 16:00:00 EST
 Contact: <sip:caller@host5.example.net>
-Content-Length: 0
+Content-Type: application/sdp
+Content-Length: 150
 
-",
+~sdp:192.0.2.5~",
     ),
     (
         "regbadct",
@@ -316,8 +342,14 @@ CSeq: 8 INVITE
 Contact: <sip:caller@host.example.net>
 Via: SIP/2.0/UDP host.example.net;branch=z9hG4bKkdjuw
 Content-Type: application/sdp
-l: 0
+l: 138
 
+v=0
+o=mhandley 29739 7272939 IN IP4 192.0.2.1
+c=IN IP4 192.0.2.1
+m=audio 49217 RTP/AVP 0 12
+m=video 3227 RTP/AVP 31
+a=rtpmap:31 LPC
 ",
     ),
     (
@@ -343,9 +375,9 @@ Contact: <sip:user@host105.example.com>
 CSeq: 193942 INVITE
 Via: SIP/2.0/UDP 192.0.2.95;branch=z9hG4bKkdj.insuf
 Content-Type: application/sdp
-l: 3
+l: 152
 
-v=0",
+~sdp:192.0.2.95~",
     ),
     (
         "multi01",
@@ -364,11 +396,12 @@ To: sip:user@example.com
 To: sip:other@example.net
 From: sip:caller@example.net;tag=2923420123
 Content-Type: application/sdp
-l: 3
+l: 154
 Contact: <sip:caller@host36.example.net>
 Max-Forwards: 5
 
-v=0",
+~sdp:192.0.2.25~
+",
     ),
     (
         "mcl01",
@@ -397,8 +430,8 @@ To: sip:user@example.com
 From: sip:user@example.com;tag=81x2
 Via: SIP/2.0/UDP [2001:db8::9:1];branch=z9hG4bKas3-111
 Call-ID: SSG9559905523997077@hlau_4100
-Contact: \"Caller\" <sip:caller@[2001:db8::1]>
 Max-Forwards: 70
+Contact: \"Caller\" <sip:caller@[2001:db8::1]>
 CSeq: 98176 REGISTER
 Content-Length: 0
 
@@ -407,7 +440,7 @@ Content-Length: 0
     (
         "dblreq",
         "3.1.1.8",
-        Verdict::Forward { trailing: 141 },
+        Verdict::Forward { trailing: 448 },
         "REGISTER sip:example.com SIP/2.0
 To: sip:j.user@example.com
 From: sip:j.user@example.com;tag=43251j3j324
@@ -423,8 +456,20 @@ INVITE sip:joe@example.com SIP/2.0
 t: sip:joe@example.com
 From: sip:caller@example.net;tag=141334
 Max-Forwards: 8
-Content-Length: 0
+Call-ID: dblreq.0ha0isnda977644900765@192.0.2.15
+CSeq: 8 INVITE
+Via: SIP/2.0/UDP 192.0.2.15;branch=z9hG4bKkdjuw380234
+Content-Type: application/sdp
+Content-Length: 150
 
+v=0
+o=mhandley 29739 7272939 IN IP4 192.0.2.15
+s=-
+c=IN IP4 192.0.2.15
+t=0 0
+m=audio 49217 RTP/AVP 0 12
+m =video 3227 RTP/AVP 31
+a=rtpmap:31 LPC
 ",
     ),
 ];

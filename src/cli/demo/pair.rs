@@ -12,9 +12,10 @@ use crate::config::plan::Plan;
 use crate::engine::effects::{Effects, Input, Note, Now};
 use crate::engine::running::Local;
 use crate::engine::{Bounds, Engine, Worker};
-use crate::io::{Clock, Driver, Node, Setup};
+use crate::io::{Clock, Driver, Node, Setup, StreamLimits};
 use crate::metrics::Counters;
 use crate::neighbour::{Address, Flow, Transport};
+use crate::sip::Malformed;
 
 /// The home cluster's configuration.
 pub(super) const HQ: &str = include_str!("../../../examples/pair/hq.toml");
@@ -107,8 +108,8 @@ impl Driver for Tap {
         self.kept(worker, now, |engine, worker| engine.bounced(worker, now, destination, payload));
     }
 
-    fn refused(&self, worker: &mut Worker, now: Now, flow: Flow, status: u16, head: &[u8]) {
-        self.kept(worker, now, |engine, worker| Driver::refused(engine, worker, now, flow, status, head));
+    fn refused(&self, worker: &mut Worker, now: Now, flow: Flow, why: Malformed, head: &[u8]) {
+        self.kept(worker, now, |engine, worker| Driver::refused(engine, worker, now, flow, why, head));
     }
 
     fn is_neighbour(&self, transport: Transport, remote: SocketAddr) -> bool {
@@ -139,7 +140,9 @@ impl Side {
         let tap = Arc::new(Tap { engine: Arc::new(engine), me, nodes, hops, notes: Mutex::default() });
         let driver = Arc::clone(&tap);
         // One worker: a ladder shows messages in the order they were handled.
-        let setup = Setup { listen, workers: 1, driver, clock, counters: Counters::noop(), certificates: None, seed };
+        let streams = StreamLimits::default();
+        let setup =
+            Setup { listen, workers: 1, driver, clock, counters: Counters::noop(), certificates: None, seed, streams };
         let node = Node::start(setup).map_err(|error| Halt::Start(error.into()))?;
         Ok(Self { tap, node: Some(node) })
     }

@@ -8,7 +8,7 @@ use crate::config::report::{At, Report};
 use emcc_policies::region::Region;
 use emcc_policies::route::PeerKind;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Smallest Timer C that RFC 3261 16.6 allows, in seconds: more than three minutes.
 const RING_S_LEAST: u32 = 181;
@@ -141,7 +141,7 @@ fn addresses(document: &Document, report: &Report) {
                 report.error(&address.place, message, "Write the neighbour's address.");
             }
             let ip = address.value.socket.ip();
-            if ip.is_unspecified() || ip.is_multicast() {
+            if ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) {
                 report.error(
                     &address.place,
                     format!("{ip} is no address of one host"),

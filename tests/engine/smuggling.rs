@@ -1,0 +1,73 @@
+//! A mark that is not believed does not get past this node in another spelling: what is removed is what the most
+//! lenient reader behind it would see.
+
+use crate::node::{CC_HQ, GW_HQ, HQ, Node};
+use crate::wire::{Request, bob};
+
+/// The mark of a phone as somebody might write it who may not set one.
+const MARKS: [&str; 12] = [
+    "Call-Info: <urn:emcc:device:SEP001122334455>;purpose=emcc-device",
+    "CALL-INFO : <urn:emcc:device:SEP001122334455>;purpose=emcc-device",
+    "call-info\t:\r\n <URN:EMCC:DEVICE:SEP001122334455>\r\n ;\r\n\tPURPOSE\r\n = EMCC-Device",
+    "Call-Info: <http://h/x>;purpose=icon, <urn:emcc:device:SEP001122334455>;purpose=emcc-device",
+    "Call-Info: <http://h/x>;purpose=icon\r\nCall-Info: <urn:emcc:device:SEP001122334455>;purpose=emcc-device",
+    "Call-Info: <urn:emcc:device:SEP001122334455>;purpose=\"emcc-device\"",
+    "Call-Info: <urn:emcc:device:SEP001122334455>",
+    "Call-Info: urn:emcc:device:SEP001122334455;purpose=emcc-device",
+    "Call-Info: \"<http://h/x>;purpose=icon, <urn:emcc:device:SEP001122334455>;purpose=emcc-device",
+    "Call-Info: <http://h/x>;x=\",\", <urn:emcc:device:SEP001122334455>;purpose=emcc-device",
+    "Call-Info: ,,<urn:emcc:device:SEP001122334455>;;purpose=emcc-device,",
+    "Call-Info: <urn:emcc:device:SEP001122334455>;purpose=icon;purpose=emcc-device",
+];
+
+#[test]
+fn a_device_mark_a_gateway_may_not_set_does_not_reach_call_control_in_any_spelling() {
+    for mark in MARKS {
+        let mut node = Node::hq();
+        let sent =
+            node.hear(GW_HQ, &Request::new("INVITE", GW_HQ, HQ, "12025550123", "5002").header(mark)).the("INVITE");
+        assert_eq!(sent.to, CC_HQ, "{mark}");
+        let text = sent.text().to_ascii_lowercase();
+        assert!(!text.contains("emcc-device") && !text.contains("urn:emcc:device"), "{mark}:\n{text}");
+        assert_eq!(text.matches("purpose=icon").count(), kept(mark), "what is no mark stays: {mark}:\n{text}");
+    }
+}
+
+/// Values that are no mark and stand apart from one.
+fn kept(mark: &str) -> usize {
+    usize::from(mark.contains("<http://h/x>;purpose=icon") && !mark.contains('"'))
+}
+
+#[test]
+fn a_device_mark_does_not_reach_a_gateway_in_any_spelling() {
+    for mark in MARKS {
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &bob("912025550123").header(mark)).the("INVITE");
+        let text = sent.text().to_ascii_lowercase();
+        assert!(sent.to == GW_HQ && !text.contains("emcc-device"), "{mark}:\n{text}");
+    }
+}
+
+#[test]
+fn a_priority_that_is_not_believed_does_not_leave_in_any_spelling() {
+    for mark in [
+        "Priority: emergency",
+        "PRIORITY :\r\n EMERGENCY ",
+        "Priority: normal\r\nPriority: emergency",
+        "Priority: normal, emergency",
+        "Priority: emergency;x=y",
+    ] {
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &bob("912025550123").header(mark)).the("INVITE");
+        assert!(!sent.text().to_ascii_lowercase().contains("emergency"), "{mark}:\n{}", sent.text());
+    }
+}
+
+#[test]
+fn a_header_name_that_is_no_token_and_a_line_without_one_are_refused() {
+    for line in ["Call-Info\x0b: x", "Call Info: x", ": x", "Call-Info", "\u{a0}Call-Info: x", "Via\0: x"] {
+        let mut node = Node::hq();
+        let out = node.hear(CC_HQ, &bob("912025550123").header(line));
+        assert_eq!(out.told(), ["400 to cc-hq"], "{line:?}");
+    }
+}

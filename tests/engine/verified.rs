@@ -1,0 +1,180 @@
+//! What goes to a UDP address nobody was heard at: a refusal no longer than its request, sent once (design 1).
+
+use std::net::SocketAddr;
+
+use emcc_trunk::engine::Bounds;
+
+use crate::node::{CC_HQ, GW_HQ, HQ, Node, Out, plan};
+use crate::wire::{PHONE, Request, alice, answer, audio, bob, hang_up, says, stand};
+
+/// An hour and what is left of its last minute.
+const HOUR_MS: u64 = 3_660_000;
+
+fn unheard() -> Node {
+    Node::unheard(plan("hq", &[]), Bounds::default())
+}
+
+/// Whether a refusal has its words, as it has for somebody who was heard.
+fn is_wordy(out: &Out) -> bool {
+    out.refusal().header("Reason").contains("text=")
+}
+
+/// Whether call control counts as verified: what a request to nobody is told.
+fn is_verified(node: &mut Node, at: SocketAddr) -> bool {
+    let options = Request::new("OPTIONS", at, HQ, "5002", "x");
+    let out = node.hear(at, &Request { uri: "sip:x@203.0.113.9".to_owned(), ..options });
+    is_wordy(&out)
+}
+
+#[test]
+fn a_refusal_to_an_unverified_address_is_no_longer_than_the_request_and_sent_once() {
+    let mut node = unheard();
+    let invite = bob("4");
+    let out = node.hear(CC_HQ, &invite);
+    assert_eq!(out.told(), ["404 to cc-hq"], "no 100 before it");
+    assert!(out.refusal().bytes.len() <= invite.text().len(), "{}", out.refusal().text());
+    assert_eq!(node.engine.transactions(), 0, "without a transaction");
+    assert_eq!(node.wait(70_000).told(), Vec::<String>::new(), "and not again");
+    assert_eq!(node.hear(CC_HQ, &invite).told(), ["404 to cc-hq"], "a copy gets a copy");
+}
+
+#[test]
+fn a_call_whose_every_hop_is_dead_is_refused_once_to_an_unverified_address() {
+    let mut node = unheard();
+    let invite = bob("912025550123").body(&audio("0"));
+    let out = node.hear(CC_HQ, &invite);
+    assert!(out.the("100").bytes.len() <= invite.text().len());
+    let later = node.wait(120_000);
+    let told: Vec<_> = later.0.iter().filter(|sent| sent.to == CC_HQ).collect();
+    assert_eq!(told.len(), 1, "{:?}", later.told());
+    assert!(told[0].bytes.len() <= invite.text().len(), "{}", told[0].text());
+}
+
+#[test]
+fn a_failure_from_behind_is_passed_on_once_to_an_unverified_address() {
+    let mut node = unheard();
+    let sent = node.hear(CC_HQ, &bob("912025550123")).the("INVITE");
+    let failed = node.hear(GW_HQ, says(&sent, 486));
+    assert_eq!(failed.to(CC_HQ).what(), "486");
+    assert!(node.wait(70_000).0.iter().all(|sent| sent.to != CC_HQ));
+}
+
+#[test]
+fn an_emergency_call_is_answered_as_ever() {
+    let mut node = unheard();
+    let invite = Request::new("INVITE", CC_HQ, HQ, "5002", "9911").body(&audio("0"));
+    let out = node.hear(CC_HQ, &invite);
+    assert_eq!(out.told(), ["100 to cc-hq", "INVITE to gw-hq"]);
+    let sent = out.the("INVITE");
+    node.hear(GW_HQ, says(&sent, 486));
+    let repeated = node.wait(10_000);
+    assert!(repeated.0.iter().filter(|sent| sent.to == CC_HQ).count() > 1, "{:?}", repeated.told());
+}
+
+#[test]
+fn what_only_a_reader_of_ours_can_know_verifies_an_address_for_an_hour() {
+    let acknowledge: fn(&mut Node) = |node| {
+        let invite = bob("4");
+        let refusal = node.hear(CC_HQ, &invite).refusal();
+        assert_eq!(node.hear(CC_HQ, &invite.ack(&refusal)).told(), Vec::<String>::new());
+    };
+    let ack_of_an_answer: fn(&mut Node) = |node| drop(stand(node, bob("912025550123"), &audio("0")));
+    let bye_in_a_dialog: fn(&mut Node) = |node| {
+        let mut call = stand(node, bob("912025550123"), &audio("0"));
+        node.wait(HOUR_MS);
+        assert!(!is_verified(node, CC_HQ), "an hour of silence");
+        hang_up(node, &mut call);
+    };
+    let answer_with_a_branch: fn(&mut Node) = |node| {
+        let call = Request::new("INVITE", GW_HQ, HQ, "x", "5002");
+        let sent = node.hear(GW_HQ, &call).the("INVITE");
+        node.hear(CC_HQ, says(&sent, 180));
+        node.hear(CC_HQ, says(&sent, 486));
+    };
+    for (what, verifies) in [
+        ("an ACK with our tag", acknowledge),
+        ("an ACK of a 2xx", ack_of_an_answer),
+        ("a request in a dialog", bye_in_a_dialog),
+        ("a response with our branch", answer_with_a_branch),
+    ] {
+        let mut node = unheard();
+        assert!(!is_verified(&mut node, CC_HQ), "{what}");
+        verifies(&mut node);
+        assert!(is_verified(&mut node, CC_HQ), "{what}");
+        node.wait(HOUR_MS);
+        assert!(!is_verified(&mut node, CC_HQ), "{what}: an hour later");
+    }
+}
+
+#[test]
+fn a_refusal_to_a_verified_address_is_repeated_until_its_ack() {
+    let mut node = unheard();
+    let first = bob("4");
+    let refusal = node.hear(CC_HQ, &first).refusal();
+    node.hear(CC_HQ, &first.ack(&refusal));
+    let second = bob("4");
+    let refusal = node.hear(CC_HQ, &second).refusal();
+    assert!(node.wait(3_000).told().len() > 1);
+    node.hear(CC_HQ, &second.ack(&refusal));
+    assert_eq!(node.wait(70_000).told(), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_forger_can_know_verifies_nobody() {
+    let mut node = unheard();
+    // The ACK of an INVITE of one's own, its tag guessed, left out, or another request's.
+    let (one, other) = (bob("4"), bob("4"));
+    let refusal = node.hear(CC_HQ, &one).refusal();
+    let known = node.hear(CC_HQ, &other).refusal();
+    for to in
+        [one.to.clone(), format!("{};tag=", one.to), format!("{};tag=0123456789abcdef", one.to), known.header("To")]
+    {
+        let ack = Request { to, ..one.ack(&refusal) };
+        node.hear(CC_HQ, &ack);
+    }
+    // An ACK by branch alone, of a call that failed behind us.
+    let call = bob("912025550123");
+    let sent = node.hear(CC_HQ, &call).the("INVITE");
+    let failed = node.hear(GW_HQ, says(&sent, 486)).to(CC_HQ);
+    node.hear(CC_HQ, &Request { to: call.to.clone(), ..call.ack(&failed) });
+    // A request in a dialog of which only one tag is known, and in one that is still early.
+    let call = bob("912025550123");
+    let sent = node.hear(CC_HQ, &call).the("INVITE");
+    let guessed =
+        Request { to: format!("{};tag=guess", call.to), ..Request { method: "INFO".to_owned(), ..call.clone() } };
+    node.hear(CC_HQ, &guessed);
+    node.hear(GW_HQ, answer(&sent, 200, "b1", &[], ""));
+    node.hear(CC_HQ, &Request { cseq: 2, ..guessed });
+    // A response with a branch of nobody's, and a keepalive.
+    node.hear(CC_HQ, says(&sent, 200).replace("z9hG4bK-emcc-", "z9hG4bK-emcc-0"));
+    node.hear(CC_HQ, &Request { uri: format!("sip:{HQ}"), ..Request::new("OPTIONS", CC_HQ, HQ, "x", "x") });
+    assert!(!is_verified(&mut node, CC_HQ));
+    assert!(is_verified(&mut node, GW_HQ), "the gateway answered with our branch");
+}
+
+#[test]
+fn a_dialog_verifies_the_party_it_is_and_no_other() {
+    let mut node = unheard();
+    let mut call = stand(&mut node, bob("912025550123"), &audio("0"));
+    // A callee that knows both tags speaks with the caller's From, and from another's address.
+    let forged = Request { at: crate::node::BR, ..call.caller.request("INFO") };
+    node.hear(crate::node::BR, &forged);
+    assert!(!is_verified(&mut node, crate::node::BR));
+}
+
+#[test]
+fn who_is_unknown_and_who_is_not_logged_in_are_told_the_same() {
+    let call = |device: &str| Request::new("INVITE", HQ, crate::node::BR, "5001", "02079460000").on(device);
+    let no_session =
+        [("[[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP001122334455\"\nhome_cluster = \"HQ\"\n", "")];
+    let mut told = Vec::new();
+    for (changes, device) in [(&[][..], "SEP999999999999"), (&no_session, PHONE)] {
+        let mut node = Node::br_with(changes);
+        let refusal = node.hear(HQ, &call(device)).refusal();
+        told.push((refusal.start(), refusal.header("Reason"), refusal.header("Warning"), refusal.bytes.len()));
+    }
+    // Of the number of the call itself nothing but its length differs.
+    assert_eq!((&told[0].0, &told[0].1, &told[0].2), (&told[1].0, &told[1].1, &told[1].2));
+    assert!(told[0].3.abs_diff(told[1].3) <= 8, "{told:?}");
+    let _ = alice;
+}

@@ -1,0 +1,59 @@
+//! Who is no neighbour hears nothing, and takes nothing from those who are.
+
+use std::io::Read;
+use std::net::{SocketAddr, UdpSocket};
+
+use crate::ground::{Ground, status};
+use crate::line::{PATIENCE, TCP_V4, UDP_V4, connect};
+
+/// An address of the test's network that the configuration does not know.
+fn stranger(ground: &Ground) -> SocketAddr {
+    let mut at = ground.near_at;
+    let SocketAddr::V4(v4) = &mut at else { panic!("IPv4") };
+    let [a, b, c, _] = v4.ip().octets();
+    v4.set_ip([a, b, c, 99].into());
+    v4.set_port(5060);
+    at
+}
+
+#[test]
+fn a_scan_by_a_stranger_learns_nothing_and_delays_nobody() {
+    let mut ground = Ground::new("strangers-udp", UDP_V4);
+    let socket = UdpSocket::bind(stranger(&ground)).unwrap();
+    for number in 0..5_000 {
+        let method = ["REGISTER", "INVITE", "OPTIONS", "ACK", "junk"][number % 5];
+        let request = ground.request(method, &format!("sip:{number}@{}", ground.sip), "");
+        socket.send_to(&request, ground.sip).unwrap();
+        // As many at once as any receive buffer holds.
+        if number % 100 == 99 {
+            let options = ground.options();
+            ground.near.send(&options);
+            assert_eq!(status(&ground.near.next().unwrap()), 200);
+        }
+    }
+    // What the node has answered to call control it would have answered to the stranger before.
+    socket.set_nonblocking(true).unwrap();
+    assert_eq!(socket.recv(&mut [0; 2_000]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    let strangers = ground.node.metric("emcc_sip_messages_dropped_total", &["reason=\"stranger\""]);
+    assert_eq!((strangers, ground.node.metric("emcc_transactions", &[])), (5_000, 0));
+}
+
+#[test]
+fn idle_connections_of_one_neighbour_and_of_strangers_leave_room_for_another() {
+    let mut ground = Ground::new("strangers-tcp", TCP_V4);
+    let own = |at: SocketAddr| SocketAddr::new(at.ip(), 0);
+    let mut closed = 0;
+    for _ in 0..300 {
+        let mut stream = connect(own(stranger(&ground)), ground.sip);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        closed += usize::from(matches!(stream.read(&mut [0; 8]), Ok(0) | Err(_)));
+    }
+    assert_eq!(closed, 300, "a stranger's connection is closed at once");
+    // The gateway's address opens more than it may and says nothing on any.
+    let idle: Vec<_> = (0..100).map(|_| connect(own(ground.far_at), ground.sip)).collect();
+    let options = ground.options();
+    ground.near.send(&options);
+    assert_eq!(status(&ground.near.next().unwrap()), 200);
+    ground.node.shows("emcc_stream_events_total", &["event=\"too_many\""], 36);
+    drop(idle);
+}
