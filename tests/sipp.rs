@@ -23,7 +23,11 @@ mod network;
 mod node;
 #[path = "sipp/overload.rs"]
 mod overload;
+#[path = "sipp/protocol.rs"]
+mod protocol;
 #[path = "sipp/refusals.rs"]
 mod refusals;
+#[path = "sipp/script.rs"]
+mod script;
 #[path = "sipp/tool.rs"]
 mod tool;

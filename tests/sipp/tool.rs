@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::network::Network;
+use crate::script::Script;
 
 /// What a SIPp process is to do.
 pub(crate) struct Plan {
@@ -23,6 +24,8 @@ pub(crate) struct Plan {
     is_traced: bool,
     folder: PathBuf,
     remote: Option<SocketAddr>,
+    /// The scenario, where it is no file.
+    script: Option<String>,
 }
 
 /// A running SIPp.
@@ -88,9 +91,26 @@ impl Plan {
             is_traced: true,
             folder,
             remote: None,
+            script: None,
         };
         let sdp = |name| fs::read_to_string(scenarios().join(name)).unwrap().trim_end().to_owned();
         plan.value("offer", &sdp("offer.sdp")).value("answer", &sdp("answer.sdp"))
+    }
+
+    /// Somebody at `local` who calls by a script, `remote` being the node.
+    pub(crate) fn calls(
+        network: &Network,
+        name: &'static str,
+        local: SocketAddr,
+        remote: SocketAddr,
+        script: &Script,
+    ) -> Self {
+        Self { remote: Some(remote), script: Some(script.text()), ..Self::of(network, name, local) }
+    }
+
+    /// Somebody at `local` who is called and goes by a script.
+    pub(crate) fn plays(network: &Network, name: &'static str, local: SocketAddr, script: &Script) -> Self {
+        Self { script: Some(script.text()), ..Self::of(network, name, local) }
     }
 
     /// Sets a value of the scenario; the last one counts.
@@ -130,7 +150,8 @@ impl Plan {
     pub(crate) fn start(self) -> Sipp {
         let name = format!("{}-{}-{}", self.scenario, self.local.ip(), self.local.port());
         let base = self.folder.join(name.replace([':', '.'], "_"));
-        let mut text = fs::read_to_string(scenarios().join(self.scenario).with_extension("xml")).unwrap();
+        let file = || fs::read_to_string(scenarios().join(self.scenario).with_extension("xml")).unwrap();
+        let mut text = self.script.clone().unwrap_or_else(file);
         for (name, value) in self.values.iter().rev() {
             text = text.replace(&format!("{{{name}}}"), value);
         }

@@ -1,0 +1,217 @@
+//! Scenarios of SIPp put together step by step, for what a file of its own would be too much.
+
+/// The steps so far.
+#[derive(Clone)]
+pub(crate) struct Script {
+    steps: String,
+    cseq: u32,
+}
+
+/// The description a script's offers and answers carry.
+const SDP: &str = "v=0\no=- 1 1 IN IP4 [local_ip]\ns=-\nc=IN IP4 [local_ip]\nt=0 0\nm=audio 40000 RTP/AVP 18 101\n\
+    a=rtpmap:18 G729/8000\na=rtpmap:101 telephone-event/8000\n";
+
+/// Whether a message carries a description.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Body {
+    None,
+    Sdp,
+}
+
+impl Script {
+    pub(crate) fn new() -> Self {
+        Self { steps: String::new(), cseq: 0 }
+    }
+
+    /// The scenario as SIPp reads it.
+    pub(crate) fn text(&self) -> String {
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<scenario name=\"script\">\n{}</scenario>\n", self.steps)
+    }
+
+    fn step(mut self, step: &str) -> Self {
+        self.steps.push_str(step);
+        self
+    }
+
+    fn message(self, repeats: bool, head: &str, content_type: &str, body: &str) -> Self {
+        let retrans = if repeats { " retrans=\"500\"" } else { "" };
+        let body = if body.is_empty() {
+            "Content-Length: 0\n\n".to_owned()
+        } else {
+            format!("Content-Type: {content_type}\nContent-Length: [len]\n\n{body}")
+        };
+        self.step(&format!("  <send{retrans}>\n    <![CDATA[\n\n{head}{body}\n]]>\n  </send>\n"))
+    }
+
+    fn sdp(body: Body) -> &'static str {
+        if body == Body::Sdp { SDP } else { "" }
+    }
+
+    /// The head of a request of a caller.
+    fn head(method: &str, uri: &str, cseq: u32, headers: &str) -> String {
+        let is_first = method == "INVITE" && cseq == 1;
+        let (routes, tag) = if is_first { ("", "") } else { ("[routes]\n", "[peer_tag_param]") };
+        format!(
+            "{method} {uri} SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];rport;branch=[branch]\n{routes}\
+             Max-Forwards: 70\nFrom: <sip:5002@[local_ip]>;tag=c[pid]x[call_number]\nTo: <sip:x@[remote_ip]>{tag}\n\
+             Call-ID: [call_id]\nCSeq: {cseq} {method}\nContact: <sip:5002@[local_ip]:[local_port]>\n{headers}"
+        )
+    }
+
+    /// A caller's INVITE with an offer.
+    pub(crate) fn invite(self, uri: &str, headers: &str) -> Self {
+        self.invite_with(uri, headers, "application/sdp", SDP)
+    }
+
+    /// A caller's INVITE with a body of its own.
+    pub(crate) fn invite_with(mut self, uri: &str, headers: &str, content_type: &str, body: &str) -> Self {
+        self.cseq = 1;
+        self.message(true, &Self::head("INVITE", uri, 1, headers), content_type, body)
+    }
+
+    /// A caller's request within its call, to the target of the call.
+    pub(crate) fn request(self, method: &str, headers: &str, body: Body) -> Self {
+        self.request_to(method, "[next_url]", headers, body)
+    }
+
+    /// The same to another target.
+    pub(crate) fn request_to(mut self, method: &str, uri: &str, headers: &str, body: Body) -> Self {
+        self.cseq += 1;
+        let head = Self::head(method, uri, self.cseq, headers);
+        self.message(true, &head, "application/sdp", Self::sdp(body))
+    }
+
+    /// The caller's ACK of a 2xx.
+    pub(crate) fn ack(self, body: Body) -> Self {
+        let head = Self::head("ACK", "[next_url]", 1, "");
+        self.message(false, &head, "application/sdp", Self::sdp(body))
+    }
+
+    /// The caller's ACK of a failure.
+    pub(crate) fn ack_failure(self, uri: &str) -> Self {
+        let head = format!(
+            "ACK {uri} SIP/2.0\n[last_Via:]\nMax-Forwards: 70\n[last_From:]\n[last_To:]\nCall-ID: [call_id]\n\
+             CSeq: 1 ACK\n"
+        );
+        self.message(false, &head, "", "")
+    }
+
+    /// Hangs up, and is told that this is understood.
+    pub(crate) fn bye(self) -> Self {
+        self.request("BYE", "", Body::None).expect(200)
+    }
+
+    /// A response that must come. Those to the first INVITE make the dialog: their routes are kept.
+    pub(crate) fn expect(self, status: u16) -> Self {
+        let keeps = if self.cseq <= 1 { " rrs=\"true\"" } else { "" };
+        self.step(&format!("  <recv response=\"{status}\"{keeps}/>\n"))
+    }
+
+    /// A response that may come.
+    pub(crate) fn may_hear(self, status: u16) -> Self {
+        self.step(&format!("  <recv response=\"{status}\" optional=\"true\"/>\n"))
+    }
+
+    /// A request that must come.
+    pub(crate) fn awaits(self, method: &str) -> Self {
+        self.step(&format!("  <recv request=\"{method}\"/>\n"))
+    }
+
+    pub(crate) fn pause(self, ms: u32) -> Self {
+        self.step(&format!("  <pause milliseconds=\"{ms}\"/>\n"))
+    }
+
+    /// A response of who is called to the request that came last. A 2xx is repeated until its ACK, others once.
+    pub(crate) fn reply(self, status: u16, headers: &str, body: Body) -> Self {
+        self.answer(status, "[last_CSeq:]", headers, body, false)
+    }
+
+    /// The answer to the INVITE, repeated until its ACK.
+    pub(crate) fn answers(self, status: u16, headers: &str, body: Body) -> Self {
+        self.answer(status, "[last_CSeq:]", headers, body, true)
+    }
+
+    fn answer(self, status: u16, cseq: &str, headers: &str, body: Body, repeats: bool) -> Self {
+        let head = format!(
+            "SIP/2.0 {status} So\n[last_Via:]\n[last_From:]\n[last_To:];tag=g[pid]x[call_number]\n[last_Call-ID:]\n\
+             {cseq}\n[last_Record-Route:]\nContact: <sip:gateway@[local_ip]:[local_port]>\n{headers}"
+        );
+        self.message(repeats, &head, "application/sdp", Self::sdp(body))
+    }
+
+    /// The answer to a request within the call.
+    pub(crate) fn agrees(self, headers: &str, body: Body) -> Self {
+        let head = format!(
+            "SIP/2.0 200 OK\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n\
+             Contact: <sip:gateway@[local_ip]:[local_port]>\n{headers}"
+        );
+        self.message(false, &head, "application/sdp", Self::sdp(body))
+    }
+
+    /// The answer to a request within the call, when it is no.
+    pub(crate) fn within(self, status: u16) -> Self {
+        let head =
+            format!("SIP/2.0 {status} No\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n");
+        self.message(false, &head, "", "")
+    }
+
+    /// Keeps what a later response to the INVITE that just came is made of; the node added one Via and one Record-Route.
+    pub(crate) fn keeps(mut self) -> Self {
+        let kept = [
+            ("Via:", 1, "via1"),
+            ("Via:", 2, "via2"),
+            ("Record-Route:", 1, "rr"),
+            ("From:", 1, "from"),
+            ("To:", 1, "to"),
+        ];
+        let actions: String = kept
+            .iter()
+            .map(|(header, occurrence, name)| {
+                format!(
+                    "<ereg regexp=\".*\" search_in=\"hdr\" header=\"{header}\" occurrence=\"{occurrence}\" assign_to=\"{name}\"/>"
+                )
+            })
+            .collect();
+        let end = "<recv request=\"INVITE\"/>\n";
+        assert!(self.steps.ends_with(end), "an INVITE came last");
+        self.steps.truncate(self.steps.len() - end.len());
+        self.step(&format!("<recv request=\"INVITE\"><action>{actions}</action></recv>\n"))
+    }
+
+    /// A response to the INVITE kept before.
+    pub(crate) fn kept(self, status: u16, headers: &str, body: Body) -> Self {
+        let head = format!(
+            "SIP/2.0 {status} So\nVia:[$via1]\nVia:[$via2]\nRecord-Route:[$rr]\nFrom:[$from]\n\
+             To:[$to];tag=g[pid]x[call_number]\nCall-ID: [call_id]\nCSeq: 1 INVITE\n\
+             Contact: <sip:gateway@[local_ip]:[local_port]>\n{headers}"
+        );
+        self.message(false, &head, "application/sdp", Self::sdp(body))
+    }
+
+    /// A caller's request as a strict router hands it on: `next` as its target, the call's own target in the last Route.
+    pub(crate) fn request_strictly(mut self, method: &str, next: &str) -> Self {
+        self.cseq += 1;
+        let head = Self::head(method, next, self.cseq, "").replace("[routes]\n", "Route: <[next_url]>\n");
+        self.message(true, &head, "", "")
+    }
+
+    /// A scenario that is written already.
+    pub(crate) fn of_text(text: &str) -> Self {
+        let (_, steps) = text.split_once("<scenario").expect("a scenario");
+        let (_, steps) = steps.split_once(">\n").expect("its name");
+        let (steps, _) = steps.split_once("</scenario>").expect("its end");
+        Self { steps: steps.to_owned(), cseq: 0 }
+    }
+
+    /// Rings, answers, and is hung up on.
+    pub(crate) fn answering(headers: &str) -> Self {
+        let rings = Self::new().awaits("INVITE").reply(180, "", Body::None).pause(50);
+        rings.answers(200, headers, Body::Sdp).awaits("ACK").awaits("BYE").agrees("", Body::None)
+    }
+
+    /// Calls, talks for a moment and hangs up.
+    pub(crate) fn calling(uri: &str, headers: &str) -> Self {
+        let calls = Self::new().invite(uri, headers).may_hear(100).may_hear(180).may_hear(183);
+        calls.expect(200).ack(Body::None).pause(50).bye()
+    }
+}
