@@ -38,8 +38,9 @@ impl Turn<'_> {
             headers: &headers,
             ..Reply::new(200)
         };
-        // To an address nobody has been heard at, the answer is no longer than the question if it can be.
-        let octets_max = if is_unverified { request.message.bytes().len() } else { usize::MAX };
+        // To an address nobody has been heard at, the answer is no longer than the question if it can be. A keepalive's is
+        // what V-5 asks for, whatever its length.
+        let octets_max = if is_unverified && mark.is_none() { request.message.bytes().len() } else { usize::MAX };
         let plain = Reply { headers: reply.headers.get(2..).unwrap_or_default(), ..reply };
         let least = Reply { is_compact: true, reason: "", load: None, ..plain };
         let (start, mut written) = (self.effects.arena.len(), None);

@@ -12,8 +12,9 @@ use super::scan::decimal;
 use super::via::ViaRef;
 use smallvec::SmallVec;
 
-/// What this node writes behind its own branch: that it takes part, and what it can obey.
-pub const OFFER: &[u8] = b";oc;oc-algo=\"loss,rate\"";
+/// What this node writes behind its own branch: that it takes part. Only the loss algorithm is named, although a rate is
+/// obeyed, too: Kamailio 5.6 takes a comma within quotes for the end of the Via value and drops the request unanswered.
+pub const OFFER: &[u8] = b";oc;oc-algo=\"loss\"";
 /// How long a report holds where it does not say, milliseconds (RFC 7339 section 4.3).
 pub const VALIDITY_MS_DEFAULT: u32 = 500;
 /// Removed parameters of one Via kept without the heap.

@@ -7,7 +7,7 @@ use crate::wire::{Request, alice, answer, audio, bob, stand};
 fn our_branch(sent: &Sent) -> String {
     let via = sent.header("Via");
     let (_, branch) = via.split_once("branch=").expect("ours has a branch");
-    let id = branch.strip_suffix(";oc;oc-algo=\"loss,rate\"").unwrap_or(branch);
+    let id = branch.strip_suffix(";oc;oc-algo=\"loss\"").unwrap_or(branch);
     assert!(id.starts_with("z9hG4bK-emcc-") && id.len() == 13 + 16 + 8, "{branch}");
     branch.to_owned()
 }

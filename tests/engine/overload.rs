@@ -194,7 +194,7 @@ fn two_seconds_after_the_load_is_gone_every_call_is_taken_again() {
     assert_eq!(node.hear(CC_HQ, &same(bob("912025550123"))).told(), ["100 to cc-hq", "INVITE to gw-hq"]);
 }
 
-const ASKING: &str = ";oc;oc-algo=\"loss,rate\"";
+const ASKING: &str = ";oc;oc-algo=\"loss\"";
 
 fn asking(mut request: Request) -> Request {
     request.branch += ASKING;

@@ -14,6 +14,9 @@ use emcc_trunk::transaction::LIFETIME_MS;
 use crate::node::{Node, Which};
 use crate::read;
 
+/// How late a hint of the wheel may come that was set more than five seconds ahead, milliseconds.
+const FAR_LATE_MS: u64 = 250;
+
 /// What the laws remember of one node.
 #[derive(Default)]
 struct Memory {
@@ -168,7 +171,8 @@ impl Laws {
             memory.silent_since = now;
         }
         let silence = now.since_ms(memory.silent_since);
-        let longest = 2 * u64::from(node.variant.keepalive_s) * 1_000 + 2 * SLOT_MS + node.stalled_ms();
+        let late_ms = FAR_LATE_MS + 2 * SLOT_MS + node.stalled_ms();
+        let longest = 2 * u64::from(node.variant.keepalive_s) * 1_000 + late_ms;
         assert!(
             silence <= longest || self.is_forged,
             "{:?} holds on after {silence} ms of silence (V-4): {books:?}",

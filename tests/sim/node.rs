@@ -97,7 +97,7 @@ impl Variant {
 pub(crate) const CLOCKS_MS: &[u64] =
     &[0, TURN_MS - 15, TURN_MS, 1_000 * TURN_MS - 60_005, (1 << 32) - 61_000, (1 << 40) - 7, (1 << 46) + 3];
 /// One turn of the wheel.
-const TURN_MS: u64 = 1_024 * SLOT_MS;
+const TURN_MS: u64 = 8_192 * SLOT_MS;
 
 /// A time in which a node does nothing: its machine was paused, or had no processor for it.
 #[derive(Clone, Copy, Debug)]
@@ -114,13 +114,9 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
-    /// Adds a hint, by the node's clock; the moment at which the wheel is to be turned for it, when no turn is planned
-    /// there yet.
-    pub(crate) fn push(&mut self, now: Moment, deadline: Moment, hint: Hint) -> Option<Moment> {
-        self.wheel.push(deadline, hint);
-        // The slot of `now` may have been visited already.
-        let slot = deadline.0.div_ceil(SLOT_MS).max(now.0 / SLOT_MS + 1);
-        let at = Moment(slot * SLOT_MS);
+    /// The moment of the node's clock at which the wheel is to be turned next, when no turn is planned there yet.
+    pub(crate) fn plan(&mut self) -> Option<Moment> {
+        let at = self.wheel.next()?;
         self.planned.insert(at).then_some(at)
     }
 }

@@ -420,6 +420,16 @@ impl World {
         for hint in due {
             self.node(which, Some(hand), Input::Due(hint));
         }
+        self.plan_turn(which, hand);
+    }
+
+    /// Plans the next turn of a worker's wheel.
+    fn plan_turn(&mut self, which: Which, hand: usize) {
+        let node = &mut self.nodes[which as usize];
+        if let Some(planned) = node.hands[hand].plan() {
+            let at = node.world_time(planned);
+            self.put(at, Happening::Turn(which, hand, planned));
+        }
     }
 
     /// Turns every wheel, as a worker does as long as anything waits in its own.
@@ -435,13 +445,10 @@ impl World {
     fn collect(&mut self, which: Which, hand: usize) {
         let index = which as usize;
         let mut effects: Effects = std::mem::take(&mut self.nodes[index].hands[hand].worker.effects);
-        let now = self.moment(which).moment;
         for (deadline, hint) in effects.hints.drain(..) {
-            if let Some(planned) = self.nodes[index].hands[hand].push(now, deadline, hint) {
-                let at = self.nodes[index].world_time(planned);
-                self.put(at, Happening::Turn(which, hand, planned));
-            }
+            self.nodes[index].hands[hand].wheel.push(deadline, hint);
         }
+        self.plan_turn(which, hand);
         for note in effects.notes.drain(..) {
             if let emcc_trunk::engine::effects::Note::Alarm { what, .. } = &note {
                 self.alarms.push((self.now, which, what));

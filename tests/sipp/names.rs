@@ -18,7 +18,7 @@ fn named_br(network: &Network, dns: &Dns, place: &str) -> Node {
 }
 
 fn dns(network: &Network) -> Dns {
-    Dns::start(SocketAddr::new(network.host(0, 53), 5353))
+    Dns::start(SocketAddr::new(network.host(0, 53), 0))
 }
 
 /// Waits until the gateway's name leads to so many addresses.
