@@ -93,7 +93,7 @@ impl<K: Copy> Wheel<K> {
 
     /// When the next hint comes out; `None` where none waits.
     #[must_use]
-    pub fn next(&mut self) -> Option<Moment> {
+    pub fn next_turn(&mut self) -> Option<Moment> {
         if self.len == 0 {
             return None;
         }
@@ -138,11 +138,11 @@ mod tests {
             wheel.push(Moment(deadline), key);
         }
         assert_eq!(turned(&mut wheel, 4_999), Vec::<u32>::new());
-        assert_eq!((turned(&mut wheel, 5_000), wheel.next()), (vec![1], Some(Moment(5_250))));
+        assert_eq!((turned(&mut wheel, 5_000), wheel.next_turn()), (vec![1], Some(Moment(5_250))));
         assert_eq!(turned(&mut wheel, 5_249), Vec::<u32>::new());
-        assert_eq!((turned(&mut wheel, 5_250), wheel.next()), (vec![2, 3], Some(Moment(32_250))));
+        assert_eq!((turned(&mut wheel, 5_250), wheel.next_turn()), (vec![2, 3], Some(Moment(32_250))));
         assert_eq!(turned(&mut wheel, 32_249), Vec::<u32>::new());
-        assert_eq!((turned(&mut wheel, 32_250), wheel.next()), (vec![4, 5], None));
+        assert_eq!((turned(&mut wheel, 32_250), wheel.next_turn()), (vec![4, 5], None));
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
             let (mut now, mut seen) = (0, vec![false; deadlines.len()]);
             while now < 41_000 {
                 now += step;
-                assert!(wheel.next().is_none_or(|next| next.0 / SLOT_MS >= (now - step) / SLOT_MS));
+                assert!(wheel.next_turn().is_none_or(|next| next.0 / SLOT_MS >= (now - step) / SLOT_MS));
                 wheel.turn(Moment(now), |key| {
                     assert!(deadlines[key] <= now && !seen[key]);
                     seen[key] = true;

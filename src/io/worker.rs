@@ -276,7 +276,7 @@ impl<D: Driver> State<D> {
         }
         let is_stuck = !self.failed.is_empty() || self.backlogs.iter().any(|backlog| !backlog.is_empty());
         let again = is_stuck.then(|| now.plus_ms(SLOT_MS));
-        let next = [again, self.wheel.next(), self.lines_at].into_iter().flatten().min()?;
+        let next = [again, self.wheel.next_turn(), self.lines_at].into_iter().flatten().min()?;
         Some(next.since_ms(now))
     }
 }

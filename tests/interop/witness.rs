@@ -36,6 +36,8 @@ impl Witness {
                 return Self { child, file };
             }
         }
+        // It has ended, or closed its standard error to do so.
+        let _ = child.wait();
         panic!("dumpcap cannot capture on loopback (it needs root or CAP_NET_RAW):\n{}", said.join("\n"));
     }
 

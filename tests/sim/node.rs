@@ -116,7 +116,7 @@ pub(crate) struct Hand {
 impl Hand {
     /// The moment of the node's clock at which the wheel is to be turned next, when no turn is planned there yet.
     pub(crate) fn plan(&mut self) -> Option<Moment> {
-        let at = self.wheel.next()?;
+        let at = self.wheel.next_turn()?;
         self.planned.insert(at).then_some(at)
     }
 }
