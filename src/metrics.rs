@@ -16,8 +16,7 @@ mod table;
 
 use labels::{
     AdmissionOutcome, CallOutcome, KeepaliveEvent, KeysOutcome, Label, LookupOutcome, NeighbourChange, ProbeEvent,
-    RefusalStatus,
-    ReloadOutcome, ResponseClass,
+    RefusalStatus, ReloadOutcome, ResponseClass,
 };
 pub(crate) use labels::{DropReason, Shed, StreamEvent};
 pub use table::{Kind, METRICS, Metric};

@@ -4,8 +4,8 @@
 
 use super::address::Address;
 use super::report::{At, Place as Position};
-use crate::neighbour::locate::Place;
 use crate::neighbour::CertificateName;
+use crate::neighbour::locate::Place;
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::{Digits, Pattern, Transform};

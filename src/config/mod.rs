@@ -22,9 +22,9 @@ pub use document::{MidCall, SrtpKeys};
 pub use plan::Plan;
 pub use problem::{Problem, Severity};
 
-use std::net::SocketAddr;
 use check::Look;
 use emcc_policies::moment::Civil;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::neighbour::locate::Named;

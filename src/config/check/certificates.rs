@@ -1,10 +1,11 @@
 //! The files TLS needs: there, whole, and two halves of one pair; and the names neighbours are known by.
 
 use crate::certificates::{Fault, Files, Material, Wrong};
-use crate::config::address::{Address, Transport};
+use crate::config::address::Transport;
 use crate::config::document::{Document, Tls};
 use crate::config::report::{At, Report};
 use crate::neighbour::CertificateName;
+use crate::neighbour::locate::Place;
 use emcc_policies::moment::Civil;
 
 /// A certificate that ends within so many days is warned of.
@@ -33,13 +34,10 @@ pub(super) fn check(document: &Document, look: Look, report: &Report) {
 }
 
 /// A name is compared on TLS alone.
-fn named<'d>(
-    name: Option<&At<CertificateName>>,
-    mut addresses: impl Iterator<Item = &'d At<Address>>,
-    report: &Report,
-) {
+fn named<'d>(name: Option<&At<CertificateName>>, mut addresses: impl Iterator<Item = &'d At<Place>>, report: &Report) {
     let Some(name) = name else { return };
-    if !addresses.any(|address| address.value.transport == Transport::Tls) {
+    // A domain's records say which transport; TLS may be among them.
+    if !addresses.any(|at| at.value.transport().is_none_or(|transport| transport == Transport::Tls)) {
         let message = format!("{} is the name of a certificate, and no address of this neighbour is tls", name.value);
         report.warning(&name.place, message, "Write its tls address, or remove the name.");
     }
