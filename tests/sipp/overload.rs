@@ -192,7 +192,6 @@ impl CallControl {
 }
 
 #[test]
-#[ignore = "not met: under this flood some emergency calls get 500 (README, Limits); run with --ignored"]
 fn an_overloaded_node_completes_every_emergency_and_answers_every_request_of_a_call_that_stands() {
     let network = Network::claim("overload");
     let listed = "last_resort = [\"gw-hq\"]\nnumbers = [\"112\"]";
