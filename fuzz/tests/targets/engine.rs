@@ -267,9 +267,13 @@ impl World {
 fn promises(message: &Message<'_>, promised: &mut BTreeSet<Vec<u8>>) {
     let value = |name| message.value(name).map(<[u8]>::to_vec).unwrap_or_default();
     let Some(status) = message.status().filter(|_| value(Name::CSeq).ends_with(b"INVITE")) else { return };
+    // A report of load stands at the end of the Via and says when it was made (RFC 7339, section 4.4).
+    let mut via = value(Name::Via);
+    let end = via.windows(4).position(|part| part == b";oc=").unwrap_or(via.len());
+    via.truncate(end);
     match status {
-        100 => drop(promised.insert(value(Name::Via))),
-        200.. => drop(promised.remove(&value(Name::Via))),
+        100 => drop(promised.insert(via)),
+        200.. => drop(promised.remove(&via)),
         _ => {}
     }
 }
