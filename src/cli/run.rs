@@ -14,8 +14,8 @@ use super::halt::Halt;
 use super::node::Running;
 use crate::config::plan::Plan;
 use crate::config::{self, Problem, Severity};
-use crate::io::log;
 use crate::io::signals::{self, End, Operate};
+use crate::io::{log, memory};
 
 /// Runs the node of a configuration file until it is stopped or drained.
 pub(super) fn run(path: &Path) -> Result<(), Halt> {
@@ -25,6 +25,7 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
     let cluster = loaded.plan.cluster.id.clone();
     let asked = Arc::new(Notify::new());
     let node = Running::start(loaded.plan, Arc::clone(&asked)).map_err(Halt::Start)?;
+    memory::give_back();
     let mut operator = Operator { node: &node, path: path.to_owned() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Halt::System)?;
     let ended = runtime.block_on(async {
@@ -114,6 +115,7 @@ impl Operator<'_> {
             return false;
         }
         self.node.engine().reload(loaded.plan);
+        memory::give_back();
         tracing::info!("reloaded: new calls follow the new configuration");
         true
     }
