@@ -121,6 +121,18 @@ fn what_is_written_wrongly_is_named_where_it_stands() {
         error("id = \"HQ\"", "id = \"HQ\"\n§id = \"XX\"", "", "duplicate key"),
         error("version = \"12.0\"", "version = §12.0", "cluster.version", "a float, not a string"),
         error("version = \"12.0\"", "version = §\"twelve\"", "cluster.version", "is no version"),
+        error(
+            "kind = \"gateway\"",
+            "kind = \"gateway\"\nheaders_removed = [\"Diversion\", §\"v\"]",
+            "peer[1].headers_removed[1]",
+            "no call gets by without v",
+        ),
+        error(
+            "kind = \"gateway\"",
+            "kind = \"gateway\"\nheaders_removed = [§\"P Charge\"]",
+            "peer[1].headers_removed[0]",
+            "no header name",
+        ),
         error("version = \"12.0\"", "§versoin = \"12.0\"", "cluster.versoin", "unknown key"),
         error("emcc = true", "emcc = §\"yes\"", "intercluster_service_profile.emcc", "not true or false"),
         error("", "[§futrue]\nx = 1", "futrue", "unknown table"),

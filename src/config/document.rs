@@ -156,6 +156,7 @@ pub(crate) struct Terms {
     /// One for all addresses, or one for each.
     pub(crate) weight: Vec<At<u32>>,
     pub(crate) methods: Option<Vec<Text>>,
+    pub(crate) headers_removed: Vec<Text>,
     pub(crate) rate_per_s: Option<At<u32>>,
 }
 

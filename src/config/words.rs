@@ -2,6 +2,7 @@
 
 use super::address::{Bad, bad};
 use super::document::{MidCall, Service};
+use crate::neighbour::headers::Headers;
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::{Digits, Discard, DiscardError, Mask, Pattern, PatternError, Wrong};
@@ -207,6 +208,14 @@ pub(super) fn method(text: &str) -> Result<String, Bad> {
         return Ok(text.to_owned());
     }
     bad(format!("\"{text}\" is no SIP method"), "Write the method in capitals, as in \"INVITE\".")
+}
+
+/// The name of a header that messages get by without.
+pub(super) fn removable_header(text: &str) -> Result<String, Bad> {
+    match header_name(text)? {
+        name if Headers::may_list(&name) => Ok(name),
+        name => bad(format!("no call gets by without {name}"), "Take it off the list."),
+    }
 }
 
 /// Two letters of ISO 3166.

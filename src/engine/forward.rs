@@ -237,7 +237,7 @@ impl Turn<'_> {
         let is_told = out.plan.trust(to).identity;
         marks(editor, message, key, out, next, is_told);
         if is_told {
-            calling(editor, message, next.calling.as_ref(), &running, flow, crossing);
+            calling(editor, message, next.calling.as_ref(), &running, flow, &crossing);
         }
         self.write_body(message, body, crossing.location);
         let editor = &mut self.desk.editor;
@@ -433,7 +433,7 @@ fn calling(
     calling: Option<&Digits>,
     running: &Running,
     flow: Flow,
-    crossing: Crossing,
+    crossing: &Crossing,
 ) {
     let (Some(calling), Some(local)) = (calling, running.local(flow)) else { return };
     if !crossing.identity {

@@ -400,7 +400,7 @@ impl Turn<'_> {
             // Which hop said it is not kept: what it asserts counts as nobody's.
             let crossing = self.back_across(&message, None, server);
             let status = outward(status);
-            if self.edit_back(&message, status, &Body::None, None, crossing).is_some() {
+            if self.edit_back(&message, status, &Body::None, None, &crossing).is_some() {
                 if matches!(status, 401 | 407) {
                     add_challenges(&mut self.desk.editor, &message, &challenges);
                 }
@@ -446,16 +446,21 @@ impl Turn<'_> {
         }
     }
 
-    /// What comes off a response from `from` on its way to the sender of that request: identities, where trust ends.
+    /// What comes off a response from `from` on its way to the sender of that request: identities, where trust ends, and
+    /// what its sender may not send.
     fn back_across(&self, message: &Message<'_>, from: Option<Flow>, server: TransactionKey) -> Crossing {
         let plan = &self.running.plan;
-        if plan.trusts_everybody() || !trust::is_touched(message) {
+        if plan.trusts_everybody() {
             return Crossing::FREE;
         }
-        let to = self.engine.transactions.with(&server, |row| row.flow);
         let neighbour = |flow: Flow| plan.neighbour(flow.transport, flow.remote);
-        let (from, to) = (plan.trust(from.and_then(neighbour)), plan.trust(to.and_then(neighbour)));
-        Crossing { location: false, ..Crossing::of(message, from, to) }
+        let from = from.and_then(neighbour);
+        let headers = plan.headers_removed(from);
+        if !trust::is_touched(message) {
+            return Crossing { headers, ..Crossing::FREE };
+        }
+        let to = self.engine.transactions.with(&server, |row| row.flow).and_then(neighbour);
+        Crossing { location: false, headers, ..Crossing::of(message, plan.trust(from), plan.trust(to)) }
     }
 
     /// Writes a response without our Via, with what the body became and what its session's timer is.
@@ -467,7 +472,7 @@ impl Turn<'_> {
         agreed: Option<Agreed>,
         crossing: Crossing,
     ) -> Option<Range<usize>> {
-        self.edit_back(message, status, body, agreed, crossing)?;
+        self.edit_back(message, status, body, agreed, &crossing)?;
         Some(self.desk.editor.write(message, &mut self.effects.arena))
     }
 
@@ -478,7 +483,7 @@ impl Turn<'_> {
         status: u16,
         body: &Body,
         agreed: Option<Agreed>,
-        crossing: Crossing,
+        crossing: &Crossing,
     ) -> Option<()> {
         // The one Via is ours: a response to a request that we made ourselves goes nowhere.
         let next = message.values(Name::Via).nth(1)?;
@@ -492,7 +497,7 @@ impl Turn<'_> {
         if message.status() != Some(status) {
             status_line(editor, message, status);
         }
-        if crossing.identity {
+        if crossing.identity || !crossing.headers.is_empty() {
             crossing.write(editor, message);
         }
         if let Some(agreed) = agreed {

@@ -1,5 +1,6 @@
 //! Where trust ends: asserted identities (RFC 3325), locations (RFC 6442) and what tells of a device are taken off what
-//! leaves towards a neighbour that is not told them, and identities of one that is not believed.
+//! leaves towards a neighbour that is not told them, and identities of one that is not believed. With them go the headers
+//! its sender may not send (`headers_removed`).
 //!
 //! A neighbour is believed and told unless its `trust_identity` says no; locations leave where its `send_geolocation` says
 //! so. `Privacy: none` keeps an identity on its way out, as RFC 3325 section 7 demands; `P-Preferred-Identity` is a wish to
@@ -8,30 +9,34 @@
 use super::Turn;
 use super::media::Body;
 use crate::config::plan::{Neighbour, Plan, Trust};
+use crate::neighbour::headers::Headers;
 use crate::sip::multipart::{self, Left};
 use crate::sip::{Editor, Message, Name};
 
 /// What comes off a message on its way from one neighbour to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Crossing {
     /// Asserted identities.
     pub(crate) identity: bool,
     /// Locations.
     pub(crate) location: bool,
+    /// What its sender may not send.
+    pub(crate) headers: Headers,
 }
 
 impl Crossing {
     /// Nothing is kept from anybody.
-    pub(crate) const FREE: Self = Self { identity: false, location: false };
+    pub(crate) const FREE: Self = Self { identity: false, location: false, headers: Headers::NONE };
 
     /// What comes off `message` between those two.
     pub(crate) fn of(message: &Message<'_>, from: Trust, to: Trust) -> Self {
         let is_private = !message.tokens(Name::Privacy).any(|word| word.eq_ignore_ascii_case(b"none"));
-        Self { identity: !from.identity || (!to.identity && is_private), location: !to.location }
+        let identity = !from.identity || (!to.identity && is_private);
+        Self { identity, location: !to.location, headers: Headers::NONE }
     }
 
     /// Takes the headers off.
-    pub(crate) fn write(self, editor: &mut Editor, message: &Message<'_>) {
+    pub(crate) fn write(&self, editor: &mut Editor, message: &Message<'_>) {
         for (place, field) in message.fields().iter().enumerate() {
             let goes = match field.name {
                 Name::PPreferredIdentity => true,
@@ -39,7 +44,7 @@ impl Crossing {
                 Name::Geolocation | Name::GeolocationRouting => self.location,
                 _ => false,
             };
-            if goes {
+            if goes || self.headers.hold(field.name, message.text(field.name_span)) {
                 editor.remove_field(message, place);
             }
         }
@@ -72,7 +77,11 @@ fn may_hold_location(message: &Message<'_>) -> bool {
 
 /// What comes off a message between two neighbours of `plan`; the look-ups are made only where something could.
 pub(crate) fn crossing(plan: &Plan, message: &Message<'_>, from: Option<Neighbour>, to: Option<Neighbour>) -> Crossing {
-    if is_touched(message) { Crossing::of(message, plan.trust(from), plan.trust(to)) } else { Crossing::FREE }
+    let headers = plan.headers_removed(from);
+    match is_touched(message) {
+        true => Crossing { headers, ..Crossing::of(message, plan.trust(from), plan.trust(to)) },
+        false => Crossing { headers, ..Crossing::FREE },
+    }
 }
 
 impl Turn<'_> {

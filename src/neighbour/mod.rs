@@ -2,6 +2,7 @@
 //! order those of one neighbour are tried, and what a neighbour may send.
 
 pub mod control;
+pub mod headers;
 pub mod health;
 pub mod locate;
 pub mod methods;

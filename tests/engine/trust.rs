@@ -161,3 +161,25 @@ fn a_location_alone_leaves_nothing_and_one_within_a_call_comes_off_too() {
     node.hear(GW_HQ, says(&passed, 200));
     hang_up(&mut node, &mut call);
 }
+
+#[test]
+fn what_a_neighbour_may_not_send_goes_no_further_in_a_call_its_answers_and_what_follows() {
+    const REMOVED: [&str; 3] =
+        ["Subject: to be read by nobody", "X-Billing: 7", "Diversion: <sip:5003@h>;reason=deflection"];
+    let kept = |sent: &crate::node::Sent| ["Subject", "X-Billing", "Diversion"].map(|name| sent.headers(name).len());
+    let listed = |name: &str| format!("name = \"{name}\"\nheaders_removed = [\"s\", \"x-billing\", \"DIVERSION\"]\n");
+    for (which, from_control, from_gateway) in [("cc-hq", 0, 1), ("gw-hq", 1, 0)] {
+        let mut node = Node::hq_with(&[(&format!("name = \"{which}\"\n"), &listed(which))]);
+        let invite = REMOVED.iter().fold(bob("912025550123").body(&audio("0")), |invite, header| invite.header(header));
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        assert_eq!(kept(&sent), [from_control; 3], "{which}: a new call");
+        let ringing = node.hear(GW_HQ, answer(&sent, 180, "b1", &REMOVED, "")).the("180");
+        assert_eq!(kept(&ringing), [from_gateway; 3], "{which}: its answer");
+        let mut call = stand(&mut node, bob("912025550123").body(&audio("0")), &audio("0"));
+        let with = |request: Request| REMOVED.iter().fold(request, |request, header| request.header(header));
+        let passed = node.hear(CC_HQ, &with(call.caller.request("INFO"))).the("INFO");
+        assert_eq!(kept(&passed), [from_control; 3], "{which}: a request inside it");
+        let passed = node.hear(GW_HQ, &with(call.callee.request("INFO"))).the("INFO");
+        assert_eq!(kept(&passed), [from_gateway; 3], "{which}: from the other side");
+    }
+}

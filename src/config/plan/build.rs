@@ -11,6 +11,7 @@ use super::{
 use crate::config::document::{self, Document, MidCall, Service, Text};
 use crate::config::report::At;
 use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
+use crate::neighbour::headers::Headers;
 use crate::neighbour::health::ProbeTimes;
 use crate::neighbour::locate::Place;
 use crate::neighbour::methods::Methods;
@@ -72,7 +73,12 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
     let trunk = document.emcc_trunk.as_ref();
     let trusts_everybody = document.sip.phones.is_empty()
         && peers.iter().all(|peer| peer.trust_identity)
-        && remote_clusters.iter().all(|remote| remote.trust_identity);
+        && remote_clusters.iter().all(|remote| remote.trust_identity)
+        && peers
+            .iter()
+            .map(|peer| &peer.terms)
+            .chain(remote_clusters.iter().map(|remote| &remote.terms))
+            .all(|terms| terms.headers_removed.is_empty());
     Plan {
         trusts_everybody,
         cluster: Cluster {
@@ -299,7 +305,12 @@ fn sites(list: &[At<Place>], terms: &document::Terms) -> Arc<[Site]> {
 /// What is agreed with who is at these ranks.
 fn terms(row: &document::Terms, ranks: Box<[Rank]>) -> Terms {
     let methods = row.methods.as_ref().map(|list| Methods::listed(list.iter().map(|token| token.as_str())));
-    Terms { ranks, methods: methods.unwrap_or_default(), rate_per_s: row.rate_per_s.as_ref().map(|at| at.value) }
+    Terms {
+        ranks,
+        methods: methods.unwrap_or_default(),
+        headers_removed: Headers::listed(row.headers_removed.iter().map(|name| name.as_str())),
+        rate_per_s: row.rate_per_s.as_ref().map(|at| at.value),
+    }
 }
 
 fn peer(row: &document::Peer) -> Peer {

@@ -18,6 +18,7 @@ pub use sites::Site;
 use crate::config::address::Address;
 use crate::config::document::MidCall;
 use crate::neighbour::PhoneNetworks;
+use crate::neighbour::headers::Headers;
 use crate::neighbour::health::ProbeTimes;
 use crate::neighbour::methods::Methods;
 use crate::neighbour::select::Rank;
@@ -213,6 +214,8 @@ pub struct Terms {
     pub ranks: Box<[Rank]>,
     /// Methods it may send; all unless configured.
     pub methods: Methods,
+    /// Headers it may not send: they go no further.
+    pub headers_removed: Headers,
     /// New requests outside dialogs it may send, a second; no limit unless configured.
     pub rate_per_s: Option<u32>,
 }

@@ -1,6 +1,7 @@
 //! What the configuration says of a call's service: facts the engine asks for on every call.
 
 use super::{Neighbour, Plan, RemoteClusterId, SessionId, Side};
+use crate::neighbour::headers::Headers;
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::route::{DevicePoolId, LocalRouteGroups};
 
@@ -29,7 +30,17 @@ impl Plan {
         Trust { identity, location }
     }
 
-    /// Whether every neighbour belongs to the trust domain, so that nothing of it ends here.
+    /// The headers that neighbour may not send.
+    #[must_use]
+    pub fn headers_removed(&self, neighbour: Option<Neighbour>) -> Headers {
+        if self.trusts_everybody {
+            return Headers::NONE;
+        }
+        let terms = neighbour.and_then(|neighbour| self.terms(neighbour));
+        terms.map_or(Headers::NONE, |terms| terms.headers_removed.clone())
+    }
+
+    /// Whether every neighbour belongs to the trust domain and may send every header, so that nothing ends here.
     #[must_use]
     pub fn trusts_everybody(&self) -> bool {
         self.trusts_everybody
