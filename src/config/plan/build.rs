@@ -6,8 +6,9 @@ use super::lookup::{NameTables, roaming_pool};
 use super::sites::{Site, addresses, owners};
 use super::{
     Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Peer, Plan, Profile, RemoteCluster,
-    RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, Terms, TlsFiles, Trunk, User, UserId,
+    RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, Terms, Trunk, User, UserId,
 };
+use crate::certificates::Files;
 use crate::config::document::{self, Document, MidCall, Service, Text};
 use crate::config::report::At;
 use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
@@ -21,6 +22,7 @@ use emcc_policies::admission::Capacity;
 use emcc_policies::emergency::EmergencyNumbers;
 use emcc_policies::keepalive;
 use emcc_policies::location::{Field, Geolocation};
+use emcc_policies::login::compatibility::{LoginType, Pairing, judge};
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::TrunkSide;
 use emcc_policies::region::{CheckRate, PeerRegion, Region};
@@ -252,9 +254,9 @@ fn phones(document: &Document) -> PhoneNetworks {
 }
 
 /// The reader refuses a table that lacks one of them.
-fn tls_files(tls: &document::Tls) -> Option<TlsFiles> {
+fn tls_files(tls: &document::Tls) -> Option<Files> {
     let path = |at: &Option<At<PathBuf>>| at.as_ref().map(|at| at.value.clone());
-    Some(TlsFiles { certificate: path(&tls.certificate)?, key: path(&tls.key)?, trust: path(&tls.trust)? })
+    Some(Files { certificate: path(&tls.certificate)?, key: path(&tls.key)?, trust: path(&tls.trust)? })
 }
 
 fn feature(document: &Document) -> Feature {
@@ -312,6 +314,8 @@ fn peer(row: &document::Peer) -> Peer {
         sites,
         addresses,
         terms: terms(&row.terms, ranks),
+        tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
+        srtp_keys: value(&row.srtp_keys, Default::default()),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, false),
         // A gateway may take any parameter it does not know for a reason to refuse.
@@ -359,6 +363,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
         },
         region,
         region_differs,
+        tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, true),
         overload_control: value(&row.overload_control, true),
@@ -471,9 +476,37 @@ fn sessions(
                 }
             }
         };
-        Some(EmccSession { user: boxed(row.user.as_ref()?), device: boxed(&row.device), side })
+        let security = session_security(document, row, ids);
+        Some(EmccSession { user: boxed(row.user.as_ref()?), device: boxed(&row.device), security, side })
     };
     document.sessions.iter().filter_map(session).collect()
+}
+
+/// Tables 6 to 8 on a session that stands: a guest's phone is ours, a phone abroad is what its cluster said of it. Where
+/// they give no session, it is treated as the one without secrets.
+fn session_security(document: &Document, row: &document::Session, ids: &Ids<'_>) -> Security {
+    let ours = (value(&document.cluster.version, VERSION), value(&document.cluster.security_mode, ClusterMode::Mixed));
+    let other = row.home_cluster.as_ref().or(row.visiting_cluster.as_ref());
+    let other = ids.cluster(other).and_then(|id| document.remote_clusters.get(id.0 as usize));
+    let theirs =
+        other.map_or(ours, |remote| (value(&remote.version, ours.0), value(&remote.security_mode, ClusterMode::Mixed)));
+    let is_guest = row.home_cluster.is_some();
+    let phone = if is_guest {
+        let same = |device: &&document::Device| device.name.value.eq_ignore_ascii_case(&row.device.value);
+        document.devices.iter().find(same).and_then(|device| device.security_mode.as_ref())
+    } else {
+        row.security_mode.as_ref()
+    };
+    let (visited, home) = if is_guest { (ours, theirs) } else { (theirs, ours) };
+    let pairing = Pairing {
+        vc_version: visited.0,
+        hc_version: home.0,
+        login_type: LoginType::None,
+        hc_mode: home.1,
+        vc_mode: visited.1,
+        phone: phone.map_or(Security::NonSecure, |at| at.value),
+    };
+    judge(&pairing).ok().and_then(|verdict| verdict.emcc).unwrap_or(Security::NonSecure)
 }
 
 fn indexes(clusters: &[RemoteCluster], devices: &[Device], users: &[User], sessions: &[EmccSession]) -> Indexes {

@@ -5,6 +5,7 @@ use super::{
     SessionId, Terms, User, UserId,
 };
 use crate::config::address::{Address, Transport};
+use crate::neighbour::CertificateName;
 use emcc_policies::device_pool::{Roaming, choose};
 use emcc_policies::location::{Field, Geolocation};
 use emcc_policies::route::{DevicePoolId, PeerId, PeerKind, RouteGroupId, RouteListId};
@@ -76,6 +77,18 @@ impl Plan {
     pub fn call_controls(&self) -> impl Iterator<Item = (PeerId, Address)> {
         let peers = (0..).map(PeerId).zip(&self.peers).filter(|(_, peer)| peer.kind == PeerKind::CallControl);
         peers.flat_map(|(id, peer)| peer.addresses.iter().map(move |address| (id, *address)))
+    }
+
+    /// What the certificate of the TLS neighbour at this address must name (RFC 5922): its `tls_name`, or its IP address.
+    #[must_use]
+    pub fn certificate_name(&self, remote: SocketAddr) -> Option<CertificateName> {
+        let configured = match self.neighbour(Transport::Tls, remote)? {
+            Neighbour::Peer(peer) => &self.peer(peer)?.tls_name,
+            Neighbour::Remote { cluster, .. } => &self.remote_cluster(cluster)?.tls_name,
+            // No phone's certificate is known here.
+            Neighbour::Phone => return None,
+        };
+        Some(configured.clone().unwrap_or(CertificateName::Ip(remote.ip().to_canonical())))
     }
 
     /// Where a visiting phone at this place belongs (G-6 to G-10). Runs once a login: it allocates.
