@@ -1,10 +1,11 @@
 //! The trunk over TLS between two real processes; call control and gateways speak UDP to them.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::calls::alice;
+use crate::dns::Dns;
 use crate::network::{Network, with};
 use crate::node::Node;
 use crate::pki::{Authority, Pair, write};
@@ -81,6 +82,34 @@ fn rfc_5922_a_trunk_whose_certificate_names_another_carries_nothing_and_the_call
     hq.shows_such(STREAMS, &["event=\"connect_failed\""], "at least one", |count| count >= 1);
     assert_eq!(br.metric("emcc_sip_messages_received_total", &["transport=\"tls\""]), 0);
     hq.is_idle_after(0, 1, 0);
+}
+
+#[test]
+fn rfc_5922_4_a_trunk_given_by_name_must_show_that_name_and_not_what_its_records_lead_to() {
+    let (network, authority) = (Network::claim("tls_srv"), Authority::new("root"));
+    let dns = Dns::start(SocketAddr::new(network.host(0, 53), 0));
+    dns.service("_sips._tcp.br.example.com", 10, 5061, "node.somewhere.example");
+    dns.host("node.somewhere.example", network.host(2, 1));
+    for (shown, answered) in [(BR, true), ("node.somewhere.example", false)] {
+        let hq = over_tls(&network, "hq", &authority.sign(&[HQ]), &authority.pem, BR);
+        let hq =
+            with(&hq, &format!("\"tls:{}:5061\"]\ntls_name = \"{BR}\"", network.host(2, 1)), "\"tls:br.example.com\"]");
+        let hq = with(&hq, "[sip]\n", &format!("[sip]\ndns = [\"{}\"]\n", dns.at));
+        let hq = Node::start(&network, "hq.toml", &hq);
+        let br = over_tls(&network, "br", &authority.sign(&[shown]), &authority.pem, HQ);
+        let br = Node::start(&network, "br.toml", &br);
+        hq.shows("emcc_neighbour_addresses", &["neighbour=\"BR\"", "state=\"up\""], 1);
+        if answered {
+            let gateway = Plan::called(&network, "gateway", network.sip(2, 20)).start();
+            alice(&network, "caller", "902079460000").done();
+            gateway.done();
+            br.is_idle_after(1, 0, 0);
+        } else {
+            alice(&network, "refused", "902079460000").value("status", "500").done();
+            hq.log_line("TLS handshake failed");
+            assert_eq!(br.metric("emcc_sip_messages_received_total", &["transport=\"tls\""]), 0);
+        }
+    }
 }
 
 #[test]

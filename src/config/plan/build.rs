@@ -3,7 +3,7 @@
 use super::dial_plan::Dialing;
 use super::index::{ByName, ByText, Indexes, by_user};
 use super::lookup::{NameTables, roaming_pool};
-use super::sites::{Site, addresses, owners};
+use super::sites::{Site, addresses, certificate_names, owners};
 use super::{
     Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Peer, Plan, Profile, RemoteCluster,
     RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, Terms, Trunk, User, UserId,
@@ -307,6 +307,7 @@ fn terms(row: &document::Terms, ranks: Box<[Rank]>) -> Terms {
 fn peer(row: &document::Peer) -> Peer {
     let sites = sites(&row.addresses, &row.terms);
     let (addresses, ranks) = addresses(&sites, &Names::default());
+    let certificate_names = certificate_names(&*sites, &Names::default());
     Peer {
         name: boxed(&row.name),
         // The reader refuses a peer without a kind; a gateway is who may do least.
@@ -315,6 +316,7 @@ fn peer(row: &document::Peer) -> Peer {
         addresses,
         terms: terms(&row.terms, ranks),
         tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
+        certificate_names,
         srtp_keys: value(&row.srtp_keys, Default::default()),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, false),
@@ -340,6 +342,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
     let rsvp_sites =
         if row.rsvp_trunk.is_empty() { trunk_sites.clone() } else { sites(&row.rsvp_trunk, &Default::default()) };
     let (trunk, ranks) = addresses(&trunk_sites, &Names::default());
+    let certificate_names = certificate_names(trunk_sites.iter().chain(&*rsvp_sites), &Names::default());
     RemoteCluster {
         id: boxed(&row.id),
         version: value(&row.version, value(&document.cluster.version, VERSION)),
@@ -364,6 +367,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
         region,
         region_differs,
         tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
+        certificate_names,
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, true),
         overload_control: value(&row.overload_control, true),

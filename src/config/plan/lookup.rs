@@ -79,16 +79,21 @@ impl Plan {
         peers.flat_map(|(id, peer)| peer.addresses.iter().map(move |address| (id, *address)))
     }
 
-    /// What the certificate of the TLS neighbour at this address must name (RFC 5922): its `tls_name`, or its IP address.
+    /// What the certificate of the TLS neighbour at this address must name (RFC 5922): its `tls_name`, or the name or IP
+    /// address it is configured by.
     #[must_use]
     pub fn certificate_name(&self, remote: SocketAddr) -> Option<CertificateName> {
-        let configured = match self.neighbour(Transport::Tls, remote)? {
-            Neighbour::Peer(peer) => &self.peer(peer)?.tls_name,
-            Neighbour::Remote { cluster, .. } => &self.remote_cluster(cluster)?.tls_name,
+        let (configured, otherwise) = match self.neighbour(Transport::Tls, remote)? {
+            Neighbour::Peer(peer) => self.peer(peer).map(|peer| (&peer.tls_name, &peer.certificate_names))?,
+            Neighbour::Remote { cluster, .. } => {
+                self.remote_cluster(cluster).map(|remote| (&remote.tls_name, &remote.certificate_names))?
+            }
             // No phone's certificate is known here.
             Neighbour::Phone => return None,
         };
-        Some(configured.clone().unwrap_or(CertificateName::Ip(remote.ip().to_canonical())))
+        let ip = remote.ip().to_canonical();
+        let name = configured.as_ref().or_else(|| otherwise.iter().find(|(at, _)| *at == ip).map(|(_, name)| name));
+        Some(name.cloned().unwrap_or(CertificateName::Ip(ip)))
     }
 
     /// Where a visiting phone at this place belongs (G-6 to G-10). Runs once a login: it allocates.

@@ -31,7 +31,7 @@ use emcc_policies::pstn_access::TrunkSide;
 use emcc_policies::region::Region;
 use emcc_policies::route::{DevicePoolId, LocalRouteGroups, PeerId, PeerKind, RouteBook};
 use emcc_policies::search_space::{CssId, DialPlan, SearchSpace};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -218,8 +218,10 @@ pub struct Peer {
     pub sites: Arc<[Site]>,
     /// Where they lead, chance left out; none before a name is looked up.
     pub addresses: Box<[Address]>,
-    /// What its certificate must name on TLS; its IP address unless configured.
+    /// What its certificate must name on TLS, if configured.
     pub tls_name: Option<CertificateName>,
+    /// And if not: the name or IP address it is configured by, by where that leads.
+    pub certificate_names: Box<[(IpAddr, CertificateName)]>,
     /// Where SRTP keys may pass to and from it (S-3).
     pub srtp_keys: SrtpKeys,
     /// What is agreed with it.
@@ -278,8 +280,10 @@ pub struct RemoteCluster {
     pub region: Region,
     /// Whether its region parameters differ from ours (M-8): an alarm, and no RSVP agent.
     pub region_differs: bool,
-    /// What its certificate must name on TLS; its IP address unless configured.
+    /// What its certificate must name on TLS, if configured.
     pub tls_name: Option<CertificateName>,
+    /// And if not: the name or IP address it is configured by, by where that leads.
+    pub certificate_names: Box<[(IpAddr, CertificateName)]>,
     /// Header that carries the device mark (P-13).
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; on unless configured.
