@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a failing test may panic anywhere
 #![allow(clippy::disallowed_methods)] // how long it took is what is claimed
 
+#[path = "pki/ends.rs"]
+mod ends;
 #[path = "pki/mod.rs"]
 mod pki;
 #[path = "tls/rim.rs"]
@@ -12,6 +14,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Instant;
 
+use ends::client;
 use pki::{Authority, Pair};
 use rim::{NEIGHBOUR, Rim, answer, dial, echoes, message, reads};
 
@@ -170,7 +173,7 @@ fn a_swap_is_for_the_handshakes_after_it_and_a_failed_one_changes_nothing() {
     std::fs::write(&files.key, &next.key).unwrap();
     rim.certificates.swap(emcc_trunk::certificates::Material::load(&files).unwrap());
     assert!(!echoes(&mut rim.dial(Some(&pair)), 3), "its root is no longer trusted");
-    let mut new = dial(rim.connect(), rim::client(&rim.authority, Some(&other.sign(&[NEIGHBOUR]))));
+    let mut new = dial(rim.connect(), client(&rim.authority, Some(&other.sign(&[NEIGHBOUR]))));
     assert!(echoes(&mut new, 4));
     assert!(echoes(&mut old, 5), "a connection that stands is kept");
     assert!(Path::new(&files.key).exists());

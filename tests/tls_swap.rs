@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a failing test may panic anywhere
 #![allow(clippy::disallowed_methods)] // how long a wait may be
 
+#[path = "pki/ends.rs"]
+mod ends;
 #[path = "pki/mod.rs"]
 mod pki;
 #[path = "tls/rim.rs"]
@@ -13,7 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::thread;
 
 use emcc_trunk::certificates::Material;
-use rim::{NEIGHBOUR, NODE, Rim, client, dial, echoes};
+use ends::client;
+use rim::{NEIGHBOUR, NODE, Rim, dial, echoes};
 use rustls::ClientConfig;
 
 const SWAPS: u32 = 10_000;

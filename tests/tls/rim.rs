@@ -15,11 +15,10 @@ use emcc_trunk::engine::effects::{Effects, Input, Now, TransactionKey};
 use emcc_trunk::io::{Clock, Driver, Node, Setup, StreamLimits};
 use emcc_trunk::metrics::Exporter;
 use emcc_trunk::neighbour::{Address, CertificateName, Flow, Transport};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, ServerConnection, StreamOwned};
 
+use crate::ends::{client, server};
 use crate::pki::{self, Authority, Pair};
 
 /// Longest wait for anything; a test that reaches it fails.
@@ -166,27 +165,6 @@ pub(crate) fn files(folder: &std::path::Path, pair: &Pair, authority: &Authority
     Files { certificate, key, trust }
 }
 
-fn roots(authority: &Authority) -> Arc<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
-    Arc::new(roots)
-}
-
-fn halves(pair: &Pair) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-    let chain = vec![CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap()];
-    (chain, PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap())
-}
-
-pub(crate) fn client(authority: &Authority, pair: Option<&Pair>) -> Arc<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let builder = builder.with_root_certificates(roots(authority));
-    Arc::new(match pair.map(halves) {
-        Some((chain, key)) => builder.with_client_auth_cert(chain, key).unwrap(),
-        None => builder.with_no_client_auth(),
-    })
-}
-
 pub(crate) fn dial(stream: TcpStream, config: Arc<ClientConfig>) -> StreamOwned<ClientConnection, TcpStream> {
     let name = ServerName::try_from(NODE).unwrap();
     StreamOwned::new(ClientConnection::new(config, name).unwrap(), stream)
@@ -198,15 +176,9 @@ pub(crate) fn answer(
     authority: &Authority,
     pair: &Pair,
 ) -> StreamOwned<ServerConnection, TcpStream> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(roots(authority), Arc::clone(&provider)).build().unwrap();
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let (chain, key) = halves(pair);
-    let config = builder.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap();
     let stream = listener.accept().unwrap().0;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), stream)
+    StreamOwned::new(ServerConnection::new(server(authority, pair)).unwrap(), stream)
 }
 
 /// Reads as many octets as `want` has, and compares.
