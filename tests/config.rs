@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[path = "pki/mod.rs"]
 mod pki;
+#[path = "config/tls.rs"]
+mod tls;
 
 const CLEAN: &str = include_str!("config/clean.toml");
 
