@@ -219,3 +219,37 @@ fn tls_addresses_names_and_who_may_have_keys_are_checked() {
     assert_eq!((problem.severity, problem.key.as_str()), (Severity::Error, "peer[1].addresses[0]"));
     assert!(problem.message.contains("this node listens on no tls address"), "{problem}");
 }
+
+#[test]
+fn s_7_secure_sessions_over_a_trunk_without_tls_are_warned_of() {
+    let trunk = "trunk = [§\"tcp:127.0.2.1:5060\"]";
+    let abroad = "device = \"SEP02\"\nsecurity_mode = \"secure\"";
+    let phone = "security_mode = \"secure\"\ncss = \"CSS-Phone\"\ndevice_pool";
+    each_gives_exactly_its_problem(&[
+        warning("device = \"SEP02\"", abroad, "remote_cluster[0].trunk[0]", "the session on SEP02 is secure")
+            .mark(trunk),
+        warning(
+            "css = \"CSS-Phone\"\ndevice_pool",
+            phone,
+            "remote_cluster[0].trunk[0]",
+            "a guest's session on SEP01 is secure",
+        )
+        .mark(trunk),
+    ]);
+    let of = |text: &str| -> Vec<String> {
+        let problems = said(text, Civil(0), |_, _| ());
+        problems.iter().filter(|problem| problem.message.contains("S-7")).map(ToString::to_string).collect()
+    };
+    let secure = text().replacen("device = \"SEP02\"", abroad, 1);
+    assert_eq!(of(&secure).len(), 1);
+    for (what, from, to) in [
+        ("over TLS", "\"tcp:127.0.2.1:5060\"", "\"tls:127.0.2.1:5061\""),
+        ("over TLS too", "\"tcp:127.0.2.1:5060\"", "\"tcp:127.0.2.1:5060\", \"tls:127.0.2.1:5061\""),
+        ("its records may lead to TLS", "\"tcp:127.0.2.1:5060\"", "\"br.example.com\""),
+        ("6.4: no session", "version = \"12.0\"", "version = \"12.0\"\nsecurity_mode = \"non-secure\""),
+        ("7.1: not supported", "id = \"BR\"", "id = \"BR\"\nversion = \"8.6\""),
+    ] {
+        assert!(secure.contains(from), "{from}");
+        assert_eq!(of(&secure.replacen(from, to, 1)), [""; 0], "{what}");
+    }
+}

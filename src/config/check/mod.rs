@@ -8,6 +8,7 @@ mod neighbours;
 mod patterns;
 mod phones;
 mod probe;
+mod secure;
 mod usage;
 
 pub(super) use certificates::Look;
@@ -24,6 +25,7 @@ pub(super) fn check(document: &Document, probe: Probe, look: Look, report: &Repo
     neighbours::check(document, &names, report);
     phones::check(document, &names, report);
     certificates::check(document, look, report);
+    secure::check(document, report);
     geography::check(document, &names, report);
     usage::check(document, &names, report);
     let dialing = Dialing::of(document);

@@ -489,11 +489,8 @@ fn sessions(
 /// Tables 6 to 8 on a session that stands: a guest's phone is ours, a phone abroad is what its cluster said of it. Where
 /// they give no session, it is treated as the one without secrets.
 fn session_security(document: &Document, row: &document::Session, ids: &Ids<'_>) -> Security {
-    let ours = (value(&document.cluster.version, VERSION), value(&document.cluster.security_mode, ClusterMode::Mixed));
     let other = row.home_cluster.as_ref().or(row.visiting_cluster.as_ref());
     let other = ids.cluster(other).and_then(|id| document.remote_clusters.get(id.0 as usize));
-    let theirs =
-        other.map_or(ours, |remote| (value(&remote.version, ours.0), value(&remote.security_mode, ClusterMode::Mixed)));
     let is_guest = row.home_cluster.is_some();
     let phone = if is_guest {
         let same = |device: &&document::Device| device.name.value.eq_ignore_ascii_case(&row.device.value);
@@ -501,6 +498,21 @@ fn session_security(document: &Document, row: &document::Session, ids: &Ids<'_>)
     } else {
         row.security_mode.as_ref()
     };
+    security_between(document, other, is_guest, phone.map_or(Security::NonSecure, |at| at.value))
+        .unwrap_or(Security::NonSecure)
+}
+
+/// What tables 6 to 8 make of a phone of that mode between this cluster and another, a cluster like this one unless
+/// named: of a guest's here, or of one abroad. Nothing where they give no session.
+pub(in crate::config) fn security_between(
+    document: &Document,
+    other: Option<&document::RemoteCluster>,
+    is_guest: bool,
+    phone: Security,
+) -> Option<Security> {
+    let ours = (value(&document.cluster.version, VERSION), value(&document.cluster.security_mode, ClusterMode::Mixed));
+    let theirs =
+        other.map_or(ours, |remote| (value(&remote.version, ours.0), value(&remote.security_mode, ClusterMode::Mixed)));
     let (visited, home) = if is_guest { (ours, theirs) } else { (theirs, ours) };
     let pairing = Pairing {
         vc_version: visited.0,
@@ -508,9 +520,9 @@ fn session_security(document: &Document, row: &document::Session, ids: &Ids<'_>)
         login_type: LoginType::None,
         hc_mode: home.1,
         vc_mode: visited.1,
-        phone: phone.map_or(Security::NonSecure, |at| at.value),
+        phone,
     };
-    judge(&pairing).ok().and_then(|verdict| verdict.emcc).unwrap_or(Security::NonSecure)
+    judge(&pairing).ok().and_then(|verdict| verdict.emcc)
 }
 
 fn indexes(clusters: &[RemoteCluster], devices: &[Device], users: &[User], sessions: &[EmccSession]) -> Indexes {
