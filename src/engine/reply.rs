@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use emcc_codecs::keys;
 use emcc_policies::region::Role;
 
 use super::Turn;
@@ -450,7 +451,8 @@ impl Turn<'_> {
 
     /// What becomes of the SRTP keys in a response on its way back.
     fn answer_keys(&mut self, heard: &Heard, message: &Message<'_>) -> Keys {
-        if message.body().is_empty() {
+        // Most have none: then nothing is looked up.
+        if !keys::are_in(message.body()) {
             return Keys::Pass;
         }
         let to = heard.server.and_then(|server| self.engine.transactions.with(&server, |row| row.flow));
