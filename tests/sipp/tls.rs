@@ -68,6 +68,59 @@ fn rfc_3261_26_a_call_crosses_a_trunk_of_mutual_tls_end_to_end() {
     assert_eq!(br.metric(STREAMS, &["event=\"handshake_failed\""]), 0);
 }
 
+const KEY: &str = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+
+/// A description of the scenarios' over that profile, with a key.
+fn keyed(name: &str, profile: &str) -> String {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sipp/scenarios").join(name);
+    with(std::fs::read_to_string(file).unwrap().trim_end(), "RTP/AVP", profile) + "\n" + KEY
+}
+
+#[test]
+fn s_1_srtp_of_a_secure_session_crosses_the_trunk_whole() {
+    let (network, authority) = (Network::claim("tls_srtp"), Authority::new("root"));
+    let hq = over_tls(&network, "hq", &authority.sign(&[HQ]), &authority.pem, BR);
+    let br = over_tls(&network, "br", &authority.sign(&[BR]), &authority.pem, HQ);
+    // Table 6, row 1: both clusters are mixed, and the phone is secure.
+    let phone = "device = \"SEP001122334455\"";
+    let hq = with(&hq, phone, &format!("{phone}\nsecurity_mode = \"secure\""));
+    let br = with(&br, "security_mode = \"non-secure\"", "security_mode = \"secure\"");
+    let (hq, br) = (Node::start(&network, "hq.toml", &hq), Node::start(&network, "br.toml", &br));
+    let gateway =
+        Plan::called(&network, "gateway", network.sip(2, 20)).value("answer", &keyed("answer.sdp", "RTP/SAVP"));
+    let gateway = gateway.start();
+    let caller = alice(&network, "caller", "902079460000").value("offer", &keyed("offer.sdp", "RTP/SAVP")).done();
+    let gateway = gateway.done();
+    for (who, described) in [("offer", gateway.received("INVITE sip:")), ("answer", caller.received("SIP/2.0 200"))] {
+        assert!(
+            described.text.contains("RTP/SAVP 18 101") && described.text.contains(KEY),
+            "{who}: {}",
+            described.text
+        );
+    }
+    for node in [&hq, &br] {
+        node.is_idle_after(1, 0, 0);
+        assert_eq!(node.metric("emcc_srtp_keys_total", &[]), 0);
+    }
+}
+
+#[test]
+fn s_2_s_5_keys_of_a_session_that_is_not_secure_never_reach_the_trunk() {
+    let (network, authority) = (Network::claim("tls_no_keys"), Authority::new("root"));
+    let (hq, br) = pair(&network, &authority, &[BR]);
+    let gateway = Plan::called(&network, "gateway", network.sip(2, 20)).start();
+    alice(&network, "caller", "902079460000").value("offer", &keyed("offer.sdp", "RTP/AVP")).done();
+    let gateway = gateway.done();
+    let invite = gateway.received("INVITE sip:");
+    assert!(invite.text.contains("RTP/AVP 18 101") && !invite.text.contains("crypto"), "{}", invite.text);
+    hq.shows("emcc_srtp_keys_total", &["outcome=\"removed\""], 1);
+    let refused = alice(&network, "refused", "902079460000").value("status", "488");
+    let refused = refused.value("offer", &keyed("offer.sdp", "RTP/SAVP")).done();
+    assert!(refused.received("SIP/2.0 488").value("Warning").starts_with("305 "));
+    hq.is_idle_after(1, 1, 0);
+    br.is_idle_after(1, 0, 0);
+}
+
 #[test]
 fn rfc_5922_a_trunk_whose_certificate_names_another_carries_nothing_and_the_call_fails_at_once() {
     let (network, authority) = (Network::claim("tls_name"), Authority::new("root"));
