@@ -43,7 +43,13 @@ impl Turn<'_> {
         if body.is_empty() || is_tls(way.from) && is_tls(way.to) || !keys::are_in(body) {
             return Keys::Pass;
         }
-        let Some(part) = multipart::description(message) else { return Keys::Pass };
+        let part = match multipart::description(message) {
+            Some(part) => part,
+            // What is not read cannot go on without its keys.
+            None if multipart::may_hide_description(message) => 0..0,
+            // In any other text a line may begin like a key.
+            None => return Keys::Pass,
+        };
         let session = way.decision.and_then(|decision| session_of(plan, decision));
         if may_pass_keys([self.way(plan, way.from), self.way(plan, way.to)], session) {
             return Keys::Pass;

@@ -228,6 +228,30 @@ fn s_5_a_key_beside_the_description_does_not_slip_past() {
 }
 
 #[test]
+fn s_5_a_key_where_no_description_is_looked_for_stays_here_and_a_text_that_looks_like_one_passes() {
+    let sdp = keyed("RTP/AVP", "18");
+    let inner = format!("--i\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n--i--\r\n");
+    let nested = format!("--b\r\nContent-Type: multipart/alternative;boundary=i\r\n\r\n{inner}\r\n--b--\r\n");
+    let fragment = format!("SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\n{sdp}");
+    for (kind, body) in
+        [("multipart/mixed;boundary=b", &nested), ("multipart/mixed", &nested), ("message/sipfrag", &fragment)]
+    {
+        let mut invite = alice("901614960000").body(body);
+        kind.clone_into(&mut invite.content_type);
+        let out = Node::hq().hear(CC_HQ, &invite);
+        assert_refused(&out, 488, "305", "65");
+        let mut emergency = alice("9999").body(body);
+        kind.clone_into(&mut emergency.content_type);
+        Node::hq().hear(CC_HQ, &emergency).the("INVITE");
+    }
+    let mut node = Node::hq();
+    let mut text = bob("912025550123").body("vowels are missing:\r\nk=keep\r\n");
+    "MESSAGE".clone_into(&mut text.method);
+    "text/plain".clone_into(&mut text.content_type);
+    assert!(node.hear(CC_HQ, &text).the("MESSAGE").has("k=keep"));
+}
+
+#[test]
 fn s_6_an_emergency_call_is_never_refused_for_its_keys() {
     let mut node = Node::hq();
     let sent = node.hear(CC_HQ, &alice("9999").body(&keyed("RTP/SAVP", "18"))).the("INVITE");
