@@ -20,8 +20,8 @@ const DISOBEYED_US: u32 = 4 * TARGET_US;
 pub const ALL: u32 = 1 << 16;
 /// Never less than this is let in, or nothing would tell that the load is gone.
 const ADMITTED_MIN: f64 = 1.0 / 64.0;
-/// More of the share in every calm interval: from the least to all of it in 1.5 seconds.
-const GROWTH: f64 = 1.15;
+/// More of the share in every calm interval: from the least to all of it in 1.2 seconds.
+const GROWTH: f64 = 1.2;
 /// A delay of twice the target takes this much of the share in one interval.
 const CUT: f64 = 0.25;
 /// No interval takes more than half of it.

@@ -1,7 +1,7 @@
 //! A real node offered more than it can do: emergencies and what stands come through, and it is itself again two seconds
 //! later (RFC 7339 section 5.10.1, P-23).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -53,12 +53,18 @@ fn header<'t>(text: &'t str, name: &str) -> &'t str {
 /// The gateway: answers everything with 200, and repeats that of an INVITE until its ACK.
 fn gateway(socket: UdpSocket, stop: Arc<AtomicBool>) -> JoinHandle<()> {
     thread::spawn(move || {
-        let mut unacknowledged: BTreeMap<String, (Instant, std::net::SocketAddr, String)> = BTreeMap::new();
+        let mut unacknowledged: HashMap<String, (std::net::SocketAddr, String)> = HashMap::new();
+        // When an answer is repeated, soonest first. Nobody may wait for this gateway: it looks at what is due only.
+        let mut repeats: VecDeque<(Instant, String)> = VecDeque::new();
         let mut buffer = [0; 65_535];
         while !stop.load(Relaxed) {
-            for (at, to, answer) in unacknowledged.values_mut().filter(|(at, ..)| at.elapsed() > T1) {
-                *at = now();
-                socket.send_to(answer.as_bytes(), *to).unwrap();
+            while repeats.front().is_some_and(|(at, _)| at.elapsed() > T1)
+                && let Some((_, call)) = repeats.pop_front()
+            {
+                if let Some((to, answer)) = unacknowledged.get(&call) {
+                    socket.send_to(answer.as_bytes(), *to).unwrap();
+                    repeats.push_back((now(), call));
+                }
             }
             let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
             let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
@@ -67,11 +73,12 @@ fn gateway(socket: UdpSocket, stop: Arc<AtomicBool>) -> JoinHandle<()> {
                 unacknowledged.remove(&call);
                 continue;
             }
-            let mut answer = String::from("SIP/2.0 200 OK\r\n");
+            let mut answer = String::with_capacity(length + 100);
+            answer += "SIP/2.0 200 OK\r\n";
             for line in text.lines() {
                 let copied = ["Via: ", "Record-Route: ", "From: ", "Call-ID: ", "CSeq: "];
                 if copied.iter().any(|name| line.starts_with(name)) {
-                    answer += &format!("{line}\r\n");
+                    answer.extend([line, "\r\n"]);
                 } else if line.starts_with("To: ") {
                     answer += &format!("{line}{}\r\n", if line.contains(";tag=") { "" } else { ";tag=gw" });
                 }
@@ -79,7 +86,9 @@ fn gateway(socket: UdpSocket, stop: Arc<AtomicBool>) -> JoinHandle<()> {
             answer += &format!("Contact: <sip:gw@{}>\r\nContent-Length: 0\r\n\r\n", socket.local_addr().unwrap());
             socket.send_to(answer.as_bytes(), from).unwrap();
             if text.starts_with("INVITE ") {
-                unacknowledged.insert(call, (now(), from, answer));
+                if unacknowledged.insert(call.clone(), (from, answer)).is_none() {
+                    repeats.push_back((now(), call));
+                }
             }
         }
     })
