@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use emcc_policies::digits::{Digits, Pattern, Transform};
+use emcc_policies::digits::{Digits, Pattern, RowTransform};
 use emcc_policies::moment::Civil;
 use emcc_policies::route::RouteListId;
 use emcc_policies::search_space::{CssId, DialPlan, DialPlanBuilder, Row, Target};
@@ -26,7 +26,7 @@ fn row(pattern: &str, partition: emcc_policies::search_space::PartitionId) -> Ro
         partition: Some(partition),
         urgent: false,
         emergency: false,
-        transform: Transform::default(),
+        transform: RowTransform::default(),
         target: Target::RouteList(RouteListId(0)),
     }
 }

@@ -5,6 +5,8 @@ head_line() {
     cpu=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
     kernel=$(uname -r)
     commit=$(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo "no git")
+    # A build that was kept may be of any commit.
+    [ -z "$KEPT" ] || commit="kept build $(basename "$KEPT")"
     printf '%s, %s x %s, %s GiB, Linux %s; emcc-trunk %s (%s), kamailio %s, %s; load on this machine now: %s\n' \
         "$(date -u '+%Y-%m-%d %H:%M UTC')" "$(nproc)" "${cpu:-unknown CPU}" \
         "$(awk '/MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo)" "$kernel" \

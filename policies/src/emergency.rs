@@ -159,7 +159,7 @@ pub fn is_service_sos(uri: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digits::{Pattern, Transform};
+    use crate::digits::{Pattern, RowTransform};
     use crate::route::LocalRouteGroups;
     use crate::search_space::{DialPlanBuilder, Row, Target};
 
@@ -176,7 +176,7 @@ mod tests {
                 partition,
                 urgent: true,
                 emergency: true,
-                transform: Transform::default(),
+                transform: RowTransform::default(),
                 target: Target::Block,
             });
         }

@@ -15,9 +15,8 @@ use super::node::Running;
 use crate::certificates::Material;
 use crate::config::plan::Plan;
 use crate::config::{self, Problem, Severity};
-use crate::io::Clock;
-use crate::io::log;
 use crate::io::signals::{self, End, Operate};
+use crate::io::{Clock, log, memory};
 
 /// Runs the node of a configuration file until it is stopped or drained.
 pub(super) fn run(path: &Path) -> Result<(), Halt> {
@@ -28,6 +27,7 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
     let cluster = loaded.plan.cluster.id.clone();
     let asked = Arc::new(Notify::new());
     let node = Running::start(loaded.plan, Arc::clone(&asked)).map_err(Halt::Start)?;
+    memory::give_back();
     if let Some(ended) = node.certificates().filter(|certificates| has_ended(&certificates.current(), clock)) {
         let since_s = clock.now().civil.0 - ended.current().expires.0;
         tracing::error!("this node's TLS certificate ended {since_s} s ago: TLS neighbours will refuse it");
@@ -137,6 +137,7 @@ impl Operator<'_> {
             certificates.swap(material);
         }
         self.node.engine().reload(loaded.plan);
+        memory::give_back();
         tracing::info!("reloaded: new calls follow the new configuration");
         true
     }

@@ -8,7 +8,7 @@ use crate::neighbour::CertificateName;
 use crate::neighbour::locate::Place;
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
-use emcc_policies::digits::{Digits, Pattern, Transform};
+use emcc_policies::digits::{Digits, Pattern, RowTransform, Transform};
 use emcc_policies::location::{Field, Geolocation as Civic};
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::PstnAccessCss;
@@ -258,7 +258,7 @@ pub(crate) struct PatternRow {
     pub(crate) target: Option<Text>,
     pub(crate) originator_css: bool,
     pub(crate) intercom: bool,
-    pub(crate) transform: Transform,
+    pub(crate) transform: RowTransform,
 }
 
 pub(crate) struct RouteList {

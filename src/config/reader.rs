@@ -9,7 +9,7 @@ use super::document::{
 use super::report::{At, Place, Report};
 use super::section::{Section, nearest};
 use super::words;
-use emcc_policies::digits::{Digits, Transform};
+use emcc_policies::digits::{Digits, RowTransform, Transform};
 use emcc_policies::location::{Field, Geolocation as Civic};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -483,12 +483,12 @@ fn read_pattern(mut section: Section<'_, '_>, kind: PatternKind, report: &Report
     section.parsed("description", words::line);
     let flag = |section: &mut Section<'_, '_>, key| section.flag(key).is_some_and(|flag| flag.value);
     let (mut block, mut emergency, mut originator_css, mut intercom) = (false, false, false, false);
-    let mut transform = Transform::default();
+    let mut transform = RowTransform::default();
     let urgent = flag(&mut section, "urgent");
     if kind != PatternKind::DirectoryNumber {
         block = flag(&mut section, "block");
         emergency = flag(&mut section, "emergency");
-        transform = read_transform(&mut section);
+        transform = read_transform(&mut section).into();
     }
     let target = match kind {
         PatternKind::Route => {

@@ -104,13 +104,18 @@ impl Turn<'_> {
         }
     }
 
+    /// How many passes of one call there can be now: nearly always one, and only further passes make more to look at.
+    pub(crate) fn passes(&self) -> u8 {
+        if self.engine.further_passes.load(Relaxed) == 0 { 1 } else { PASSES_MAX }
+    }
+
     /// The rows of an answered dialog, one for each pass through this node. A call that a proxy sent back to us without
     /// a Record-Route of its own has our Routes side by side: one ACK, and one BYE, then speaks for every pass.
     pub(crate) fn rows_of_leg(&self, of: &Essentials<'_>) -> SmallVec<[CallKey; 2]> {
         let mut rows = SmallVec::new();
         for (caller, other) in [(of.from_tag, of.to_tag), (of.to_tag, of.from_tag)] {
             let leg = self.leg_hash(other.unwrap_or_default());
-            let keys = (0..PASSES_MAX).map(|pass| self.call_key(of.call_id, caller, pass));
+            let keys = (0..self.passes()).map(|pass| self.call_key(of.call_id, caller, pass));
             rows.extend(keys.filter(|key| self.is_leg(*key, leg)));
         }
         rows

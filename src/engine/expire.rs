@@ -167,11 +167,13 @@ impl Turn<'_> {
     /// A next hop that cannot be reached at all counts as one that answered 503 (RFC 3261 section 16.9). The refusal is
     /// made of the request as it was sent, so our own Via comes off again.
     fn answer_unreachable(&mut self, server: TransactionKey, lost: &Lost) {
+        // The answer is for who asked: how long it may be is that address's matter, not the next hop's.
+        let Some(caller) = self.engine.transactions.with(&server, |row| row.flow) else { return };
         let why = Reject::Refusal(Refusal::EveryHopFailed);
         let mut index = self.desk.index.take().unwrap_or_default();
         let refusal = scan(&lost.request, &mut index)
             .ok()
-            .and_then(|message| self.write_refusal(lost.flow, &message, why))
+            .and_then(|message| self.write_refusal(caller, &message, why))
             .and_then(|range| self.effects.arena.get(range).map(<[u8]>::to_vec));
         if let Some(refusal) = refusal
             && let Ok(message) = scan(&refusal, &mut index)

@@ -21,7 +21,7 @@ use super::running::transport_of;
 use super::session::{self, Terms, TooBrief};
 use super::{strict, trust};
 use crate::config::plan::{Neighbour, RemoteClusterId, SessionTimer};
-use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX, PASSES_MAX};
+use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX};
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::reply::Reply;
 use crate::sip::{Essentials, Host, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, multipart};
@@ -351,7 +351,7 @@ impl Turn<'_> {
     fn find(&self, of: &Essentials<'_>, message: &Message<'_>) -> Option<Found> {
         let (from, to) = (of.from_tag?, of.to_tag?);
         let pass = self.own_route(message).and_then(|(_, uri)| pass_of(&uri)).unwrap_or(0);
-        let passes = std::iter::once(pass).chain((0..PASSES_MAX).filter(|other| *other != pass));
+        let passes = std::iter::once(pass).chain((0..self.passes()).filter(|other| *other != pass));
         for pass in passes {
             let mut any = false;
             for (tag, other, by) in [(from, to, Party::Caller), (to, from, Party::Callee)] {
@@ -437,8 +437,8 @@ impl Turn<'_> {
         if self.running.plan.call_controls().any(|(_, address)| address.socket == remote) {
             return true;
         }
-        let keys =
-            (0..PASSES_MAX).flat_map(|pass| [of.from_tag, of.to_tag].map(|tag| self.call_key(of.call_id, tag, pass)));
+        let keys = (0..self.passes())
+            .flat_map(|pass| [of.from_tag, of.to_tag].map(|tag| self.call_key(of.call_id, tag, pass)));
         keys.into_iter().any(|key| {
             let ends = self.engine.calls.with(&key, |call| (call.caller, call.callee, call.client));
             let Some((caller, callee, client)) = ends else { return false };

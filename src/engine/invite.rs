@@ -231,11 +231,9 @@ impl Turn<'_> {
     fn booked_by(&self, plan: &Plan, decision: &Decision, request: &Request<'_>) -> Option<(CallKey, bool)> {
         let cluster = &*plan.remote_cluster(decision.link?)?.id;
         let of = request.essentials;
-        // Nearly every INVITE is of a call that never passed before; only further passes make more to look at.
-        let passes = if self.engine.further_passes.load(Relaxed) == 0 { 1 } else { PASSES_MAX };
         let is_believed = decision.believes_mark && decision.role != Role::Visiting && !plan.sip.phones.is_empty();
         let marked = if is_believed { device_mark(request.message).and_then(|mark| mark.call) } else { None };
-        let keys = (0..passes).map(|pass| self.call_key(of.call_id, of.from_tag, pass));
+        let keys = (0..self.passes()).map(|pass| self.call_key(of.call_id, of.from_tag, pass));
         marked.into_iter().chain(keys).find_map(|key| {
             let carries = |key| self.engine.calls.with(&key, |call| call.carries(cluster, decision.policy));
             match carries(key)? {

@@ -1,4 +1,4 @@
-//! Datagrams in batches: recvmmsg, sendmmsg and the error queue. All unsafe code of the project is in this file.
+//! Datagrams in batches: recvmmsg, sendmmsg and the error queue. The unsafe code of the project is in this file and in memory.rs.
 #![allow(unsafe_code)]
 
 use std::io;

@@ -85,10 +85,8 @@ fn gateway(socket: UdpSocket, stop: Arc<AtomicBool>) -> JoinHandle<()> {
             }
             answer += &format!("Contact: <sip:gw@{}>\r\nContent-Length: 0\r\n\r\n", socket.local_addr().unwrap());
             socket.send_to(answer.as_bytes(), from).unwrap();
-            if text.starts_with("INVITE ") {
-                if unacknowledged.insert(call.clone(), (from, answer)).is_none() {
-                    repeats.push_back((now(), call));
-                }
+            if text.starts_with("INVITE ") && unacknowledged.insert(call.clone(), (from, answer)).is_none() {
+                repeats.push_back((now(), call));
             }
         }
     })

@@ -134,9 +134,9 @@ pub(crate) fn canonical(elements: &[Element]) -> Vec<Element> {
 #[derive(Clone, Debug)]
 pub(crate) enum Counts {
     /// No repetition: all strings have one length.
-    Fixed { length: usize, strings: u128 },
+    Fixed { length: u8, strings: u128 },
     /// One repetition: there is only one way to read a string, so the classes multiply.
-    OneRepeats { shortest: usize, strings: u128, class: u128 },
+    OneRepeats { shortest: u8, strings: u128, class: u8 },
     /// Several repetitions may read one string in several ways: counted once per string.
     Table(Box<[u128]>),
 }
@@ -145,24 +145,29 @@ impl Counts {
     /// Counts `elements`; nothing when they can be read in too many ways.
     pub(crate) fn of(elements: &[Element]) -> Option<Self> {
         let elements = canonical(elements);
+        // A pattern has fewer links than a byte counts, and the alphabet fewer characters.
+        let byte = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
         let size = |element: &Element| u128::from(element.class().count_ones());
         let single = || elements.iter().filter(|element| !element.repeats());
         let strings = single().map(size).fold(1, u128::saturating_mul);
         let mut repeating = elements.iter().filter(|element| element.repeats());
         match (repeating.next(), repeating.next()) {
-            (None, _) => Some(Self::Fixed { length: elements.len(), strings }),
-            (Some(one), None) => Some(Self::OneRepeats { shortest: single().count(), strings, class: size(one) }),
+            (None, _) => Some(Self::Fixed { length: byte(elements.len()), strings }),
+            (Some(one), None) => {
+                let class = byte(one.class().count_ones() as usize);
+                Some(Self::OneRepeats { shortest: byte(single().count()), strings, class })
+            }
             _ => counted_by_length(&elements).map(Self::Table),
         }
     }
 
     pub(crate) fn at(&self, length: usize) -> u128 {
         match self {
-            Self::Fixed { length: only, strings } if *only == length => *strings,
+            Self::Fixed { length: only, strings } if usize::from(*only) == length => *strings,
             Self::Fixed { .. } => 0,
             Self::OneRepeats { shortest, strings, class } => {
-                let Some(more) = length.checked_sub(*shortest) else { return 0 };
-                strings.saturating_mul(class.saturating_pow(u32::try_from(more).unwrap_or(u32::MAX)))
+                let Some(more) = length.checked_sub(usize::from(*shortest)) else { return 0 };
+                strings.saturating_mul(u128::from(*class).saturating_pow(u32::try_from(more).unwrap_or(u32::MAX)))
             }
             Self::Table(counts) => counts.get(length).copied().unwrap_or(0),
         }

@@ -5,7 +5,7 @@ mod pattern;
 mod transform;
 
 pub use pattern::{ELEMENTS_MAX, Language, Pattern, PatternError, Reach, Wrong};
-pub use transform::{Discard, DiscardError, Mask, MaskError, Transform};
+pub use transform::{Discard, DiscardError, Mask, MaskError, RowTransform, Transform};
 
 use std::fmt;
 

@@ -1,5 +1,7 @@
 //! What is done to the called and the calling number: discard instructions, masks, prefixes (D-20 to D-22).
 
+use std::ops::Deref;
+
 use super::{Digits, Pattern, TooLong, symbol};
 
 /// A discard instruction of a pattern without `@` (D-22).
@@ -135,15 +137,38 @@ pub struct Transform {
     pub calling_prefix: Digits,
 }
 
+impl Transform {
+    /// Changes nothing.
+    pub const NONE: Self = Self {
+        discard: None,
+        called_mask: None,
+        prefix: Digits::EMPTY,
+        calling_mask: None,
+        calling_prefix: Digits::EMPTY,
+    };
+}
+
 impl Default for Transform {
     fn default() -> Self {
-        Self {
-            discard: None,
-            called_mask: None,
-            prefix: Digits::EMPTY,
-            calling_mask: None,
-            calling_prefix: Digits::EMPTY,
-        }
+        Self::NONE
+    }
+}
+
+/// The transform of one row among very many: one that changes nothing, as nearly all do, takes a word and no more.
+#[derive(Clone, Debug, Default)]
+pub struct RowTransform(Option<Box<Transform>>);
+
+impl From<Transform> for RowTransform {
+    fn from(transform: Transform) -> Self {
+        Self((transform != Transform::NONE).then(|| Box::new(transform)))
+    }
+}
+
+impl Deref for RowTransform {
+    type Target = Transform;
+
+    fn deref(&self) -> &Transform {
+        self.0.as_deref().unwrap_or(&Transform::NONE)
     }
 }
 

@@ -166,7 +166,7 @@ impl RouteBook {
 /// Both numbers as they leave by one member: its transform in place of the pattern's, on the digits as dialed (D-23); a
 /// member without a discard instruction of its own keeps the pattern's (D-22).
 fn numbers(call: &Outbound<'_>, own: Option<&Transform>) -> Result<(Digits, Option<Digits>), TooLong> {
-    let pattern_own = &call.row.transform;
+    let pattern_own: &Transform = &call.row.transform;
     let transform = own.map_or(*pattern_own, |own| Transform { discard: own.discard.or(pattern_own.discard), ..*own });
     Ok((transform.called(&call.row.pattern, call.dialed)?, transform.calling(call.calling)?))
 }

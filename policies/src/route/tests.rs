@@ -46,7 +46,7 @@ fn cluster(
             partition: Some(PartitionId(*partition)),
             urgent: *emergency,
             emergency: *emergency,
-            transform: Transform { discard, called_mask, ..Transform::default() },
+            transform: Transform { discard, called_mask, ..Transform::default() }.into(),
             target: *target,
         });
     }

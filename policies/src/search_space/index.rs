@@ -42,7 +42,7 @@ impl Index {
     /// Indexes `rows` of the given number of partitions.
     pub(super) fn of(rows: &[Row], partitions: usize) -> Self {
         let mut index = Self { nodes: vec![ROOT; partitions + ROOTS as usize], rows: Vec::new() };
-        let mut hung: Vec<(u32, PatternId)> = Vec::new();
+        let mut hung: Vec<(u32, PatternId)> = Vec::with_capacity(rows.len());
         for (id, row) in (0..).map(PatternId).zip(rows) {
             let home = row.partition.map_or(Root::NoPartition, Root::Partition);
             if index.nodes.get(place(home) as usize).is_some() {
@@ -64,6 +64,8 @@ impl Index {
                 node.rows = (begins, ends);
             }
         }
+        index.nodes.shrink_to_fit();
+        index.rows.shrink_to_fit();
         index
     }
 

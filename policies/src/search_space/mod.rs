@@ -10,7 +10,7 @@ use std::fmt;
 use smallvec::SmallVec;
 
 use self::index::Index;
-use crate::digits::{Digits, Pattern, Transform};
+use crate::digits::{Digits, Pattern, RowTransform};
 use crate::moment::Civil;
 use crate::route::{PeerId, RouteListId};
 
@@ -59,7 +59,7 @@ pub struct Row {
     /// What it matches is an emergency number (P-23).
     pub emergency: bool,
     /// What it does to the numbers. Of a route pattern, unless the route list's member has its own (D-23).
-    pub transform: Transform,
+    pub transform: RowTransform,
     /// Where it leads.
     pub target: Target,
 }
@@ -125,7 +125,9 @@ impl DialPlanBuilder {
 
     /// The plan, indexed.
     #[must_use]
-    pub fn build(self) -> DialPlan {
+    pub fn build(mut self) -> DialPlan {
+        // A plan stands for months; what its growth left over goes back.
+        self.rows.shrink_to_fit();
         let index = Index::of(&self.rows, self.hours.len());
         DialPlan { hours: self.hours, css: self.css, rows: self.rows, index }
     }

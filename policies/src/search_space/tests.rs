@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::digits::Mask;
+use crate::digits::{Mask, Transform};
 
 const NOW: Civil = Civil(0);
 
@@ -17,7 +17,7 @@ fn row(pattern: &str, partition: Option<PartitionId>) -> Row {
         partition,
         urgent: false,
         emergency: false,
-        transform: Transform::default(),
+        transform: RowTransform::default(),
         target: Target::RouteList(RouteListId(0)),
     }
 }
@@ -143,7 +143,7 @@ fn a_translation_starts_again_with_its_own_search_space_d15() {
     let translation = builder.row(Row {
         target: Target::Translate { css: TranslateCss::Css(onward) },
         emergency: true,
-        transform,
+        transform: transform.into(),
         ..row("911", Some(first))
     });
     builder.row(row("999", Some(first)));
@@ -166,9 +166,9 @@ fn translations_stop_after_ten_passes_d15() {
     let endless = builder.row(Row { target, ..row("1", Some(partition)) });
     // Eight translations are followed by the ninth pass's route.
     let prefix = Transform { prefix: digits("2"), ..Transform::default() };
-    builder.row(Row { target, transform: prefix, ..row("2!", Some(partition)) });
+    builder.row(Row { target, transform: prefix.into(), ..row("2!", Some(partition)) });
     let end = builder.row(row("2222222225", Some(partition)));
-    let longer = builder.row(Row { target, transform: prefix, ..row("3", None) });
+    let longer = builder.row(Row { target, transform: prefix.into(), ..row("3", None) });
     let plan = builder.build();
     let analysis = plan.analyse(&[css], &digits("1"), None, NOW);
     assert_eq!(analysis.outcome, Outcome::StillTranslating { row: endless });
@@ -184,7 +184,7 @@ fn a_number_translated_too_long_matches_nothing() {
     let css = builder.css(&[]);
     let transform = Transform { prefix: digits(&"1".repeat(30)), ..Transform::default() };
     let target = Target::Translate { css: TranslateCss::None };
-    builder.row(Row { target, transform, ..row("!", None) });
+    builder.row(Row { target, transform: transform.into(), ..row("!", None) });
     let plan = builder.build();
     assert_eq!(plan.analyse(&[css], &digits(&"2".repeat(30)), None, NOW).outcome, Outcome::Nothing);
 }
@@ -248,7 +248,7 @@ fn emergency_patterns_are_found_in_every_partition_and_hour_p23() {
     let css = builder.css(&[open]);
     let target = Target::Translate { css: TranslateCss::Css(css) };
     let mask = Transform { called_mask: Some(Mask::parse("999").unwrap()), ..Transform::default() };
-    let translation = builder.row(Row { emergency: true, target, transform: mask, ..row("911", Some(closed)) });
+    let translation = builder.row(Row { emergency: true, target, transform: mask.into(), ..row("911", Some(closed)) });
     let route = builder.row(Row { emergency: true, ..row("999", Some(closed)) });
     let blocked = builder.row(Row { emergency: true, target: Target::Block, ..row("999", Some(open)) });
     builder.row(row("112", Some(open)));

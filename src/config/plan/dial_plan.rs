@@ -2,7 +2,7 @@
 
 use crate::config::document::{Document, PatternKind, PatternRow, Text};
 use crate::config::report::Place;
-use emcc_policies::digits::{Digits, Pattern, Transform};
+use emcc_policies::digits::{Digits, Pattern, RowTransform};
 use emcc_policies::moment::Civil;
 use emcc_policies::route::PeerKind;
 use emcc_policies::route::{PeerId, RouteListId};
@@ -83,7 +83,7 @@ impl<'d> Dialing<'d> {
                 partition: row.partition.as_ref().and_then(|name| partitions.get(name.as_str()).copied()),
                 urgent: row.urgent,
                 emergency: row.emergency,
-                transform: row.transform,
+                transform: row.transform.clone(),
                 target,
             });
             dialing.origins.push(Origin::Row(row));
@@ -121,7 +121,7 @@ impl<'d> Dialing<'d> {
                 partition: None,
                 urgent: false,
                 emergency: false,
-                transform: Transform::default(),
+                transform: RowTransform::default(),
                 target,
             });
             self.origins.push(Origin::Number(number));
@@ -152,7 +152,7 @@ fn covered_numbers(document: &Document) -> DialPlan {
             partition: None,
             urgent: false,
             emergency: false,
-            transform: Transform::default(),
+            transform: RowTransform::default(),
             target: Target::DirectoryNumber { peer: None, intercom: row.intercom },
         });
     }
