@@ -159,3 +159,19 @@ pub const ENDED_AT_ONCE_MAX: usize = 256;
 
 /// Parts of a multipart body that are looked through.
 pub const BODY_PARTS_MAX: usize = 16;
+
+/// TLS handshakes of connections that neighbours opened, at a time; one more closes the newest.
+pub const HANDSHAKES_MAX: usize = 256;
+
+/// Longest TLS handshake, milliseconds. Where we connect, connecting and handshake together have less: `CONNECT` of
+/// `io/stream.rs`, since a call waits for it.
+pub const HANDSHAKE_MS_MAX: u64 = 5_000;
+
+/// Octets of a file of certificates or of a key.
+pub const CERTIFICATE_FILE_BYTES_MAX: u64 = 1_048_576;
+
+/// Certificates from our own to the last below a root.
+pub const CERTIFICATES_IN_CHAIN_MAX: usize = 8;
+
+/// Roots that neighbours' certificates may come from.
+pub const ROOTS_MAX: usize = 256;

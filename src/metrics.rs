@@ -15,8 +15,8 @@ mod labels;
 mod table;
 
 use labels::{
-    AdmissionOutcome, CallOutcome, KeepaliveEvent, Label, LookupOutcome, NeighbourChange, ProbeEvent, RefusalStatus,
-    ReloadOutcome, ResponseClass,
+    AdmissionOutcome, CallOutcome, KeepaliveEvent, KeysOutcome, Label, LookupOutcome, NeighbourChange, ProbeEvent,
+    RefusalStatus, ReloadOutcome, ResponseClass,
 };
 pub(crate) use labels::{DropReason, Shed, StreamEvent};
 pub use table::{Kind, METRICS, Metric};
@@ -87,6 +87,7 @@ pub struct Counters {
     hops_failed_over: Counter,
     admissions: Family<AdmissionOutcome>,
     keepalives: Family<KeepaliveEvent>,
+    srtp_keys: Family<KeysOutcome>,
     probes: Family<ProbeEvent>,
     neighbour_changes: Family<NeighbourChange>,
     name_lookups: Family<LookupOutcome>,
@@ -136,6 +137,7 @@ impl Counters {
             hops_failed_over: register("emcc_hops_failed_over_total", None),
             admissions: Family::new("emcc_admissions_total", register),
             keepalives: Family::new("emcc_keepalives_total", register),
+            srtp_keys: Family::new("emcc_srtp_keys_total", register),
             probes: Family::new("emcc_health_probes_total", register),
             neighbour_changes: Family::new("emcc_neighbour_changes_total", register),
             name_lookups: Family::new("emcc_name_lookups_total", register),
@@ -187,6 +189,16 @@ impl Counters {
     /// A message came.
     pub fn message_in(&self, transport: Transport) {
         self.messages_received.add(transport);
+    }
+
+    /// SRTP keys were left out of a message.
+    pub fn srtp_keys_removed(&self) {
+        self.srtp_keys.add(KeysOutcome::Removed);
+    }
+
+    /// SRTP keys of an emergency call left in the clear.
+    pub fn srtp_keys_in_the_clear(&self) {
+        self.srtp_keys.add(KeysOutcome::InTheClear);
     }
 
     /// A message was of no neighbour.
@@ -582,6 +594,8 @@ mod tests {
         counters.keepalive_sent();
         counters.keepalive_heard();
         counters.keepalive_lost();
+        counters.srtp_keys_removed();
+        counters.srtp_keys_in_the_clear();
         counters.reloaded(false);
         counters.shed(Shed::CanWait);
         counters.queue_delay(15_000);

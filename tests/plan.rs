@@ -4,12 +4,16 @@
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::Digits;
 use emcc_policies::location::Geolocation;
-use emcc_policies::moment::Civil;
+use emcc_policies::moment::{Civil, Moment};
 use emcc_policies::route::{PeerId, PeerKind};
 use emcc_policies::search_space::{Outcome, Target};
 use emcc_policies::trail::Names;
 use emcc_trunk::config::plan::{Neighbour, RemoteClusterId, Side};
-use emcc_trunk::config::{Plan, Transport, load};
+use emcc_trunk::config::{Plan, Transport, load, load_text};
+use emcc_trunk::neighbour::Address;
+use emcc_trunk::neighbour::locate::{Located, Named};
+use emcc_trunk::neighbour::names::Names as NamesKnown;
+use emcc_trunk::neighbour::select::Rank;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -240,4 +244,52 @@ fn what_is_left_out_has_its_documented_default() {
 fn a_wrong_file_gives_no_plan_and_every_problem() {
     let problems = load(Path::new("tests/no-such.toml")).expect_err("there is no such file");
     assert_eq!(problems.len(), 1);
+}
+
+/// HQ with TLS towards BR and a gateway.
+fn over_tls(trunk: &str, gateway: &str) -> Plan {
+    let text = std::fs::read_to_string("examples/pair/hq.toml").expect("the pair is there");
+    let change = |text: String, old: &str, new: &str| {
+        assert!(text.contains(old), "{old}");
+        text.replacen(old, new, 1)
+    };
+    let tls = "\"tls:127.0.1.1:5061\"]\ntls = { certificate = \"c\", key = \"k\", trust = \"t\" }";
+    let text = change(text, "\"tcp:127.0.1.1:5060\"]", &format!("\"tcp:127.0.1.1:5060\", {tls}"));
+    let text = change(text, "trunk = [\"udp:127.0.2.1:5060\"]", trunk);
+    let text = change(text, "addresses = [\"udp:127.0.1.20:5060\"]", gateway);
+    load_text("hq", &text).unwrap_or_else(|problems| panic!("{problems:#?}")).plan
+}
+
+#[test]
+fn rfc_5922_4_a_neighbour_is_known_by_tls_name_or_by_the_name_or_address_it_is_configured_by() {
+    let named = |host: &str| Named { host: host.into(), port: None, transport: Some(Transport::Tls) };
+    let at = |text: &str, transport| Located {
+        address: Address { transport, socket: socket(text) },
+        rank: Rank { priority: 0, weight: 0 },
+    };
+    let plan = over_tls(
+        "trunk = [\"tls:br.example.com\", \"tls:127.0.2.9:5061\"]",
+        "addresses = [\"tls:gw.example.com\"]\ntls_name = \"other.example.com\"",
+    );
+    let name = |plan: &Plan, at: &str| plan.certificate_name(socket(at)).map(|name| name.to_string());
+    assert_eq!(name(&plan, "127.0.2.9:40000").as_deref(), Some("127.0.2.9"), "written by its address");
+    assert_eq!(name(&plan, "127.0.2.1:5061"), None, "no name leads there yet");
+    let mut names = NamesKnown::default();
+    // The records' own target is another host; who made them up would be believed if that counted.
+    names.learn(&named("br.example.com"), vec![at("127.0.2.1:5061", Transport::Tls)], Moment(0));
+    names.learn(&named("gw.example.com"), vec![at("127.0.1.20:5061", Transport::Tls)], Moment(0));
+    let plan = plan.located(&names);
+    for from in ["127.0.2.1:5061", "127.0.2.1:40000", "[::ffff:127.0.2.1]:40000"] {
+        assert_eq!(name(&plan, from).as_deref(), Some("br.example.com"), "{from}");
+    }
+    assert_eq!(name(&plan, "127.0.1.20:5061").as_deref(), Some("other.example.com"), "configured");
+    names.learn(&named("br.example.com"), vec![at("127.0.2.2:5061", Transport::Tls)], Moment(1));
+    let plan = plan.located(&names);
+    for from in ["127.0.2.2:5061", "127.0.2.1:40000"] {
+        assert_eq!(
+            name(&plan, from).as_deref(),
+            Some("br.example.com"),
+            "{from}: its calls may still come from before"
+        );
+    }
 }

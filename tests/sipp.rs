@@ -1,6 +1,12 @@
 //! SIPp, which knows nothing of this program, as call control and gateways around two real processes of the pair.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a failing test may panic anywhere
 
+// Certificates of the tests, and what they are for.
+#[path = "pki/mod.rs"]
+mod pki;
+#[path = "sipp/tls.rs"]
+mod tls;
+
 #[path = "sipp/calls.rs"]
 mod calls;
 #[path = "sipp/dns.rs"]

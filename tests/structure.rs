@@ -24,7 +24,7 @@ const FORBIDDEN_MODULES: &[(&[&str], &[&str])] = &[
         &["engine", "io", "admin", "cli", "store", "agent", "bench", "mobility"],
     ),
     (&["engine", "agent"], &["io", "admin", "cli", "store", "bench"]),
-    (&["config"], &["engine", "io", "admin", "cli", "store", "agent"]),
+    (&["config", "certificates"], &["engine", "io", "admin", "cli", "store", "agent"]),
     (&["io"], &["admin", "cli", "store"]),
     (&["admin"], &["cli"]),
 ];

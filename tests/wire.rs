@@ -4,6 +4,8 @@
 
 #[path = "wire/amplification.rs"]
 mod amplification;
+#[path = "pki/ends.rs"]
+mod ends;
 #[path = "wire/framing.rs"]
 mod framing;
 #[path = "wire/ground.rs"]
@@ -18,6 +20,10 @@ mod network;
 #[path = "sipp/node.rs"]
 #[allow(dead_code)] // shared with the tests that call SIPp
 mod node;
+#[path = "wire/papers.rs"]
+mod papers;
+#[path = "pki/mod.rs"]
+mod pki;
 #[path = "wire/reflection.rs"]
 mod reflection;
 #[path = "wire/strangers.rs"]

@@ -4,6 +4,7 @@
 
 pub mod bandwidth;
 pub mod catalogue;
+pub mod keys;
 pub mod offer;
 pub mod rtp;
 pub mod sdp;

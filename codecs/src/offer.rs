@@ -175,10 +175,10 @@ pub fn write_qos(session: &Session<'_>, audio: Qos, video: Qos, out: &mut Vec<u8
 }
 
 /// Copies a description up to each edit, in the order of its bytes.
-struct Pen<'s, 'a, 'o> {
-    from: &'s Session<'a>,
-    out: &'o mut Vec<u8>,
-    done: u32,
+pub(crate) struct Pen<'s, 'a, 'o> {
+    pub(crate) from: &'s Session<'a>,
+    pub(crate) out: &'o mut Vec<u8>,
+    pub(crate) done: u32,
 }
 
 impl Pen<'_, '_, '_> {
@@ -190,13 +190,13 @@ impl Pen<'_, '_, '_> {
     }
 
     /// Copies what lies before `start` and leaves out what lies before `end`.
-    fn cut(&mut self, start: u32, end: u32) {
+    pub(crate) fn cut(&mut self, start: u32, end: u32) {
         self.keep_to(start);
         self.done = self.done.max(end);
     }
 
     /// Copies the rest; true when the whole differs from the original.
-    fn finish(mut self, begun: usize) -> bool {
+    pub(crate) fn finish(mut self, begun: usize) -> bool {
         self.keep_to(u32::try_from(self.from.bytes().len()).unwrap_or(u32::MAX));
         self.out.get(begun..) != Some(self.from.bytes())
     }
@@ -218,7 +218,7 @@ impl Pen<'_, '_, '_> {
         self.out.extend_from_slice(self.from.line_end());
     }
 
-    fn remove(&mut self, media: &Media<'_>) {
+    pub(crate) fn remove(&mut self, media: &Media<'_>) {
         if media.is_active() {
             self.cut(media.port_bytes.start, media.port_bytes.end);
             self.out.push(b'0');

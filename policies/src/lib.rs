@@ -13,4 +13,5 @@ pub mod pstn_access;
 pub mod region;
 pub mod route;
 pub mod search_space;
+pub mod srtp;
 pub mod trail;

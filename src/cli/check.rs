@@ -1,6 +1,7 @@
 //! `emcc-trunk check`: every mistake of a configuration at once.
 
 use crate::config::{self, Checked, Probe, Problem, Severity};
+use crate::io::Clock;
 use crate::io::resolve::{self, NoWay, Reach};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -28,7 +29,8 @@ struct Answer<'a> {
 /// # Errors
 /// Where standard output or standard error cannot be written.
 pub fn run(path: &Path, json: bool, offline: bool) -> io::Result<u8> {
-    let mut checked = config::check(path, if offline { Probe::Offline } else { Probe::Bind });
+    let probe = if offline { Probe::Offline } else { Probe::Bind };
+    let mut checked = config::check_on(path, probe, Clock::start().now().civil);
     if !offline {
         look_up(&mut checked)?;
     }

@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use crate::admin::{Admin, AdminError, NeighbourAddress, Readiness, Status, View};
+use crate::certificates::{self, Certificates, Material};
 use crate::config::plan::Plan;
 use crate::engine::running::Local;
 use crate::engine::watch::Seen;
@@ -26,6 +27,9 @@ pub(super) enum Fault {
     /// Of the SIP side.
     #[error("cannot start: {0}")]
     Sip(#[from] StartError),
+    /// Of the files of TLS.
+    #[error("cannot start: {0}")]
+    Tls(#[from] certificates::Fault),
     /// Of the admin page.
     #[error("cannot start: {0}")]
     Admin(#[from] AdminError),
@@ -34,6 +38,7 @@ pub(super) enum Fault {
 /// A running node. Dropping it stops it.
 pub(super) struct Running {
     engine: Arc<Engine>,
+    certificates: Option<Arc<Certificates>>,
     rim: Node,
     admin: Admin,
     /// Held for its thread.
@@ -50,6 +55,8 @@ impl Running {
         let locals = plan.sip.listen.iter().map(|listen| Local::new(listen.address, listen.advertised)).collect();
         let (workers, admin_listen) = (plan.sip.workers, plan.admin_listen);
         let token_file = plan.admin_token_file.clone();
+        let material = plan.sip.tls.as_ref().map(Material::load).transpose()?;
+        let certificates = material.map(|material| Arc::new(Certificates::new(material)));
         let engine = Engine::new(plan, locals, counters.clone(), Bounds::default(), started_s, random());
         let engine = Arc::new(engine);
         let driver = Arc::clone(&engine);
@@ -59,17 +66,23 @@ impl Running {
             driver,
             clock,
             counters,
+            certificates: certificates.clone(),
             seed: random(),
             streams: StreamLimits::default(),
         })?;
         let resolver = Resolver::start(Arc::clone(&engine), clock).map_err(|error| StartError::Worker(error.kind()))?;
-        let page = Page { engine: Arc::clone(&engine), clock, started_s, asked };
+        let page = Page { engine: Arc::clone(&engine), certificates: certificates.clone(), clock, started_s, asked };
         let admin = Admin::start(admin_listen, exporter, Arc::new(page), token_file)?;
-        Ok(Self { engine, rim, admin, _resolver: resolver })
+        Ok(Self { engine, certificates, rim, admin, _resolver: resolver })
     }
 
     pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    /// What its TLS shows and trusts, where it has any.
+    pub(super) fn certificates(&self) -> Option<&Arc<Certificates>> {
+        self.certificates.as_ref()
     }
 
     /// Ends every ordinary call.
@@ -96,6 +109,7 @@ fn random() -> u64 {
 /// What the admin page shows of an engine.
 struct Page {
     engine: Arc<Engine>,
+    certificates: Option<Arc<Certificates>>,
     clock: Clock,
     /// Unix seconds.
     started_s: u64,
@@ -125,6 +139,11 @@ impl View for Page {
             plain("emcc_process_start_time_seconds", self.started_s as f64),
             Gauge { name: "emcc_build_info", labels: build, value: 1.0 },
         ];
+        gauges.extend(
+            self.certificates.iter().map(|certificates| {
+                plain("emcc_tls_certificate_expiry_seconds", certificates.current().expires.0 as f64)
+            }),
+        );
         // Books outlive their cluster in the configuration; the text does not.
         let is_configured = |id: &str| plan.remote_clusters.iter().any(|remote| &*remote.id == id);
         for book in self.engine.links().books().iter().filter(|book| is_configured(&book.cluster)) {
@@ -204,6 +223,8 @@ const BITS_PER_KILOBIT: f64 = 1_000.0;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::certificates::Files;
+    use crate::certificates::pki::{Authority, write};
     use crate::config;
     use crate::metrics::{Counters, Kind, METRICS};
     use std::path::Path;
@@ -212,7 +233,15 @@ mod tests {
         let pair = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pair/hq.toml");
         let plan = config::load(&pair).unwrap().plan;
         let engine = Arc::new(Engine::new(plan, Vec::new(), Counters::noop(), Bounds::default(), 0, 1));
-        Page { engine, clock: Clock::start(), started_s: 0, asked: Arc::default() }
+        let authority = Authority::new("root");
+        // One for each test: they run side by side.
+        let by = std::thread::current().name().unwrap_or_default().replace(':', "-");
+        let folder = std::env::temp_dir().join(format!("emcc-page-{}-{by}", std::process::id()));
+        let [certificate, key, trust] = write(&folder, "hq", &authority.sign(&["hq"]), &authority.pem);
+        let material = Material::load(&Files { certificate, key, trust }).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let certificates = Some(Arc::new(Certificates::new(material)));
+        Page { engine, certificates, clock: Clock::start(), started_s: 0, asked: Arc::default() }
     }
 
     #[test]

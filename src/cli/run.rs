@@ -12,21 +12,27 @@ use tokio::sync::Notify;
 
 use super::halt::Halt;
 use super::node::Running;
+use crate::certificates::Material;
 use crate::config::plan::Plan;
 use crate::config::{self, Problem, Severity};
 use crate::io::signals::{self, End, Operate};
-use crate::io::{log, memory};
+use crate::io::{Clock, log, memory};
 
 /// Runs the node of a configuration file until it is stopped or drained.
 pub(super) fn run(path: &Path) -> Result<(), Halt> {
     log::open().map_err(Halt::Log)?;
     let loaded = config::load(path).map_err(Halt::refused)?;
     tell(&loaded.warnings);
+    let clock = Clock::start();
     let cluster = loaded.plan.cluster.id.clone();
     let asked = Arc::new(Notify::new());
     let node = Running::start(loaded.plan, Arc::clone(&asked)).map_err(Halt::Start)?;
     memory::give_back();
-    let mut operator = Operator { node: &node, path: path.to_owned() };
+    if let Some(ended) = node.certificates().filter(|certificates| has_ended(&certificates.current(), clock)) {
+        let since_s = clock.now().civil.0 - ended.current().expires.0;
+        tracing::error!("this node's TLS certificate ended {since_s} s ago: TLS neighbours will refuse it");
+    }
+    let mut operator = Operator { node: &node, clock, path: path.to_owned() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Halt::System)?;
     let ended = runtime.block_on(async {
         let mut serving = pin!(signals::serve(&mut operator, &asked));
@@ -62,6 +68,7 @@ fn say_ready(cluster: &str, node: &Running) -> io::Result<()> {
 /// What signals do to the node.
 struct Operator<'n> {
     node: &'n Running,
+    clock: Clock,
     path: PathBuf,
 }
 
@@ -114,11 +121,31 @@ impl Operator<'_> {
             );
             return false;
         }
+        // Read before anything changes; handshakes under way and connections that stand keep what they began with.
+        let material = match loaded.plan.sip.tls.as_ref().map(Material::load).transpose() {
+            Ok(material) => material,
+            Err(fault) => {
+                tracing::error!("reload refused: {fault}; the configuration and the certificate that run go on");
+                return false;
+            }
+        };
+        if material.as_ref().is_some_and(|material| has_ended(material, self.clock)) {
+            tracing::error!("reload refused: the TLS certificate has ended; the configuration that runs goes on");
+            return false;
+        }
+        if let (Some(certificates), Some(material)) = (self.node.certificates(), material) {
+            certificates.swap(material);
+        }
         self.node.engine().reload(loaded.plan);
         memory::give_back();
         tracing::info!("reloaded: new calls follow the new configuration");
         true
     }
+}
+
+/// Whether a certificate of ours is past its end.
+fn has_ended(material: &Material, clock: Clock) -> bool {
+    material.expires <= clock.now().civil
 }
 
 /// Keys that differ and that a running node cannot follow: its sockets, its threads, and whose node it is.

@@ -4,6 +4,7 @@
 
 use super::address::Address;
 use super::report::{At, Place as Position};
+use crate::neighbour::CertificateName;
 use crate::neighbour::locate::Place;
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
@@ -25,6 +26,16 @@ pub enum MidCall {
     BestEffort,
     /// The call ends when the retries are used up.
     Fail,
+}
+
+/// Where SRTP keys may pass to and from a peer of this cluster (S-3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SrtpKeys {
+    /// On every transport.
+    #[default]
+    Any,
+    /// On TLS alone.
+    Tls,
 }
 
 /// An intercluster service.
@@ -164,6 +175,8 @@ pub(crate) struct Peer {
     pub(crate) name: Text,
     pub(crate) kind: Option<At<PeerKind>>,
     pub(crate) addresses: Vec<At<Place>>,
+    pub(crate) tls_name: Option<At<CertificateName>>,
+    pub(crate) srtp_keys: Option<At<SrtpKeys>>,
     pub(crate) send_geolocation: Option<At<bool>>,
     pub(crate) overload_control: Option<At<bool>>,
     pub(crate) trust_identity: Option<At<bool>>,
@@ -187,6 +200,7 @@ pub(crate) struct RemoteCluster {
     pub(crate) region_max_audio_kbps: Option<At<u32>>,
     pub(crate) region_max_video_kbps: Option<At<u32>>,
     pub(crate) region_link_loss: Option<At<LinkLoss>>,
+    pub(crate) tls_name: Option<At<CertificateName>>,
     pub(crate) send_geolocation: Option<At<bool>>,
     pub(crate) overload_control: Option<At<bool>>,
     pub(crate) trust_identity: Option<At<bool>>,
@@ -288,6 +302,8 @@ pub(crate) struct Session {
     pub(crate) device: Text,
     pub(crate) visiting_cluster: Option<Text>,
     pub(crate) home_cluster: Option<Text>,
+    /// Of the phone, as the visiting cluster sent it (L-7).
+    pub(crate) security_mode: Option<At<Security>>,
     /// As the visiting cluster sent it.
     pub(crate) geolocation: Option<Civic>,
 }

@@ -18,10 +18,12 @@ mod words;
 
 pub use address::{Address, Transport};
 pub use check::Probe;
-pub use document::MidCall;
+pub use document::{MidCall, SrtpKeys};
 pub use plan::Plan;
 pub use problem::{Problem, Severity};
 
+use check::Look;
+use emcc_policies::moment::Civil;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -71,6 +73,17 @@ pub struct Loaded {
 /// Checks a configuration file and all it includes. What passes here is what [`load`] accepts.
 #[must_use]
 pub fn check(path: &Path, probe: Probe) -> Checked {
+    checked(path, probe, None)
+}
+
+/// As [`check`], with the dates of certificates compared with `today`: one that has ended is an error here, although
+/// the node would start with it, since its other calls go on.
+#[must_use]
+pub fn check_on(path: &Path, probe: Probe, today: Civil) -> Checked {
+    checked(path, probe, Some(today))
+}
+
+fn checked(path: &Path, probe: Probe, today: Option<Civil>) -> Checked {
     let source = source::read(path);
     let readable = source.readable;
     let (document, report) = (&source.document, &source.report);
@@ -82,7 +95,7 @@ pub fn check(path: &Path, probe: Probe) -> Checked {
     }
     let listen = document.sip.listen.iter().map(|at| at.value).collect();
     let dns = document.sip.dns.iter().map(|at| at.value).collect();
-    Checked { problems: inspected(source, probe).1, readable, names, listen, dns }
+    Checked { problems: inspected(source, probe, Look::At(today)).1, readable, names, listen, dns }
 }
 
 /// Loads a configuration file and all it includes.
@@ -90,29 +103,30 @@ pub fn check(path: &Path, probe: Probe) -> Checked {
 /// # Errors
 /// Every problem, warnings among them, if there is an error. A file that cannot be read is one problem on line 0.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
-    loaded(source::read(path))
+    loaded(source::read(path), Look::At(None))
 }
 
-/// Loads a configuration that the program carries itself; `name` stands for the file in problems.
+/// Loads a configuration that the program carries itself; `name` stands for the file in problems. Files it names, as
+/// those of TLS, are not looked at.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_text(name: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
-    loaded(source::read_text(name, text))
+    loaded(source::read_text(name, text), Look::Away)
 }
 
-fn loaded(source: source::Source) -> Result<Loaded, Vec<Problem>> {
-    match inspected(source, Probe::Offline) {
+fn loaded(source: source::Source, look: Look) -> Result<Loaded, Vec<Problem>> {
+    match inspected(source, Probe::Offline, look) {
         (Some(plan), warnings) => Ok(Loaded { plan, warnings }),
         (None, problems) => Err(problems),
     }
 }
 
 /// The one way from files to a plan: no plan where there is an error.
-fn inspected(source: source::Source, probe: Probe) -> (Option<Plan>, Vec<Problem>) {
+fn inspected(source: source::Source, probe: Probe, look: Look) -> (Option<Plan>, Vec<Problem>) {
     let source::Source { document, report, whole, .. } = source;
     if whole {
-        check::check(&document, probe, &report);
+        check::check(&document, probe, look, &report);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let plan = (whole && !report.has_errors()).then(|| plan::build(&document, cores));

@@ -3,8 +3,8 @@
 use super::address::{address, advertised, dns_server, place, socket_address};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, PatternKind, PatternRow,
-    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, Terms, Text, Tls, Trunk,
-    User,
+    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, SrtpKeys, Terms, Text, Tls,
+    Trunk, User,
 };
 use super::report::{At, Place, Report};
 use super::section::{Section, nearest};
@@ -294,7 +294,6 @@ fn read_rsvp(mut section: Section<'_, '_>) -> Rsvp {
 
 /// Keys that a peer and a remote cluster share.
 fn read_terms(section: &mut Section<'_, '_>) -> Terms {
-    section.parsed("tls_name", words::name);
     section.parsed("description", words::line);
     Terms {
         priority: section.numbers("priority", 0..=65_535),
@@ -312,6 +311,8 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     let name = section.parsed("name", words::name);
     let kind = section.word("kind", words::PEER_KINDS);
     let addresses = section.filled_list("addresses", place, "Write its address, as in \"udp:127.0.0.1:5060\".");
+    let tls_name = section.parsed("tls_name", words::certificate_name);
+    let srtp_keys = section.word("srtp_keys", &[("any", SrtpKeys::Any), ("tls", SrtpKeys::Tls)]);
     let send_geolocation = section.flag("send_geolocation");
     let overload_control = section.flag("overload_control");
     let trust_identity = section.flag("trust_identity");
@@ -322,6 +323,8 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
         name: name?,
         kind,
         addresses,
+        tls_name,
+        srtp_keys,
         send_geolocation,
         trust_identity,
         overload_control,
@@ -348,6 +351,7 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
         region_max_audio_kbps: section.number("region_max_audio_kbps", 6..=510),
         region_max_video_kbps: section.number("region_max_video_kbps", 0..=8_128),
         region_link_loss: section.word("region_link_loss", words::LOSSES),
+        tls_name: section.parsed("tls_name", words::certificate_name),
         send_geolocation: section.flag("send_geolocation"),
         overload_control: section.flag("overload_control"),
         trust_identity: section.flag("trust_identity"),
@@ -597,11 +601,12 @@ fn read_session(mut section: Section<'_, '_>, report: &Report) -> Option<Session
         section
             .require("visiting_cluster", "Write visiting_cluster for a user of ours abroad, home_cluster for a guest.");
     }
+    let security_mode = section.word("security_mode", words::PHONE_MODES);
     let geolocation = section.table("geolocation").map(|mut below| {
         let location = read_location(&mut below);
         below.finish();
         location
     });
     section.finish();
-    Some(Session { user, device: device?, visiting_cluster, home_cluster, geolocation })
+    Some(Session { user, device: device?, visiting_cluster, home_cluster, security_mode, geolocation })
 }

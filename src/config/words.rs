@@ -2,6 +2,7 @@
 
 use super::address::{Bad, bad};
 use super::document::{MidCall, Service};
+use crate::neighbour::CertificateName;
 use crate::neighbour::headers::Headers;
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
@@ -55,6 +56,19 @@ pub(super) fn name(text: &str) -> Result<String, Bad> {
         return bad(format!("{text:?} has a control character, or a space at its end"), "Remove it.");
     }
     Ok(text.to_owned())
+}
+
+/// A name that a certificate carries: of a host, or an IP address.
+pub(super) fn certificate_name(text: &str) -> Result<CertificateName, Bad> {
+    CertificateName::parse(text).map_or_else(
+        || {
+            bad(
+                format!("\"{text}\" is no name that a certificate could carry here"),
+                "Write a host name or an IP address of the certificate's subjectAltName, without a wildcard (RFC 5922).",
+            )
+        },
+        Ok,
+    )
 }
 
 /// A name that travels in SIP headers (P-13): letters, digits, `-`, `_` and `.`.

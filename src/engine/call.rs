@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::decide::{Decision, Next};
 use super::effects::{CallKey, TransactionKey};
 use super::hunt::{Failure, Hunt, rank};
+use super::reject::Refusal;
 use crate::config::plan::Plan;
 use crate::dialog::{self, Kept};
 use crate::limits::{LEGS_MAX, RIDERS_MAX};
@@ -168,6 +169,8 @@ pub struct Best {
     pub status: u16,
     /// The hop's own response; `None` where the hop answered and its answer could not pass (M-6).
     pub response: Option<Bytes>,
+    /// Why the hop was not even tried, where it was not.
+    pub ours: Option<Refusal>,
     /// Responses of other hops that asked for credentials (RFC 3261 section 16.7, step 7).
     pub challenges: Vec<Bytes>,
 }
@@ -205,8 +208,8 @@ impl Call {
         if self.phase != Phase::Hunting {
             return Onward::Nothing;
         }
-        if let Failure::Status(status) = failure {
-            self.weigh(status, response);
+        if let Some((status, ours)) = failure.verdict() {
+            self.weigh(status, response, ours);
         }
         let hunt = Hunt {
             is_emergency: self.decision.emergency,
@@ -239,9 +242,9 @@ impl Call {
     }
 
     /// Keeps the better of two failures, and the challenges of both.
-    fn weigh(&mut self, status: u16, response: Option<Bytes>) {
+    fn weigh(&mut self, status: u16, response: Option<Bytes>, ours: Option<Refusal>) {
         let is_challenge = |status| matches!(status, 401 | 407);
-        let mut next = Best { status, response, challenges: Vec::new() };
+        let mut next = Best { status, response, ours, challenges: Vec::new() };
         if let Some(mut best) = self.best.take() {
             let mut challenges = std::mem::take(&mut best.challenges);
             if rank(next.status) >= rank(best.status) {

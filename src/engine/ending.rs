@@ -23,6 +23,8 @@ use crate::transaction::row::Purpose;
 pub(crate) enum Cut {
     /// An answer that had to pass left no codec within the region (M-6).
     NoCodecLeft,
+    /// An answer that had to pass left no audio without SRTP keys in the clear (S-5).
+    KeysInClear,
     /// The caller never acknowledged its answer.
     NobodyAcknowledged,
     /// It stood longer than any call may.
@@ -46,6 +48,7 @@ impl Cut {
     fn alarm(self) -> &'static str {
         match self {
             Self::NoCodecLeft => "an answer without a codec within the region's bit rate",
+            Self::KeysInClear => "an answer whose SRTP keys may not leave without TLS",
             Self::NobodyAcknowledged => "nobody acknowledged the answer",
             Self::StoodTooLong => "a call that stood longer than any may",
             Self::SessionExpired => "a session that nobody refreshed",
@@ -62,6 +65,9 @@ impl Cut {
         match self {
             Self::NoCodecLeft => {
                 "SIP;cause=488;text=\"No codec within the region's bit rate\", Q.850;cause=65;text=\"No codec left\""
+            }
+            Self::KeysInClear => {
+                "SIP;cause=488;text=\"SRTP keys may not leave without TLS\", Q.850;cause=65;text=\"No audio left\""
             }
             Self::NobodyAcknowledged => "SIP;cause=408;text=\"The answer was never acknowledged\"",
             Self::StoodTooLong => "Q.850;cause=31;text=\"The call stood longer than any may\"",

@@ -13,9 +13,10 @@ use super::decide::{Decision, Next, NextHop, Role};
 use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::hunt::Failure;
 use super::ids::hex;
+use super::keys::{Keys, Passage};
 use super::loops::{self, MARK_BYTES};
 use super::media::{Body, Shaping};
-use super::reject::{Busy, Reject};
+use super::reject::{Busy, Refusal, Reject};
 use super::running::{Local, Running};
 use super::session::{self, Terms};
 use super::strict;
@@ -159,12 +160,25 @@ impl Turn<'_> {
         });
         let Some(server) = server else { return };
         let Some(server) = server else {
-            return self.fail_with(key, Reject::Refusal(super::reject::Refusal::Cancelled));
+            return self.fail_with(key, Reject::Refusal(Refusal::Cancelled));
         };
         self.engine.counters.hop_tried();
         let Some(flow) = self.way_to(next, out.caller.listener) else {
             return self.after(key, client, Failure::Unreachable, None);
         };
+        if let Some(why) = self.needs_tls(out.plan, out.decision, of.uri.as_ref(), flow) {
+            return self.after(key, client, Failure::Barred(why), None);
+        }
+        let bare;
+        let body =
+            match self.keys(out.plan, message, Passage { decision: Some(out.decision), from: out.caller, to: flow }) {
+                Keys::Pass => body,
+                Keys::Removed => {
+                    bare = self.without_keys(message, body);
+                    &bare
+                }
+                Keys::Refused => return self.after(key, client, Failure::Barred(Refusal::KeysInClear), None),
+            };
         if self.spares(flow, message, out.decision.emergency) {
             return self.after(key, client, Failure::Overloaded, None);
         }

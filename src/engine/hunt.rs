@@ -1,5 +1,7 @@
 //! When the next hop is tried, and which failure goes back when there is none (P-8, RFC 3261 section 16.7).
 
+use super::reject::{Refusal, Reject};
+
 /// How one hop failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -7,12 +9,26 @@ pub enum Failure {
     Silent,
     /// The request could not be sent to it.
     Unreachable,
+    /// The request may not be sent over it, for this reason of ours.
+    Barred(Refusal),
     /// It asked for less than it gets, and is spared this one (RFC 7339).
     Overloaded,
     /// It rang longer than a phone may ring.
     RangTooLong,
     /// It answered with that status.
     Status(u16),
+}
+
+impl Failure {
+    /// The status it counts as among the failures of a call, and whose word that is where it is ours.
+    #[must_use]
+    pub fn verdict(self) -> Option<(u16, Option<Refusal>)> {
+        match self {
+            Self::Status(status) => Some((status, None)),
+            Self::Barred(refusal) => Some((Reject::Refusal(refusal).answer().status, Some(refusal))),
+            Self::Silent | Self::Unreachable | Self::Overloaded | Self::RangTooLong => None,
+        }
+    }
 }
 
 /// What is known of the call when a hop fails.
@@ -39,7 +55,11 @@ impl Hunt {
             return true;
         }
         match failure {
-            Failure::Silent | Failure::Unreachable | Failure::Overloaded | Failure::RangTooLong => true,
+            Failure::Silent
+            | Failure::Unreachable
+            | Failure::Overloaded
+            | Failure::RangTooLong
+            | Failure::Barred(_) => true,
             Failure::Status(480) => !self.alerted,
             Failure::Status(488) => self.is_gateway,
             Failure::Status(status) => status == 408 || (500..=599).contains(&status),
@@ -80,6 +100,7 @@ mod tests {
             (Failure::Unreachable, true),
             (Failure::Overloaded, true),
             (Failure::RangTooLong, true),
+            (Failure::Barred(Refusal::KeysInClear), true),
             (Failure::Status(408), true),
             (Failure::Status(480), true),
             (Failure::Status(488), true),

@@ -12,6 +12,7 @@ use super::decide::Next;
 use super::effects::{CallKey, Hint, Party};
 use super::ending::Cut;
 use super::forward::{self, Launch, is_neighbour};
+use super::keys::{Keys, Passage};
 use super::loops;
 use super::media::{Body, Rates, Shaping, ask};
 use super::reject::{Busy, Refusal, Reject};
@@ -130,13 +131,31 @@ impl Turn<'_> {
         }
         self.settle_body(Some(found.key), &body, Role::Answer, found.by);
         let Some(flow) = self.way_on(&found, &request) else { return };
+        // An ACK cannot be refused: what may not leave is left out, and the stream it was for is off.
+        let keys = self.call_keys(&found, &request, flow);
+        let cut = match keys {
+            _ if body.is_refused() => Some(Cut::NoCodecLeft),
+            Keys::Refused => Some(Cut::KeysInClear),
+            _ => None,
+        };
+        let body = if keys == Keys::Pass { body } else { self.without_keys(request.message, &body) };
         let branch = self.branch();
         let range = self.write_with(&request, flow, &Passing::new(&body), &branch);
         self.engine.counters.request_out(Method::Ack);
         self.effects.send(flow, range, None);
-        if body.is_refused() {
-            self.end_both(found.key, Cut::NoCodecLeft);
+        if let Some(cut) = cut {
+            self.end_both(found.key, cut);
         }
+    }
+
+    /// What becomes of the SRTP keys in a request of a call.
+    fn call_keys(&mut self, found: &Found, request: &Request<'_>, to: Flow) -> Keys {
+        if request.message.body().is_empty() {
+            return Keys::Pass;
+        }
+        let facts = self.engine.calls.with(&found.key, |call| (call.plan.clone(), call.decision.clone()));
+        let Some((plan, decision)) = facts else { return Keys::Pass };
+        self.keys(&plan, request.message, Passage { decision: Some(&decision), from: request.flow, to })
     }
 
     /// The caller acknowledged its answer: the call stands.
@@ -229,6 +248,10 @@ impl Turn<'_> {
         let Some(flow) = self.way_on(&found, &request) else {
             return self.refuse_in_call(&request, Refusal::NotANeighbour);
         };
+        let keys = self.call_keys(&found, &request, flow);
+        if keys == Keys::Refused {
+            return self.refuse_in_call(&request, Refusal::KeysInClear);
+        }
         if !self.open(&request, request.method == Method::Invite) {
             return;
         }
@@ -250,6 +273,9 @@ impl Turn<'_> {
             // The offer of a reliable provisional response has its answer: the next description is an offer again.
             call.had_offer |= role == Role::Answer && body.shaped().is_some();
         });
+        if keys == Keys::Removed {
+            body = self.without_keys(request.message, &body);
+        }
         let passing = Passing { call: Some(found.key), by: found.by, terms, ..Passing::new(&body) };
         self.pass_on(&request, flow, &passing);
     }
@@ -473,7 +499,12 @@ impl Turn<'_> {
         if body.is_refused() {
             return self.refuse_in_call(&request, Refusal::NoCodecLeft);
         }
+        let keys = self.keys(&plan, request.message, Passage { decision: None, from: request.flow, to: flow });
+        if keys == Keys::Refused {
+            return self.refuse_in_call(&request, Refusal::KeysInClear);
+        }
         if self.open(&request, request.method == Method::Invite) {
+            let body = if keys == Keys::Removed { self.without_keys(request.message, &body) } else { body };
             self.pass_on(&request, flow, &Passing::new(&body));
         }
     }

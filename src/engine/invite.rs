@@ -18,6 +18,7 @@ use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
 use super::ids::from_hex;
 use super::in_dialog::Passing;
+use super::keys::{Keys, Passage};
 use super::loops;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::reject::{Busy, Refusal, Reject};
@@ -25,6 +26,7 @@ use super::request::Request;
 use super::session::{self, TooBrief};
 use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
+use crate::neighbour::Transport;
 use crate::sip::reply::Reply;
 use crate::sip::{Message, Name, Scheme, UriRef, multipart};
 use crate::table::{Full, Inserted};
@@ -65,7 +67,10 @@ impl Turn<'_> {
             self.engine.counters.emergency_call();
         }
         self.decision_alarms(&plan, &decision, request.essentials.call_id);
-        if let Some(refusal) = decision.refusal {
+        let refusal = decision.refusal;
+        let refusal =
+            refusal.or_else(|| self.needs_tls(&plan, &decision, request.essentials.uri.as_ref(), request.flow));
+        if let Some(refusal) = refusal {
             return self.refuse_new(&request, &Arc::new(decision), Reject::Refusal(refusal));
         }
         let (body, room) = match self.admit(&plan, &mut decision, &request) {
@@ -394,17 +399,22 @@ impl Turn<'_> {
         let Some(flow) = hop.as_ref().and_then(|hop| self.way_to(hop, request.flow.listener)) else {
             return refuse(self, Reject::Refusal(Refusal::NotANeighbour));
         };
+        let is_sips = request.essentials.uri.is_some_and(|uri| uri.scheme == Scheme::Sips);
+        if is_sips && [request.flow, flow].iter().any(|hop| hop.transport != Transport::Tls) {
+            return refuse(self, Reject::Refusal(Refusal::SipsNotAllowed));
+        }
+        let keys = self.keys(&plan, request.message, Passage { decision: None, from: request.flow, to: flow });
+        if keys == Keys::Refused {
+            return refuse(self, Reject::Refusal(Refusal::KeysInClear));
+        }
         if self.spares(flow, request.message, false) {
             return refuse(self, Reject::Refusal(Refusal::NextHopOverloaded));
         }
         if !self.open(&request, false) {
             return;
         }
-        self.pass_on(
-            &request,
-            flow,
-            &Passing { next: hop.as_ref(), is_routed_here: true, ..Passing::new(&Body::None) },
-        );
+        let body = if keys == Keys::Removed { self.without_keys(request.message, &Body::None) } else { Body::None };
+        self.pass_on(&request, flow, &Passing { next: hop.as_ref(), is_routed_here: true, ..Passing::new(&body) });
     }
 }
 

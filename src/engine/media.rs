@@ -7,6 +7,7 @@ use super::Turn;
 use super::call::{Call, Phase};
 use super::decide::Decision;
 use super::effects::{CallKey, Hint, Party};
+use super::ending::Cut;
 use crate::config::plan::{Plan, RemoteClusterId};
 use crate::limits::ADJUST_AFTER_MS;
 use crate::sip::Message;
@@ -26,6 +27,8 @@ pub(crate) enum Body {
     Left,
     /// No codec is left (M-6).
     NoCodecLeft,
+    /// Its SRTP keys may not leave, and without them no audio is left (S-5).
+    KeysInClear,
     /// It is no description.
     Unreadable,
 }
@@ -39,9 +42,14 @@ impl Body {
         }
     }
 
+    /// Why a call ends that cannot do without it.
+    pub(crate) fn cut(&self) -> Cut {
+        if matches!(self, Self::KeysInClear) { Cut::KeysInClear } else { Cut::NoCodecLeft }
+    }
+
     /// Whether it may not leave.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(self, Self::NoCodecLeft | Self::Unreadable)
+        matches!(self, Self::NoCodecLeft | Self::KeysInClear | Self::Unreadable)
     }
 }
 

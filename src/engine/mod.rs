@@ -12,6 +12,7 @@ pub mod ids;
 pub mod in_dialog;
 pub mod invite;
 pub mod keep;
+pub mod keys;
 pub mod link;
 pub(crate) mod loops;
 pub mod media;

@@ -92,6 +92,12 @@ pub enum Refusal {
     ContactForbidden,
     /// A phone's REGISTER without support for Path (RFC 3327 section 5.2).
     PathRequired,
+    /// SRTP keys would leave in the clear, and without them no audio is left (S-5).
+    KeysInClear,
+    /// A secure EMCC session, and a trunk without TLS (S-7).
+    TrunkNotSecure,
+    /// A `sips` target, and a hop without TLS (RFC 5630 section 5.3).
+    SipsNotAllowed,
 }
 
 /// Which of our limits stands in the way.
@@ -229,6 +235,15 @@ impl Refusal {
             }
             Self::ContactForbidden => caused(403, "Forbidden: a Contact outside the phones' networks", 21),
             Self::PathRequired => Answer::plain(421, "Extension Required"),
+            Self::KeysInClear => Answer {
+                warning: Some(305),
+                ..caused(488, "Not Acceptable Here: SRTP keys may not leave without TLS", 65)
+            },
+            Self::TrunkNotSecure => caused(403, "Forbidden: a secure session needs TLS on the trunk", 21),
+            Self::SipsNotAllowed => Answer {
+                warning: Some(380),
+                ..caused(480, "Temporarily Unavailable: no hop of TLS for a sips target", 20)
+            },
             Self::NextHopSilent => caused(408, "Request Timeout: the next hop did not answer", 27),
         }
     }
@@ -264,6 +279,9 @@ mod tests {
             (R::ServiceInactive, 500, None, Some(27)),
             (R::NoMember, 500, None, Some(27)),
             (R::EveryHopFailed, 500, None, Some(27)),
+            (R::KeysInClear, 488, Some(305), Some(65)),
+            (R::TrunkNotSecure, 403, None, Some(21)),
+            (R::SipsNotAllowed, 480, Some(380), Some(20)),
             (R::MethodNotAllowed, 405, None, None),
             (R::TooManyRequests, 500, None, Some(42)),
             (R::NextHopOverloaded, 500, None, Some(42)),

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use emcc_codecs::keys;
 use emcc_policies::region::Role;
 
 use super::Turn;
@@ -11,6 +12,7 @@ use super::effects::{CallKey, Hint, Note, Party, TransactionKey};
 use super::ending::Cut;
 use super::forward::Launch;
 use super::hunt::{Failure, outward};
+use super::keys::{Keys, Passage};
 use super::media::Body;
 use super::reject::{Refusal, Reject};
 use super::session::Agreed;
@@ -204,10 +206,11 @@ impl Turn<'_> {
                 let body = self.answer_body(heard, message, status);
                 self.settle_body(heard.call, &body, heard.role(), heard.author());
                 if body.is_refused() {
+                    let cut = body.cut();
                     // The other side believes in an answer we may not let through: the call cannot go on (M-6).
                     self.pass_back(heard, message, status, Body::None, None);
                     if let Some(call) = heard.call {
-                        self.end_both(call, Cut::NoCodecLeft);
+                        self.end_both(call, cut);
                     }
                     return;
                 }
@@ -243,7 +246,9 @@ impl Turn<'_> {
         self.settle_body(heard.call, &body, heard.role(), heard.author());
         match body {
             // An early answer that may not pass is left out; the final one decides.
-            Body::NoCodecLeft | Body::Unreadable => self.pass_back(heard, message, status, Body::Left, None),
+            Body::NoCodecLeft | Body::KeysInClear | Body::Unreadable => {
+                self.pass_back(heard, message, status, Body::Left, None)
+            }
             body => self.pass_back(heard, message, status, body, None),
         }
     }
@@ -252,14 +257,14 @@ impl Turn<'_> {
         let (Purpose::Hunt, Some(call_key)) = (heard.purpose, heard.call) else {
             let body = self.answer_body(heard, message, status);
             self.settle_body(heard.call, &body, heard.role(), heard.author());
-            let refused = body.is_refused();
+            let (refused, cut) = (body.is_refused(), body.cut());
             let agreed = Agreed::of(heard.session, message);
             if let Some(call) = heard.call {
                 self.session_refreshed(call, agreed);
             }
             self.pass_back(heard, message, status, if refused { Body::None } else { body }, Some(agreed));
             if refused && let Some(call) = heard.call {
-                self.end_both(call, Cut::NoCodecLeft);
+                self.end_both(call, cut);
             }
             return;
         };
@@ -269,8 +274,12 @@ impl Turn<'_> {
             match self.first_answer(call_key, key, heard, message, of, leg, body.is_refused()) {
                 Verdict::Pass => {}
                 Verdict::Refuse => {
-                    self.hang_up(heard.flow, message, Cut::NoCodecLeft);
-                    return self.after(call_key, key, Failure::Status(488), None);
+                    self.hang_up(heard.flow, message, body.cut());
+                    let failure = match body {
+                        Body::KeysInClear => Failure::Barred(Refusal::KeysInClear),
+                        _ => Failure::Status(488),
+                    };
+                    return self.after(call_key, key, failure, None);
                 }
                 // Somebody else answered first, or the caller is gone: this one is thanked and hung up.
                 Verdict::HangUp(why) => return self.hang_up(heard.flow, message, why),
@@ -388,11 +397,11 @@ impl Turn<'_> {
 
     /// Ends a call that was never answered with the best failure that came back.
     pub(crate) fn fail(&mut self, call_key: CallKey, best: Option<Best>) {
-        let Some(Best { status, response, challenges }) = best else {
+        let Some(Best { status, response, challenges, ours }) = best else {
             return self.fail_with(call_key, Reject::Refusal(Refusal::EveryHopFailed));
         };
         let Some(response) = response else {
-            return self.fail_with(call_key, Reject::Refusal(Refusal::NoCodecLeft));
+            return self.fail_with(call_key, Reject::Refusal(ours.unwrap_or(Refusal::NoCodecLeft)));
         };
         let Some(server) = self.engine.calls.with(&call_key, |call| call.server) else { return };
         let mut index = self.desk.index.take().unwrap_or_default();
@@ -433,13 +442,40 @@ impl Turn<'_> {
         if message.body().is_empty() || status >= 300 {
             return Body::None;
         }
-        self.call_body(heard.call, message, heard.role())
+        let body = self.call_body(heard.call, message, heard.role());
+        if !body.is_refused() && self.answer_keys(heard, message) == Keys::Refused {
+            return Body::KeysInClear;
+        }
+        body
+    }
+
+    /// What becomes of the SRTP keys in a response on its way back.
+    fn answer_keys(&mut self, heard: &Heard, message: &Message<'_>) -> Keys {
+        // Most have none: then nothing is looked up.
+        if !keys::are_in(message.body()) {
+            return Keys::Pass;
+        }
+        let to = heard.server.and_then(|server| self.engine.transactions.with(&server, |row| row.flow));
+        let Some(to) = to else { return Keys::Pass };
+        let facts = heard
+            .call
+            .and_then(|call| self.engine.calls.with(&call, |call| (call.plan.clone(), call.decision.clone())));
+        let (plan, decision) = match facts {
+            Some((plan, decision)) => (plan, Some(decision)),
+            None => (self.running.plan.clone(), None),
+        };
+        self.keys(&plan, message, Passage { decision: decision.as_deref(), from: heard.flow, to })
     }
 
     /// Passes a response to the server transaction its request came by.
     fn pass_back(&mut self, heard: &Heard, message: &Message<'_>, status: u16, body: Body, agreed: Option<Agreed>) {
         let Some(server) = heard.server else { return };
         let status = outward(status);
+        let body = match body {
+            Body::Left => Body::Left,
+            body if self.answer_keys(heard, message) == Keys::Pass => body,
+            body => self.without_keys(message, &body),
+        };
         let crossing = self.back_across(message, Some(heard.flow), server);
         if let Some(range) = self.write_back(message, status, &body, agreed, crossing) {
             self.respond(server, status, range);

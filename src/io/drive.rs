@@ -7,7 +7,7 @@ use crate::config::plan::Neighbour;
 use crate::engine::effects::{Effects, Input, Now};
 use crate::engine::reject::Reject;
 use crate::engine::{Engine, Worker};
-use crate::neighbour::{Flow, Transport};
+use crate::neighbour::{CertificateName, Flow, Transport};
 use crate::sip::Malformed;
 
 impl Driver for Engine {
@@ -47,6 +47,10 @@ impl Driver for Engine {
 
     fn is_trunk(&self, transport: Transport, remote: SocketAddr) -> bool {
         matches!(self.plan().neighbour(transport, remote), Some(Neighbour::Remote { .. }))
+    }
+
+    fn certificate_name(&self, remote: SocketAddr) -> Option<CertificateName> {
+        self.plan().certificate_name(remote)
     }
 
     fn is_neighbour(&self, transport: Transport, remote: SocketAddr) -> bool {

@@ -19,6 +19,7 @@ mod sockets;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod udp;
 mod worker;
 
@@ -30,7 +31,7 @@ pub use sockets::StartError;
 pub use stream::StreamLimits;
 
 use crate::engine::effects::{Effects, Input, Now};
-use crate::neighbour::{Flow, Transport};
+use crate::neighbour::{CertificateName, Flow, Transport};
 use crate::sip::Malformed;
 
 /// What the rim drives: the engine, or a stand-in in tests.
@@ -83,6 +84,12 @@ pub trait Driver: Send + Sync + 'static {
     fn is_trunk(&self, transport: Transport, remote: SocketAddr) -> bool {
         let _ = (transport, remote);
         false
+    }
+
+    /// What the certificate of the TLS neighbour at `remote` must name; `None` for a stranger.
+    fn certificate_name(&self, remote: SocketAddr) -> Option<CertificateName> {
+        let _ = remote;
+        None
     }
 
     /// Whether a connection from there is let in.

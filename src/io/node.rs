@@ -13,9 +13,11 @@ use tokio::task::LocalSet;
 
 use super::quarantine::Quarantine;
 use super::stream::{self, OPENINGS_MAX, Opening, StreamLimits, Streams};
+use super::tls::Tls;
 use super::udp::{self, Datagrams, Turnstile};
 use super::worker::{Shared, Worker};
 use super::{Clock, Driver, StartError, sockets};
+use crate::certificates::Certificates;
 use crate::metrics::Counters;
 use crate::neighbour::{Address, Transport};
 
@@ -31,6 +33,8 @@ pub struct Setup<D> {
     pub clock: Clock,
     /// What the rim counts.
     pub counters: Counters,
+    /// What connections over TLS show and trust; needed where a listener is one of TLS.
+    pub certificates: Option<Arc<Certificates>>,
     /// Seed of the rim's hashes: random in service.
     pub seed: u64,
     /// Bounds and time limits of streams.
@@ -54,6 +58,9 @@ impl Node {
     pub fn start<D: Driver>(setup: Setup<D>) -> Result<Self, StartError> {
         let mut bound = Vec::with_capacity(setup.listen.len());
         for address in &setup.listen {
+            if address.transport == Transport::Tls && setup.certificates.is_none() {
+                return Err(StartError::NoCertificate(*address));
+            }
             bound.push(Listener::bind(*address)?);
         }
         if u16::try_from(bound.len()).is_err() {
@@ -78,7 +85,8 @@ impl Node {
             openings: senders.into(),
             sockets,
             turnstiles: local.iter().map(|_| Turnstile::default()).collect(),
-            local: local.iter().map(|address| address.socket).collect(),
+            local: local.clone(),
+            tls: setup.certificates.map(Tls::new),
             stopping: AtomicBool::new(false),
         });
         let (order, orders) = watch::channel(Order::Serve);
@@ -161,9 +169,8 @@ impl Listener {
                 let local = socket.local_addr();
                 (Socket::Datagrams(socket), local)
             }
-            Transport::Tls => return Err(StartError::NoCertificate(address)),
-            Transport::Tcp => {
-                let socket = sockets::streams(address.socket)?;
+            Transport::Tcp | Transport::Tls => {
+                let socket = sockets::streams(address)?;
                 let local = socket.local_addr();
                 (Socket::Streams(socket), local)
             }

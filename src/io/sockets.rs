@@ -76,9 +76,9 @@ pub(super) fn datagrams(local: SocketAddr) -> Result<UdpSocket, StartError> {
     socket.map_err(|error| StartError::listen(address, &error))
 }
 
-/// A TCP socket that listens, not blocking.
-pub(super) fn streams(local: SocketAddr) -> Result<std::net::TcpListener, StartError> {
-    let address = Address { transport: Transport::Tcp, socket: local };
+/// A socket of TCP, or of TLS over it, that listens; not blocking.
+pub(super) fn streams(address: Address) -> Result<std::net::TcpListener, StartError> {
+    let local = address.socket;
     let socket = plain(local, Type::STREAM, Protocol::TCP).and_then(|socket| {
         // Streams only: two UDP sockets that both ask for it would silently share one address.
         socket.set_reuse_address(true)?;
@@ -122,6 +122,10 @@ fn plain(local: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket
 mod tests {
     use super::*;
 
+    fn tcp(socket: SocketAddr) -> Address {
+        Address { transport: Transport::Tcp, socket }
+    }
+
     #[test]
     fn an_address_in_use_and_one_this_host_lacks_are_named() {
         let first = datagrams("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -130,16 +134,13 @@ mod tests {
         assert_eq!(error, StartError::InUse(Address { transport: Transport::Udp, socket: taken }));
         assert_eq!(error.to_string(), format!("udp:{taken} is in use"));
 
-        let listening = streams("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listening = streams(tcp("127.0.0.1:0".parse().unwrap())).unwrap();
         let taken = listening.local_addr().unwrap();
-        assert_eq!(
-            streams(taken).unwrap_err(),
-            StartError::InUse(Address { transport: Transport::Tcp, socket: taken })
-        );
+        assert_eq!(streams(tcp(taken)).unwrap_err(), StartError::InUse(tcp(taken)));
 
         let foreign = "192.0.2.1:5060".parse().unwrap();
-        let error = streams(foreign).unwrap_err();
-        assert_eq!(error, StartError::NoSuchAddress(Address { transport: Transport::Tcp, socket: foreign }));
+        let error = streams(tcp(foreign)).unwrap_err();
+        assert_eq!(error, StartError::NoSuchAddress(tcp(foreign)));
     }
 
     #[test]

@@ -12,8 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
@@ -22,7 +21,7 @@ use tokio_util::codec::Decoder;
 use super::budget::{Budget, Held};
 use super::mmsg::canonical;
 use super::worker::Worker;
-use super::{Driver, sockets};
+use super::{Driver, sockets, tls};
 use crate::engine::effects::{Input, TransactionKey};
 use crate::limits;
 use crate::metrics::StreamEvent;
@@ -118,7 +117,7 @@ struct Handle {
 }
 
 /// One message for a connection.
-struct Outgoing {
+pub(super) struct Outgoing {
     bytes: Bytes,
     transaction: Option<TransactionKey>,
 }
@@ -209,7 +208,7 @@ enum Queueing {
 }
 
 /// One connection as it is counted, from accepting or connecting until its descriptor is closed.
-struct Open {
+pub(super) struct Open {
     streams: Arc<Streams>,
     /// Whose share of accepted connections it is.
     from: Option<IpAddr>,
@@ -226,9 +225,9 @@ impl Drop for Open {
 }
 
 /// A connection's place in the tables; given back when dropped.
-struct Place {
+pub(super) struct Place {
     streams: Arc<Streams>,
-    flow: Flow,
+    pub(super) flow: Flow,
     overflow: Arc<Notify>,
     queued: Arc<Mutex<Held>>,
 }
@@ -237,6 +236,7 @@ impl Place {
     /// Takes a place, unless the node has all it may or, for one we open, another is there already.
     fn take(
         streams: &Arc<Streams>,
+        transport: Transport,
         listener: u16,
         remote: SocketAddr,
         is_accepted: bool,
@@ -245,7 +245,7 @@ impl Place {
         let (sender, queue) = mpsc::channel(streams.limits.queued);
         let overflow = Arc::new(Notify::new());
         let queued = Arc::new(Mutex::new(Held::new(&streams.budget)));
-        let flow = Flow { transport: Transport::Tcp, listener, remote, connection: number };
+        let flow = Flow { transport, listener, remote, connection: number };
         let handle = Handle { queue: sender, queued: Arc::clone(&queued), overflow: Arc::clone(&overflow) };
         streams.by_number.insert(number, handle).map_err(|_| NoPlace::TooMany)?;
         // From here on dropping gives everything back.
@@ -297,7 +297,7 @@ impl<D: Driver> Worker<D> {
                 self.shared.counters.stream(StreamEvent::TooMany);
                 return Err(NotQueued);
             };
-            match Place::take(streams, flow.listener, flow.remote, false) {
+            match Place::take(streams, flow.transport, flow.listener, flow.remote, false) {
                 Ok((place, queue)) => {
                     let number = place.flow.connection;
                     // Any thread sends, those with a reactor connect.
@@ -359,19 +359,27 @@ pub(super) async fn accept<D: Driver>(worker: Rc<Worker<D>>, socket: TcpListener
             continue;
         };
         let remote = canonical(remote);
-        if !shared.driver.is_neighbour(Transport::Tcp, remote) {
+        let transport = shared.local.get(usize::from(listener)).map_or(Transport::Tcp, |local| local.transport);
+        if !shared.driver.is_neighbour(transport, remote) {
             shared.counters.stream(StreamEvent::Stranger);
             continue;
         }
-        let is_trunk = shared.driver.is_trunk(Transport::Tcp, remote);
+        let is_trunk = shared.driver.is_trunk(transport, remote);
         let Some(open) = shared.streams.open(Some(remote.ip()), is_trunk) else {
             shared.counters.stream(StreamEvent::TooMany);
             continue;
         };
-        match Place::take(&shared.streams, listener, remote, true) {
+        match Place::take(&shared.streams, transport, listener, remote, true) {
             Ok((place, queue)) => {
                 shared.counters.stream(StreamEvent::Accepted);
-                tokio::task::spawn_local(carry(Rc::clone(&worker), stream, open, place, queue));
+                // Best effort: messages would only wait for each other a little.
+                let _ = stream.set_nodelay(true);
+                if transport == Transport::Tls {
+                    tokio::task::spawn_local(tls::accept(Rc::clone(&worker), stream, open, place, queue));
+                } else {
+                    let (read, write) = stream.into_split();
+                    tokio::task::spawn_local(carry(Rc::clone(&worker), read, write, open, place, queue));
+                }
             }
             Err(_) => shared.counters.stream(StreamEvent::TooMany),
         }
@@ -385,35 +393,60 @@ pub(super) async fn open<D: Driver>(worker: Rc<Worker<D>>, mut openings: mpsc::R
     }
 }
 
+/// A connection of ours, ready to carry messages.
+enum Opened {
+    Plain(TcpStream),
+    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
 async fn connect<D: Driver>(worker: Rc<Worker<D>>, open: Open, place: Place, queue: mpsc::Receiver<Outgoing>) {
     let local = worker.shared.local.get(usize::from(place.flow.listener)).copied();
     let remote = place.flow.remote;
-    let connecting = async { sockets::outgoing(local?).ok()?.connect(remote).await.ok() };
+    let is_tls = place.flow.transport == Transport::Tls;
+    let connecting = async {
+        let stream = sockets::outgoing(local?.socket).ok()?.connect(remote).await.ok()?;
+        // Best effort: messages would only wait for each other a little.
+        let _ = stream.set_nodelay(true);
+        if is_tls {
+            tls::open(&worker.shared, remote, stream).await.map(|stream| Opened::Tls(Box::new(stream)))
+        } else {
+            Some(Opened::Plain(stream))
+        }
+    };
     match timeout(CONNECT, connecting).await {
-        Ok(Some(stream)) => {
+        Ok(Some(opened)) => {
             worker.shared.counters.stream(StreamEvent::Connected);
-            carry(worker, stream, open, place, queue).await;
+            match opened {
+                Opened::Plain(stream) => {
+                    let (read, write) = stream.into_split();
+                    carry(worker, read, write, open, place, queue).await;
+                }
+                Opened::Tls(stream) => {
+                    let (read, write) = tokio::io::split(*stream);
+                    carry(worker, read, write, open, place, queue).await;
+                }
+            }
         }
         _ => {
             worker.shared.counters.stream(StreamEvent::ConnectFailed);
+            let transport = place.flow.transport;
             drop(place);
-            give_up(&worker, queue, None);
+            give_up(&worker, transport, queue, None);
         }
     }
 }
 
 /// Reads and writes one connection until it ends.
-async fn carry<D: Driver>(
+pub(super) async fn carry<D: Driver>(
     worker: Rc<Worker<D>>,
-    stream: TcpStream,
+    mut read: impl AsyncRead + Unpin,
+    write: impl AsyncWrite + Unpin,
     open: Open,
     place: Place,
     mut queue: mpsc::Receiver<Outgoing>,
 ) {
     let limits = open.streams.limits;
-    // Best effort: messages would only wait for each other a little.
-    let _ = stream.set_nodelay(true);
-    let (mut read, write) = stream.into_split();
+    let transport = place.flow.transport;
     let in_hand = Cell::new(None);
     let end = {
         let queued = Arc::clone(&place.queued);
@@ -436,7 +469,7 @@ async fn carry<D: Driver>(
         }
         end
     };
-    give_up(&worker, queue, in_hand.take());
+    give_up(&worker, transport, queue, in_hand.take());
     if end == StreamEvent::Malformed {
         // A close with octets unread resets the connection, and the refusal may be lost with it.
         let _ = timeout(limits.linger, discard(&mut read)).await;
@@ -444,20 +477,25 @@ async fn carry<D: Driver>(
 }
 
 /// Reads on until the other end stops, for what is thrown away.
-async fn discard(read: &mut OwnedReadHalf) {
+async fn discard(read: &mut (impl AsyncRead + Unpin)) {
     let mut octets = [0; READ_BYTES];
     while matches!(read.read(&mut octets).await, Ok(1..)) {}
 }
 
 /// Tells the driver what was queued and will not be written.
-fn give_up<D: Driver>(worker: &Rc<Worker<D>>, mut queue: mpsc::Receiver<Outgoing>, in_hand: Option<TransactionKey>) {
+pub(super) fn give_up<D: Driver>(
+    worker: &Rc<Worker<D>>,
+    transport: Transport,
+    mut queue: mpsc::Receiver<Outgoing>,
+    in_hand: Option<TransactionKey>,
+) {
     queue.close();
     worker.turn(|feed| {
         if in_hand.is_some() {
-            feed.not_sent(Transport::Tcp, in_hand);
+            feed.not_sent(transport, in_hand);
         }
         while let Ok(outgoing) = queue.try_recv() {
-            feed.not_sent(Transport::Tcp, outgoing.transaction);
+            feed.not_sent(transport, outgoing.transaction);
         }
     });
 }
@@ -465,7 +503,7 @@ fn give_up<D: Driver>(worker: &Rc<Worker<D>>, mut queue: mpsc::Receiver<Outgoing
 async fn read_all<D: Driver>(
     worker: &Rc<Worker<D>>,
     place: &Place,
-    read: &mut OwnedReadHalf,
+    read: &mut (impl AsyncRead + Unpin),
     speaks_first: Duration,
 ) -> StreamEvent {
     let limits = place.streams.limits;
@@ -518,13 +556,18 @@ async fn read_all<D: Driver>(
 async fn write_all(
     queue: &mut mpsc::Receiver<Outgoing>,
     queued: &Mutex<Held>,
-    mut write: OwnedWriteHalf,
+    mut write: impl AsyncWrite + Unpin,
     in_hand: &Cell<Option<TransactionKey>>,
     limit: Duration,
 ) -> StreamEvent {
     while let Some(outgoing) = queue.recv().await {
         in_hand.set(outgoing.transaction);
-        match timeout(limit, write.write_all(&outgoing.bytes)).await {
+        // TLS keeps what the socket does not take at once, until it is flushed.
+        let written = async {
+            write.write_all(&outgoing.bytes).await?;
+            write.flush().await
+        };
+        match timeout(limit, written).await {
             Ok(Ok(())) => in_hand.set(None),
             Ok(Err(_)) => return StreamEvent::Closed,
             Err(_) => return StreamEvent::Slow,
@@ -533,6 +576,8 @@ async fn write_all(
         let left = held.octets().saturating_sub(outgoing.bytes.len());
         held.resize(left);
     }
+    // TLS says goodbye, so that the other end can tell this from a cut.
+    let _ = timeout(limit, write.shutdown()).await;
     StreamEvent::Closed
 }
 
@@ -582,7 +627,7 @@ mod tests {
     fn a_queue_is_bounded_in_octets_and_gives_back_what_it_held() {
         let streams = streams(StreamLimits { queued_bytes: 100, ..StreamLimits::default() });
         let remote = SocketAddr::from(([127, 0, 0, 1], 5060));
-        let (place, queue) = Place::take(&streams, 0, remote, true).ok().unwrap();
+        let (place, queue) = Place::take(&streams, Transport::Tcp, 0, remote, true).ok().unwrap();
         let queue_of = |octets: usize| {
             let outgoing = Outgoing { bytes: Bytes::from(vec![b'x'; octets]), transaction: None };
             streams.queue(place.flow.connection, outgoing).is_ok()

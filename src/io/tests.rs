@@ -144,6 +144,7 @@ impl World {
             driver: Arc::new(driver),
             clock: Clock::start(),
             counters,
+            certificates: None,
             seed: 7,
             streams,
         });
@@ -541,6 +542,7 @@ fn a_node_that_cannot_have_one_address_takes_none() {
         driver: Arc::new(driver),
         clock: Clock::start(),
         counters: crate::metrics::Counters::noop(),
+        certificates: None,
         seed: 7,
         streams: StreamLimits::default(),
     });

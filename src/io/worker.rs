@@ -16,11 +16,12 @@ use tokio::time::timeout;
 
 use super::quarantine::Quarantine;
 use super::stream::{Opening, Streams};
+use super::tls::Tls;
 use super::udp::{Backlog, Datagrams, Turnstile};
 use super::{Clock, Driver, log};
 use crate::engine::effects::{Effects, Hint, Input, Now, Send, TransactionKey};
 use crate::metrics::{Counters, DropReason};
-use crate::neighbour::{Flow, Transport};
+use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::Malformed;
 use crate::timer::{SLOT_MS, Wheel};
 
@@ -51,7 +52,9 @@ pub(super) struct Shared<D: Driver> {
     /// Who may read a UDP socket, by listener.
     pub(super) turnstiles: Box<[Turnstile]>,
     /// Local addresses by listener, as they were bound.
-    pub(super) local: Vec<SocketAddr>,
+    pub(super) local: Vec<Address>,
+    /// What connections over TLS need; none where no listener is one of TLS.
+    pub(super) tls: Option<Tls>,
     pub(super) stopping: AtomicBool,
 }
 

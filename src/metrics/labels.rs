@@ -234,6 +234,15 @@ label! {
 }
 
 label! {
+    /// What became of SRTP keys that would have left in the clear.
+    KeysOutcome, "outcome",
+    /// Left out.
+    Removed = "removed",
+    /// Of an emergency call, which is let through with them.
+    InTheClear = "in_the_clear",
+}
+
+label! {
     /// What became of a health probe.
     ProbeEvent, "event",
     /// It was sent.
@@ -287,7 +296,7 @@ label! {
 }
 
 label! {
-    /// What became of a TCP connection.
+    /// What became of a connection of TCP or TLS.
     StreamEvent, "event",
     /// A neighbour connected.
     Accepted = "accepted",
@@ -295,6 +304,10 @@ label! {
     Connected = "connected",
     /// We could not connect.
     ConnectFailed = "connect_failed",
+    /// Closed: its TLS handshake failed, or took too long.
+    HandshakeFailed = "handshake_failed",
+    /// Closed: its certificate does not name the neighbour at that address.
+    WrongName = "wrong_name",
     /// Closed at once: its other end is no neighbour.
     Stranger = "stranger",
     /// Closed at once: too many connections, in all or from that address.
@@ -335,6 +348,7 @@ mod tests {
         holds::<RefusalStatus>();
         holds::<AdmissionOutcome>();
         holds::<KeepaliveEvent>();
+        holds::<KeysOutcome>();
         holds::<ProbeEvent>();
         holds::<NeighbourChange>();
         holds::<Shed>();

@@ -98,6 +98,12 @@ pub const METRICS: &[Metric] = &[
     counter("emcc_hops_failed_over_total", "requests", "", "Next hops that failed and were followed by another."),
     counter("emcc_admissions_total", "reservations", "outcome", "Decisions of bandwidth admission."),
     counter("emcc_keepalives_total", "keepalives", "event", "Keepalives of RSVP trunks."),
+    counter(
+        "emcc_srtp_keys_total",
+        "messages",
+        "outcome",
+        "Messages whose SRTP keys would have left in the clear: removed, or let through for an emergency.",
+    ),
     counter("emcc_health_probes_total", "probes", "event", "OPTIONS sent to see whether a neighbour serves."),
     counter("emcc_neighbour_changes_total", "changes", "state", "Addresses of neighbours that came to another state."),
     counter("emcc_name_lookups_total", "look-ups", "outcome", "Look-ups of names of neighbours."),
@@ -148,6 +154,12 @@ pub const METRICS: &[Metric] = &[
     ),
     gauge("emcc_ready", "1 or 0", "", "Whether the node takes new calls."),
     gauge("emcc_build_info", "1", "version,cluster", "The version that runs, and for which cluster."),
+    gauge(
+        "emcc_tls_certificate_expiry_seconds",
+        "seconds",
+        "",
+        "When this node's TLS certificate ends, in Unix time; only where it has one.",
+    ),
     gauge("emcc_process_start_time_seconds", "seconds", "", "Start of the process in Unix time."),
 ];
 

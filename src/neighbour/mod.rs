@@ -13,8 +13,12 @@ pub mod select;
 
 pub use networks::{Network, PhoneNetworks};
 
+mod name;
+
 use std::fmt;
 use std::net::SocketAddr;
+
+pub use name::CertificateName;
 
 /// How SIP is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

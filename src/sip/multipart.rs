@@ -26,6 +26,14 @@ pub fn description(message: &Message<'_>) -> Option<Range<usize>> {
     part(body, kind.params.get("boundary")?.unquoted()?)
 }
 
+/// Whether a body in which no description is found may hold one all the same: parts within parts, a message, or whatever
+/// it is that nobody said.
+#[must_use]
+pub fn may_hide_description(message: &Message<'_>) -> bool {
+    let holds = |kind: &[u8]| [&b"multipart"[..], b"message"].iter().any(|one| kind.eq_ignore_ascii_case(one));
+    !message.body().is_empty() && message.content_type().is_none_or(|kind| holds(kind.kind))
+}
+
 /// The first `application/sdp` part of a multipart body.
 fn part(body: &[u8], boundary: &[u8]) -> Option<Range<usize>> {
     let mut at = delimiter(body, 0, boundary)?.end;

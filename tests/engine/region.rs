@@ -231,7 +231,7 @@ fn m_14_and_m_15_preference_and_link_loss_order_what_leaves() {
 
 #[test]
 fn crypto_and_what_nobody_knows_stays_in_a_ruled_description() {
-    let mut node = Node::hq();
+    let mut node = crate::tls::hq_with_a_secure_session();
     let kept = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n\
         a=x-private: odd  spacing\r\na=ice-lite\r\n";
     let offer = audio("0 18").replace("RTP/AVP", "RTP/SAVP") + kept;

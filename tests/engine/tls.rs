@@ -3,7 +3,7 @@
 use emcc_trunk::neighbour::Transport;
 
 use crate::node::{CC_HQ, GW_HQ, Node};
-use crate::wire::{Dialog, alice, answer, audio, bob, says};
+use crate::wire::{Dialog, alice, answer, assert_refused, audio, bob, says};
 
 /// The listeners of HQ with one of TLS behind the two of the pair, and the files it would show and trust.
 const LISTEN: (&str, &str) = (
@@ -14,6 +14,12 @@ const LISTEN: (&str, &str) = (
 /// HQ whose trunk to BR is TLS.
 fn hq() -> Node {
     Node::hq_with(&[LISTEN, ("trunk = [\"udp:127.0.2.1:5060\"]", "trunk = [\"tls:127.0.2.1:5061\"]")])
+}
+
+/// The same with a secure session abroad; call control speaks UDP and may have keys.
+pub(crate) fn hq_with_a_secure_session() -> Node {
+    let secure = ("device = \"SEP001122334455\"", "device = \"SEP001122334455\"\nsecurity_mode = \"secure\"");
+    Node::hq_with(&[LISTEN, ("trunk = [\"udp:127.0.2.1:5060\"]", "trunk = [\"tls:127.0.2.1:5061\"]"), secure])
 }
 
 fn br_tls() -> std::net::SocketAddr {
@@ -87,4 +93,224 @@ fn rfc_3261_16_6_a_sips_call_between_tls_hops_is_recorded_as_sips_with_its_numbe
     assert_eq!((sent.to, sent.over), (GW_HQ, Transport::Tls));
     assert_eq!(sent.start(), "INVITE sips:12025550123@127.0.1.20:5060 SIP/2.0");
     assert_eq!(sent.headers("Record-Route"), ["<sips:127.0.1.1:5061;lr>"]);
+}
+
+const KEY: &str = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n";
+
+/// Audio of that profile with a key.
+fn keyed(protocol: &str, formats: &str) -> String {
+    audio(formats).replace("RTP/AVP", protocol) + KEY
+}
+
+/// Whether any octet of a key left.
+fn shows_key(sent: &crate::node::Sent) -> bool {
+    sent.has("crypto") || sent.has("d0RmdmcmVCspeEc3")
+}
+
+#[test]
+fn s_1_keys_go_over_a_tls_trunk_when_both_its_ends_are_tls_and_the_peer_is_trusted_with_them() {
+    let mut node = hq_with_a_secure_session();
+    let sdp = keyed("RTP/SAVP", "18");
+    let invite = alice("901614960000").body(&sdp);
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    assert_eq!((sent.over, sent.body()), (Transport::Tls, sdp.clone()));
+    let back = node.hear_over_tls(br_tls(), 9, answer(&sent, 200, "b1", &[], &sdp)).the("200");
+    assert_eq!(back.body(), sdp, "the answer's key goes back the same way");
+}
+
+#[test]
+fn s_2_s_5_no_key_leaves_over_a_trunk_without_tls() {
+    let mut node = Node::hq();
+    let best_effort = node.hear(CC_HQ, &alice("901614960000").body(&keyed("RTP/AVP", "18"))).the("INVITE");
+    assert!(!shows_key(&best_effort) && best_effort.has("m=audio 40000 RTP/AVP 18"), "{}", best_effort.text());
+    let booked = node.booked();
+    let out = node.hear(CC_HQ, &alice("901614960000").body(&keyed("RTP/SAVP", "18")));
+    assert_refused(&out, 488, "305", "65");
+    assert_eq!(node.booked(), booked, "what was refused holds nothing");
+    assert!(out.refusal().start().contains("keys"), "{}", out.refusal().start());
+    assert!(out.0.iter().all(|sent| sent.what() != "INVITE" && !shows_key(sent)));
+    let both = keyed("RTP/SAVP", "18") + "m=audio 40010 RTP/AVP 18\r\na=rtpmap:18 G729/8000\r\n";
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&both)).the("INVITE");
+    assert!(
+        !shows_key(&sent) && sent.has("m=audio 0 RTP/SAVP") && sent.has("m=audio 40010 RTP/AVP"),
+        "{}",
+        sent.text()
+    );
+    // V-18: the worst case of what was offered is booked, and a second after the answer what was agreed.
+    let answered = audio("18").replace("m=audio", "m=audio 0 RTP/SAVP 18\r\nm=audio");
+    node.hear(sent.to, answer(&sent, 200, "b2", &[], &answered)).the("200");
+    node.wait(1_000);
+    let one_stream_of_g729_kbps = [24, 24, 0, 0];
+    let want = std::array::from_fn(|book| booked[book] + one_stream_of_g729_kbps[book]);
+    assert_eq!(node.booked(), want, "a stream that is off holds nothing");
+}
+
+#[test]
+fn s_2_a_non_secure_session_gives_no_key_to_a_gateway_over_udp_and_a_local_call_may() {
+    let mut node = Node::hq();
+    let out = node.hear(CC_HQ, &alice("912025550123").body(&keyed("RTP/SAVP", "18")));
+    assert_refused(&out, 488, "305", "65");
+    let local = node.hear(CC_HQ, &bob("912025550123").body(&keyed("RTP/SAVP", "0"))).the("INVITE");
+    assert!(shows_key(&local), "no session, and the peers are trusted with keys");
+}
+
+#[test]
+fn s_3_a_peer_may_be_trusted_with_keys_over_tls_alone() {
+    let gateway = "addresses = [\"udp:127.0.1.20:5060\"]";
+    let mut node = Node::hq_with(&[(gateway, "addresses = [\"udp:127.0.1.20:5060\"]\nsrtp_keys = \"tls\"")]);
+    assert_refused(&node.hear(CC_HQ, &bob("912025550123").body(&keyed("RTP/SAVP", "0"))), 488, "305", "65");
+    let sent = node.hear(CC_HQ, &bob("912025550123").body(&keyed("RTP/AVP", "0"))).the("INVITE");
+    assert!(!shows_key(&sent));
+    let tls = "addresses = [\"tls:127.0.1.20:5060\"]\nsrtp_keys = \"tls\"";
+    let mut node = Node::hq_with(&[LISTEN, (gateway, tls)]);
+    assert!(shows_key(&node.hear(CC_HQ, &bob("912025550123").body(&keyed("RTP/SAVP", "0"))).the("INVITE")));
+}
+
+#[test]
+fn s_4_an_offer_that_came_in_the_clear_over_the_trunk_gets_no_key_back() {
+    let mut node = Node::br_with(&[]);
+    let out = node.hear(crate::node::HQ, &crate::wire::from_hq("02079460000").body(&keyed("RTP/SAVP", "18")));
+    assert_refused(&out, 488, "305", "65");
+    let invite = crate::wire::from_hq("02079460000").body(&keyed("RTP/AVP", "18"));
+    let sent = node.hear(crate::node::HQ, &invite).the("INVITE");
+    assert!(!shows_key(&sent));
+    // A gateway that sends a key nobody asked for: it stays here, early and final.
+    for status in [183, 200] {
+        let back = node.hear(sent.to, answer(&sent, status, "b1", &[], &keyed("RTP/AVP", "18")));
+        let back = back.the(&status.to_string());
+        assert!(!shows_key(&back) && back.has("m=audio 40000 RTP/AVP 18"), "{}", back.text());
+    }
+}
+
+#[test]
+fn s_5_every_offer_and_answer_of_a_call_that_stands_is_held_to_it() {
+    let mut node = Node::hq();
+    let mut call = crate::wire::stand(&mut node, alice("901614960000").body(&audio("18")), &audio("18"));
+    for method in ["INVITE", "UPDATE", "PRACK"] {
+        let with_keys = call.caller.request(method).body(&keyed("RTP/SAVP", "18"));
+        let out = node.hear(CC_HQ, &with_keys);
+        assert!(out.0.iter().all(|sent| !shows_key(sent)), "{method}");
+        assert_eq!(out.refusal().what(), "488", "{method}");
+        if method == "INVITE" {
+            node.hear(CC_HQ, &with_keys.ack(&out.refusal()));
+        }
+        let best_effort = call.callee.request(method).body(&keyed("RTP/AVP", "18"));
+        let passed = node.hear(call.callee_at, &best_effort).the(method);
+        assert!(!shows_key(&passed) && passed.has("m=audio 40000 RTP/AVP 18"), "{method}");
+        let answered = node.hear(CC_HQ, answer(&passed, 200, "x", &[], &keyed("RTP/AVP", "18"))).the("200");
+        assert!(!shows_key(&answered), "{method}");
+    }
+    assert_eq!(node.engine.calls(), 1, "the call stands");
+}
+
+#[test]
+fn s_5_a_delayed_offer_with_keys_ends_where_it_came() {
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &alice("901614960000")).the("INVITE");
+    let out = node.hear(sent.to, answer(&sent, 200, "b1", &[], &keyed("RTP/SAVP", "18")));
+    assert!(out.0.iter().all(|sent| !shows_key(sent)));
+    assert_eq!(out.to(CC_HQ).what(), "488");
+    assert!(out.told().iter().any(|told| told.starts_with("BYE to")), "who answered is hung up: {:?}", out.told());
+}
+
+#[test]
+fn s_5_a_key_beside_the_description_does_not_slip_past() {
+    let mut node = Node::hq();
+    let one = audio("18");
+    let body = format!(
+        "--b\r\nContent-Type: application/sdp\r\n\r\n{one}\r\n--b\r\nContent-Type: application/sdp\r\n\r\n{}\r\n--b--\r\n",
+        keyed("RTP/AVP", "18")
+    );
+    let mut invite = alice("901614960000").body(&body);
+    "multipart/mixed;boundary=b".clone_into(&mut invite.content_type);
+    let out = node.hear(CC_HQ, &invite);
+    assert_refused(&out, 488, "305", "65");
+}
+
+#[test]
+fn s_5_a_key_where_no_description_is_looked_for_stays_here_and_a_text_that_looks_like_one_passes() {
+    let sdp = keyed("RTP/AVP", "18");
+    let inner = format!("--i\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n--i--\r\n");
+    let nested = format!("--b\r\nContent-Type: multipart/alternative;boundary=i\r\n\r\n{inner}\r\n--b--\r\n");
+    let fragment = format!("SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\n{sdp}");
+    for (kind, body) in
+        [("multipart/mixed;boundary=b", &nested), ("multipart/mixed", &nested), ("message/sipfrag", &fragment)]
+    {
+        let mut invite = alice("901614960000").body(body);
+        kind.clone_into(&mut invite.content_type);
+        let out = Node::hq().hear(CC_HQ, &invite);
+        assert_refused(&out, 488, "305", "65");
+        let mut emergency = alice("9999").body(body);
+        kind.clone_into(&mut emergency.content_type);
+        Node::hq().hear(CC_HQ, &emergency).the("INVITE");
+    }
+    let mut node = Node::hq();
+    let mut text = bob("912025550123").body("vowels are missing:\r\nk=keep\r\n");
+    "MESSAGE".clone_into(&mut text.method);
+    "text/plain".clone_into(&mut text.content_type);
+    assert!(node.hear(CC_HQ, &text).the("MESSAGE").has("k=keep"));
+}
+
+#[test]
+fn s_6_an_emergency_call_is_never_refused_for_its_keys() {
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &alice("9999").body(&keyed("RTP/SAVP", "18"))).the("INVITE");
+    assert!(shows_key(&sent), "overheard is better than unheard");
+    assert_eq!(node.alarms(), ["SRTP keys of an emergency call leave in the clear"]);
+    let back = node.hear(sent.to, answer(&sent, 200, "b1", &[], &keyed("RTP/SAVP", "18"))).the("200");
+    assert!(shows_key(&back), "the answer belongs to the offer");
+    let best_effort = node.hear(CC_HQ, &alice("9999").body(&keyed("RTP/AVP", "18"))).the("INVITE");
+    assert!(!shows_key(&best_effort), "where it can go without, it does");
+}
+
+#[test]
+fn s_7_a_secure_session_needs_tls_on_the_trunk_and_an_emergency_call_does_not() {
+    let secure = ("device = \"SEP001122334455\"", "device = \"SEP001122334455\"\nsecurity_mode = \"secure\"");
+    let mut node = Node::hq_with(&[secure]);
+    assert_refused(&node.hear(CC_HQ, &alice("901614960000").body(&audio("18"))), 403, "", "21");
+    assert_eq!(node.booked(), [0; 4]);
+    let sent = node.hear(CC_HQ, &alice("9999").body(&audio("18"))).the("INVITE");
+    assert_eq!(sent.to, crate::node::BR);
+    // The other end holds to it as well: its phone is secure, so HQ's call must not come in the clear.
+    let secure = ("security_mode = \"non-secure\"", "security_mode = \"secure\"");
+    let mut node = Node::br_with(&[secure]);
+    assert_refused(&node.hear(crate::node::HQ, &crate::wire::from_hq("02079460000")), 403, "", "21");
+    node.hear(crate::node::HQ, &crate::wire::from_hq("999").header("Priority: emergency")).the("INVITE");
+}
+
+#[test]
+fn s_7_a_trunk_with_a_tls_address_behind_a_plain_one_is_used_over_tls() {
+    let secure = ("device = \"SEP001122334455\"", "device = \"SEP001122334455\"\nsecurity_mode = \"secure\"");
+    let trunk = "trunk = [\"udp:127.0.2.1:5060\", \"tls:127.0.2.1:5061\"]";
+    let mut node = Node::hq_with(&[LISTEN, ("trunk = [\"udp:127.0.2.1:5060\"]", trunk), secure]);
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio("18"))).the("INVITE");
+    assert_eq!((sent.to, sent.over), (br_tls(), Transport::Tls));
+}
+
+#[test]
+fn rfc_5630_5_3_a_sips_target_goes_over_tls_or_nowhere_and_an_emergency_call_goes() {
+    let call_control = ("addresses = [\"udp:127.0.1.10:5060\"]", "addresses = [\"tls:127.0.1.10:5060\"]");
+    let to = |digits: &str| {
+        let mut invite = alice(digits).body(&audio("18"));
+        invite.uri = format!("sips:{digits}@127.0.1.1:5061");
+        invite
+    };
+    let mut node = Node::hq_with(&[LISTEN, call_control]);
+    assert_refused(&node.hear_over_tls(CC_HQ, 3, &to("901614960000")), 480, "380", "20");
+    let sent = node.hear_over_tls(CC_HQ, 3, &to("9999")).the("INVITE");
+    assert_eq!(sent.over, Transport::Udp);
+    assert!(sent.start().starts_with("INVITE sip:999@127.0.2.1:5060 "), "{}", sent.start());
+    assert_eq!(sent.headers("Record-Route"), ["<sip:127.0.1.1:5060;lr>", "<sips:127.0.1.1:5061;lr>"]);
+    // It did not come over TLS, so the first hop was no secret already.
+    let mut plain = Node::hq();
+    assert_refused(&plain.hear(CC_HQ, &to("901614960000")), 480, "380", "20");
+}
+
+#[test]
+fn p_23_a_trunk_that_cannot_be_set_up_is_followed_by_the_next_hop() {
+    let mut node = hq();
+    let sent = node.hear(CC_HQ, &alice("9999").body(&audio("18"))).the("INVITE");
+    assert_eq!(sent.over, Transport::Tls);
+    let next = node.fail(&sent).the("INVITE");
+    assert_eq!((next.to, next.over), (GW_HQ, Transport::Udp), "the last resort, at once");
 }

@@ -207,7 +207,7 @@ fn line_of(text: &str, at: usize) -> usize {
 pub(crate) fn rules_in(line: &str) -> impl Iterator<Item = &str> {
     line.match_indices('-').filter_map(|(hyphen, _)| {
         let before = line.get(..hyphen)?;
-        let letter = before.chars().next_back().filter(|c| "PDGMVRLCEXKI".contains(*c))?;
+        let letter = before.chars().next_back().filter(|c| "PDGMVRLCEXKIS".contains(*c))?;
         let start = hyphen - letter.len_utf8();
         let free = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
         let rest = line.get(hyphen + 1..)?;

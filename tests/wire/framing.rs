@@ -1,14 +1,14 @@
 //! Where a message of a stream ends is never in doubt: what two parsers could read differently is told so, and closes.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
 use crate::ground::{Ground, text};
-use crate::line::{TCP_V4, connect};
+use crate::line::{Halves, Line, TCP_V4, TCP_V6, TLS_V4, TLS_V6};
+
+/// Every line that is a stream.
+const LINES: [Line; 4] = [TCP_V4, TCP_V6, TLS_V4, TLS_V6];
 
 /// What a stream is answered: statuses in order, `pong`s between them, and whether the node closed.
-fn answers(mut stream: TcpStream) -> Vec<String> {
-    stream.shutdown(std::net::Shutdown::Write).unwrap();
+fn answers(mut stream: Box<dyn Halves>) -> Vec<String> {
+    stream.end();
     let mut heard = Vec::new();
     // Closed by a reset, should the node not read to the end, is an end too; what came before counts.
     let _ = stream.read_to_end(&mut heard);
@@ -33,16 +33,14 @@ fn options(ground: &mut Ground, length: &str, body: &str) -> String {
 
 /// A stream on a connection of its own.
 fn played(ground: &Ground, octets: &[u8]) -> Vec<String> {
-    let from = std::net::SocketAddr::new(ground.near_at.ip(), 0);
-    let mut stream = connect(from, ground.sip);
+    let mut stream = ground.connect();
     // The node may stop the sender before all is written.
     let _ = stream.write_all(octets);
     answers(stream)
 }
 
-#[test]
-fn every_framing_of_rfc_3261_18_3_has_one_meaning_or_none() {
-    let mut ground = Ground::new("framing", TCP_V4);
+fn framings(test: &str, line: Line) {
+    let mut ground = Ground::of_call_control(test, line);
     let plain = |ground: &mut Ground| options(ground, "Content-Length: 0\r\n", "");
     let hidden = plain(&mut ground);
     let of = |length: usize| format!("Content-Length: {length}\r\n");
@@ -79,9 +77,8 @@ fn every_framing_of_rfc_3261_18_3_has_one_meaning_or_none() {
     assert_eq!(ground.node.metric("emcc_sip_trailing_octets_total", &[]), 1, "the body that was cut short is counted");
 }
 
-#[test]
-fn a_message_that_never_ends_is_told_so() {
-    let mut ground = Ground::new("unfinished", TCP_V4);
+fn unfinished(test: &str, line: Line) {
+    let mut ground = Ground::of_call_control(test, line);
     let body = options(&mut ground, "Content-Length: 10\r\n", "abc");
     assert_eq!(played(&ground, body.as_bytes()), ["400"]);
     let head = text(&ground.options());
@@ -89,9 +86,8 @@ fn a_message_that_never_ends_is_told_so() {
     assert_eq!(played(&ground, &head.as_bytes()[..30]), Vec::<String>::new(), "no Via: nobody to tell");
 }
 
-#[test]
-fn a_stream_cut_anywhere_gives_the_same_answers() {
-    let mut ground = Ground::new("cuts", TCP_V4);
+fn cuts(test: &str, line: Line) {
+    let mut ground = Ground::of_call_control(test, line);
     let first = options(&mut ground, "Content-Length: 5\r\n", "ab\r\nc");
     let second = options(&mut ground, "l :\r\n 0\r\n", "");
     let bad = options(&mut ground, "Content-Length: 1x\r\n", "");
@@ -100,8 +96,7 @@ fn a_stream_cut_anywhere_gives_the_same_answers() {
     assert_eq!(want, ["200", "pong", "200", "400"]);
     for cut in 1..stream.len() {
         let (head, tail) = stream.as_bytes().split_at(cut);
-        let from = std::net::SocketAddr::new(ground.near_at.ip(), 0);
-        let mut connection = connect(from, ground.sip);
+        let mut connection = ground.connect();
         connection.write_all(head).unwrap();
         // A ping of another connection, answered: the one worker has read what came before it.
         let _ = connection.write_all(tail);
@@ -109,9 +104,8 @@ fn a_stream_cut_anywhere_gives_the_same_answers() {
     }
 }
 
-#[test]
-fn lengths_nobody_will_wait_for_cost_no_memory() {
-    let mut ground = Ground::new("lengths", TCP_V4);
+fn lengths(test: &str, line: Line) {
+    let mut ground = Ground::of_call_control(test, line);
     let resident = |ground: &Ground| {
         let status = std::fs::read_to_string(format!("/proc/{}/status", ground.node.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
@@ -124,10 +118,9 @@ fn lengths_nobody_will_wait_for_cost_no_memory() {
     for _ in 0..500 {
         assert_eq!(played(&ground, promise.as_bytes()), ["413"]);
     }
-    let from = std::net::SocketAddr::new(ground.near_at.ip(), 0);
-    let open: Vec<TcpStream> = (0..60)
+    let open: Vec<Box<dyn Halves>> = (0..60)
         .map(|_| {
-            let mut stream = connect(from, ground.sip);
+            let mut stream = ground.connect();
             stream.write_all(waits.as_bytes()).unwrap();
             stream
         })
@@ -137,4 +130,36 @@ fn lengths_nobody_will_wait_for_cost_no_memory() {
     assert_eq!(played(&ground, &one_more), ["200"]);
     let grown_kb = resident(&ground).saturating_sub(before_kb);
     assert!(grown_kb < 16_384, "{grown_kb} kB for {} promises of 200 MB and {} of 250 kB", 500, open.len());
+}
+
+#[test]
+fn every_framing_of_rfc_3261_18_3_has_one_meaning_or_none() {
+    for (line, test) in LINES.into_iter().zip(["framing-tcp-v4", "framing-tcp-v6", "framing-tls-v4", "framing-tls-v6"])
+    {
+        framings(test, line);
+    }
+}
+
+#[test]
+fn a_message_that_never_ends_is_told_so() {
+    for (line, test) in
+        LINES.into_iter().zip(["unfinished-tcp-v4", "unfinished-tcp-v6", "unfinished-tls-v4", "unfinished-tls-v6"])
+    {
+        unfinished(test, line);
+    }
+}
+
+#[test]
+fn a_stream_cut_anywhere_gives_the_same_answers() {
+    for (line, test) in LINES.into_iter().zip(["cuts-tcp-v4", "cuts-tcp-v6", "cuts-tls-v4", "cuts-tls-v6"]) {
+        cuts(test, line);
+    }
+}
+
+#[test]
+fn lengths_nobody_will_wait_for_cost_no_memory() {
+    for (line, test) in LINES.into_iter().zip(["lengths-tcp-v4", "lengths-tcp-v6", "lengths-tls-v4", "lengths-tls-v6"])
+    {
+        lengths(test, line);
+    }
 }

@@ -3,15 +3,17 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use emcc_trunk::neighbour::Transport;
 use emcc_trunk::sip::reply::Reply;
 use emcc_trunk::sip::{Index, Message, Name, scan};
 
-use crate::line::{Datagrams, Far, Line, Stream, Wire, connect};
+use crate::line::{Datagrams, Far, Halves, Line, Stream, Wire, connect};
 use crate::network::Network;
 use crate::node::Node;
+use crate::papers::Papers;
 
 /// Ports besides 5060 that Vias of the torture messages name.
 const VIA_PORTS: [u16; 4] = [5050, 5070, 6050, 19823];
@@ -23,10 +25,13 @@ pub(crate) struct Ground {
     pub(crate) sip: SocketAddr,
     /// Call control's address.
     pub(crate) near_at: SocketAddr,
+    /// Where its connections come from; port 0 for any.
+    near_from: SocketAddr,
     /// The gateway's address.
     pub(crate) far_at: SocketAddr,
     pub(crate) near: Box<dyn Wire>,
     pub(crate) far: Far,
+    papers: Option<Rc<Papers>>,
     serial: u32,
     _network: Network,
     _v6: Option<MutexGuard<'static, ()>>,
@@ -37,30 +42,57 @@ static V6: Mutex<()> = Mutex::new(());
 
 impl Ground {
     pub(crate) fn new(test: &str, line: Line) -> Self {
+        Self::with_peers(test, line, &[("cc", "call-control"), ("gw", "gateway")])
+    }
+
+    /// Without a gateway: then call control is known by its IP address from whatever port, over IPv6 too.
+    pub(crate) fn of_call_control(test: &str, line: Line) -> Self {
+        Self::with_peers(test, line, &[("cc", "call-control")])
+    }
+
+    fn with_peers(test: &str, line: Line, peers: &[(&str, &str)]) -> Self {
         let turn = line.is_v6.then(|| V6.lock().unwrap_or_else(PoisonError::into_inner));
         let network = Network::claim(test);
         let [sip, near_at, far_at] = if line.is_v6 {
             // One address for all three: the port tells them apart.
             [5062, 5060, 5064].map(|port| SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port)))
         } else {
-            [1, 10, 20].map(|host| network.sip(1, host))
+            [1, 10, 20].map(|host| SocketAddr::new(network.host(1, host), line.transport.default_port()))
         };
+        let is_tls = line.transport == Transport::Tls;
+        let papers = is_tls.then(|| Rc::new(Papers::issue(network.folder(), sip.ip(), near_at.ip(), far_at.ip())));
         let name = line.transport.uri_name();
+        let tls = papers.as_ref().map(|papers| papers.row.as_str()).unwrap_or_default();
         let mut text = format!(
             "[cluster]\nid = \"W\"\nversion = \"12.0\"\nsecurity_mode = \"mixed\"\n\n\
-             [sip]\nlisten = [\"{name}:{sip}\"]\nworkers = 1\nsession_expires_s = 0\nhealth_s = 0\n\n[admin]\nlisten = \"{}:9411\"\n",
+             [sip]\nlisten = [\"{name}:{sip}\"]\n{tls}workers = 1\nsession_expires_s = 0\nhealth_s = 0\n\n\
+             [admin]\nlisten = \"{}:9411\"\n",
             network.host(1, 1)
         );
-        for (peer, kind, at) in [("cc", "call-control", near_at), ("gw", "gateway", far_at)] {
-            let _ = write!(
-                text,
-                "\n[[peer]]\nname = \"{peer}\"\nkind = \"{kind}\"\naddresses = [\"{name}:{at}\"]\n{METHODS}"
-            );
+        for ((peer, kind), at) in peers.iter().zip([near_at, far_at]) {
+            let _ = write!(text, "\n[[peer]]\nname = \"{peer}\"\nkind = \"{kind}\"\naddresses = [\"{name}:{at}\"]\n");
         }
-        let far = Far::open(line, far_at, sip);
+        let far = Far::open(line, far_at, sip, papers.clone());
         let node = Node::start(&network, "node.toml", &text);
-        let near = near(line, near_at, sip);
-        Self { node, line, sip, near_at, far_at, near, far, serial: 0, _network: network, _v6: turn }
+        let needs_port = line.is_v6 && peers.len() > 1;
+        let near_from = if needs_port { near_at } else { SocketAddr::new(near_at.ip(), 0) };
+        let (near, serial) = (Box::new(Gone), 0);
+        let mut ground = Self {
+            node,
+            line,
+            sip,
+            near_at,
+            near_from,
+            far_at,
+            near,
+            far,
+            papers,
+            serial,
+            _network: network,
+            _v6: turn,
+        };
+        ground.near = ground.opened();
+        ground
     }
 
     /// Speaks from a new connection where there are connections.
@@ -68,7 +100,22 @@ impl Ground {
         if self.line.transport != Transport::Udp {
             // The old one goes first: it may have the same two ports.
             self.near = Box::new(Gone);
-            self.near = near(self.line, self.near_at, self.sip);
+            self.near = self.opened();
+        }
+    }
+
+    fn opened(&self) -> Box<dyn Wire> {
+        match self.line.transport {
+            Transport::Udp => Box::new(Datagrams::open(self.near_at, &VIA_PORTS, self.sip)),
+            _ => Box::new(Stream::of(self.connect())),
+        }
+    }
+
+    /// One more connection of call control's.
+    pub(crate) fn connect(&self) -> Box<dyn Halves> {
+        match &self.papers {
+            Some(papers) => papers.connect(self.near_from, self.sip),
+            None => Box::new(connect(self.near_from, self.sip)),
         }
     }
 
@@ -110,20 +157,6 @@ impl Ground {
         self.far.send(&answer(&heard, 200));
         let back = next_but(&mut *self.near, done);
         assert_eq!(call_id(&back), id, "after {name} call control heard\n{}", text(&back));
-    }
-}
-
-/// The methods the neighbours may send: the torture messages use many, and some that nobody knows.
-const METHODS: &str = "";
-
-fn near(line: Line, at: SocketAddr, sip: SocketAddr) -> Box<dyn Wire> {
-    match line.transport {
-        Transport::Udp => Box::new(Datagrams::open(at, &VIA_PORTS, sip)),
-        // Over IPv6 the port is all that tells call control from the gateway.
-        _ => {
-            let from = if line.is_v6 { at } else { SocketAddr::new(at.ip(), 0) };
-            Box::new(Stream::of(connect(from, sip)))
-        }
     }
 }
 

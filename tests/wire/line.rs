@@ -3,6 +3,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::DerefMut;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,8 +14,11 @@ use std::time::Duration;
 use bytes::BytesMut;
 use emcc_trunk::neighbour::Transport;
 use emcc_trunk::sip::frame::{Frame, Framer};
+use rustls::{ConnectionCommon, SideData, StreamOwned};
 use socket2::{Domain, Socket, Type};
 use tokio_util::codec::Decoder;
+
+use crate::papers::Papers;
 
 /// Longest wait for anything; a test that reaches it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,6 +37,9 @@ pub(crate) const UDP_V4: Line = Line { transport: Transport::Udp, is_v6: false }
 pub(crate) const UDP_V6: Line = Line { transport: Transport::Udp, is_v6: true };
 pub(crate) const TCP_V4: Line = Line { transport: Transport::Tcp, is_v6: false };
 pub(crate) const TCP_V6: Line = Line { transport: Transport::Tcp, is_v6: true };
+
+pub(crate) const TLS_V4: Line = Line { transport: Transport::Tls, is_v6: false };
+pub(crate) const TLS_V6: Line = Line { transport: Transport::Tls, is_v6: true };
 
 /// Whole messages to and from the node.
 pub(crate) trait Wire {
@@ -54,6 +62,19 @@ pub(crate) trait Halves: Read + Write {
 impl Halves for TcpStream {
     fn end(&mut self) {
         let _ = self.shutdown(std::net::Shutdown::Write);
+    }
+}
+
+impl<C, S> Halves for StreamOwned<C, TcpStream>
+where
+    C: DerefMut<Target = ConnectionCommon<S>>,
+    S: SideData,
+{
+    fn end(&mut self) {
+        self.conn.send_close_notify();
+        // The node may have closed already.
+        let _ = self.flush();
+        self.sock.end();
     }
 }
 
@@ -114,19 +135,19 @@ impl Wire for Datagrams {
 }
 
 /// A neighbour's end of a stream of any kind.
-pub(crate) struct Stream<S> {
-    stream: S,
+pub(crate) struct Stream {
+    stream: Box<dyn Halves>,
     framer: Framer,
     buffer: BytesMut,
 }
 
-impl<S: Halves> Stream<S> {
-    pub(crate) fn of(stream: S) -> Self {
+impl Stream {
+    pub(crate) fn of(stream: Box<dyn Halves>) -> Self {
         Self { stream, framer: Framer::new(), buffer: BytesMut::new() }
     }
 }
 
-impl<S: Halves> Wire for Stream<S> {
+impl Wire for Stream {
     fn send(&mut self, octets: &[u8]) {
         // The node may have closed already; what it said before is read all the same.
         let _ = self.stream.write_all(octets);
@@ -172,15 +193,15 @@ pub(crate) fn connect(from: SocketAddr, to: SocketAddr) -> TcpStream {
 /// The next hop's end: where the node sends what it passes on.
 pub(crate) enum Far {
     Datagrams(Datagrams),
-    Listening(TcpListener),
-    Connected(Stream<TcpStream>),
+    Listening(TcpListener, Option<Rc<Papers>>),
+    Connected(Stream),
 }
 
 impl Far {
-    pub(crate) fn open(line: Line, at: SocketAddr, node: SocketAddr) -> Self {
+    pub(crate) fn open(line: Line, at: SocketAddr, node: SocketAddr, papers: Option<Rc<Papers>>) -> Self {
         match line.transport {
             Transport::Udp => Self::Datagrams(Datagrams::open(at, &[], node)),
-            _ => Self::Listening(TcpListener::bind(at).unwrap()),
+            _ => Self::Listening(TcpListener::bind(at).unwrap(), papers),
         }
     }
 }
@@ -190,20 +211,24 @@ impl Wire for Far {
         match self {
             Self::Datagrams(datagrams) => datagrams.send(octets),
             Self::Connected(stream) => stream.send(octets),
-            Self::Listening(_) => panic!("the node has not connected yet"),
+            Self::Listening(..) => panic!("the node has not connected yet"),
         }
     }
 
     fn next(&mut self) -> Option<Vec<u8>> {
-        if let Self::Listening(listener) = self {
+        if let Self::Listening(listener, papers) = self {
             let (stream, _) = listener.accept().unwrap();
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let stream = match papers {
+                Some(papers) => papers.accept(stream),
+                None => Box::new(stream),
+            };
             *self = Self::Connected(Stream::of(stream));
         }
         match self {
             Self::Datagrams(datagrams) => datagrams.next(),
             Self::Connected(stream) => stream.next(),
-            Self::Listening(_) => None,
+            Self::Listening(..) => None,
         }
     }
 }

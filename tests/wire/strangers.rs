@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::{SocketAddr, UdpSocket};
 
 use crate::ground::{Ground, status};
-use crate::line::{PATIENCE, TCP_V4, UDP_V4, connect};
+use crate::line::{Line, PATIENCE, TCP_V4, TLS_V4, UDP_V4, connect};
 
 /// An address of the test's network that the configuration does not know.
 fn stranger(ground: &Ground) -> SocketAddr {
@@ -40,7 +40,17 @@ fn a_scan_by_a_stranger_learns_nothing_and_delays_nobody() {
 
 #[test]
 fn idle_connections_of_one_neighbour_and_of_strangers_leave_room_for_another() {
-    let mut ground = Ground::new("strangers-tcp", TCP_V4);
+    leave_room("strangers-tcp", TCP_V4);
+}
+
+/// What is idle before a handshake takes no more than what is idle after one.
+#[test]
+fn connections_that_never_shake_hands_leave_room_for_another_neighbours() {
+    leave_room("strangers-tls", TLS_V4);
+}
+
+fn leave_room(test: &str, line: Line) {
+    let mut ground = Ground::new(test, line);
     let own = |at: SocketAddr| SocketAddr::new(at.ip(), 0);
     let mut closed = 0;
     for _ in 0..300 {

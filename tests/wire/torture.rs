@@ -7,7 +7,7 @@ use emcc_trunk::sip::{Message, Name, ViaRef};
 
 use crate::ground::{Ground, answer, call_id, next_but, status, text, with};
 use crate::invalid::{INVALID, Verdict};
-use crate::line::{Line, TCP_V4, TCP_V6, UDP_V4, UDP_V6, Wire};
+use crate::line::{Line, TCP_V4, TCP_V6, TLS_V4, TLS_V6, UDP_V4, UDP_V6, Wire};
 use crate::valid::{IPV6, VALID, wire};
 
 /// What the node does with a message.
@@ -225,6 +225,16 @@ fn rfc_4475_and_rfc_5118_over_tcp_and_ipv6() {
     every_message_gets_its_verdict("torture-tcp-v6", TCP_V6);
 }
 
+#[test]
+fn rfc_4475_and_rfc_5118_over_tls_and_ipv4() {
+    every_message_gets_its_verdict("torture-tls-v4", TLS_V4);
+}
+
+#[test]
+fn rfc_4475_and_rfc_5118_over_tls_and_ipv6() {
+    every_message_gets_its_verdict("torture-tls-v6", TLS_V6);
+}
+
 /// The text of a response of the RFC's with the Vias of a request we passed on, or with one more on top.
 fn as_answer(octets: &[u8], request: &[u8], keeps_vias: bool) -> Vec<u8> {
     let vias: Vec<u8> = with(request, |message| {
@@ -282,4 +292,9 @@ fn unreason_noreason_and_bcast_as_answers_over_udp() {
 #[test]
 fn unreason_noreason_and_bcast_as_answers_over_tcp() {
     responses_are_passed_on_or_dropped("answers-tcp", TCP_V4);
+}
+
+#[test]
+fn unreason_noreason_and_bcast_as_answers_over_tls() {
+    responses_are_passed_on_or_dropped("answers-tls", TLS_V4);
 }

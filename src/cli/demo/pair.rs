@@ -141,7 +141,8 @@ impl Side {
         let driver = Arc::clone(&tap);
         // One worker: a ladder shows messages in the order they were handled.
         let streams = StreamLimits::default();
-        let setup = Setup { listen, workers: 1, driver, clock, counters: Counters::noop(), seed, streams };
+        let setup =
+            Setup { listen, workers: 1, driver, clock, counters: Counters::noop(), certificates: None, seed, streams };
         let node = Node::start(setup).map_err(|error| Halt::Start(error.into()))?;
         Ok(Self { tap, node: Some(node) })
     }

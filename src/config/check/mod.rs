@@ -1,5 +1,6 @@
 //! Whether the values of a document fit each other. One file a concern; each only reports.
 
+mod certificates;
 mod emergency;
 mod geography;
 mod names;
@@ -7,8 +8,10 @@ mod neighbours;
 mod patterns;
 mod phones;
 mod probe;
+mod secure;
 mod usage;
 
+pub(super) use certificates::Look;
 pub use probe::Probe;
 
 use super::document::Document;
@@ -16,11 +19,13 @@ use super::plan::dial_plan::Dialing;
 use super::report::Report;
 
 /// Reports everything that is wrong or doubtful between the values of a document that parsed.
-pub(super) fn check(document: &Document, probe: Probe, report: &Report) {
+pub(super) fn check(document: &Document, probe: Probe, look: Look, report: &Report) {
     let names = names::Names::of(document, report);
     names::references(document, &names, report);
     neighbours::check(document, &names, report);
     phones::check(document, &names, report);
+    certificates::check(document, look, report);
+    secure::check(document, report);
     geography::check(document, &names, report);
     usage::check(document, &names, report);
     let dialing = Dialing::of(document);

@@ -3,11 +3,12 @@
 use super::dial_plan::Dialing;
 use super::index::{ByName, ByText, Indexes, by_user};
 use super::lookup::{NameTables, roaming_pool};
-use super::sites::{Site, addresses, owners};
+use super::sites::{Site, addresses, certificate_names, owners};
 use super::{
     Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Peer, Plan, Profile, RemoteCluster,
-    RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, Terms, TlsFiles, Trunk, User, UserId,
+    RemoteClusterId, Rsvp, Services, SessionId, SessionTimer, Side, Sip, Terms, Trunk, User, UserId,
 };
+use crate::certificates::Files;
 use crate::config::document::{self, Document, MidCall, Service, Text};
 use crate::config::report::At;
 use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
@@ -22,6 +23,7 @@ use emcc_policies::admission::Capacity;
 use emcc_policies::emergency::EmergencyNumbers;
 use emcc_policies::keepalive;
 use emcc_policies::location::{Field, Geolocation};
+use emcc_policies::login::compatibility::{LoginType, Pairing, judge};
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::TrunkSide;
 use emcc_policies::region::{CheckRate, PeerRegion, Region};
@@ -258,9 +260,9 @@ fn phones(document: &Document) -> PhoneNetworks {
 }
 
 /// The reader refuses a table that lacks one of them.
-fn tls_files(tls: &document::Tls) -> Option<TlsFiles> {
+fn tls_files(tls: &document::Tls) -> Option<Files> {
     let path = |at: &Option<At<PathBuf>>| at.as_ref().map(|at| at.value.clone());
-    Some(TlsFiles { certificate: path(&tls.certificate)?, key: path(&tls.key)?, trust: path(&tls.trust)? })
+    Some(Files { certificate: path(&tls.certificate)?, key: path(&tls.key)?, trust: path(&tls.trust)? })
 }
 
 fn feature(document: &Document) -> Feature {
@@ -316,6 +318,7 @@ fn terms(row: &document::Terms, ranks: Box<[Rank]>) -> Terms {
 fn peer(row: &document::Peer) -> Peer {
     let sites = sites(&row.addresses, &row.terms);
     let (addresses, ranks) = addresses(&sites, &Names::default());
+    let certificate_names = certificate_names(&*sites, &Names::default());
     Peer {
         name: boxed(&row.name),
         // The reader refuses a peer without a kind; a gateway is who may do least.
@@ -323,6 +326,9 @@ fn peer(row: &document::Peer) -> Peer {
         sites,
         addresses,
         terms: terms(&row.terms, ranks),
+        tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
+        certificate_names,
+        srtp_keys: value(&row.srtp_keys, Default::default()),
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, false),
         // A gateway may take any parameter it does not know for a reason to refuse.
@@ -347,6 +353,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
     let rsvp_sites =
         if row.rsvp_trunk.is_empty() { trunk_sites.clone() } else { sites(&row.rsvp_trunk, &Default::default()) };
     let (trunk, ranks) = addresses(&trunk_sites, &Names::default());
+    let certificate_names = certificate_names(trunk_sites.iter().chain(&*rsvp_sites), &Names::default());
     RemoteCluster {
         id: boxed(&row.id),
         version: value(&row.version, value(&document.cluster.version, VERSION)),
@@ -370,6 +377,8 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
         },
         region,
         region_differs,
+        tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
+        certificate_names,
         device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
         send_geolocation: value(&row.send_geolocation, true),
         overload_control: value(&row.overload_control, true),
@@ -482,9 +491,49 @@ fn sessions(
                 }
             }
         };
-        Some(EmccSession { user: boxed(row.user.as_ref()?), device: boxed(&row.device), side })
+        let security = session_security(document, row, ids);
+        Some(EmccSession { user: boxed(row.user.as_ref()?), device: boxed(&row.device), security, side })
     };
     document.sessions.iter().filter_map(session).collect()
+}
+
+/// Tables 6 to 8 on a session that stands: a guest's phone is ours, a phone abroad is what its cluster said of it. Where
+/// they give no session, it is treated as the one without secrets.
+fn session_security(document: &Document, row: &document::Session, ids: &Ids<'_>) -> Security {
+    let other = row.home_cluster.as_ref().or(row.visiting_cluster.as_ref());
+    let other = ids.cluster(other).and_then(|id| document.remote_clusters.get(id.0 as usize));
+    let is_guest = row.home_cluster.is_some();
+    let phone = if is_guest {
+        let same = |device: &&document::Device| device.name.value.eq_ignore_ascii_case(&row.device.value);
+        document.devices.iter().find(same).and_then(|device| device.security_mode.as_ref())
+    } else {
+        row.security_mode.as_ref()
+    };
+    security_between(document, other, is_guest, phone.map_or(Security::NonSecure, |at| at.value))
+        .unwrap_or(Security::NonSecure)
+}
+
+/// What tables 6 to 8 make of a phone of that mode between this cluster and another, a cluster like this one unless
+/// named: of a guest's here, or of one abroad. Nothing where they give no session.
+pub(in crate::config) fn security_between(
+    document: &Document,
+    other: Option<&document::RemoteCluster>,
+    is_guest: bool,
+    phone: Security,
+) -> Option<Security> {
+    let ours = (value(&document.cluster.version, VERSION), value(&document.cluster.security_mode, ClusterMode::Mixed));
+    let theirs =
+        other.map_or(ours, |remote| (value(&remote.version, ours.0), value(&remote.security_mode, ClusterMode::Mixed)));
+    let (visited, home) = if is_guest { (ours, theirs) } else { (theirs, ours) };
+    let pairing = Pairing {
+        vc_version: visited.0,
+        hc_version: home.0,
+        login_type: LoginType::None,
+        hc_mode: home.1,
+        vc_mode: visited.1,
+        phone,
+    };
+    judge(&pairing).ok().and_then(|verdict| verdict.emcc)
 }
 
 fn indexes(clusters: &[RemoteCluster], devices: &[Device], users: &[User], sessions: &[EmccSession]) -> Indexes {

@@ -5,6 +5,7 @@ use super::{
     SessionId, Terms, User, UserId,
 };
 use crate::config::address::{Address, Transport};
+use crate::neighbour::CertificateName;
 use emcc_policies::device_pool::{Roaming, choose};
 use emcc_policies::location::{Field, Geolocation};
 use emcc_policies::route::{DevicePoolId, PeerId, PeerKind, RouteGroupId, RouteListId};
@@ -76,6 +77,23 @@ impl Plan {
     pub fn call_controls(&self) -> impl Iterator<Item = (PeerId, Address)> {
         let peers = (0..).map(PeerId).zip(&self.peers).filter(|(_, peer)| peer.kind == PeerKind::CallControl);
         peers.flat_map(|(id, peer)| peer.addresses.iter().map(move |address| (id, *address)))
+    }
+
+    /// What the certificate of the TLS neighbour at this address must name (RFC 5922): its `tls_name`, or the name or IP
+    /// address it is configured by.
+    #[must_use]
+    pub fn certificate_name(&self, remote: SocketAddr) -> Option<CertificateName> {
+        let (configured, otherwise) = match self.neighbour(Transport::Tls, remote)? {
+            Neighbour::Peer(peer) => self.peer(peer).map(|peer| (&peer.tls_name, &peer.certificate_names))?,
+            Neighbour::Remote { cluster, .. } => {
+                self.remote_cluster(cluster).map(|remote| (&remote.tls_name, &remote.certificate_names))?
+            }
+            // No phone's certificate is known here.
+            Neighbour::Phone => return None,
+        };
+        let ip = remote.ip().to_canonical();
+        let name = configured.as_ref().or_else(|| otherwise.iter().find(|(at, _)| *at == ip).map(|(_, name)| name));
+        Some(name.cloned().unwrap_or(CertificateName::Ip(ip)))
     }
 
     /// Where a visiting phone at this place belongs (G-6 to G-10). Runs once a login: it allocates.

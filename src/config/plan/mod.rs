@@ -15,13 +15,14 @@ pub(in crate::config) use build::build;
 pub use emcc_policies::pstn_access::ClusterId as RemoteClusterId;
 pub use sites::Site;
 
+use crate::certificates::Files;
 use crate::config::address::Address;
-use crate::config::document::MidCall;
-use crate::neighbour::PhoneNetworks;
+use crate::config::document::{MidCall, SrtpKeys};
 use crate::neighbour::headers::Headers;
 use crate::neighbour::health::ProbeTimes;
 use crate::neighbour::methods::Methods;
 use crate::neighbour::select::Rank;
+use crate::neighbour::{CertificateName, PhoneNetworks};
 use emcc_policies::admission::{Capacity, RsvpPolicy};
 use emcc_policies::device_pool::Because;
 use emcc_policies::emergency::EmergencyNumbers;
@@ -31,7 +32,7 @@ use emcc_policies::pstn_access::TrunkSide;
 use emcc_policies::region::Region;
 use emcc_policies::route::{DevicePoolId, LocalRouteGroups, PeerId, PeerKind, RouteBook};
 use emcc_policies::search_space::{CssId, DialPlan, SearchSpace};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -140,7 +141,7 @@ pub struct Sip {
     /// Session timers.
     pub session_timer: SessionTimer,
     /// What TLS shows and trusts; there wherever an address is one of TLS.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<Files>,
 }
 
 /// What this node asks of session timers (RFC 4028).
@@ -150,17 +151,6 @@ pub struct SessionTimer {
     pub min_se_s: u32,
     /// The session interval put into a request without one, and the longest that passes, in seconds; 0: neither.
     pub expires_s: u32,
-}
-
-/// PEM files of the SIP side's TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// This node's certificate, then those between it and a root.
-    pub certificate: PathBuf,
-    /// The certificate's private key.
-    pub key: PathBuf,
-    /// Roots that neighbours' certificates come from.
-    pub trust: PathBuf,
 }
 
 /// Active flags of the intercluster service profile.
@@ -231,6 +221,12 @@ pub struct Peer {
     pub sites: Arc<[Site]>,
     /// Where they lead, chance left out; none before a name is looked up.
     pub addresses: Box<[Address]>,
+    /// What its certificate must name on TLS, if configured.
+    pub tls_name: Option<CertificateName>,
+    /// And if not: the name or IP address it is configured by, by where that leads.
+    pub certificate_names: Box<[(IpAddr, CertificateName)]>,
+    /// Where SRTP keys may pass to and from it (S-3).
+    pub srtp_keys: SrtpKeys,
     /// What is agreed with it.
     pub terms: Terms,
     /// Header that carries the device mark (P-13).
@@ -287,6 +283,10 @@ pub struct RemoteCluster {
     pub region: Region,
     /// Whether its region parameters differ from ours (M-8): an alarm, and no RSVP agent.
     pub region_differs: bool,
+    /// What its certificate must name on TLS, if configured.
+    pub tls_name: Option<CertificateName>,
+    /// And if not: the name or IP address it is configured by, by where that leads.
+    pub certificate_names: Box<[(IpAddr, CertificateName)]>,
     /// Header that carries the device mark (P-13).
     pub device_header: Box<str>,
     /// Whether location bodies leave towards it; on unless configured.
@@ -351,6 +351,8 @@ pub struct EmccSession {
     pub user: Box<str>,
     /// On which phone: a device of the visited cluster.
     pub device: Box<str>,
+    /// What tables 6 to 8 make of both clusters and the phone; non-secure where they give no session.
+    pub security: Security,
     /// Which half of the session this cluster has.
     pub side: Side,
 }

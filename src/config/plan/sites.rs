@@ -2,11 +2,13 @@
 
 use super::index::ByAddress;
 use super::{Neighbour, Peer, Plan, RemoteCluster, RemoteClusterId};
-use crate::config::address::Address;
+use crate::config::address::{Address, Transport};
+use crate::neighbour::CertificateName;
 use crate::neighbour::locate::{Named, Place};
 use crate::neighbour::names::Names;
 use crate::neighbour::select::Rank;
 use emcc_policies::route::PeerId;
+use std::net::IpAddr;
 
 /// An address or name of a neighbour as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,33 @@ pub(super) fn addresses(sites: &[Site], names: &Names) -> (Box<[Address]>, Box<[
     });
     let (addresses, ranks): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     (addresses.into(), ranks.into())
+}
+
+/// What the certificate of who is at these sites names unless configured (RFC 5922 section 4): the name that is written,
+/// wherever records led from there, for records can be forged; of a written address, the IP address. The first site
+/// that leads to an IP address counts.
+pub(super) fn certificate_names<'s>(
+    sites: impl IntoIterator<Item = &'s Site>,
+    names: &Names,
+) -> Box<[(IpAddr, CertificateName)]> {
+    let mut found: Vec<(IpAddr, CertificateName)> = Vec::new();
+    let mut leads = |address: Address, name: CertificateName| {
+        let ip = address.socket.ip().to_canonical();
+        if address.transport == Transport::Tls && found.iter().all(|(known, _)| *known != ip) {
+            found.push((ip, name));
+        }
+    };
+    for Site { place, .. } in sites {
+        match place {
+            Place::Address(address) => leads(*address, CertificateName::Ip(address.socket.ip().to_canonical())),
+            Place::Named(named) => {
+                let Some(name) = CertificateName::parse(&named.host) else { continue };
+                let now = names.now(named).iter().map(|located| located.address);
+                now.chain(names.before(named)).for_each(|address| leads(address, name.clone()));
+            }
+        }
+    }
+    found.into()
 }
 
 /// Who sends from which address. Where a name led before comes last: who is there now counts.
@@ -86,10 +115,12 @@ impl Plan {
         let mut plan = self.clone();
         for peer in &mut plan.peers {
             (peer.addresses, peer.terms.ranks) = addresses(&peer.sites, names);
+            peer.certificate_names = certificate_names(&*peer.sites, names);
         }
         for row in &mut plan.remote_clusters {
             (row.addresses, row.terms.ranks) = addresses(&row.sites, names);
             row.rsvp_trunk = addresses(&row.rsvp_sites, names).0;
+            row.certificate_names = certificate_names(row.sites.iter().chain(&*row.rsvp_sites), names);
         }
         plan.neighbours = owners(&plan.peers, &plan.remote_clusters, names);
         plan
