@@ -36,11 +36,12 @@ pub const CONNECTIONS_PER_ADDRESS_MAX: u32 = 64;
 /// File descriptors left for everything that is no SIP connection.
 pub const DESCRIPTORS_KEPT: usize = 256;
 
-/// Messages that wait to be written to one connection; one more closes it.
-pub const QUEUED_MESSAGES_MAX: usize = 256;
+/// Messages that wait to be written to one connection; one more closes it. At two thousand calls a second that is what one
+/// lost segment of a wide-area path holds up; small ones reach it before the octets below do.
+pub const QUEUED_MESSAGES_MAX: usize = 4_096;
 
 /// Octets that wait to be written to one connection; more close it.
-pub const QUEUED_BYTES_MAX: usize = 1_048_576;
+pub const QUEUED_BYTES_MAX: usize = 4 * 1_048_576;
 
 /// Octets each connection may hold unread and, again, unwritten, without asking the common budget.
 pub const CONNECTION_SHARE_BYTES: usize = 16_384;
@@ -156,6 +157,9 @@ pub const CONTROL_VALIDITY_MS_MAX: u64 = 60_000;
 
 /// Calls ended in one turn when the time to drain is over.
 pub const ENDED_AT_ONCE_MAX: usize = 256;
+
+/// Levels of multipart bodies within each other that are looked through.
+pub const BODY_DEPTH_MAX: usize = 3;
 
 /// Parts of a multipart body that are looked through.
 pub const BODY_PARTS_MAX: usize = 16;

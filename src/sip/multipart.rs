@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::Message;
 use super::read::MediaTypeRef;
-use crate::limits::BODY_PARTS_MAX;
+use crate::limits::{BODY_DEPTH_MAX, BODY_PARTS_MAX};
 
 /// The octets of the body that are an `application/sdp` description; `None` where there is none.
 #[must_use]
@@ -20,31 +20,41 @@ pub fn description(message: &Message<'_>) -> Option<Range<usize>> {
     if kind.is("application", "sdp") {
         return Some(0..body.len());
     }
-    if !kind.kind.eq_ignore_ascii_case(b"multipart") {
-        return None;
-    }
-    part(body, kind.params.get("boundary")?.unquoted()?)
+    part(body, &kind, BODY_DEPTH_MAX)
 }
 
-/// Whether a body in which no description is found may hold one all the same: parts within parts, a message, or whatever
-/// it is that nobody said.
+/// Whether a body in which no description is found may hold one all the same: parts deeper than are looked through, a
+/// message, or whatever it is that nobody said.
 #[must_use]
 pub fn may_hide_description(message: &Message<'_>) -> bool {
     let holds = |kind: &[u8]| [&b"multipart"[..], b"message"].iter().any(|one| kind.eq_ignore_ascii_case(one));
     !message.body().is_empty() && message.content_type().is_none_or(|kind| holds(kind.kind))
 }
 
-/// The first `application/sdp` part of a multipart body.
-fn part(body: &[u8], boundary: &[u8]) -> Option<Range<usize>> {
+/// The first `application/sdp` part of a multipart body, or of a multipart body in it so many levels down.
+fn part(body: &[u8], kind: &MediaTypeRef<'_>, depth: usize) -> Option<Range<usize>> {
+    if depth == 0 || !kind.kind.eq_ignore_ascii_case(b"multipart") {
+        return None;
+    }
+    let boundary = kind.params.get("boundary")?.unquoted()?;
     let mut at = delimiter(body, 0, boundary)?.end;
     for _ in 0..BODY_PARTS_MAX {
         let next = delimiter(body, at, boundary)?;
-        let part = body.get(at..next.start)?;
-        let head_end = if part.starts_with(b"\r\n") { 0 } else { find(part, b"\r\n\r\n")? + 2 };
-        let (head, content) = (part.get(..head_end)?, part.get(head_end + 2..)?);
+        let piece = body.get(at..next.start)?;
+        let head_end = if piece.starts_with(b"\r\n") { Some(0) } else { find(piece, b"\r\n\r\n").map(|end| end + 2) };
+        // A part without an empty line has nothing in it, and hides nothing behind it.
+        let Some(head_end) = head_end else {
+            at = next.end;
+            continue;
+        };
+        let (head, content) = (piece.get(..head_end)?, piece.get(head_end + 2..)?);
+        let start = at + head_end + 2;
         if is_description(head) {
-            let start = at + head_end + 2;
             return Some(start..start + content.len());
+        }
+        let within = part_type(head).and_then(MediaTypeRef::parse).and_then(|kind| part(content, &kind, depth - 1));
+        if let Some(found) = within {
+            return Some(start + found.start..start + found.end);
         }
         at = next.end;
     }
@@ -207,6 +217,23 @@ mod tests {
         assert_eq!(found("application/sdp", "v=0\r\n").as_deref(), Some("v=0\r\n"));
         assert_eq!(found("Application/SDP;charset=utf-8", "v=0\r\n").as_deref(), Some("v=0\r\n"));
         assert_eq!(found("text/plain", "v=0\r\n"), None);
+    }
+
+    #[test]
+    fn a_description_in_parts_within_parts_is_found_as_deep_as_is_looked() {
+        let mut body = String::from("v=0\r\n");
+        let mut kind = String::from("application/sdp");
+        for depth in 0..=BODY_DEPTH_MAX {
+            assert!(found(&kind, &body).is_some_and(|found| found.starts_with("v=0")), "{depth} deep: {body}");
+            body = format!("--b{depth}\r\nContent-Type: {kind}\r\n\r\n{body}\r\n--b{depth}--\r\n");
+            kind = format!("multipart/related;boundary=b{depth}");
+        }
+        assert_eq!(found(&kind, &body), None, "no deeper");
+        let broken = "--b\r\nno end of headers\r\n--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b--\r\n";
+        assert_eq!(found("multipart/mixed;boundary=b", broken).as_deref(), Some("v=0"));
+        let beside = "--o\r\nContent-Type: multipart/mixed;boundary=i\r\n\r\n--i\r\n\r\ntext\r\n--i--\r\n\r\n\
+                      --o\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--o--\r\n";
+        assert_eq!(found("multipart/mixed;boundary=o", beside).as_deref(), Some("v=0"));
     }
 
     #[test]

@@ -231,10 +231,19 @@ fn s_5_a_key_beside_the_description_does_not_slip_past() {
 fn s_5_a_key_where_no_description_is_looked_for_stays_here_and_a_text_that_looks_like_one_passes() {
     let sdp = keyed("RTP/AVP", "18");
     let inner = format!("--i\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n--i--\r\n");
-    let nested = format!("--b\r\nContent-Type: multipart/alternative;boundary=i\r\n\r\n{inner}\r\n--b--\r\n");
+    let within = |boundary: &str, inner: &str, kind: &str| {
+        format!("--{boundary}\r\nContent-Type: {kind}\r\n\r\n{inner}\r\n--{boundary}--\r\n")
+    };
+    let twice = within("b", &inner, "multipart/alternative;boundary=i");
+    let mut invite = alice("901614960000").body(&twice);
+    "multipart/mixed;boundary=b".clone_into(&mut invite.content_type);
+    assert!(!shows_key(&Node::hq().hear(CC_HQ, &invite).the("INVITE")), "a description two deep is read like any");
+    // Deeper than anybody looks.
+    let thrice = within("c", &twice, "multipart/mixed;boundary=b");
+    let nested = within("d", &thrice, "multipart/mixed;boundary=c");
     let fragment = format!("SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\n{sdp}");
     for (kind, body) in
-        [("multipart/mixed;boundary=b", &nested), ("multipart/mixed", &nested), ("message/sipfrag", &fragment)]
+        [("multipart/mixed;boundary=d", &nested), ("multipart/mixed", &twice), ("message/sipfrag", &fragment)]
     {
         let mut invite = alice("901614960000").body(body);
         kind.clone_into(&mut invite.content_type);
