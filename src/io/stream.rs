@@ -372,8 +372,7 @@ pub(super) async fn accept<D: Driver>(worker: Rc<Worker<D>>, socket: TcpListener
         match Place::take(&shared.streams, transport, listener, remote, true) {
             Ok((place, queue)) => {
                 shared.counters.stream(StreamEvent::Accepted);
-                // Best effort: messages would only wait for each other a little.
-                let _ = stream.set_nodelay(true);
+                sockets::notice_silence(&stream, shared.streams.limits.write);
                 if transport == Transport::Tls {
                     tokio::task::spawn_local(tls::accept(Rc::clone(&worker), stream, open, place, queue));
                 } else {
@@ -405,8 +404,7 @@ async fn connect<D: Driver>(worker: Rc<Worker<D>>, open: Open, place: Place, que
     let is_tls = place.flow.transport == Transport::Tls;
     let connecting = async {
         let stream = sockets::outgoing(local?.socket).ok()?.connect(remote).await.ok()?;
-        // Best effort: messages would only wait for each other a little.
-        let _ = stream.set_nodelay(true);
+        sockets::notice_silence(&stream, worker.shared.streams.limits.write);
         if is_tls {
             tls::open(&worker.shared, remote, stream).await.map(|stream| Opened::Tls(Box::new(stream)))
         } else {
