@@ -1,5 +1,6 @@
 //! `emcc-trunk run`: the node, until a signal ends it.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -42,7 +43,10 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
             Poll::Pending => {
                 // Nobody who waits for the line, nobody who misses it: the node serves all the same.
                 let _ = say_ready(&cluster, &node);
-                serving.await
+                tokio::select! {
+                    end = serving => end,
+                    never = give_back_after_peaks(&node) => match never {},
+                }
             }
         }
     });
@@ -52,6 +56,18 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
         End::Stopped => tracing::info!(calls = node.engine().calls(), "stopped at once"),
     }
     Ok(())
+}
+
+/// Gives the system the memory of peaks that are over.
+async fn give_back_after_peaks(node: &Running) -> Infallible {
+    let (mut tide, mut looks) = (memory::Tide::default(), tokio::time::interval(Duration::from_secs(1)));
+    loop {
+        looks.tick().await;
+        let engine = node.engine();
+        if tide.ebbs(engine.calls() + engine.transactions()) {
+            memory::give_back();
+        }
+    }
 }
 
 /// One line for people and scripts that wait for it, whatever the log's level is.
