@@ -216,7 +216,7 @@ impl Turn<'_> {
         is_sent
     }
 
-    /// A final response to a REGISTER: what call control granted is kept, and what it took away forgotten.
+    /// A final response to a REGISTER: what call control granted is kept, and what it took away with a 200 forgotten.
     pub(crate) fn registration(
         &mut self,
         request: &Bytes,
@@ -237,11 +237,7 @@ impl Turn<'_> {
                         self.granted(key, &session.device, &register, response, flow);
                     }
                 }
-                // Challenged, too brief or only tried at a bad time: what was granted before still holds.
-                Some((key, _)) if !matches!(status, 401 | 407 | 408 | 420 | 421 | 423 | 500..=599) => {
-                    self.engine.registered.with(&key, |row| forget(self, &register, row));
-                    self.engine.registered.remove_if(&key, Registered::is_empty);
-                }
+                // A refusal leaves what was granted before (RFC 3261 section 10.3), whoever was refused.
                 _ => {}
             }
         }
@@ -328,21 +324,6 @@ enum Change {
     Clear,
     Remove(ContactId),
     Set(Contact),
-}
-
-/// Takes the contacts of a refused REGISTER out.
-fn forget(turn: &Turn<'_>, register: &Message<'_>, row: &mut Registered) {
-    for contact in register.contacts() {
-        match contact {
-            Ok(ContactRef::Any) => row.clear(),
-            Ok(ContactRef::At(address)) => {
-                if let Some(socket) = socket_of(&address.uri) {
-                    row.remove(turn.contact_id(&address.uri, socket));
-                }
-            }
-            Err(_) => {}
-        }
-    }
 }
 
 /// Seconds a contact was granted (RFC 3261 section 10.3): as the 200 says of it, and 0 when a list of contacts leaves it
