@@ -10,7 +10,7 @@ use super::media::Body;
 use super::reject::{Refusal, Reject};
 use super::session::NEVER;
 use super::trust::Crossing;
-use crate::limits::ADJUST_AFTER_MS;
+use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX};
 use crate::sip::{Strictness, essentials, scan};
 use crate::transaction::row::{Cancel, Machine, Purpose, Row};
 use crate::transaction::{T2_MS, client, client_invite, server, server_invite};
@@ -190,7 +190,11 @@ impl Turn<'_> {
             Adjust,
             Retry,
             End(Phase),
-            Expired { is_emergency: bool },
+            Expired {
+                is_emergency: bool,
+            },
+            /// An answered emergency call.
+            Unacknowledged,
         }
         let now = self.now.moment;
         let text = &mut self.desk.text;
@@ -199,6 +203,12 @@ impl Turn<'_> {
             if call.settles_at.is_some_and(|at| at <= now) {
                 call.settles_at = None;
                 call.settle(text);
+            }
+            if call.ends_at <= now && call.phase == Phase::Answered && call.decision.emergency {
+                // Its ACK may have taken another way. It stands until its parties end it, or no call may stand longer.
+                call.phase = Phase::Standing;
+                call.ends_at = now.plus_ms(CALL_MS_MAX);
+                return (What::Unacknowledged, call.arm());
             }
             if call.ends_at <= now {
                 return (What::End(call.phase), None);
@@ -233,6 +243,7 @@ impl Turn<'_> {
                 }
                 self.fail_with(key, Reject::Refusal(Refusal::EveryHopFailed));
             }
+            What::Unacknowledged => self.alarm_of("emergency call whose answer nobody acknowledged goes on", key),
             What::Expired { is_emergency: true } => {
                 self.alarm_of("emergency call whose session nobody refreshed goes on", key);
             }

@@ -128,7 +128,8 @@ impl Turn<'_> {
         let Some((plan, decision, invite, caller, pass, audio_only)) = facts else { return };
         let mut index = self.desk.index.take().unwrap_or_default();
         if let Ok(message) = crate::sip::scan(&invite, &mut index)
-            && let Ok(of) = essentials(&message, Strictness::default())
+            // It was taken once, however it is written.
+            && let Ok(of) = essentials(&message, Strictness::Lenient)
         {
             let allowed = super::media::allowed(audio_only);
             let shaping = Shaping { role: emcc_policies::region::Role::Offer, allowed };

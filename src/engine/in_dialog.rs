@@ -115,7 +115,8 @@ impl Turn<'_> {
             return;
         }
         let Some(found) = self.find(request.essentials, request.message) else {
-            return self.verify_reader(&request);
+            self.verify_reader(&request);
+            return self.ack_without_row(&request);
         };
         if !found.is_from(&request) {
             return;
@@ -482,24 +483,14 @@ impl Turn<'_> {
     /// A request in a dialog we have no row of: after a restart, or once the row's time is over. It passes between
     /// neighbours by its Route; a dialog nobody routes through us does not exist here.
     fn without_row(&mut self, request: Request<'_>) {
-        let target = self.own_route(request.message).and_then(|_| self.named_target(&request));
-        let is_call_control = |at: &Address| self.running.plan.call_controls().any(|(_, known)| known == *at);
-        let target = target.filter(|at| request.from != Neighbour::Phone || is_call_control(at));
-        let flow = target.and_then(|address| self.running.way(address, request.flow.listener));
-        let Some(flow) = flow else {
+        let Some(flow) = self.way_without_row(&request) else {
             let why = Reject::Refusal(Refusal::NoSuchCall);
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         };
-        // What is no longer known of the call does not lift the region of the trunk it crosses (M-1).
-        let trunk =
-            [request.flow.remote, flow.remote].into_iter().find_map(|at| self.trunk_at(request.flow.transport, at));
-        let shaping = Shaping { role: Role::Offer, allowed: Allowed::AudioAndVideo };
-        let plan = self.running.plan.clone();
-        let body = self.shape(&plan, trunk, request.message, shaping, &mut Default::default());
+        let (body, keys) = self.body_without_row(&request, flow, Role::Offer);
         if body.is_refused() {
             return self.refuse_in_call(&request, Refusal::NoCodecLeft);
         }
-        let keys = self.keys(&plan, request.message, Passage { decision: None, from: request.flow, to: flow });
         if keys == Keys::Refused {
             return self.refuse_in_call(&request, Refusal::KeysInClear);
         }
@@ -507,6 +498,43 @@ impl Turn<'_> {
             let body = if keys == Keys::Removed { self.without_keys(request.message, &body) } else { body };
             self.pass_on(&request, flow, &Passing::new(&body));
         }
+    }
+
+    /// The ACK of a re-INVITE that passed without a row. Without it whoever answered would hang up.
+    fn ack_without_row(&mut self, request: &Request<'_>) {
+        let Some(flow) = self.way_without_row(request) else { return };
+        let (body, keys) = self.body_without_row(request, flow, Role::Answer);
+        let body = if keys == Keys::Pass { body } else { self.without_keys(request.message, &body) };
+        let branch = self.branch();
+        let range = self.write_with(request, flow, &Passing::new(&body), &branch);
+        self.engine.counters.request_out(Method::Ack);
+        self.effects.send(flow, range, None);
+    }
+
+    /// Where a request goes whose dialog is not known here: to the neighbour its Route behind ours names.
+    fn way_without_row(&self, request: &Request<'_>) -> Option<Flow> {
+        let target = self.own_route(request.message).and_then(|_| self.named_target(request));
+        let is_call_control = |at: &Address| self.running.plan.call_controls().any(|(_, known)| known == *at);
+        let target = target.filter(|at| request.from != Neighbour::Phone || is_call_control(at));
+        target.and_then(|address| self.running.way(address, request.flow.listener))
+    }
+
+    /// What becomes of its body. What is no longer known of the call does not lift the region of the trunk it crosses
+    /// (M-1).
+    fn body_without_row(&mut self, request: &Request<'_>, flow: Flow, role: Role) -> (Body, Keys) {
+        let trunk =
+            [request.flow.remote, flow.remote].into_iter().find_map(|at| self.trunk_at(request.flow.transport, at));
+        let shaping = Shaping { role, allowed: Allowed::AudioAndVideo };
+        let plan = self.running.plan.clone();
+        let body = self.shape(&plan, trunk, request.message, shaping, &mut Default::default());
+        let keys = self.keys(&plan, request.message, Passage { decision: None, from: request.flow, to: flow });
+        (body, keys)
+    }
+
+    /// Whether a message belongs to an emergency call that stands.
+    pub(crate) fn is_of_emergency(&self, of: &Essentials<'_>, message: &Message<'_>) -> bool {
+        let found = self.find(of, message);
+        found.and_then(|found| self.engine.calls.with(&found.key, |call| call.decision.emergency)) == Some(true)
     }
 
     /// The remote cluster whose trunk is at that address.

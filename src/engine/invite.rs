@@ -376,6 +376,9 @@ impl Turn<'_> {
             let why = Reject::Refusal(Refusal::NoBreadthLeft);
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         }
+        if let Some(busy) = self.busy() {
+            return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
+        }
         let plan = self.running.plan.clone();
         let refuse = |turn: &mut Self, why| turn.refuse_unseen(request.flow, request.message, request.method, why);
         let hop = match self.question(&plan, &request) {

@@ -18,8 +18,12 @@ impl Turn<'_> {
     pub(crate) fn beat(&mut self) {
         let running = self.running.clone();
         let (times, now) = (running.plan.sip.probes, self.now.moment);
+        // Nothing may have come for as long: then nobody else has closed the last interval.
+        self.engine.overload.settle(now);
         let (mut is_any_unwell, mut sent) = (false, 0);
-        for watch in running.watches.iter() {
+        // Where more are due than one beat probes, the next beat begins behind them.
+        let begins = (now.0 / 1_000) as usize * PROBES_PER_BEAT_MAX % running.watches.iter().count().max(1);
+        for watch in running.watches.iter().skip(begins).chain(running.watches.iter().take(begins)) {
             let chance = self.ids.next_u64();
             let is_due = watch.with(|health| {
                 is_any_unwell |= !health.is_well(now);

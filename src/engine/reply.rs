@@ -125,8 +125,9 @@ impl Turn<'_> {
                 if before != row.machine || status > 100 {
                     let life_ms = match row.cancel {
                         Cancel::Sent => LIFETIME_MS,
-                        // No ringing of an emergency call is too long (P-23).
-                        _ if row.is_patient => SETUP_MS_MAX + LIFETIME_MS,
+                        // No ringing of an emergency call is too long (P-23); but a hop that said no more than 100 may have
+                        // nothing behind it, and another one is tried after Timer C.
+                        _ if row.is_patient && status > 100 => SETUP_MS_MAX + LIFETIME_MS,
                         _ => self.running.plan.sip.ring_ms,
                     };
                     row.timing.wait(now, life_ms);
@@ -643,7 +644,7 @@ impl Turn<'_> {
         let mut index = self.desk.index.take().unwrap_or_default();
         if let Ok(message) = crate::sip::scan(request, &mut index)
             && let Some(range) = build::cancel_for(&message, reason, &mut self.effects.arena)
-            && let Ok(of) = essentials(&message, Strictness::default())
+            && let Ok(of) = essentials(&message, Strictness::Lenient)
         {
             let key = self.client_key(of.via.branch.unwrap_or_default(), b"CANCEL");
             self.launch(key, flow, range, Launch::own(Purpose::Cancel, Method::Cancel));

@@ -111,7 +111,7 @@ impl Turn<'_> {
 
     /// Whether the request has a right to be served before all others: emergencies (P-23) and calls of those who were
     /// given priority (RFC 4412).
-    fn is_exempt(&mut self, flow: Flow, from: Neighbour, message: &Message<'_>, method: Method) -> bool {
+    pub(crate) fn is_exempt(&mut self, flow: Flow, from: Neighbour, message: &Message<'_>, method: Method) -> bool {
         if is_precedence(message) || matches!(from, Neighbour::Remote { .. }) && is_marked_emergency(message) {
             return true;
         }
@@ -140,7 +140,7 @@ impl Turn<'_> {
 
     /// Whether the whole decision finds an emergency.
     fn is_emergency(&mut self, flow: Flow, from: Neighbour, message: &Message<'_>, method: Method) -> bool {
-        let Ok(essentials) = essentials(message, Strictness::default()) else { return false };
+        let Ok(essentials) = essentials(message, Strictness::Lenient) else { return false };
         let key = self.server_key(flow, &essentials, essentials.cseq.token);
         let request = Request { flow, from, message, essentials: &essentials, method, key };
         let plan = self.running.plan.clone();

@@ -88,6 +88,10 @@ impl Turn<'_> {
     /// Writes the body a message leaves with: what policy made of it, without a location where none may leave.
     pub(crate) fn write_body(&mut self, message: &Message<'_>, body: &Body, takes_location: bool) {
         let desk = &mut *self.desk;
+        if matches!(body, Body::Left | Body::KeysInClear) {
+            desk.editor.remove_all(message, Name::ContentType);
+            return desk.editor.body(message, b"");
+        }
         let is_changed = matches!(body, Body::Changed(_));
         let octets = if is_changed { desk.media.as_slice() } else { message.body() };
         desk.text.clear();

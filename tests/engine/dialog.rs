@@ -57,6 +57,24 @@ fn a_call_no_longer_known_still_passes_the_region_of_the_trunk_it_crosses() {
 }
 
 #[test]
+fn a_hold_in_a_call_no_longer_known_is_acknowledged_too() {
+    let (mut node, mut other) = (Node::hq(), Node::hq());
+    // The same call, on a node that was started anew.
+    let mut call = stand(&mut other, bob("912025550123").body(&audio("0")), &audio("0"));
+    let hold = call.caller.request("INVITE").body(&audio("0"));
+    let sent = node.hear(CC_HQ, &hold).the("INVITE");
+    node.hear(GW_HQ, answer(&sent, 200, "b1", &[], &audio("0"))).the("200");
+    let mut ack = hold.clone();
+    ack.method = "ACK".to_owned();
+    ack.branch = format!("z9hG4bK-{}", serial());
+    assert_eq!(node.hear(CC_HQ, &ack.clone().body("")).the("ACK").to, GW_HQ);
+    // One that names no way on is nobody's.
+    ack.more.retain(|header| !header.starts_with("Route"));
+    ack.branch = format!("z9hG4bK-{}", serial());
+    assert_eq!(node.hear(CC_HQ, &ack).told(), Vec::<String>::new());
+}
+
+#[test]
 fn an_unknown_dialog_is_481_without_our_route_and_passes_with_it() {
     let mut node = Node::hq();
     let mut bye = Request::new("BYE", CC_HQ, HQ, "5002", "x");

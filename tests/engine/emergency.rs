@@ -205,6 +205,69 @@ fn timer_c_never_stops_an_emergencys_ringing() {
 }
 
 #[test]
+fn p_8_an_emergency_leaves_a_hop_that_never_said_more_than_100() {
+    let mut node = Node::br();
+    let sent = node.hear(HQ, &marked("999")).the("INVITE");
+    node.hear(GW_BR_1, says(&sent, 100));
+    let out = node.wait(182_000);
+    assert!(out.0.iter().any(|sent| sent.what() == "INVITE" && sent.to == GW_BR_2), "{:?}", out.told());
+}
+
+#[test]
+fn an_answered_emergency_goes_on_when_its_ack_takes_another_way() {
+    let mut node = Node::br();
+    let sent = node.hear(HQ, &marked("999")).the("INVITE");
+    node.hear(GW_BR_1, says(&sent, 200)).the("200");
+    let out = node.wait(3_600_000);
+    assert!(out.0.iter().all(|sent| sent.what() == "OPTIONS"), "{:?}", out.told());
+    assert_eq!(node.engine.calls(), 1);
+    assert!(node.alarms().contains(&"emergency call whose answer nobody acknowledged goes on"));
+    // Not for ever: what no call may outlast ends it.
+    node.wait(24 * 3_600_000);
+    assert_eq!(node.engine.calls(), 0);
+}
+
+#[test]
+fn p_23_an_emergency_is_not_refused_for_its_form_nor_what_belongs_to_it() {
+    const ODD: &str = "Date: Thu, 26 Nov 2026 10:00:00 EST";
+    for (called, is_one) in [("9911", true), ("912025550123", false)] {
+        let mut node = Node::hq();
+        let out = node.hear(CC_HQ, &bob(called).header(ODD).body(&audio("0")));
+        if !is_one {
+            assert_eq!(out.told(), ["400 to cc-hq"], "{called}");
+            continue;
+        }
+        let sent = out.the("INVITE");
+        assert_eq!((sent.to, node.alarms()), (GW_HQ, vec!["emergency call taken that is not well formed"]));
+        let mut call = stand(&mut node, bob(called).header(ODD).body(&audio("0")), &audio("0"));
+        assert_eq!(node.hear(CC_HQ, &call.caller.request("INFO").header(ODD)).the("INFO").to, GW_HQ);
+        let cancelled = bob(called).header(ODD).body(&audio("0"));
+        let rings = node.hear(CC_HQ, &cancelled).the("INVITE");
+        node.hear(GW_HQ, says(&rings, 180));
+        assert_eq!(node.hear(CC_HQ, &cancelled.cancel().header(ODD)).the("CANCEL").to, GW_HQ);
+        // The next hop gets it too.
+        let mut node = Node::hq();
+        let first = node.hear(CC_HQ, &alice("9999").header(ODD).body(&audio("18"))).the("INVITE");
+        let out = node.hear(BR, says(&first, 603));
+        assert!(out.0.iter().any(|sent| sent.what() == "INVITE" && sent.to == GW_HQ), "{:?}", out.told());
+    }
+}
+
+#[test]
+fn rows_kept_for_emergencies_go_to_no_request_outside_a_dialog() {
+    let mut node = Node::new(plan("hq", &[]), Bounds { transactions: 60, calls: 1_000 });
+    let message = || Request::new("MESSAGE", CC_HQ, HQ, "5002", "912025550123");
+    let mut passed = 0;
+    while node.hear(CC_HQ, &message()).0.iter().any(|sent| sent.what() == "MESSAGE") {
+        passed += 1;
+        assert!(passed <= 30, "two rows each");
+    }
+    assert!(passed > 20);
+    assert_eq!(node.hear(CC_HQ, &message()).told(), ["503 to cc-hq"]);
+    node.hear(CC_HQ, &bob("9911")).the("INVITE");
+}
+
+#[test]
 fn a_full_table_and_a_drain_refuse_ordinary_calls_alone() {
     let mut full = Node::new(plan("br", &[]), Bounds { transactions: 1_000, calls: 40 });
     for _ in 0..37 {
