@@ -53,7 +53,7 @@ use self::reject::Reject;
 use self::running::{Local, Running};
 use self::verified::Verified;
 use self::watch::Seen;
-use crate::config::plan::Plan;
+use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{CALLS_MAX, ENDED_AT_ONCE_MAX, REGISTERED_MAX, TRANSACTIONS_MAX};
 use crate::metrics::Counters;
 use crate::neighbour::Flow;
@@ -258,6 +258,21 @@ impl Engine {
         if let Some(measured_us) = self.overload.waited(now.moment, listener, delay_us) {
             self.counters.queue_delay(measured_us);
         }
+    }
+
+    /// The way to where the neighbour at the other end of `flow` listens: its configured address of that transport and IP
+    /// address. A phone's is not configured.
+    #[must_use]
+    pub fn listens(&self, flow: Flow) -> Option<Flow> {
+        let running = self.running.load_full();
+        let addresses = match running.plan.neighbour(flow.transport, flow.remote)? {
+            Neighbour::Peer(peer) => &running.plan.peer(peer)?.addresses,
+            Neighbour::Remote { cluster, .. } => &running.plan.remote_cluster(cluster)?.addresses,
+            Neighbour::Phone => return None,
+        };
+        let ip = flow.remote.ip().to_canonical();
+        let address = addresses.iter().find(|at| at.transport == flow.transport && at.socket.ip() == ip)?;
+        running.way(*address, flow.listener)
     }
 
     /// How late the node is, and how much it sends away.

@@ -45,6 +45,10 @@ impl Driver for Engine {
         self.refuse(worker, now, flow, Reject::Fault, bytes);
     }
 
+    fn listens(&self, flow: Flow) -> Option<Flow> {
+        self.listens(flow)
+    }
+
     fn is_trunk(&self, transport: Transport, remote: SocketAddr) -> bool {
         matches!(self.plan().neighbour(transport, remote), Some(Neighbour::Remote { .. }))
     }

@@ -80,6 +80,13 @@ pub trait Driver: Send + Sync + 'static {
         let _ = (worker, now, flow, bytes);
     }
 
+    /// Where the neighbour at the other end of `flow` listens, now that the connection it came by is gone (RFC 3261
+    /// section 18.2.2); `None` where nobody knows.
+    fn listens(&self, flow: Flow) -> Option<Flow> {
+        let _ = flow;
+        None
+    }
+
     /// Whether a neighbour's connections may take the places kept for trunks.
     fn is_trunk(&self, transport: Transport, remote: SocketAddr) -> bool {
         let _ = (transport, remote);

@@ -282,7 +282,15 @@ impl<D: Driver> Worker<D> {
         let outgoing = || Outgoing { bytes: Bytes::copy_from_slice(bytes), transaction };
         let streams = &self.shared.streams;
         if flow.connection != 0 {
-            return streams.queue(flow.connection, outgoing()).map_err(|_| NotQueued);
+            return match streams.queue(flow.connection, outgoing()) {
+                Ok(()) => Ok(()),
+                Err(Queueing::Overflow) => Err(NotQueued),
+                // An answer to what came by it, or the end of a call: it goes to where its reader listens.
+                Err(Queueing::Gone) => match self.shared.driver.listens(flow) {
+                    Some(anew) if anew.connection == 0 => self.send_on_stream(anew, bytes, transaction),
+                    _ => Err(NotQueued),
+                },
+            };
         }
         let key = (flow.listener, flow.remote);
         for _ in 0..ATTEMPTS_MAX {

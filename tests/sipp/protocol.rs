@@ -1,7 +1,7 @@
 //! What the RFCs beside RFC 3261 ask of a node in the middle, one test a section, against the running program.
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use crate::calls::alice;
@@ -269,6 +269,44 @@ fn rfc_5626_4_4_1_a_ping_on_a_stream_gets_its_pong_and_in_a_datagram_nothing() {
     gateway.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     assert!(gateway.recv(&mut [0; 100]).is_err(), "a datagram's ping is not answered");
     drop(hq);
+}
+
+#[test]
+fn rfc_3261_18_2_2_an_answer_whose_connection_is_gone_goes_to_where_its_caller_listens() {
+    let network = Network::claim("anew");
+    let (peer, node) = (network.sip(1, 10), network.sip(1, 1));
+    let text = with(&network.pair("hq.toml"), &format!("udp:{peer}"), &format!("tcp:{peer}"));
+    let hq = Node::start(&network, "hq.toml", &text);
+    let listens = TcpListener::bind(peer).unwrap();
+    let gateway = neighbour(&network, 1, 20);
+    gateway.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&std::net::SocketAddr::from((network.host(1, 10), 0)).into()).unwrap();
+    socket.connect(&node.into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    let invite = format!(
+        "INVITE sip:912025550123@{node} SIP/2.0\r\nVia: SIP/2.0/TCP {peer};branch=z9hG4bK-anew\r\nMax-Forwards: 70\r\n\
+         From: <sip:5002@{peer}>;tag=1\r\nTo: <sip:912025550123@{node}>\r\nCall-ID: anew\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:5002@{peer};transport=tcp>\r\nContent-Length: 0\r\n\r\n"
+    );
+    stream.write_all(invite.as_bytes()).unwrap();
+    let mut buffer = [0; 4_000];
+    let length = gateway.recv(&mut buffer).unwrap();
+    let sent = String::from_utf8_lossy(&buffer[..length]).into_owned();
+    assert!(sent.starts_with("INVITE "), "{sent}");
+    drop(stream);
+    hq.shows("emcc_stream_events_total", &["event=\"closed\""], 1);
+    let copied = ["Via: ", "Record-Route: ", "From: ", "Call-ID: ", "CSeq: "];
+    let copied = sent.lines().filter(|line| copied.iter().any(|name| line.starts_with(name)));
+    let copied: String = copied.map(|line| format!("{line}\r\n")).collect();
+    let to = sent.lines().find(|line| line.starts_with("To: ")).unwrap();
+    let contact = format!("Contact: <sip:gw@{}>", network.sip(1, 20));
+    let answer = format!("SIP/2.0 200 OK\r\n{copied}{to};tag=2\r\n{contact}\r\nContent-Length: 0\r\n\r\n");
+    gateway.send(answer.as_bytes()).unwrap();
+    let (mut anew, _) = listens.accept().unwrap();
+    anew.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let length = anew.read(&mut buffer).unwrap();
+    assert!(buffer[..length].starts_with(b"SIP/2.0 200 "), "{}", String::from_utf8_lossy(&buffer[..length]));
 }
 
 #[test]
