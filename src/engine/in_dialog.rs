@@ -500,8 +500,12 @@ impl Turn<'_> {
         }
     }
 
-    /// The ACK of a re-INVITE that passed without a row. Without it whoever answered would hang up.
+    /// The ACK of a re-INVITE that passed without a row. Without it whoever answered would hang up. That of a refusal of
+    /// our own ends here.
     fn ack_without_row(&mut self, request: &Request<'_>) {
+        if request.essentials.to_tag.is_none_or(|tag| self.is_own_tag(request.message, tag)) {
+            return;
+        }
         let Some(flow) = self.way_without_row(request) else { return };
         let (body, keys) = self.body_without_row(request, flow, Role::Answer);
         let body = if keys == Keys::Pass { body } else { self.without_keys(request.message, &body) };
