@@ -127,7 +127,12 @@ impl Default for Pair {
 impl Pair {
     /// A node that has seen nothing.
     pub(crate) fn new() -> Self {
-        let engine = engine(plan(), Bounds::default());
+        Self::on(plan())
+    }
+
+    /// The same on another configuration.
+    pub(crate) fn on(plan: Plan) -> Self {
+        let engine = engine(plan, Bounds::default());
         let worker = engine.worker(0);
         Self {
             engine,

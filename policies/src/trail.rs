@@ -10,7 +10,7 @@ use crate::route::{DevicePoolId, NoRoute, PeerId, RouteGroupId, RouteListId};
 use crate::search_space::{CssId, PartitionId, PatternId};
 
 /// The steps of one decision, in order.
-pub type Trail = SmallVec<[Step; 12]>;
+pub type Trail = SmallVec<[Step; 8]>;
 
 /// Whose part of a search space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -317,6 +317,6 @@ mod tests {
 
     #[test]
     fn a_trail_is_small_enough_to_live_on_the_stack() {
-        assert!(size_of::<Trail>() <= 256, "{}", size_of::<Trail>());
+        assert!(size_of::<Trail>() <= 160, "{}", size_of::<Trail>());
     }
 }

@@ -176,7 +176,7 @@ pub struct Decision {
     /// Whether it is an emergency call.
     pub emergency: bool,
     /// Every address in the order it is tried; empty on a refusal.
-    pub next_hops: SmallVec<[Next; 1]>,
+    pub next_hops: Vec<Next>,
     /// Whether the sender's device mark is believed (P-13).
     pub believes_mark: bool,
     /// It comes from a phone itself.
@@ -234,7 +234,7 @@ impl Decision {
             matched: None,
             translations: SmallVec::new(),
             emergency: false,
-            next_hops: SmallVec::new(),
+            next_hops: Vec::new(),
             believes_mark: false,
             is_from_phone: false,
             refusal: None,
@@ -261,8 +261,10 @@ impl Decision {
 
     /// Lets go of what only setting the call up needs; the trail stays for the call's line in the log.
     pub fn settle(&mut self) {
-        self.next_hops = SmallVec::new();
+        self.next_hops = Vec::new();
         self.alarms = SmallVec::new();
+        self.trail.shrink_to_fit();
+        self.region_trail.shrink_to_fit();
     }
 
     /// The trail in words, one step after the other.

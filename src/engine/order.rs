@@ -36,7 +36,7 @@ impl Turn<'_> {
             });
             if !last.is_empty() {
                 let hops_out = u8::try_from(last.len()).unwrap_or(u8::MAX);
-                hops.append(&mut last);
+                hops.extend(last.drain(..));
                 decision.trail.push(Step::TriedLast { hops: hops_out });
             }
         }
