@@ -49,6 +49,12 @@ impl Driver for Engine {
         self.listens(flow)
     }
 
+    fn is_strict(&self, flow: Flow) -> bool {
+        let plan = self.plan();
+        let neighbour = plan.neighbour(flow.transport, flow.remote);
+        neighbour.and_then(|neighbour| plan.terms(neighbour)).is_some_and(|terms| terms.strict_stream)
+    }
+
     fn is_trunk(&self, transport: Transport, remote: SocketAddr) -> bool {
         matches!(self.plan().neighbour(transport, remote), Some(Neighbour::Remote { .. }))
     }

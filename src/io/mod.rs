@@ -87,6 +87,12 @@ pub trait Driver: Send + Sync + 'static {
         None
     }
 
+    /// Whether a neighbour's connection is closed when octets follow a body that its own length cut short.
+    fn is_strict(&self, flow: Flow) -> bool {
+        let _ = flow;
+        false
+    }
+
     /// Whether a neighbour's connections may take the places kept for trunks.
     fn is_trunk(&self, transport: Transport, remote: SocketAddr) -> bool {
         let _ = (transport, remote);

@@ -326,25 +326,32 @@ impl<D: Driver> Worker<D> {
         Err(NotQueued)
     }
 
-    /// Hands over what a connection's buffer holds, one turn for all of it; whether the stream may go on.
-    fn take_frames(self: &Rc<Self>, flow: Flow, framer: &mut Framer, buffer: &mut BytesMut) -> bool {
-        let mut goes_on = true;
+    /// Hands over what a connection's buffer holds, one turn for all of it; why the stream ends, if it does.
+    fn take_frames(self: &Rc<Self>, flow: Flow, framer: &mut Framer, buffer: &mut BytesMut) -> Option<StreamEvent> {
+        let mut end = None;
         self.turn(|feed| {
-            while goes_on {
-                match framer.decode(buffer) {
+            while end.is_none() {
+                let frame = framer.decode(buffer);
+                let cut_bodies = framer.take_cut_bodies();
+                feed.cut_bodies(cut_bodies);
+                if cut_bodies > 0 && self.shared.driver.is_strict(flow) {
+                    // What may be hidden behind a message is not looked at.
+                    end = Some(StreamEvent::CutBody);
+                    break;
+                }
+                match frame {
                     Ok(Some(Frame::Message(bytes))) => feed.input(Input::Message { flow, bytes: &bytes }),
                     Ok(Some(Frame::Ping)) => feed.pong(flow),
                     Ok(Some(Frame::Refused { why, head, .. })) => {
                         feed.refused(flow, why, &head);
-                        goes_on = false;
+                        end = Some(StreamEvent::Malformed);
                     }
                     Ok(None) => break,
-                    Err(_) => goes_on = false,
+                    Err(_) => end = Some(StreamEvent::Malformed),
                 }
             }
-            feed.cut_bodies(framer.take_cut_bodies());
         });
-        goes_on
+        end
     }
 }
 
@@ -476,8 +483,8 @@ pub(super) async fn carry<D: Driver>(
         end
     };
     give_up(&worker, transport, queue, in_hand.take());
-    if end == StreamEvent::Malformed {
-        // A close with octets unread resets the connection, and the refusal may be lost with it.
+    if matches!(end, StreamEvent::Malformed | StreamEvent::CutBody) {
+        // A close with octets unread resets the connection, and the last answer may be lost with it.
         let _ = timeout(limits.linger, discard(&mut read)).await;
     }
 }
@@ -544,8 +551,8 @@ async fn read_all<D: Driver>(
             Ok(Ok(_)) => silence = (limits.idle, StreamEvent::Idle),
         }
         let before = buffer.len();
-        if !worker.take_frames(place.flow, &mut framer, &mut buffer) {
-            return StreamEvent::Malformed;
+        if let Some(end) = worker.take_frames(place.flow, &mut framer, &mut buffer) {
+            return end;
         }
         // Line ends between messages are no message that has begun.
         if buffer.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
