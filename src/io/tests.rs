@@ -119,6 +119,10 @@ impl Driver for Echo {
         remote.ip().to_string() != "127.0.0.9"
     }
 
+    fn is_phone(&self, _: Transport, remote: SocketAddr) -> bool {
+        remote.ip().to_string() == "127.0.0.7"
+    }
+
     fn is_strict(&self, flow: Flow) -> bool {
         flow.remote.ip().to_string() == "127.0.0.6"
     }
@@ -458,6 +462,27 @@ fn one_address_opens_64_connections_and_another_is_not_concerned() {
     let mut other = world.connect("127.0.0.3");
     other.write_all(request(1, "").as_bytes()).unwrap();
     read_exactly(&mut other, &request(1, ""));
+}
+
+#[test]
+fn connections_to_where_a_phone_says_it_listens_are_of_its_own_share() {
+    let limits = StreamLimits { connections: 4, for_trunks: 1, per_address: 2, ..StreamLimits::default() };
+    let world = World::within(limits, 1);
+    let phones = [0; 3].map(|_| TcpListener::bind("127.0.0.7:0").unwrap());
+    let mut open = Vec::new();
+    for (phone, number) in phones.iter().zip(0..) {
+        world.tell(&format!("send tcp {TCP} {} 1 0", phone.local_addr().unwrap()));
+        if number == 2 {
+            assert_eq!(world.next(), Seen::Failed(0), "the third port of one address");
+        } else {
+            open.push(phone.accept().unwrap().0);
+            read_exactly(&mut open[number], "message 0\n");
+        }
+    }
+    assert_eq!(world.counted("emcc_stream_events_total{event=\"too_many\"}"), 1);
+    let other = TcpListener::bind("127.0.0.4:0").unwrap();
+    world.tell(&format!("send tcp {TCP} {} 1 0", other.local_addr().unwrap()));
+    read_exactly(&mut other.accept().unwrap().0, "message 0\n");
 }
 
 #[test]

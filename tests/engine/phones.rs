@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use emcc_policies::moment::Moment;
-use emcc_trunk::neighbour::Transport;
+use emcc_trunk::neighbour::{Flow, Transport};
 
 use crate::node::{BR, CC_HQ, GW_HQ, HQ, Node, Out, Sent};
 use crate::wire::{
@@ -707,6 +707,44 @@ fn a_phone_on_a_stream_is_reached_over_it_and_at_its_contact_once_that_is_gone()
     assert_eq!((again.to, again.over), (phone(), Transport::Tcp), "a new one to its contact");
     node.fail(&again);
     assert_eq!((node.booked(), node.engine.calls()), (NOTHING, 0));
+}
+
+#[test]
+fn rfc_3261_18_2_2_what_a_lost_stream_was_to_carry_goes_to_where_the_phone_says_it_listens_and_nowhere_else() {
+    let node = node_with(&[("udp:127.0.1.20:5060", "tcp:127.0.3.20:5060")]);
+    let answer = |via: &str| {
+        format!(
+            "SIP/2.0 200 OK\r\nVia: {via};branch=z9hG4bK-1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>;tag=2\r\n\
+             Call-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    let bye = |uri: &str| answer("SIP/2.0/TCP 127.0.1.1").replace("SIP/2.0 200 OK", &format!("BYE {uri} SIP/2.0"));
+    let bye = |uri: &str| bye(uri).replace("1 INVITE", "1 BYE");
+    for (from, text, port) in [
+        ("127.0.3.5:40123", answer("SIP/2.0/TCP 127.0.3.5:5070;received=127.0.3.5"), Some(5070)),
+        ("127.0.3.5:40123", answer("SIP/2.0/TCP phone.example.com"), Some(5060)),
+        // The address is the one it came from, whatever it says of itself.
+        ("127.0.3.5:40123", answer("SIP/2.0/TCP 127.0.1.20:5070;received=127.0.1.20"), Some(5070)),
+        ("127.0.3.5:40123", answer("SIP/2.0/TCP 127.0.3.5:5070, SIP/2.0/TCP 127.0.3.6:5080"), Some(5070)),
+        ("127.0.3.5:40123", answer("SIP/2.0/UDP 127.0.3.5:5070"), None),
+        ("127.0.3.5:40123", answer("SIP/2.0/TLS 127.0.3.5:5070"), None),
+        ("127.0.3.5:40123", bye("sip:5001@127.0.3.5:5072;transport=tcp"), Some(5072)),
+        ("127.0.3.5:40123", bye("sip:5001@127.0.3.6:5072;transport=tcp"), None),
+        ("127.0.3.5:40123", bye("sip:5001@127.0.3.5:5072"), None),
+        ("127.0.3.5:40123", "no message".to_owned(), None),
+        // A neighbour is where the configuration says.
+        ("127.0.3.20:40123", answer("SIP/2.0/TCP 127.0.3.20:5070"), Some(5060)),
+        ("127.0.4.5:40123", answer("SIP/2.0/TCP 127.0.4.5:5070"), None),
+    ] {
+        let flow = Flow { transport: Transport::Tcp, listener: 1, remote: at(from), connection: 7 };
+        let way = node.engine.listens(flow, text.as_bytes());
+        let want = port.map(|port| Flow { remote: SocketAddr::new(flow.remote.ip(), port), connection: 0, ..flow });
+        assert_eq!(way, want, "{from}: {text}");
+    }
+    let wide = format!("{LISTEN}\nphones = [\"127.0.0.0/8\"]");
+    let node = Node::hq_with(&[(LISTEN, &wide)]);
+    let flow = Flow { transport: Transport::Tcp, listener: 1, remote: at("127.0.1.1:40123"), connection: 7 };
+    assert_eq!(node.engine.listens(flow, answer("SIP/2.0/TCP 127.0.1.1:5060").as_bytes()), None, "this node itself");
 }
 
 #[test]
