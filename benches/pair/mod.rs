@@ -37,6 +37,17 @@ pub(crate) fn plan() -> Plan {
     }
 }
 
+/// The same with parts of its text replaced.
+pub(crate) fn plan_with(changes: &[(&str, &str)]) -> Plan {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAIR);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    let text = changes.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{} has no {from:?}", path.display());
+        text.replace(from, to)
+    });
+    config::load_text("hq", &text).unwrap_or_else(|problems| panic!("{problems:?}")).plan
+}
+
 /// From the manifest of the crate that compiles this file; the fuzz crate stands one folder further down.
 const PAIR: &str = if matches!(env!("CARGO_PKG_NAME").as_bytes(), b"emcc-fuzz") {
     "../examples/pair/hq.toml"

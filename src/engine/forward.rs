@@ -222,11 +222,7 @@ impl Turn<'_> {
         request_uri(editor, message, of, next, &running);
         let own = self.own_routes(message);
         let editor = &mut self.desk.editor;
-        if matches!(next.to, NextHop::Named | NextHop::Phone { .. }) {
-            strict::write_routes(editor, message, of, own);
-        } else {
-            editor.remove_all(message, Name::Route);
-        }
+        strict::write_way(editor, message, of, own, Some(&next.to));
         let (Some(inward), Some(outward)) = (running.local(out.caller), running.local(flow)) else {
             return 0..0;
         };

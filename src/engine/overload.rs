@@ -21,7 +21,7 @@ pub const ALL: u32 = 1 << 16;
 /// Never less than this is let in, or nothing would tell that the load is gone.
 const ADMITTED_MIN: f64 = 1.0 / 64.0;
 /// More of the share in every calm interval: from the least to all of it in 1.2 seconds.
-const GROWTH: f64 = 1.2;
+const GROWTH: f64 = 0.2;
 /// A delay of twice the target takes this much of the share in one interval.
 const CUT: f64 = 0.25;
 /// No interval takes more than half of it.
@@ -79,8 +79,11 @@ impl Controller {
                 let cut = CUT * f64::from(excess) / f64::from(TARGET_US);
                 self.share = (self.share * (1.0 - cut.min(CUT_MOST))).max(ADMITTED_MIN);
             }
-        } else if delay_us <= TARGET_US / 2 {
-            self.share = (self.share * GROWTH).min(1.0);
+        } else {
+            // The nearer to the target, the slower: the delay settles below it, with the processor never idle. A node that
+            // shares its processor waits for its own turn longer than half the target, whatever it lets in.
+            let room = f64::from(TARGET_US - delay_us) / f64::from(TARGET_US / 2);
+            self.share = (self.share * (1.0 + GROWTH * room.min(1.0))).min(1.0);
             if self.share >= 1.0 && self.stage != Stage::Normal {
                 self.calm += 1;
                 if self.calm == CALM_INTERVALS {

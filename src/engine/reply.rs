@@ -269,8 +269,17 @@ impl Turn<'_> {
             return;
         };
         let leg = self.leg_hash(of.to_tag.unwrap_or_default());
+        let known = self
+            .engine
+            .calls
+            .with(&call_key, |call| (Some(call.server) == heard.server).then(|| call.legs.contains(&leg)));
+        // The hop was given up with its whole INVITE. Whoever called may have tried again since, as the same call: that try
+        // has hops of its own.
+        let Some(is_known) = known.flatten() else {
+            return self.hang_up(heard.flow, message, Cut::CallerGone);
+        };
         let carried = self.carried(heard.back(), message, status);
-        if !self.is_leg(call_key, leg) {
+        if !is_known {
             match self.first_answer(call_key, key, heard, message, of, leg, carried.body.is_refused()) {
                 Verdict::Pass => {}
                 Verdict::Refuse => {

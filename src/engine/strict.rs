@@ -2,6 +2,7 @@
 //! hop into the Request-URI and the target behind the last Route.
 
 use super::Turn;
+use super::decide::NextHop;
 use crate::sip::{Editor, Essentials, Message, Name, NameAddrRef, Start, Strictness, UriRef};
 
 impl Turn<'_> {
@@ -19,9 +20,24 @@ impl Turn<'_> {
     }
 }
 
+/// Writes the Routes of a request on its way to `next`, where this node chose a hop, of which the `own` on top are ours. A
+/// hop chosen by number is where the request goes, whatever way its sender wrote: the Routes end here.
+pub(crate) fn write_way(
+    editor: &mut Editor,
+    message: &Message<'_>,
+    of: &Essentials<'_>,
+    own: usize,
+    next: Option<&NextHop>,
+) {
+    match next {
+        None | Some(NextHop::Named | NextHop::Phone { .. }) => write_routes(editor, message, of, own),
+        Some(_) => editor.remove_all(message, Name::Route),
+    }
+}
+
 /// Takes off the `own` Routes of ours on top and what a strict router put last, and puts the target last for a strict
 /// router that is next.
-pub(crate) fn write_routes(editor: &mut Editor, message: &Message<'_>, of: &Essentials<'_>, own: usize) {
+fn write_routes(editor: &mut Editor, message: &Message<'_>, of: &Essentials<'_>, own: usize) {
     let (Some(target), Start::Request { uri: written, .. }) = (of.uri, message.start()) else { return };
     let came_strictly = target.raw != message.text(written);
     let next = message.values(Name::Route).nth(own);

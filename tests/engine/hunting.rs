@@ -1,7 +1,7 @@
 //! Hunting through next hops, and what goes back when none takes the call (P-8, RFC 3261 section 16.7).
 
 use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Sent};
-use crate::wire::{alice, answer, assert_refused, bob, from_hq, says};
+use crate::wire::{alice, answer, assert_refused, bob, from_hq, says, serial};
 
 const CALLED: &str = "02079460000";
 
@@ -130,6 +130,23 @@ fn a_late_200_of_a_hop_given_up_still_wins() {
     // Copies of the winner pass; copies of the loser get their ACK again.
     assert_eq!(node.hear(GW_BR_1, says(&first, 200)).told(), ["200 to hq"]);
     assert_eq!(node.hear(GW_BR_2, answer(&second, 200, "b2", &[], "")).told()[0], "ACK to gw-br-2");
+}
+
+#[test]
+fn a_late_200_of_a_try_that_failed_answers_no_later_try_of_the_same_call() {
+    let mut node = Node::br();
+    let (invite, first) = ringing(&mut node);
+    node.wait(4_100).to(GW_BR_2);
+    let failed = node.wait(4_100).refusal();
+    node.hear(HQ, &invite.ack(&failed));
+    let mut again = invite.clone();
+    again.branch = format!("z9hG4bK-{}", serial());
+    again.cseq += 1;
+    let hop = node.hear(HQ, &again).the("INVITE");
+    let late = node.hear(GW_BR_1, answer(&first, 200, "late", &[], ""));
+    assert_eq!(late.told(), ["ACK to gw-br-1", "BYE to gw-br-1"]);
+    node.hear(GW_BR_1, says(&late.the("BYE"), 200));
+    assert_eq!(node.hear(hop.to, answer(&hop, 200, "now", &[], "")).told(), ["200 to hq"]);
 }
 
 #[test]

@@ -57,6 +57,18 @@ fn rfc_3261_16_6_6_and_16_12_1_2_a_strict_router_that_is_next_gets_its_own_uri_a
 }
 
 #[test]
+fn rfc_3261_16_6_a_request_routed_by_its_number_leaves_without_the_routes_its_sender_wrote() {
+    let mut node = Node::hq();
+    for route in ["sip:127.0.2.1", "sip:127.0.2.1;lr", "si:127.0.1.1:5060;lr", "si:127.0.2.1"] {
+        let message =
+            Request::new("MESSAGE", GW_HQ, HQ, "0", "5001").header(&format!("Route: <{route}>, <sip:127.0.2.1;lr>"));
+        let sent = node.hear(GW_HQ, &message).the("MESSAGE");
+        assert_eq!((sent.to, sent.start()), (CC_HQ, format!("MESSAGE sip:5001@{CC_HQ} SIP/2.0")), "{route}");
+        assert!(sent.headers("Route").is_empty(), "{}", sent.text());
+    }
+}
+
+#[test]
 fn rfc_3261_16_7_6_a_redirection_passes_and_is_not_followed() {
     let mut node = Node::hq();
     let sent = node.hear(CC_HQ, &bob("912025550123").body(&audio("0"))).the("INVITE");

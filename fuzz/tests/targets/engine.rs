@@ -4,6 +4,7 @@
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use emcc_fuzz::Dials;
 use emcc_trunk::config::plan::Plan;
@@ -11,7 +12,7 @@ use emcc_trunk::engine::effects::{Hint, Input, TransactionKey};
 use emcc_trunk::engine::{Bounds, Engine, Worker};
 use emcc_trunk::neighbour::{Flow, Transport};
 use emcc_trunk::sip::reply::Reply;
-use emcc_trunk::sip::{Index, Message, Name, scan};
+use emcc_trunk::sip::{Index, Message, Method, Name, scan};
 
 use crate::pair::{self, at, from, wire};
 
@@ -30,14 +31,75 @@ const HINTS_MAX: usize = 60_000;
 
 #[test]
 fn datagrams() {
-    bolero::check!(name = "engine").with_iterations(0).for_each(|input: &[u8]| check(input));
-    emcc_fuzz::replay("engine", 6_000, check);
+    bolero::check!(name = "engine").with_iterations(0).for_each(|input: &[u8]| _ = check(input));
+    emcc_fuzz::replay("engine", 6_000, |input| _ = check(input));
 }
 
-/// The input is a list of steps, see [`World::step`].
-fn check(input: &[u8]) {
+#[test]
+fn the_inputs_reach_phones_probes_shedding_and_tls() {
+    let corpus = emcc_fuzz::corpus("engine");
+    let mut seen = Seen::default();
+    for seed in 0..2_000 {
+        let one = check(&emcc_fuzz::changed(&corpus, seed));
+        seen.phone |= one.phone;
+        seen.probe |= one.probe;
+        seen.shed |= one.shed;
+        seen.tls |= one.tls;
+    }
+    assert_eq!(seen, Seen { phone: true, probe: true, shed: true, tls: true });
+}
+
+/// What left the node, of the less usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    /// A phone that registered.
+    phone: bool,
+    /// A health probe of the node's own.
+    probe: bool,
+    /// A 503.
+    shed: bool,
+    /// Anything over TLS.
+    tls: bool,
+}
+
+/// The node's listeners in the pair.
+const LISTEN: &str = "\"tcp:127.0.1.1:5060\"]";
+/// How an address of the trunk is written in the pair.
+const TRUNK: &str = "trunk = [\"udp:127.0.2.1:5060\"]";
+
+/// What the node may be: that of the pair; one that phones register through, with two addresses of call control; one that
+/// asks its neighbours whether they live and takes more than it can; one whose trunk is TLS and whose session is secure.
+static PLANS: LazyLock<[Plan; 4]> = LazyLock::new(|| {
+    let changes: [&[(&str, &str)]; 4] = [
+        &[],
+        &[
+            (LISTEN, "\"tcp:127.0.1.1:5060\"]\nphones = [\"127.0.3.0/24\"]"),
+            ("[\"udp:127.0.1.10:5060\"]", "[\"udp:127.0.1.10:5060\", \"udp:127.0.1.11:5060\"]"),
+        ],
+        &[("[sip]", "[sip]\nhealth_s = 10")],
+        &[
+            (
+                LISTEN,
+                "\"tcp:127.0.1.1:5060\", \"tls:127.0.1.1:5061\"]\n\
+                 tls = { certificate = \"c\", key = \"k\", trust = \"t\" }",
+            ),
+            (TRUNK, "trunk = [\"tls:127.0.2.1:5061\"]"),
+            ("device = \"SEP001122334455\"", "device = \"SEP001122334455\"\nsecurity_mode = \"secure\""),
+        ],
+    ];
+    changes.map(|changes| {
+        let mut plan = pair::plan_with(changes);
+        // A day of keepalives to a silent cluster is most of a run; fewer of them show the same.
+        plan.feature.rsvp_keepalive_s = KEEPALIVE_S;
+        plan
+    })
+});
+
+/// The input is a list of steps, see [`World::step`]; its last octet says what the node is.
+fn check(input: &[u8]) -> Seen {
     let mut dials = Dials::new(input);
-    let mut world = World::new();
+    let variant = input.last().map_or(0, |last| usize::from(*last) % PLANS.len());
+    let mut world = World::new(PLANS[variant].clone());
     for _ in 0..STEPS_MAX {
         if dials.is_over() {
             break;
@@ -45,6 +107,7 @@ fn check(input: &[u8]) {
         world.step(&mut dials);
     }
     world.run_down();
+    world.seen
 }
 
 /// A message that left.
@@ -66,11 +129,20 @@ struct World {
     promised: BTreeSet<Vec<u8>>,
     /// Whether octets of a message were changed: where it then goes is its sender's doing.
     is_garbled: bool,
+    seen: Seen,
 }
 
-/// Who may send: three neighbours, one of them also on a stream, and two strangers, one with a neighbour's port.
+/// How many may send.
+const SOURCES: usize = 11;
+
+/// Who may send: three neighbours, one of them also on a stream and over TLS, two phones, and two strangers, one with a
+/// neighbour's port. Some of them are strangers to some of the nodes.
 fn source(number: usize) -> Flow {
+    let tls = |end| Flow { transport: Transport::Tls, listener: 2, connection: 9, ..from(end) };
     match number {
+        8 => tls(([127, 0, 2, 1], 5061)),
+        9 => from(requests::PHONE),
+        10 => Flow { transport: Transport::Tcp, listener: 1, connection: 8, ..from(([127, 0, 3, 6], 5060)) },
         0 | 1 => from(pair::CALL_CONTROL),
         2 | 3 => from(pair::TRUNK),
         4 => from(pair::GATEWAY),
@@ -81,10 +153,7 @@ fn source(number: usize) -> Flow {
 }
 
 impl World {
-    fn new() -> Self {
-        let mut plan = pair::plan();
-        // A day of keepalives to a silent cluster is most of a run; fewer of them show the same.
-        plan.feature.rsvp_keepalive_s = KEEPALIVE_S;
+    fn new(plan: Plan) -> Self {
         let engine = pair::engine(plan, BOUNDS);
         let (plan, worker) = (engine.plan(), engine.worker(0));
         Self {
@@ -97,14 +166,15 @@ impl World {
             sent: Vec::new(),
             promised: BTreeSet::new(),
             is_garbled: false,
+            seen: Seen::default(),
         }
     }
 
     /// One step by its first octet; what it needs beside follows.
     fn step(&mut self, dials: &mut Dials<'_>) {
-        match dials.below(11) {
+        match dials.below(12) {
             0..=2 => {
-                let (request, source) = (dials.below(requests::COUNT), source(dials.below(8)));
+                let (request, source) = (dials.below(requests::COUNT), source(dials.below(SOURCES)));
                 let octets = requests::write(request, dials.octet());
                 let heard = self.spoilt(octets, dials);
                 self.receive(source, &heard);
@@ -113,7 +183,7 @@ impl World {
             7 => {
                 let Some(sent) = self.pick(dials.octet()) else { return };
                 let octets = sent.octets.clone();
-                let source = source(dials.below(8));
+                let source = source(dials.below(SOURCES));
                 let heard = self.spoilt(octets, dials);
                 self.receive(source, &heard);
             }
@@ -132,8 +202,15 @@ impl World {
                 }
                 self.take(None);
             }
+            10 => {
+                // What the second brings, and how late its first datagram was: the node sheds when it is late for long.
+                let late_us = u32::from(dials.octet()) * 1_000;
+                self.engine.waited(at(self.now_ms), 0, late_us);
+                self.engine.handle(&mut self.worker, at(self.now_ms), Input::Beat);
+                self.take(None);
+            }
             _ => {
-                let (source, count) = (source(dials.below(8)), dials.octet());
+                let (source, count) = (source(dials.below(SOURCES)), dials.octet());
                 let octets = dials.take(usize::from(count));
                 self.receive(source, octets);
             }
@@ -153,9 +230,16 @@ impl World {
         let status = [100, 180, 183, 200, 200, 200, 302, 404, 408, 481, 486, 487, 488, 500, 503, 603][dials.below(16)];
         let choices = dials.octet();
         let tags = ["g1", "g2", "g3", "g4"];
-        let contact: (&str, &[u8]) = ("Contact", b"<sip:020@127.0.2.20:5060>");
+        // A registrar grants what it was asked for, or something else.
+        let asked = request.value(Name::Contact).filter(|_| request.method() == Some(Method::Register));
+        let granted = asked.filter(|_| choices & 4 != 0).map(|asked| [asked, b";expires=60"].concat());
+        let contact: (&str, &[u8]) = ("Contact", granted.as_deref().unwrap_or(b"<sip:020@127.0.2.20:5060>"));
         let reliable: (&str, &[u8]) = ("RSeq", b"7");
-        let headers = if choices & 4 == 0 { vec![contact] } else { vec![contact, reliable, ("Require", b"100rel")] };
+        let headers = if choices & 4 == 0 || granted.is_some() {
+            vec![contact]
+        } else {
+            vec![contact, reliable, ("Require", b"100rel")]
+        };
         let body = [None, Some(wire::ANSWER), Some(wire::OFFER), Some("v=0\r\n")][usize::from(choices >> 3) % 4];
         let reply = Reply {
             to_tag: Some(tags[usize::from(choices) % 4]),
@@ -168,7 +252,7 @@ impl World {
         if reply.write(&request, &mut octets).is_none() {
             return;
         }
-        let flow = if choices & 192 == 192 { source(dials.below(8)) } else { sent.flow };
+        let flow = if choices & 192 == 192 { source(dials.below(SOURCES)) } else { sent.flow };
         let heard = self.spoilt(octets, dials);
         self.receive(flow, &heard);
     }
@@ -224,7 +308,8 @@ impl World {
             let waiting: Vec<_> = self.hints.iter().take(8).collect();
             panic!("after {worked} deadlines, at {} ms, more wait: {waiting:?}", self.now_ms);
         }
-        assert_eq!((self.engine.calls(), self.engine.transactions()), (0, 0), "calls and transactions left");
+        let left = (self.engine.calls(), self.engine.transactions(), self.engine.registered());
+        assert_eq!(left, (0, 0, 0), "calls, transactions and registered phones left");
         let unkept: Vec<_> = self.promised.iter().map(|via| via.escape_ascii().to_string()).collect();
         assert!(self.is_garbled || unkept.is_empty(), "100 and nothing after it: {unkept:?}");
         for book in self.engine.links().books() {
@@ -247,7 +332,12 @@ impl World {
             let octets = effects.arena[send.bytes].to_vec();
             let mut index = Index::new();
             match scan(&octets, &mut index) {
-                Ok(message) => promises(&message, &mut self.promised),
+                Ok(message) => {
+                    promises(&message, &mut self.promised);
+                    self.seen.probe |= message.method() == Some(Method::Options) && came_from.is_none();
+                    self.seen.shed |= message.status() == Some(503);
+                    self.seen.tls |= flow.transport == Transport::Tls;
+                }
                 Err(broken) => panic!("{:?} leaves: {}", broken.why, octets.escape_ascii()),
             }
             self.sent.push(Sent { flow, octets, transaction: send.transaction });
@@ -257,6 +347,7 @@ impl World {
             self.hints.insert((deadline.0, self.pushed), hint);
         }
         effects.clear();
+        self.seen.phone |= self.engine.registered() > 0;
         let surplus = self.sent.len().saturating_sub(SENT_KEPT);
         self.sent.drain(..surplus);
         assert!(self.engine.calls() <= BOUNDS.calls && self.engine.transactions() <= BOUNDS.transactions);

@@ -3,7 +3,10 @@
 use crate::pair::wire;
 
 /// How many kinds there are.
-pub(super) const COUNT: usize = 16;
+pub(super) const COUNT: usize = 19;
+
+/// Where a phone's requests come from.
+pub(super) const PHONE: ([u8; 4], u16) = ([127, 0, 3, 5], 5060);
 
 /// A request of that kind. `choice` says whose call it belongs to, which leg it means and which transaction it is.
 pub(super) fn write(kind: usize, choice: u8) -> Vec<u8> {
@@ -29,6 +32,8 @@ pub(super) fn write(kind: usize, choice: u8) -> Vec<u8> {
         13 => within("INFO", 107 + u32::from(turn), "n", leg, "v=0\r\n"),
         14 => within("MESSAGE", 108 + u32::from(turn), "m", "", "")
             .replace("sip:020@127.0.2.20:5060", "sip:5001@127.0.1.1"),
+        16 => register(turn, leg),
+        17 | 18 => from_phone(&wire::invite()),
         _ => from_callee(&within(["BYE", "INVITE", "UPDATE", "ACK"][usize::from(turn) % 4], 7, "c", leg, wire::OFFER)),
     };
     text.replace("CCCCCCCCCCCCCCCC", &number).into_bytes()
@@ -58,6 +63,30 @@ fn from_callee(request: &str) -> String {
         .replace("UDP 127.0.1.10", "UDP 127.0.2.1")
         .replace("sip:020@127.0.2.20", "sip:5001@127.0.1.10");
     turned.replace(", <sip:127.0.2.1:5060;lr>", "")
+}
+
+/// A phone's REGISTER: one device or another, for an hour, no time or everything, once or again.
+fn register(turn: u8, leg: &str) -> String {
+    let device = ["001122334455", "00112233445A"][usize::from(turn & 1)];
+    let contact = match turn >> 1 & 3 {
+        0 | 1 => format!("<sip:5001@127.0.3.5:5060>;+sip.instance=\"<urn:uuid:00000000-0000-0000-0000-{device}>\""),
+        2 => "<sip:5001@127.0.3.5:5060>;expires=0".to_owned(),
+        _ => "*".to_owned(),
+    };
+    let expires = if turn & 4 == 0 { 3_600 } else { 0 };
+    format!(
+        "REGISTER sip:127.0.1.1:5060 SIP/2.0\r\n\
+         Via: SIP/2.0/UDP 127.0.3.5:5060;branch=z9hG4bKg{turn}{leg}CCCCCCCCCCCCCCCC\r\n\
+         From: <sip:5001@127.0.1.1>;tag=pCCCCCCCCCCCCCCCC\r\nTo: <sip:5001@127.0.1.1>\r\n\
+         Contact: {contact}\r\nSupported: path\r\nExpires: {expires}\r\n\
+         Call-ID: CCCCCCCCCCCCCCCC@127.0.3.5\r\nCSeq: {} REGISTER\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+        u32::from(turn) + 1
+    )
+}
+
+/// The same from a phone's own address.
+fn from_phone(request: &str) -> String {
+    request.replace("127.0.1.10", "127.0.3.5")
 }
 
 fn without_offer(invite: &str) -> String {
