@@ -139,6 +139,12 @@ fn what_is_written_wrongly_is_named_where_it_stands() {
             "peer[1].headers_removed[0]",
             "no header name",
         ),
+        error(
+            "kind = \"gateway\"",
+            "kind = \"gateway\"\nstrict_stream = §\"yes\"",
+            "peer[1].strict_stream",
+            "not true or false",
+        ),
         error("version = \"12.0\"", "§versoin = \"12.0\"", "cluster.versoin", "unknown key"),
         error("emcc = true", "emcc = §\"yes\"", "intercluster_service_profile.emcc", "not true or false"),
         error("", "[§futrue]\nx = 1", "futrue", "unknown table"),
@@ -380,6 +386,7 @@ fn doubts_are_warnings_at_their_place() {
         warning("", "[media]\n§ports = \"30000-39999\"", "media.ports", "no effect in this version"),
         warning("", "[store]\n§path = \"x\"", "store.path", "no effect in this version"),
         warning("", "[csv]\n§devices = \"x.csv\"", "csv.devices", "no effect in this version"),
+        warning("kind = \"gateway\"", "kind = \"gateway\"\nstrict_stream = §true", "peer[1].strict_stream", "every address is udp"),
         warning("kind = \"gateway\"", "kind = \"gateway\"\n§device_header = \"X-Device\"", "peer[1].device_header", "no effect"),
         warning(
             "",

@@ -169,6 +169,7 @@ pub(crate) struct Terms {
     pub(crate) methods: Option<Vec<Text>>,
     pub(crate) headers_removed: Vec<Text>,
     pub(crate) rate_per_s: Option<At<u32>>,
+    pub(crate) strict_stream: Option<At<bool>>,
 }
 
 pub(crate) struct Peer {

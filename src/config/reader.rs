@@ -301,6 +301,7 @@ fn read_terms(section: &mut Section<'_, '_>) -> Terms {
         methods: section.parsed_list("methods", words::method),
         headers_removed: section.parsed_list("headers_removed", words::removable_header).unwrap_or_default(),
         rate_per_s: section.number("rate_per_s", 1..=1_000_000),
+        strict_stream: section.flag("strict_stream"),
     }
 }
 

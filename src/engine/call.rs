@@ -109,7 +109,7 @@ pub struct Call {
     /// Video does not leave: the link refused it.
     pub audio_only: bool,
     /// The best failure so far.
-    pub best: Option<Best>,
+    pub best: Option<Box<Best>>,
     /// Where the INVITE came from.
     pub caller: Flow,
     /// Where the hop that answered is.
@@ -168,11 +168,20 @@ pub struct Best {
     /// Its status.
     pub status: u16,
     /// The hop's own response; `None` where the hop answered and its answer could not pass (M-6).
-    pub response: Option<Bytes>,
+    pub said: Option<Said>,
     /// Why the hop was not even tried, where it was not.
     pub ours: Option<Refusal>,
     /// Responses of other hops that asked for credentials (RFC 3261 section 16.7, step 7).
-    pub challenges: Vec<Bytes>,
+    pub challenges: Vec<Said>,
+}
+
+/// A failure as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The response.
+    pub response: Bytes,
+    /// The hop that sent it: what may leave of it depends on whose word it is.
+    pub from: Flow,
 }
 
 /// What to do when a hop failed.
@@ -181,7 +190,7 @@ pub enum Onward {
     /// Try this hop.
     Try(Next),
     /// Send this failure back; `None` when no hop answered at all.
-    Fail(Option<Best>),
+    Fail(Option<Box<Best>>),
     /// The caller gave up and no hop said so itself: 487.
     Cancelled,
     /// Nothing: the call is past hunting.
@@ -204,12 +213,12 @@ impl Call {
     }
 
     /// Decides what follows a hop's failure (P-8).
-    pub fn after(&mut self, failure: Failure, response: Option<Bytes>) -> Onward {
+    pub fn after(&mut self, failure: Failure, said: Option<Said>) -> Onward {
         if self.phase != Phase::Hunting {
             return Onward::Nothing;
         }
         if let Some((status, ours)) = failure.verdict() {
-            self.weigh(status, response, ours);
+            self.weigh(status, said, ours);
         }
         let hunt = Hunt {
             is_emergency: self.decision.emergency,
@@ -242,16 +251,16 @@ impl Call {
     }
 
     /// Keeps the better of two failures, and the challenges of both.
-    fn weigh(&mut self, status: u16, response: Option<Bytes>, ours: Option<Refusal>) {
+    fn weigh(&mut self, status: u16, said: Option<Said>, ours: Option<Refusal>) {
         let is_challenge = |status| matches!(status, 401 | 407);
-        let mut next = Best { status, response, ours, challenges: Vec::new() };
+        let mut next = Box::new(Best { status, said, ours, challenges: Vec::new() });
         if let Some(mut best) = self.best.take() {
             let mut challenges = std::mem::take(&mut best.challenges);
             if rank(next.status) >= rank(best.status) {
                 std::mem::swap(&mut next, &mut best);
             }
             if is_challenge(best.status) {
-                challenges.extend(best.response);
+                challenges.extend(best.said);
             }
             next.challenges = challenges;
         }

@@ -260,15 +260,17 @@ impl Engine {
         }
     }
 
-    /// The way to where the neighbour at the other end of `flow` listens: its configured address of that transport and IP
-    /// address. A phone's is not configured.
+    /// The way to where the other end of `flow` listens, for a message whose connection is gone (RFC 3261 section 18.2.2):
+    /// a neighbour's configured address of that transport and IP address. Of a phone nothing is configured: a response
+    /// goes to the port of the phone's Via, a request to that of its Contact, at the address the connection came from and
+    /// nowhere else.
     #[must_use]
-    pub fn listens(&self, flow: Flow) -> Option<Flow> {
+    pub fn listens(&self, flow: Flow, bytes: &[u8]) -> Option<Flow> {
         let running = self.running.load_full();
         let addresses = match running.plan.neighbour(flow.transport, flow.remote)? {
             Neighbour::Peer(peer) => &running.plan.peer(peer)?.addresses,
             Neighbour::Remote { cluster, .. } => &running.plan.remote_cluster(cluster)?.addresses,
-            Neighbour::Phone => return None,
+            Neighbour::Phone => return running.phone_listens(flow, bytes),
         };
         let ip = flow.remote.ip().to_canonical();
         let address = addresses.iter().find(|at| at.transport == flow.transport && at.socket.ip() == ip)?;

@@ -17,7 +17,7 @@ use super::ids::{from_hex, hex};
 use super::registered::{Contact, ContactId, Registered, RegisteredKey, socket_of, transport_of};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
-use crate::config::plan::{Plan, SessionId};
+use crate::config::plan::{EmccSession, Plan, SessionId, Side};
 use crate::limits::{CONTACTS_MAX, REGISTRATION_S_MAX};
 use crate::neighbour::{Address, Flow};
 use crate::sip::{
@@ -49,9 +49,7 @@ impl Turn<'_> {
 
     fn may_register(&self, plan: &Plan, request: &Request<'_>) -> Result<(), Reject> {
         let refuse = |why| Err(Reject::Refusal(why));
-        let Some((key, _)) = self.session_of(plan, request.message, request.essentials) else {
-            return refuse(Refusal::NoSession);
-        };
+        let (key, _) = self.registering(plan, request.message, request.essentials).map_err(Reject::Refusal)?;
         if let Some(busy) = self.busy() {
             return Err(Reject::Busy(busy));
         }
@@ -76,6 +74,27 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// The session whose phone registers, and registers whom it may: the user logged in on it and nobody else.
+    /// From is held to that as well as To: nobody registers for another (RFC 3261 section 10.2).
+    ///
+    /// # Errors
+    /// A phone without a session, and one that names another user, or another device in one more Contact.
+    fn registering(
+        &self,
+        plan: &Plan,
+        message: &Message<'_>,
+        of: &Essentials<'_>,
+    ) -> Result<(RegisteredKey, SessionId), Refusal> {
+        let (key, id) = self.session_of(plan, message, of).ok_or(Refusal::NoSession)?;
+        let session = plan.session(id).ok_or(Refusal::NoSession)?;
+        let is_its_users = [of.to.uri, of.from.uri].iter().all(|uri| is_users(plan, session, uri));
+        let is_its_device = message.contacts().all(|contact| match contact {
+            Ok(ContactRef::At(address)) => named_device(plan, &address).is_none_or(|named| named.ok() == Some(id)),
+            _ => true,
+        });
+        if is_its_users && is_its_device { Ok((key, id)) } else { Err(Refusal::OtherUser) }
+    }
+
     /// The session of ours whose phone sent the message. The device goes first, as the phone's Contact names it; a phone
     /// that names none is known by its user: the address it registers or calls from, then its Contact.
     pub(crate) fn session_of(
@@ -95,7 +114,7 @@ impl Turn<'_> {
                 user_session(plan, &record).or_else(|| user_session(plan, &contact?.uri))?
             }
         };
-        Some((self.registered_key(&plan.session(session)?.device), session))
+        Some((self.registered_key(plan.session(session)?), session))
     }
 
     /// The session of the phone a request outside a dialog comes from, if it registered from there and names itself at a
@@ -125,7 +144,9 @@ impl Turn<'_> {
             let id = self.contact_id(&uri, socket);
             let of = |row: &mut Registered| Some((row.contact(id)?, row.device.clone()));
             let (contact, device) = self.engine.registered.with(&key, of)??;
-            let session = plan.session_on(&device).filter(|id| plan.is_home(*id))?;
+            // Another user's, when somebody else is logged in on the device since.
+            let is_same = |id: &SessionId| plan.session(*id).is_some_and(|session| self.registered_key(session) == key);
+            let session = plan.session_on(&device).filter(|id| plan.is_home(*id)).filter(is_same)?;
             Some(PhoneHop { session, address: Address { transport: contact.transport, socket }, flow: contact.flow })
         });
         match found {
@@ -145,7 +166,7 @@ impl Turn<'_> {
         place: u8,
     ) -> bool {
         let plan = self.running.plan.clone();
-        let Some((key, _)) = self.session_of(&plan, message, of) else { return false };
+        let Ok((key, _)) = self.registering(&plan, message, of) else { return false };
         let mut hops: SmallVec<[Address; 4]> = plan.call_controls().map(|(_, address)| address).collect();
         if self.engine.is_any_unwell() {
             // Who does not serve is tried when nobody else is left, as for calls.
@@ -231,8 +252,8 @@ impl Turn<'_> {
             && let Ok(of) = essentials(&register, Strictness::default())
         {
             let plan = self.running.plan.clone();
-            match self.session_of(&plan, &register, &of) {
-                Some((key, session)) if status < 300 => {
+            match self.registering(&plan, &register, &of) {
+                Ok((key, session)) if status < 300 => {
                     if let (Some(flow), Some(session)) = (flow, plan.session(session)) {
                         self.granted(key, &session.device, &register, response, flow);
                     }
@@ -309,9 +330,10 @@ impl Turn<'_> {
         }
     }
 
-    /// The row of a device's session.
-    fn registered_key(&self, device: &str) -> RegisteredKey {
-        RegisteredKey(self.engine.hash(&[b"device", device.to_ascii_lowercase().as_bytes()]))
+    /// The row of a session.
+    fn registered_key(&self, session: &EmccSession) -> RegisteredKey {
+        let device = session.device.to_ascii_lowercase();
+        RegisteredKey(self.engine.hash(&[b"device", device.as_bytes(), session.user.as_bytes()]))
     }
 
     fn contact_id(&self, uri: &UriRef<'_>, socket: SocketAddr) -> ContactId {
@@ -404,6 +426,20 @@ fn user_session(plan: &Plan, uri: &UriRef<'_>) -> Option<SessionId> {
         let user = plan.user_with_id(name).or_else(by_number)?;
         plan.session_of(user).filter(|id| plan.is_home(*id))
     })
+}
+
+/// Whether a URI names the user of a session: by user id, by directory number, whatever device of this cluster has the
+/// same one, or by the device the user is logged in on.
+fn is_users(plan: &Plan, session: &EmccSession, uri: &UriRef<'_>) -> bool {
+    let Side::Home { user: id, .. } = session.side else { return false };
+    let (Some(user), Some(name)) = (plan.user(id), uri.user.and_then(|user| std::str::from_utf8(user).ok())) else {
+        return false;
+    };
+    let is_number = || {
+        let number = super::invite::number(uri);
+        number.is_some_and(|number| user.directory_number.as_deref() == Some(number.as_str()))
+    };
+    *name == *user.id || name.eq_ignore_ascii_case(&session.device) || is_number()
 }
 
 /// Whether a phone can be reached at that URI: it stands in the phones' networks or is where the message came from.

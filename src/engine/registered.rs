@@ -11,8 +11,8 @@ use crate::limits::CONTACTS_MAX;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::{Scheme, UriRef};
 
-/// An EMCC session by the seeded hash of its device's name: in hexadecimal digits it is the user
-/// part of our Path URI.
+/// An EMCC session by the seeded hash of its device's name and its user: in hexadecimal digits it is the user part of our
+/// Path URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RegisteredKey(pub u128);
 

@@ -84,6 +84,8 @@ pub enum Refusal {
     NextHopSilent,
     /// A phone that nobody of ours is logged in on registers.
     NoSession,
+    /// A phone registers somebody else than the user logged in on it.
+    OtherUser,
     /// A phone is called that is not registered through this node.
     NotRegistered,
     /// A phone calls without having registered from where it calls.
@@ -228,7 +230,10 @@ impl Refusal {
             Self::NoSuchCall => Answer::plain(481, "Call/Transaction Does Not Exist"),
             Self::RouteForbidden => caused(403, "Forbidden: Route past this node's policies", 21),
             Self::Cancelled => Answer::plain(487, "Request Terminated"),
-            Self::NoSession => caused(403, "Forbidden: nobody of this cluster is logged in on the phone", 21),
+            // One answer for both: who names a phone learns nothing of who is logged in on it.
+            Self::NoSession | Self::OtherUser => {
+                caused(403, "Forbidden: no such user of this cluster is logged in on the phone", 21)
+            }
             Self::NotRegistered => caused(480, "Temporarily Unavailable: the phone is not registered here", 20),
             Self::CallerNotRegistered => {
                 caused(403, "Forbidden: no phone of an EMCC session registered from there", 21)
@@ -273,6 +278,8 @@ mod tests {
             (R::OtherCluster, 403, None, Some(21)),
             (R::Intercom, 403, None, Some(21)),
             (R::NoGateway, 403, None, Some(21)),
+            (R::NoSession, 403, None, Some(21)),
+            (R::OtherUser, 403, None, Some(21)),
             (R::NoCodecLeft, 488, Some(305), Some(65)),
             (R::LinkFull { precondition: false }, 488, Some(370), Some(47)),
             (R::LinkFull { precondition: true }, 580, Some(370), Some(47)),

@@ -7,7 +7,7 @@ use emcc_codecs::keys;
 use emcc_policies::region::Role;
 
 use super::Turn;
-use super::call::{Best, EndedBy, Onward, Phase};
+use super::call::{Best, EndedBy, Onward, Phase, Said};
 use super::effects::{CallKey, Hint, Note, Party, TransactionKey};
 use super::ending::Cut;
 use super::forward::Launch;
@@ -176,12 +176,13 @@ impl Turn<'_> {
                 self.acknowledge(heard, message);
                 match (heard.purpose, heard.call) {
                     (Purpose::Hunt, Some(call)) => {
-                        let copy = Bytes::copy_from_slice(message.bytes());
-                        self.after(call, key, Failure::Status(status), Some(copy));
+                        let said = Said { response: Bytes::copy_from_slice(message.bytes()), from: heard.flow };
+                        self.after(call, key, Failure::Status(status), Some(said));
                     }
                     _ => {
                         self.settle_media(heard.call, None);
-                        self.pass_back(heard, message, status, Body::None, None);
+                        let carried = self.carried(heard.back(), message, status);
+                        self.pass_back(heard.back(), message, status, carried, None);
                     }
                 }
             }
@@ -201,15 +202,16 @@ impl Turn<'_> {
                     }
                     self.registration(&heard.request, heard.server, message, status);
                 }
-                self.pass_back(heard, message, status, Body::None, None);
+                let carried = self.carried(heard.back(), message, status);
+                self.pass_back(heard.back(), message, status, carried, None);
             }
             Purpose::Pass | Purpose::PassBye if status > 100 => {
-                let body = self.answer_body(heard, message, status);
-                self.settle_body(heard.call, &body, heard.role(), heard.author());
-                if body.is_refused() {
-                    let cut = body.cut();
+                let carried = self.carried(heard.back(), message, status);
+                self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
+                if carried.body.is_refused() {
+                    let cut = carried.body.cut();
                     // The other side believes in an answer we may not let through: the call cannot go on (M-6).
-                    self.pass_back(heard, message, status, Body::None, None);
+                    self.pass_back(heard.back(), message, status, carried.with(Body::None), None);
                     if let Some(call) = heard.call {
                         self.end_both(call, cut);
                     }
@@ -220,7 +222,7 @@ impl Turn<'_> {
                 if let (Some(call), Some(agreed)) = (heard.call, agreed) {
                     self.session_refreshed(call, agreed);
                 }
-                self.pass_back(heard, message, status, body, agreed);
+                self.pass_back(heard.back(), message, status, carried, agreed);
                 if let (Purpose::PassBye, Some(_), 200..) = (heard.purpose, heard.call, status)
                     && status != 401
                     && status != 407
@@ -243,27 +245,24 @@ impl Turn<'_> {
                 return;
             }
         }
-        let body = self.answer_body(heard, message, status);
-        self.settle_body(heard.call, &body, heard.role(), heard.author());
-        match body {
-            // An early answer that may not pass is left out; the final one decides.
-            Body::NoCodecLeft | Body::KeysInClear | Body::Unreadable => {
-                self.pass_back(heard, message, status, Body::Left, None)
-            }
-            body => self.pass_back(heard, message, status, body, None),
-        }
+        let carried = self.carried(heard.back(), message, status);
+        self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
+        // An early answer that may not pass is left out; the final one decides.
+        let carried = if carried.body.is_refused() { carried.with(Body::Left) } else { carried };
+        self.pass_back(heard.back(), message, status, carried, None);
     }
 
     fn success(&mut self, key: TransactionKey, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
         let (Purpose::Hunt, Some(call_key)) = (heard.purpose, heard.call) else {
-            let body = self.answer_body(heard, message, status);
-            self.settle_body(heard.call, &body, heard.role(), heard.author());
-            let (refused, cut) = (body.is_refused(), body.cut());
+            let carried = self.carried(heard.back(), message, status);
+            self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
+            let (refused, cut) = (carried.body.is_refused(), carried.body.cut());
             let agreed = Agreed::of(heard.session, message);
             if let Some(call) = heard.call {
                 self.session_refreshed(call, agreed);
             }
-            self.pass_back(heard, message, status, if refused { Body::None } else { body }, Some(agreed));
+            let carried = if refused { carried.with(Body::None) } else { carried };
+            self.pass_back(heard.back(), message, status, carried, Some(agreed));
             if refused && let Some(call) = heard.call {
                 self.end_both(call, cut);
             }
@@ -279,13 +278,13 @@ impl Turn<'_> {
         let Some(is_known) = known.flatten() else {
             return self.hang_up(heard.flow, message, Cut::CallerGone);
         };
-        let body = self.answer_body(heard, message, status);
+        let carried = self.carried(heard.back(), message, status);
         if !is_known {
-            match self.first_answer(call_key, key, heard, message, of, leg, body.is_refused()) {
+            match self.first_answer(call_key, key, heard, message, of, leg, carried.body.is_refused()) {
                 Verdict::Pass => {}
                 Verdict::Refuse => {
-                    self.hang_up(heard.flow, message, body.cut());
-                    let failure = match body {
+                    self.hang_up(heard.flow, message, carried.body.cut());
+                    let failure = match carried.body {
                         Body::KeysInClear => Failure::Barred(Refusal::KeysInClear),
                         _ => Failure::Status(488),
                     };
@@ -295,9 +294,9 @@ impl Turn<'_> {
                 Verdict::HangUp(why) => return self.hang_up(heard.flow, message, why),
             }
         }
-        let body = if body.is_refused() { Body::None } else { body };
-        self.settle_body(heard.call, &body, heard.role(), heard.author());
-        self.pass_back(heard, message, status, body, Some(Agreed::of(heard.session, message)));
+        let carried = if carried.body.is_refused() { carried.with(Body::None) } else { carried };
+        self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
+        self.pass_back(heard.back(), message, status, carried, Some(Agreed::of(heard.session, message)));
     }
 
     /// Judges the first 2xx of a leg.
@@ -372,18 +371,12 @@ impl Turn<'_> {
     }
 
     /// What follows when the hop of `client` failed (P-8).
-    pub(crate) fn after(
-        &mut self,
-        call_key: CallKey,
-        client: TransactionKey,
-        failure: Failure,
-        response: Option<Bytes>,
-    ) {
+    pub(crate) fn after(&mut self, call_key: CallKey, client: TransactionKey, failure: Failure, said: Option<Said>) {
         let onward = self.engine.calls.with(&call_key, |call| {
             if call.client != Some(client) {
                 return Onward::Nothing;
             }
-            call.after(failure, response)
+            call.after(failure, said)
         });
         let is_lost = matches!(failure, Failure::Silent | Failure::Unreachable);
         if is_lost && !matches!(onward, None | Some(Onward::Nothing)) {
@@ -406,22 +399,23 @@ impl Turn<'_> {
     }
 
     /// Ends a call that was never answered with the best failure that came back.
-    pub(crate) fn fail(&mut self, call_key: CallKey, best: Option<Best>) {
-        let Some(Best { status, response, challenges, ours }) = best else {
+    pub(crate) fn fail(&mut self, call_key: CallKey, best: Option<Box<Best>>) {
+        let Some(best) = best else {
             return self.fail_with(call_key, Reject::Refusal(Refusal::EveryHopFailed));
         };
-        let Some(response) = response else {
+        let Best { status, said, challenges, ours } = *best;
+        let Some(Said { response, from }) = said else {
             return self.fail_with(call_key, Reject::Refusal(ours.unwrap_or(Refusal::NoCodecLeft)));
         };
         let Some(server) = self.engine.calls.with(&call_key, |call| call.server) else { return };
         let mut index = self.desk.index.take().unwrap_or_default();
         if let Ok(message) = crate::sip::scan(&response, &mut index) {
-            // Which hop said it is not kept: what it asserts counts as nobody's.
-            let crossing = self.back_across(&message, None, server);
+            let back = Back { server: Some(server), call: Some(call_key), from, role: Role::Answer };
+            let carried = self.carried(back, &message, status);
             let status = outward(status);
-            if self.edit_back(&message, status, &Body::None, None, &crossing).is_some() {
+            if self.edit_carried(back, &message, status, carried, None).is_some() {
                 if matches!(status, 401 | 407) {
-                    add_challenges(&mut self.desk.editor, &message, &challenges);
+                    self.add_challenges(&message, &challenges);
                 }
                 let range = self.desk.editor.write(&message, &mut self.effects.arena);
                 self.respond(server, status, range);
@@ -447,60 +441,73 @@ impl Turn<'_> {
         self.end(call_key, why.answer().status, ended_by);
     }
 
-    /// Region policy on a response's session description.
-    fn answer_body(&mut self, heard: &Heard, message: &Message<'_>, status: u16) -> Body {
-        if message.body().is_empty() || status >= 300 {
-            return Body::None;
+    /// What a response carries back: its description under the region, and its SRTP keys, judged once.
+    fn carried(&mut self, back: Back, message: &Message<'_>, status: u16) -> Carried {
+        if message.body().is_empty() {
+            return Carried { body: Body::None, keys: Keys::Pass };
         }
-        let body = self.call_body(heard.call, message, heard.role());
-        if !body.is_refused() && self.answer_keys(heard, message) == Keys::Refused {
-            return Body::KeysInClear;
-        }
-        body
+        let body = if status >= 300 { Body::None } else { self.call_body(back.call, message, back.role) };
+        let keys = self.answer_keys(back, message);
+        let is_in_clear = keys == Keys::Refused && status < 300 && !body.is_refused();
+        Carried { body: if is_in_clear { Body::KeysInClear } else { body }, keys }
     }
 
     /// What becomes of the SRTP keys in a response on its way back.
-    fn answer_keys(&mut self, heard: &Heard, message: &Message<'_>) -> Keys {
+    fn answer_keys(&mut self, back: Back, message: &Message<'_>) -> Keys {
         // Most have none: then nothing is looked up.
         if !keys::are_in(message.body()) {
             return Keys::Pass;
         }
-        let to = heard.server.and_then(|server| self.engine.transactions.with(&server, |row| row.flow));
+        let to = back.server.and_then(|server| self.engine.transactions.with(&server, |row| row.flow));
         let Some(to) = to else { return Keys::Pass };
-        let facts = heard
-            .call
-            .and_then(|call| self.engine.calls.with(&call, |call| (call.plan.clone(), call.decision.clone())));
+        let facts =
+            back.call.and_then(|call| self.engine.calls.with(&call, |call| (call.plan.clone(), call.decision.clone())));
         let (plan, decision) = match facts {
             Some((plan, decision)) => (plan, Some(decision)),
             None => (self.running.plan.clone(), None),
         };
-        self.keys(&plan, message, Passage { decision: decision.as_deref(), from: heard.flow, to })
+        self.keys(&plan, message, Passage { decision: decision.as_deref(), from: back.from, to })
     }
 
     /// Passes a response to the server transaction its request came by.
-    fn pass_back(&mut self, heard: &Heard, message: &Message<'_>, status: u16, body: Body, agreed: Option<Agreed>) {
-        let Some(server) = heard.server else { return };
+    fn pass_back(&mut self, back: Back, message: &Message<'_>, status: u16, carried: Carried, agreed: Option<Agreed>) {
         let status = outward(status);
-        let body = match body {
-            Body::Left => Body::Left,
-            body if self.answer_keys(heard, message) == Keys::Pass => body,
-            body => self.without_keys(message, &body),
-        };
-        let crossing = self.back_across(message, Some(heard.flow), server);
-        if let Some(range) = self.write_back(message, status, &body, agreed, crossing) {
+        if let Some(server) = self.edit_carried(back, message, status, carried, agreed) {
+            let range = self.desk.editor.write(message, &mut self.effects.arena);
             self.respond(server, status, range);
         }
     }
 
+    /// The changes of a response on its way back, not written yet: what it carries, and what comes off it. Gives back whom
+    /// it goes to.
+    fn edit_carried(
+        &mut self,
+        back: Back,
+        message: &Message<'_>,
+        status: u16,
+        carried: Carried,
+        agreed: Option<Agreed>,
+    ) -> Option<TransactionKey> {
+        let server = back.server?;
+        let body = match carried {
+            Carried { body: Body::Left, .. } => Body::Left,
+            Carried { body, keys: Keys::Pass } => body,
+            Carried { body, .. } => self.without_keys(message, &body),
+        };
+        let crossing = self.back_across(message, back.from, server);
+        self.edit_back(message, status, &body, agreed, &crossing)?;
+        Some(server)
+    }
+
     /// What comes off a response from `from` on its way to the sender of that request: identities, where trust ends, and
     /// what its sender may not send.
-    fn back_across(&self, message: &Message<'_>, from: Option<Flow>, server: TransactionKey) -> Crossing {
+    fn back_across(&self, message: &Message<'_>, from: Flow, server: TransactionKey) -> Crossing {
         let plan = &self.running.plan;
         if plan.trusts_everybody() {
             return Crossing::FREE;
         }
         let neighbour = |flow: Flow| plan.neighbour(flow.transport, flow.remote);
-        let from = from.and_then(neighbour);
+        let from = neighbour(from);
         let headers = plan.headers_removed(from);
         if !trust::is_touched(message) {
             return Crossing { headers, ..Crossing::FREE };
@@ -558,6 +565,21 @@ impl Turn<'_> {
             _ => {}
         }
         Some(())
+    }
+
+    /// Adds what other hops asked for in the way of credentials (RFC 3261 section 16.7, step 7).
+    fn add_challenges(&mut self, message: &Message<'_>, challenges: &[Said]) {
+        let (plan, mut index) = (&self.running.plan, Index::new());
+        for Said { response, from } in challenges {
+            let Ok(other) = crate::sip::scan(response, &mut index) else { continue };
+            let removed = plan.headers_removed(plan.neighbour(from.transport, from.remote));
+            for field in other.fields() {
+                let is_challenge = matches!(field.name, Name::WwwAuthenticate | Name::ProxyAuthenticate);
+                if is_challenge && !removed.hold(field.name, other.text(field.name_span)) {
+                    self.desk.editor.append_header(message, other.text(field.line).trim_ascii_end());
+                }
+            }
+        }
     }
 
     /// Hands a written response to a server transaction; what it may not send any more stays unsent.
@@ -662,19 +684,6 @@ impl Turn<'_> {
     }
 }
 
-/// Adds what other hops asked for in the way of credentials (RFC 3261 section 16.7, step 7).
-fn add_challenges(editor: &mut Editor, message: &Message<'_>, challenges: &[Bytes]) {
-    let mut index = Index::new();
-    for challenge in challenges {
-        let Ok(other) = crate::sip::scan(challenge, &mut index) else { continue };
-        for field in other.fields() {
-            if matches!(field.name, Name::WwwAuthenticate | Name::ProxyAuthenticate) {
-                editor.append_header(message, other.text(field.line).trim_ascii_end());
-            }
-        }
-    }
-}
-
 /// Puts another status into the start line of a response.
 fn status_line(editor: &mut Editor, message: &Message<'_>, status: u16) {
     if let Start::Response { reason, .. } = message.start() {
@@ -685,7 +694,36 @@ fn status_line(editor: &mut Editor, message: &Message<'_>, status: u16) {
     }
 }
 
+/// The way of a response back.
+#[derive(Clone, Copy)]
+struct Back {
+    /// The transaction of the request it answers, where somebody waits for it.
+    server: Option<TransactionKey>,
+    call: Option<CallKey>,
+    /// Where it came from.
+    from: Flow,
+    /// What a description in it is.
+    role: Role,
+}
+
+/// What a response carries back.
+struct Carried {
+    body: Body,
+    keys: Keys,
+}
+
+impl Carried {
+    /// The same with another body.
+    fn with(self, body: Body) -> Self {
+        Self { body, ..self }
+    }
+}
+
 impl Heard {
+    fn back(&self) -> Back {
+        Back { server: self.server, call: self.call, from: self.flow, role: self.role() }
+    }
+
     /// What a description in the response is (RFC 3264).
     fn role(&self) -> Role {
         if self.offered { Role::Answer } else { Role::Offer }

@@ -10,7 +10,7 @@ use super::watch::Watches;
 use crate::config::plan::{Neighbour, Plan, RemoteClusterId};
 use crate::neighbour::rate::Bucket;
 use crate::neighbour::{Address, Flow, Transport};
-use crate::sip::{Scheme, UriRef};
+use crate::sip::{Index, Scheme, Start, Strictness, Transport as ViaTransport, UriRef, essentials, scan};
 
 /// One of our listening addresses and how it is written in headers.
 #[derive(Clone, Debug)]
@@ -133,12 +133,39 @@ impl Running {
             IpAddr::V4(ip) => !ip.is_broadcast() && !ip.is_multicast() && !ip.is_unspecified(),
             IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
         };
-        let is_own = |local: &Local| {
-            let here = |socket: SocketAddr| socket.port() == flow.remote.port() && socket.ip().to_canonical() == ip;
-            local.address.transport == flow.transport && (here(local.address.socket) || here(local.advertised))
-        };
         // On a stream the answer goes back on the connection, whatever its ports.
-        flow.transport != Transport::Udp || is_one_host && !self.locals.iter().any(is_own)
+        flow.transport != Transport::Udp || is_one_host && !self.is_own(flow)
+    }
+
+    /// Whether a way leads to one of our own addresses.
+    fn is_own(&self, way: Flow) -> bool {
+        let ip = way.remote.ip().to_canonical();
+        let here = |socket: SocketAddr| socket.port() == way.remote.port() && socket.ip().to_canonical() == ip;
+        let is_own = |local: &Local| {
+            local.address.transport == way.transport && (here(local.address.socket) || here(local.advertised))
+        };
+        self.locals.iter().any(is_own)
+    }
+
+    /// Where the phone at the other end of `flow` listens, as what is sent to it says: the topmost Via of a response, which
+    /// is the phone's own, or the target of a request, its Contact. At its own address alone, and over TCP alone, since no
+    /// phone's certificate is known.
+    pub(super) fn phone_listens(&self, flow: Flow, bytes: &[u8]) -> Option<Flow> {
+        let mut index = Index::new();
+        let message = scan(bytes, &mut index).ok()?;
+        let of = essentials(&message, Strictness::Lenient).ok()?;
+        let ip = flow.remote.ip().to_canonical();
+        let (is_tcp, port) = match message.start() {
+            Start::Response { .. } => (of.via.transport == ViaTransport::Tcp, of.via.port),
+            Start::Request { .. } => {
+                let uri = of.uri.filter(|uri| uri.host.ip().is_some_and(|at| at.to_canonical() == ip))?;
+                (transport_of(&uri) == Transport::Tcp, uri.port)
+            }
+        };
+        let remote = SocketAddr::new(flow.remote.ip(), port.unwrap_or(Transport::Tcp.default_port()));
+        let way = Flow { remote, connection: 0, ..flow };
+        let is_phone = self.plan.neighbour(way.transport, remote) == Some(Neighbour::Phone);
+        (is_tcp && flow.transport == Transport::Tcp && is_phone && !self.is_own(way)).then_some(way)
     }
 
     /// Whether a URI names one of our own addresses.

@@ -45,8 +45,18 @@ impl Driver for Engine {
         self.refuse(worker, now, flow, Reject::Fault, bytes);
     }
 
-    fn listens(&self, flow: Flow) -> Option<Flow> {
-        self.listens(flow)
+    fn listens(&self, flow: Flow, bytes: &[u8]) -> Option<Flow> {
+        self.listens(flow, bytes)
+    }
+
+    fn is_phone(&self, transport: Transport, remote: SocketAddr) -> bool {
+        self.plan().neighbour(transport, remote) == Some(Neighbour::Phone)
+    }
+
+    fn is_strict(&self, flow: Flow) -> bool {
+        let plan = self.plan();
+        let neighbour = plan.neighbour(flow.transport, flow.remote);
+        neighbour.and_then(|neighbour| plan.terms(neighbour)).is_some_and(|terms| terms.strict_stream)
     }
 
     fn is_trunk(&self, transport: Transport, remote: SocketAddr) -> bool {

@@ -80,11 +80,23 @@ pub trait Driver: Send + Sync + 'static {
         let _ = (worker, now, flow, bytes);
     }
 
-    /// Where the neighbour at the other end of `flow` listens, now that the connection it came by is gone (RFC 3261
-    /// section 18.2.2); `None` where nobody knows.
-    fn listens(&self, flow: Flow) -> Option<Flow> {
-        let _ = flow;
+    /// Where the other end of `flow` listens, now that the connection it came by is gone (RFC 3261 section 18.2.2), for
+    /// the message `bytes`; `None` where nobody knows.
+    fn listens(&self, flow: Flow, bytes: &[u8]) -> Option<Flow> {
+        let _ = (flow, bytes);
         None
+    }
+
+    /// Whether connections to there are of that address's own share: where it listens is its own word.
+    fn is_phone(&self, transport: Transport, remote: SocketAddr) -> bool {
+        let _ = (transport, remote);
+        false
+    }
+
+    /// Whether a neighbour's connection is closed when octets follow a body that its own length cut short.
+    fn is_strict(&self, flow: Flow) -> bool {
+        let _ = flow;
+        false
     }
 
     /// Whether a neighbour's connections may take the places kept for trunks.

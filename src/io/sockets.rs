@@ -167,6 +167,36 @@ mod tests {
     }
 
     #[test]
+    fn rfc_5482_a_connection_accepted_or_opened_ends_soon_when_its_other_end_is_gone_without_a_word() {
+        let limit = Duration::from_millis(7_500);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let listening = streams(tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+            let at = listening.local_addr().unwrap();
+            let listening = tokio::net::TcpListener::from_std(listening).unwrap();
+            let (opened, accepted) = tokio::join!(outgoing(at).unwrap().connect(at), listening.accept());
+            let (opened, (accepted, from)) = (opened.unwrap(), accepted.unwrap());
+            assert_eq!(from, opened.local_addr().unwrap());
+            for stream in [opened, accepted] {
+                let socket = socket2::SockRef::from(&stream);
+                assert_eq!(
+                    (socket.keepalive().unwrap(), socket.tcp_user_timeout().unwrap()),
+                    (false, None),
+                    "as it is made"
+                );
+                notice_silence(&stream, limit);
+                assert_eq!(socket.tcp_user_timeout().unwrap(), Some(limit));
+                assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
+                assert_eq!(socket.tcp_keepalive_time().unwrap(), SILENCE_PROBED_AFTER);
+                assert_eq!(socket.tcp_keepalive_interval().unwrap(), PROBE_INTERVAL);
+                assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+                notice_silence(&stream, Duration::ZERO);
+                assert_eq!(socket.tcp_user_timeout().unwrap(), None, "no limit is the system's own");
+            }
+        });
+    }
+
+    #[test]
     fn only_the_unspecified_v6_address_hears_both_families() {
         // A host without IPv6 has nothing to show here.
         let Ok(both) = datagrams("[::]:0".parse().unwrap()) else { return };

@@ -49,7 +49,7 @@ pub struct StreamLimits {
     pub connections: usize,
     /// Of these, kept for trunks and for connections of our own making.
     pub for_trunks: usize,
-    /// Accepted from one IP address at a time.
+    /// Accepted from one IP address at a time; of a phone's, those to it as well.
     pub per_address: u32,
     /// From accepting to the first octet.
     pub first_byte: Duration,
@@ -210,7 +210,7 @@ enum Queueing {
 /// One connection as it is counted, from accepting or connecting until its descriptor is closed.
 pub(super) struct Open {
     streams: Arc<Streams>,
-    /// Whose share of accepted connections it is.
+    /// Whose share it is: what one address opened, or had us open to where it says it listens.
     from: Option<IpAddr>,
 }
 
@@ -228,6 +228,8 @@ impl Drop for Open {
 pub(super) struct Place {
     streams: Arc<Streams>,
     pub(super) flow: Flow,
+    /// Whether its other end opened it, and has to speak first.
+    is_accepted: bool,
     overflow: Arc<Notify>,
     queued: Arc<Mutex<Held>>,
 }
@@ -249,7 +251,7 @@ impl Place {
         let handle = Handle { queue: sender, queued: Arc::clone(&queued), overflow: Arc::clone(&overflow) };
         streams.by_number.insert(number, handle).map_err(|_| NoPlace::TooMany)?;
         // From here on dropping gives everything back.
-        let place = Self { streams: Arc::clone(streams), flow, overflow, queued };
+        let place = Self { streams: Arc::clone(streams), flow, is_accepted, overflow, queued };
         match streams.by_remote.insert((listener, remote), number) {
             Ok(Inserted::Exists) if !is_accepted => Err(NoPlace::Exists),
             Ok(_) => Ok((place, queue)),
@@ -286,7 +288,7 @@ impl<D: Driver> Worker<D> {
                 Ok(()) => Ok(()),
                 Err(Queueing::Overflow) => Err(NotQueued),
                 // An answer to what came by it, or the end of a call: it goes to where its reader listens.
-                Err(Queueing::Gone) => match self.shared.driver.listens(flow) {
+                Err(Queueing::Gone) => match self.shared.driver.listens(flow, bytes) {
                     Some(anew) if anew.connection == 0 => self.send_on_stream(anew, bytes, transaction),
                     _ => Err(NotQueued),
                 },
@@ -301,7 +303,9 @@ impl<D: Driver> Worker<D> {
                     Err(Queueing::Gone) => streams.by_remote.remove_if(&key, |held| *held == number),
                 };
             }
-            let Some(open) = streams.open(None, true) else {
+            // A phone says itself where it listens: what it has opened has its bound, and nothing kept for others goes.
+            let share = self.shared.driver.is_phone(flow.transport, flow.remote).then(|| flow.remote.ip());
+            let Some(open) = streams.open(share, share.is_none()) else {
                 self.shared.counters.stream(StreamEvent::TooMany);
                 return Err(NotQueued);
             };
@@ -326,25 +330,32 @@ impl<D: Driver> Worker<D> {
         Err(NotQueued)
     }
 
-    /// Hands over what a connection's buffer holds, one turn for all of it; whether the stream may go on.
-    fn take_frames(self: &Rc<Self>, flow: Flow, framer: &mut Framer, buffer: &mut BytesMut) -> bool {
-        let mut goes_on = true;
+    /// Hands over what a connection's buffer holds, one turn for all of it; why the stream ends, if it does.
+    fn take_frames(self: &Rc<Self>, flow: Flow, framer: &mut Framer, buffer: &mut BytesMut) -> Option<StreamEvent> {
+        let mut end = None;
         self.turn(|feed| {
-            while goes_on {
-                match framer.decode(buffer) {
+            while end.is_none() {
+                let frame = framer.decode(buffer);
+                let cut_bodies = framer.take_cut_bodies();
+                feed.cut_bodies(cut_bodies);
+                if cut_bodies > 0 && self.shared.driver.is_strict(flow) {
+                    // What may be hidden behind a message is not looked at.
+                    end = Some(StreamEvent::CutBody);
+                    break;
+                }
+                match frame {
                     Ok(Some(Frame::Message(bytes))) => feed.input(Input::Message { flow, bytes: &bytes }),
                     Ok(Some(Frame::Ping)) => feed.pong(flow),
                     Ok(Some(Frame::Refused { why, head, .. })) => {
                         feed.refused(flow, why, &head);
-                        goes_on = false;
+                        end = Some(StreamEvent::Malformed);
                     }
                     Ok(None) => break,
-                    Err(_) => goes_on = false,
+                    Err(_) => end = Some(StreamEvent::Malformed),
                 }
             }
-            feed.cut_bodies(framer.take_cut_bodies());
         });
-        goes_on
+        end
     }
 }
 
@@ -458,7 +469,7 @@ pub(super) async fn carry<D: Driver>(
         let queued = Arc::clone(&place.queued);
         let mut writer = pin!(write_all(&mut queue, &queued, write, &in_hand, limits.write));
         let overflow = Arc::clone(&place.overflow);
-        let speaks_first = if open.from.is_some() { limits.first_byte } else { limits.idle };
+        let speaks_first = if place.is_accepted { limits.first_byte } else { limits.idle };
         let (end, may_finish) = tokio::select! {
             biased;
             () = overflow.notified() => (StreamEvent::Overflow, false),
@@ -476,8 +487,8 @@ pub(super) async fn carry<D: Driver>(
         end
     };
     give_up(&worker, transport, queue, in_hand.take());
-    if end == StreamEvent::Malformed {
-        // A close with octets unread resets the connection, and the refusal may be lost with it.
+    if matches!(end, StreamEvent::Malformed | StreamEvent::CutBody) {
+        // A close with octets unread resets the connection, and the last answer may be lost with it.
         let _ = timeout(limits.linger, discard(&mut read)).await;
     }
 }
@@ -544,8 +555,8 @@ async fn read_all<D: Driver>(
             Ok(Ok(_)) => silence = (limits.idle, StreamEvent::Idle),
         }
         let before = buffer.len();
-        if !worker.take_frames(place.flow, &mut framer, &mut buffer) {
-            return StreamEvent::Malformed;
+        if let Some(end) = worker.take_frames(place.flow, &mut framer, &mut buffer) {
+            return end;
         }
         // Line ends between messages are no message that has begun.
         if buffer.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {

@@ -118,6 +118,14 @@ impl Driver for Echo {
     fn is_neighbour(&self, _: Transport, remote: SocketAddr) -> bool {
         remote.ip().to_string() != "127.0.0.9"
     }
+
+    fn is_phone(&self, _: Transport, remote: SocketAddr) -> bool {
+        remote.ip().to_string() == "127.0.0.7"
+    }
+
+    fn is_strict(&self, flow: Flow) -> bool {
+        flow.remote.ip().to_string() == "127.0.0.6"
+    }
 }
 
 struct World {
@@ -454,6 +462,95 @@ fn one_address_opens_64_connections_and_another_is_not_concerned() {
     let mut other = world.connect("127.0.0.3");
     other.write_all(request(1, "").as_bytes()).unwrap();
     read_exactly(&mut other, &request(1, ""));
+}
+
+#[test]
+fn connections_to_where_a_phone_says_it_listens_are_of_its_own_share() {
+    let limits = StreamLimits { connections: 4, for_trunks: 1, per_address: 2, ..StreamLimits::default() };
+    let world = World::within(limits, 1);
+    let phones = [0; 3].map(|_| TcpListener::bind("127.0.0.7:0").unwrap());
+    let mut open = Vec::new();
+    for (phone, number) in phones.iter().zip(0..) {
+        world.tell(&format!("send tcp {TCP} {} 1 0", phone.local_addr().unwrap()));
+        if number == 2 {
+            assert_eq!(world.next(), Seen::Failed(0), "the third port of one address");
+        } else {
+            open.push(phone.accept().unwrap().0);
+            read_exactly(&mut open[number], "message 0\n");
+        }
+    }
+    assert_eq!(world.counted("emcc_stream_events_total{event=\"too_many\"}"), 1);
+    let other = TcpListener::bind("127.0.0.4:0").unwrap();
+    world.tell(&format!("send tcp {TCP} {} 1 0", other.local_addr().unwrap()));
+    read_exactly(&mut other.accept().unwrap().0, "message 0\n");
+}
+
+#[test]
+fn rfc_3261_18_3_what_follows_a_body_cut_short_closes_a_strict_neighbours_stream_unread() {
+    let world = World::new(1);
+    let announced = request(1, "abc").replace("Content-Length", "Content-Type: text/plain\r\nContent-Length");
+    for hidden in [request(2, ""), "MESS".to_owned(), "no SIP at all\n\n".to_owned()] {
+        let mut strict = world.connect("127.0.0.6");
+        strict.write_all(format!("{announced}{hidden}").as_bytes()).unwrap();
+        let mut heard = String::new();
+        strict.read_to_string(&mut heard).unwrap();
+        assert_eq!(heard, announced, "the message before is served, and nothing behind it");
+    }
+    assert_eq!(world.counted("emcc_stream_events_total{event=\"cut_body\"}"), 3);
+    assert_eq!(world.counted("emcc_sip_trailing_octets_total"), 3);
+    let mut strict = world.connect("127.0.0.6");
+    let whole = announced.replace("abc", "a\r\n");
+    for first in [&announced, &whole] {
+        // What comes with an empty line between, or behind a whole body, is no body's rest.
+        let both = format!("{first}{}{}", if *first == announced { "\r\n" } else { "" }, request(2, ""));
+        strict.write_all(both.as_bytes()).unwrap();
+        read_exactly(&mut strict, &format!("{first}{}", request(2, "")));
+    }
+    let mut other = world.connect("127.0.0.1");
+    let both = format!("{announced}{}", request(2, ""));
+    other.write_all(both.as_bytes()).unwrap();
+    read_exactly(&mut other, &both);
+    assert_eq!(world.counted("emcc_stream_events_total{event=\"cut_body\"}"), 3, "counted, and served");
+}
+
+/// What the kernel waits for on a connection of the node, seen from its local and remote end: the timer that runs and what
+/// is left of it, seconds (proc(5), `/proc/net/tcp`).
+fn kernel_timer(local: SocketAddr, remote: SocketAddr) -> (u8, u64) {
+    let hex = |at: SocketAddr| match at {
+        SocketAddr::V4(at) => format!("{:08X}:{:04X}", u32::from_le_bytes(at.ip().octets()), at.port()),
+        SocketAddr::V6(_) => String::new(),
+    };
+    let ends = format!(": {} {} ", hex(local), hex(remote));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let line = table.lines().find(|line| line.contains(&ends)).unwrap_or_else(|| panic!("{ends} in {table}"));
+    let (timer, left) = line.split_whitespace().nth(5).and_then(|field| field.split_once(':')).unwrap();
+    (u8::from_str_radix(timer, 16).unwrap(), u64::from_str_radix(left, 16).unwrap() / 100)
+}
+
+#[test]
+fn rfc_1122_4_2_3_6_connections_accepted_and_opened_are_asked_whether_they_live_after_half_a_minute_of_silence() {
+    const KEEPALIVE: u8 = 2;
+    let world = World::new(1);
+    let mut accepted = world.connect("127.0.0.1");
+    accepted.write_all(b"\r\n\r\n").unwrap();
+    read_exactly(&mut accepted, "\r\n");
+    let listener = TcpListener::bind("127.0.0.4:0").unwrap();
+    world.tell(&format!("send tcp {TCP} {} 1 0", listener.local_addr().unwrap()));
+    let (mut opened, _) = listener.accept().unwrap();
+    read_exactly(&mut opened, "message 0\n");
+    for stream in [accepted, opened] {
+        let (node, here) = (stream.peer_addr().unwrap(), stream.local_addr().unwrap());
+        let (clock, patience_ms) = (Clock::start(), PATIENCE.as_millis() as u64);
+        // Until its last octets are acknowledged, their repetition is what the kernel waits for.
+        let (timer, left_s) = loop {
+            let found = kernel_timer(node, here);
+            if found.0 == KEEPALIVE || clock.now().moment.0 > patience_ms {
+                break found;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!((timer, left_s <= 30), (KEEPALIVE, true), "{left_s}");
+    }
 }
 
 #[test]

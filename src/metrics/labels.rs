@@ -320,6 +320,8 @@ label! {
     Crowded = "crowded",
     /// Closed: what came is no SIP stream.
     Malformed = "malformed",
+    /// Closed: octets followed a body cut short, from a neighbour with `strict_stream`.
+    CutBody = "cut_body",
     /// Closed after an hour of silence.
     Idle = "idle",
     /// Closed by the other end, or broken.

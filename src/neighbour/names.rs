@@ -1,6 +1,7 @@
 //! What names of neighbours led to. The last good answer stays until a better one comes: a DNS that is silent, or that has
 //! forgotten a name, takes nobody out of service.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use ahash::RandomState;
@@ -32,12 +33,17 @@ impl Default for Names {
 }
 
 impl Names {
-    /// Takes in an answer. Gives back whether anything is other than before. An empty one changes nothing.
+    /// Takes in an answer. Gives back whether anything is other than before. An empty one changes nothing, nor does one
+    /// that says the same in another order: a DNS turns its records round from answer to answer (RFC 1794), so within a
+    /// priority the addresses known stay where they are, those that are new come behind them, and of more than there may
+    /// be those known are the ones that stay.
     pub fn learn(&mut self, name: &Named, mut found: Vec<Located>, now: Moment) -> bool {
         if found.is_empty() || (!self.answers.contains_key(name) && self.answers.len() >= NAMES_MAX) {
             return false;
         }
-        found.sort_by_key(|located| located.rank.priority);
+        let known = self.now(name);
+        let place = |of: &Located| known.iter().position(|known| known.address == of.address).unwrap_or(known.len());
+        found.sort_by_key(|located| (located.rank.priority, place(located), Reverse(located.rank.weight)));
         let mut distinct: Vec<Located> = Vec::new();
         for located in found {
             if distinct.len() < ADDRESSES_PER_NAME_MAX && distinct.iter().all(|known| known.address != located.address)
@@ -108,6 +114,42 @@ mod tests {
         assert_eq!(lasts(names.now(&name("a"))), [1, 2]);
         assert!(!names.learn(&name("a"), vec![at(1, 5), at(2, 10)], Moment(1)), "the same answer changes nothing");
         assert!(names.now(&name("b")).is_empty());
+    }
+
+    #[test]
+    fn rfc_1794_the_same_addresses_in_another_order_are_the_same_answer() {
+        let mut names = Names::default();
+        let mut answer = vec![at(1, 5), at(2, 10), at(3, 10), at(4, 10)];
+        assert!(names.learn(&name("a"), answer.clone(), Moment(0)));
+        for turn in 1..=8 {
+            answer.rotate_left(1);
+            assert!(!names.learn(&name("a"), answer.clone(), Moment(turn)), "{:?}", lasts(&answer));
+            assert_eq!(lasts(names.now(&name("a"))), [1, 2, 3, 4]);
+        }
+        assert!(names.learn(&name("a"), vec![at(4, 10), at(5, 10), at(2, 10), at(1, 5)], Moment(9)), "3 left, 5 came");
+        assert_eq!(lasts(names.now(&name("a"))), [1, 2, 4, 5], "who is new comes behind who is known");
+        assert!(names.learn(&name("a"), vec![at(4, 5), at(5, 10), at(2, 10), at(1, 10)], Moment(10)), "other ranks");
+        assert_eq!(lasts(names.now(&name("a"))), [4, 1, 2, 5], "RFC 2782: the lower priority is preferred");
+        let heavier = |last, weight| {
+            let located = at(last, 10);
+            Located { rank: Rank { weight, ..located.rank }, ..located }
+        };
+        assert!(names.learn(&name("b"), vec![heavier(1, 3), heavier(1, 7)], Moment(0)));
+        assert!(!names.learn(&name("b"), vec![heavier(1, 7), heavier(1, 3)], Moment(1)), "one address twice");
+    }
+
+    #[test]
+    fn of_more_addresses_than_are_kept_those_known_stay_however_the_answer_turns() {
+        let mut names = Names::default();
+        let mut answer: Vec<_> = (1..=40).map(|last| at(last, 0)).collect();
+        assert!(names.learn(&name("a"), answer.clone(), Moment(0)));
+        let first = lasts(names.now(&name("a")));
+        for turn in 1..=40 {
+            answer.rotate_left(1);
+            assert!(!names.learn(&name("a"), answer.clone(), Moment(turn)));
+        }
+        assert_eq!(lasts(names.now(&name("a"))), first);
+        assert_eq!(names.before(&name("a")).count(), 0);
     }
 
     #[test]

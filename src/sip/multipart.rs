@@ -1,5 +1,6 @@
 //! Where the session description stands in a body: the whole of it, or one part of a multipart body (RFC 2046).
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -96,61 +97,99 @@ pub enum Left<'b> {
 
 /// Takes every location (`application/pidf+xml`, RFC 6442) out of a body and writes what is left behind what `out` holds.
 ///
-/// A part of several parts goes as a whole when a location stands in it. Of a body of more parts than are looked through,
-/// the description alone is left.
+/// It is looked for in parts within parts as deep as a description is; deeper, a part goes as a whole when a location stands
+/// in it. Of a body of more parts than are looked through, the description alone is left.
 pub fn without_location<'b>(content_type: &MediaTypeRef<'_>, body: &'b [u8], out: &mut Vec<u8>) -> Left<'b> {
-    if content_type.is("application", "pidf+xml") {
-        return Left::Nothing;
-    }
-    if !content_type.kind.eq_ignore_ascii_case(b"multipart") || !mentions_location(body) {
-        return Left::Same;
-    }
-    let boundary = content_type.params.get("boundary").and_then(|boundary| boundary.unquoted());
-    let Some(first) = boundary.and_then(|boundary| delimiter(body, 0, boundary)) else { return Left::Nothing };
-    let boundary = boundary.unwrap_or_default();
-    let mut kept: SmallVec<[Range<usize>; BODY_PARTS_MAX]> = SmallVec::new();
-    let (mut count, mut at) = (0, first.clone());
-    while let Some(next) = delimiter(body, at.end, boundary) {
-        count += 1;
-        if count > BODY_PARTS_MAX {
-            kept.retain(|part| is_description(split(body, part).0));
-            kept.truncate(1);
-            break;
-        }
-        let part = at.end..next.start;
-        let (head, content) = split(body, &part);
-        let kind = part_type(head).unwrap_or(b"text/plain");
-        let is_nested = kind.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart"));
-        let is_location = essence(kind).eq_ignore_ascii_case(LOCATION) || (is_nested && mentions_location(content));
-        if !is_location {
-            kept.push(part);
-        }
-        at = next;
-    }
-    if kept.len() == count {
-        return Left::Same;
-    }
-    match kept.as_slice() {
-        [] => Left::Nothing,
-        [only] => {
-            let (head, content) = split(body, only);
-            out.extend_from_slice(content);
+    match stripped(content_type, body, BODY_DEPTH_MAX) {
+        Stripped::Same => Left::Same,
+        Stripped::Nothing => Left::Nothing,
+        Stripped::Part { head, content } => {
+            out.extend_from_slice(&content);
             Left::Part(part_type(head))
         }
-        several => {
-            for part in several {
-                out.extend_from_slice(b"--");
-                out.extend_from_slice(boundary);
-                out.extend_from_slice(b"\r\n");
-                out.extend_from_slice(body.get(part.clone()).unwrap_or_default());
-                out.extend_from_slice(b"\r\n");
-            }
-            out.extend_from_slice(b"--");
-            out.extend_from_slice(boundary);
-            out.extend_from_slice(b"--\r\n");
+        Stripped::Multipart(content) => {
+            out.extend_from_slice(&content);
             Left::Multipart
         }
     }
+}
+
+/// A part: its headers, and its content as it came or without a location.
+type Piece<'b> = (&'b [u8], Cow<'b, [u8]>);
+
+/// As [`Left`], with the octets; a single part with its headers.
+enum Stripped<'b> {
+    Same,
+    Nothing,
+    Part { head: &'b [u8], content: Cow<'b, [u8]> },
+    Multipart(Vec<u8>),
+}
+
+fn stripped<'b>(kind: &MediaTypeRef<'_>, body: &'b [u8], depth: usize) -> Stripped<'b> {
+    if kind.is("application", "pidf+xml") {
+        return Stripped::Nothing;
+    }
+    if !kind.kind.eq_ignore_ascii_case(b"multipart") || !mentions_location(body) {
+        return Stripped::Same;
+    }
+    let boundary = kind.params.get("boundary").and_then(|boundary| boundary.unquoted()).unwrap_or_default();
+    let Some(first) = delimiter(body, 0, boundary).filter(|_| depth > 0) else { return Stripped::Nothing };
+    let mut kept: SmallVec<[Piece<'_>; BODY_PARTS_MAX]> = SmallVec::new();
+    let (mut count, mut at, mut is_same) = (0, first, true);
+    while let Some(next) = delimiter(body, at.end, boundary) {
+        count += 1;
+        if count > BODY_PARTS_MAX {
+            kept.retain(|(head, _)| is_description(head));
+            kept.truncate(1);
+            is_same = false;
+            break;
+        }
+        let (head, content) = split(body, &(at.end..next.start));
+        let within = match part_type(head) {
+            Some(text) => match MediaTypeRef::parse(text) {
+                Some(kind) => stripped(&kind, content, depth - 1),
+                None if may_be_location(text, content) => Stripped::Nothing,
+                None => Stripped::Same,
+            },
+            None => Stripped::Same,
+        };
+        is_same &= matches!(within, Stripped::Same);
+        match within {
+            Stripped::Same => kept.push((head, Cow::Borrowed(content))),
+            Stripped::Nothing => {}
+            Stripped::Part { head, content } => kept.push((head, content)),
+            Stripped::Multipart(content) => kept.push((head, Cow::Owned(content))),
+        }
+        at = next;
+    }
+    match kept.len() {
+        _ if is_same => Stripped::Same,
+        0 => Stripped::Nothing,
+        1 => kept.pop().map_or(Stripped::Nothing, |(head, content)| Stripped::Part { head, content }),
+        _ => Stripped::Multipart(joined(&kept, boundary)),
+    }
+}
+
+/// Whether a part is or holds a location whose type is out of form.
+fn may_be_location(kind: &[u8], content: &[u8]) -> bool {
+    let is_several = kind.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart"));
+    essence(kind).eq_ignore_ascii_case(LOCATION) || is_several && mentions_location(content)
+}
+
+/// Parts with their headers as one body.
+fn joined(parts: &[Piece<'_>], boundary: &[u8]) -> Vec<u8> {
+    let (dashes, line_end) = (b"--".as_slice(), b"\r\n".as_slice());
+    let mut out = Vec::new();
+    for (head, content) in parts {
+        let head_end = if head.is_empty() { line_end } else { b"\r\n\r\n" };
+        for piece in [dashes, boundary, line_end, *head, head_end, content, line_end] {
+            out.extend_from_slice(piece);
+        }
+    }
+    for piece in [dashes, boundary, dashes, line_end] {
+        out.extend_from_slice(piece);
+    }
+    out
 }
 
 const LOCATION: &[u8] = b"application/pidf+xml";
@@ -277,6 +316,14 @@ mod tests {
     fn rfc_6442_a_location_leaves_and_everything_else_stays() {
         let mixed = "multipart/mixed;boundary=b";
         let sdp = "v=0\r\ns=-\r\n";
+        let around =
+            |inner: &str| format!("--b\r\nContent-Type: multipart/related;boundary=c\r\nX: y\r\n\r\n{inner}\r\n");
+        let inner = |boundary: &str| format!("{PLACE}{MEDIA}--b--\r\n").replace("--b", &format!("--{boundary}"));
+        let inner_three = format!("{PLACE}{MEDIA}{ISUP}--b--\r\n").replace("--b", "--c");
+        let inner_left = format!("{MEDIA}{ISUP}--b--\r\n").replace("--b", "--c");
+        let within_within =
+            around(&format!("--c\r\nContent-Type: multipart/mixed;boundary=d\r\n\r\n{}\r\n--c--", inner("d")));
+        let no_type = around(&inner("c")).replace(";boundary=c", "");
         let many = format!("{}{MEDIA}--b--\r\n", PLACE.repeat(BODY_PARTS_MAX + 4));
         for (kind, body, want, text) in [
             ("application/sdp", sdp.to_owned(), "Same", String::new()),
@@ -285,12 +332,41 @@ mod tests {
             (mixed, format!("{PLACE}{MEDIA}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
             (mixed, format!("{MEDIA}{PLACE}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
             (mixed, format!("{NESTED}{MEDIA}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
+            (mixed, format!("{}--b--\r\n", around(&inner("c"))), "Part application/sdp;x=1", sdp.to_owned()),
+            (mixed, format!("{}{ISUP}--b--\r\n", around(&inner("c"))), "Multipart", format!("{MEDIA}{ISUP}--b--\r\n")),
+            (
+                mixed,
+                format!("{}{ISUP}--b--\r\n", around(&inner_three)),
+                "Multipart",
+                format!("{}{ISUP}--b--\r\n", around(&inner_left)),
+            ),
+            (
+                mixed,
+                format!("{}--b--\r\n", around(&inner_three)),
+                "Part multipart/related;boundary=c",
+                inner_left.clone(),
+            ),
+            (mixed, format!("{within_within}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
+            (mixed, format!("{MEDIA}{no_type}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
             (mixed, format!("before\r\n{PLACE}--b--\r\nafter"), "Nothing", String::new()),
             (mixed, format!("{MEDIA}{PLACE}{ISUP}--b--\r\n"), "Multipart", format!("{MEDIA}{ISUP}--b--\r\n")),
             ("multipart/mixed", format!("{MEDIA}{PLACE}--b--"), "Nothing", String::new()),
             (mixed, many, "Nothing", String::new()),
         ] {
             assert_eq!(left(kind, &body), (want.to_owned(), text), "{kind} {body}");
+        }
+    }
+
+    #[test]
+    fn rfc_6442_no_location_is_left_however_deep_it_stands_and_the_description_beside_it_is_as_far_as_is_looked() {
+        let mut body = format!("{PLACE}{MEDIA}--b--\r\n");
+        let mut kind = String::from("multipart/mixed;boundary=b");
+        for depth in 1..BODY_DEPTH_MAX + 3 {
+            let want = if depth <= BODY_DEPTH_MAX { "Part application/sdp;x=1" } else { "Nothing" };
+            let (what, text) = left(&kind, &body);
+            assert_eq!((what.as_str(), mentions_location(text.as_bytes())), (want, false), "{depth} deep");
+            body = format!("--w{depth}\r\nContent-Type: {kind}\r\n\r\n{body}\r\n--w{depth}--\r\n");
+            kind = format!("multipart/mixed;boundary=w{depth}");
         }
     }
 

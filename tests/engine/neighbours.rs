@@ -18,6 +18,27 @@ fn all_but(dead: SocketAddr) -> impl FnMut(&Sent) -> Option<String> {
     move |probe| (probe.to != dead).then(|| says(probe, 200))
 }
 
+#[test]
+fn strict_stream_is_the_rule_of_the_neighbour_that_has_it_and_of_nobody_else() {
+    use emcc_trunk::io::Driver;
+    use emcc_trunk::neighbour::{Flow, Transport};
+    let tcp = "[\"udp:127.0.1.20:5060\", \"tcp:127.0.1.20:5060\"]\nstrict_stream = true";
+    let trunk = "trunk = [\"tcp:127.0.2.1:5060\"]\nstrict_stream = true";
+    let node = Node::hq_with(&[
+        ("[\"udp:127.0.1.20:5060\"]", tcp),
+        ("trunk = [\"udp:127.0.2.1:5060\"]", trunk),
+        ("\"udp:127.0.1.10:5060\"", "\"tcp:127.0.1.10:5060\""),
+        ("[admin]", "phones = [\"127.0.3.0/24\"]\n\n[admin]"),
+    ]);
+    let phone = SocketAddr::from(([127, 0, 3, 5], 5060));
+    let stranger = SocketAddr::from(([127, 0, 4, 5], 5060));
+    for (at, want) in [(GW_HQ, true), (BR, true), (CC_HQ, false), (phone, false), (stranger, false)] {
+        let remote = SocketAddr::new(at.ip(), 40_000);
+        let flow = Flow { transport: Transport::Tcp, listener: 1, remote, connection: 3 };
+        assert_eq!(node.engine.is_strict(flow), want, "{at}");
+    }
+}
+
 fn first_hop(node: &mut Node, called: &str) -> Sent {
     node.hear(HQ, &from_hq(called)).the("INVITE")
 }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use emcc_policies::moment::Moment;
-use emcc_trunk::neighbour::Transport;
+use emcc_trunk::neighbour::{Flow, Transport};
 
 use crate::node::{BR, CC_HQ, GW_HQ, HQ, Node, Out, Sent};
 use crate::wire::{
@@ -163,10 +163,10 @@ fn r_16_only_the_phone_of_an_emcc_session_may_register() {
         ("directory number", "5001", plain.clone(), true),
         ("user id", "alice", plain.clone(), true),
         ("device name", PHONE, plain.clone(), true),
-        ("device named in Contact", "x", named(PHONE), true),
-        ("hardware address", "x", hardware("001122334455"), true),
+        ("device named in Contact", "5001", named(PHONE), true),
+        ("hardware address", "alice", hardware("001122334455"), true),
         ("any other instance", "5001", hardware("123456789abc"), true),
-        ("user of the Contact", "x", "<sip:5001@127.0.3.5:5060>".to_owned(), true),
+        ("nobody, with the user in Contact", "x", "<sip:5001@127.0.3.5:5060>".to_owned(), false),
         ("a number of a device at home", "5002", plain.clone(), false),
         ("nobody", "x", plain, false),
         ("another device", "5001", named("SEP00AA00AA0001"), false),
@@ -183,6 +183,87 @@ fn r_16_only_the_phone_of_an_emcc_session_may_register() {
         }
         assert_eq!(node.engine.registered(), 0, "{what}");
     }
+}
+
+/// Carol, who is logged in on no phone, and Alice's number on a desk phone at home as well.
+const CAROL: (&str, &str) =
+    ("[[user]]\nid = \"alice\"", "[[user]]\nid = \"carol\"\ndirectory_number = \"5003\"\n\n[[user]]\nid = \"alice\"");
+
+#[test]
+fn r_16_a_phone_registers_the_user_logged_in_on_it_and_nobody_else() {
+    let named = |name: &str| format!("<sip:f8d1@127.0.3.5:5060>;+u.sip!devicename.ccm.cisco.com=\"{name}\"");
+    let other = format!("{}, <sip:a@127.0.3.5:5061>;+u.sip!devicename.ccm.cisco.com=\"SEP00AA00AA0001\"", named(PHONE));
+    let upper = PHONE.to_ascii_lowercase();
+    for (what, from, to, contact, may) in [
+        ("its user's number", "5001", "5001", named(PHONE), true),
+        ("its user's id", "alice", "alice", named(PHONE), true),
+        ("the device itself", &upper, PHONE, named(PHONE), true),
+        ("two names of one user", "alice", "5001", named(PHONE), true),
+        ("another user's number", "5003", "5003", named(PHONE), false),
+        ("another user's id", "carol", "carol", named(PHONE), false),
+        ("a number of a device at home", "5002", "5002", named(PHONE), false),
+        ("a name nobody here has", "x", "x", named(PHONE), false),
+        ("another device", "SEP00AA00AA0001", "SEP00AA00AA0001", named(PHONE), false),
+        ("another user for its own", "carol", "alice", named(PHONE), false),
+        ("its own user for another", "alice", "carol", named(PHONE), false),
+        ("another device in one more Contact", "5001", "5001", other, false),
+        ("everything of another user's", "carol", "carol", "*".to_owned(), false),
+        ("everything of its own", "alice", "alice", "*".to_owned(), true),
+    ] {
+        let mut node = node_with(&[CAROL]);
+        let mut request = with_contact(register_of(phone(), to), &contact).header("Expires: 0");
+        request.from = format!("<sip:{from}@{HQ}>;tag=1");
+        let out = node.hear(phone(), &request);
+        if may {
+            assert_eq!(out.told(), ["REGISTER to cc-hq"], "{what}");
+        } else {
+            assert_refused(&out, 403, "", "21");
+            assert_eq!(
+                out.the("403").start(),
+                "SIP/2.0 403 Forbidden: no such user of this cluster is logged in on the phone"
+            );
+        }
+    }
+}
+
+#[test]
+fn r_16_a_user_whose_number_a_desk_phone_has_too_registers_on_the_phone_named() {
+    let mut node = node_with(&[("[\"5002\"]", "[\"5002\", \"5001\"]")]);
+    let named = format!("<sip:f8d1@127.0.3.5:5060>;+u.sip!devicename.ccm.cisco.com=\"{PHONE}\"");
+    assert_eq!(node.hear(phone(), &with_contact(register(), &named)).told(), ["REGISTER to cc-hq"]);
+    assert_refused(&node.hear(phone(), &register()), 403, "", "21");
+}
+
+#[test]
+fn r_16_who_names_another_users_device_gets_none_of_its_calls_and_p_23_still_calls_for_help() {
+    let mut node = node_with(&[CAROL]);
+    let other = at("127.0.3.66:5060");
+    let named = format!("<sip:5003@{other}>;+u.sip!devicename.ccm.cisco.com=\"{PHONE}\"");
+    assert_refused(&node.hear(other, &with_contact(register_of(other, "5003"), &named)), 403, "", "21");
+    let as_alice =
+        |called: &str| with_contact(Request::new("INVITE", other, HQ, "5001", called), &named).body(&audio("0 18"));
+    assert_refused(&node.hear(other, &as_alice("912025550123")), 403, "", "21");
+    assert_eq!(node.hear(other, &as_alice("911")).the("INVITE").to, BR, "beside the phone of the number in From");
+    assert_eq!(node.engine.registered(), 0);
+}
+
+#[test]
+fn r_16_a_registration_is_worth_nothing_once_somebody_else_is_logged_in_on_the_phone() {
+    let phones = format!("{LISTEN}\nphones = [\"127.0.3.0/24\", \"2001:db8::/32\"]");
+    let (mut node, path) = a_registered_phone();
+    let sent = node.hear(phone(), &register()).the("REGISTER");
+    let session = "[[emcc_session]]\nuser = \"alice\"";
+    let carols = "[[emcc_session]]\nuser = \"carol\"";
+    node.engine.reload(crate::node::plan("hq", &[(LISTEN, phones.as_str()), CAROL, (session, carols)]));
+    node.hear(CC_HQ, grants(&sent, 3600)).the("200");
+    assert_refused(&node.hear(CC_HQ, &rings(&path, "sip:5001@127.0.3.5:5060")), 480, "", "20");
+    assert_refused(&node.hear(phone(), &dials("912025550123").body(&audio("18"))), 403, "", "21");
+    let contact = format!("<sip:5003@127.0.3.5:5060>;+u.sip!devicename.ccm.cisco.com=\"{PHONE}\"");
+    let as_carol =
+        |method: &str, called: &str| with_contact(Request::new(method, phone(), HQ, "5003", called), &contact);
+    assert_refused(&node.hear(phone(), &as_carol("INVITE", "912025550123").body(&audio("18"))), 403, "", "21");
+    registered(&mut node, &as_carol("REGISTER", "5003").header("Supported: path"));
+    assert_eq!(node.hear(phone(), &as_carol("INVITE", "912025550123").body(&audio("18"))).the("INVITE").to, CC_HQ);
 }
 
 #[test]
@@ -626,6 +707,44 @@ fn a_phone_on_a_stream_is_reached_over_it_and_at_its_contact_once_that_is_gone()
     assert_eq!((again.to, again.over), (phone(), Transport::Tcp), "a new one to its contact");
     node.fail(&again);
     assert_eq!((node.booked(), node.engine.calls()), (NOTHING, 0));
+}
+
+#[test]
+fn rfc_3261_18_2_2_what_a_lost_stream_was_to_carry_goes_to_where_the_phone_says_it_listens_and_nowhere_else() {
+    let node = node_with(&[("udp:127.0.1.20:5060", "tcp:127.0.3.20:5060")]);
+    let answer = |via: &str| {
+        format!(
+            "SIP/2.0 200 OK\r\nVia: {via};branch=z9hG4bK-1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>;tag=2\r\n\
+             Call-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    let bye = |uri: &str| answer("SIP/2.0/TCP 127.0.1.1").replace("SIP/2.0 200 OK", &format!("BYE {uri} SIP/2.0"));
+    let bye = |uri: &str| bye(uri).replace("1 INVITE", "1 BYE");
+    for (from, text, port) in [
+        ("127.0.3.5:40123", answer("SIP/2.0/TCP 127.0.3.5:5070;received=127.0.3.5"), Some(5070)),
+        ("127.0.3.5:40123", answer("SIP/2.0/TCP phone.example.com"), Some(5060)),
+        // The address is the one it came from, whatever it says of itself.
+        ("127.0.3.5:40123", answer("SIP/2.0/TCP 127.0.1.20:5070;received=127.0.1.20"), Some(5070)),
+        ("127.0.3.5:40123", answer("SIP/2.0/TCP 127.0.3.5:5070, SIP/2.0/TCP 127.0.3.6:5080"), Some(5070)),
+        ("127.0.3.5:40123", answer("SIP/2.0/UDP 127.0.3.5:5070"), None),
+        ("127.0.3.5:40123", answer("SIP/2.0/TLS 127.0.3.5:5070"), None),
+        ("127.0.3.5:40123", bye("sip:5001@127.0.3.5:5072;transport=tcp"), Some(5072)),
+        ("127.0.3.5:40123", bye("sip:5001@127.0.3.6:5072;transport=tcp"), None),
+        ("127.0.3.5:40123", bye("sip:5001@127.0.3.5:5072"), None),
+        ("127.0.3.5:40123", "no message".to_owned(), None),
+        // A neighbour is where the configuration says.
+        ("127.0.3.20:40123", answer("SIP/2.0/TCP 127.0.3.20:5070"), Some(5060)),
+        ("127.0.4.5:40123", answer("SIP/2.0/TCP 127.0.4.5:5070"), None),
+    ] {
+        let flow = Flow { transport: Transport::Tcp, listener: 1, remote: at(from), connection: 7 };
+        let way = node.engine.listens(flow, text.as_bytes());
+        let want = port.map(|port| Flow { remote: SocketAddr::new(flow.remote.ip(), port), connection: 0, ..flow });
+        assert_eq!(way, want, "{from}: {text}");
+    }
+    let wide = format!("{LISTEN}\nphones = [\"127.0.0.0/8\"]");
+    let node = Node::hq_with(&[(LISTEN, &wide)]);
+    let flow = Flow { transport: Transport::Tcp, listener: 1, remote: at("127.0.1.1:40123"), connection: 7 };
+    assert_eq!(node.engine.listens(flow, answer("SIP/2.0/TCP 127.0.1.1:5060").as_bytes()), None, "this node itself");
 }
 
 #[test]

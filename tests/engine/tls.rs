@@ -261,6 +261,22 @@ fn s_5_a_key_where_no_description_is_looked_for_stays_here_and_a_text_that_looks
 }
 
 #[test]
+fn s_5_a_failure_that_ends_the_hunt_takes_no_key_back() {
+    for (status, body) in [(488, keyed("RTP/AVP", "18")), (486, keyed("RTP/SAVP", "18"))] {
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio("18"))).the("INVITE");
+        let back = node.hear(sent.to, answer(&sent, status, "b1", &[], &body)).the(&status.to_string());
+        assert!(!shows_key(&back), "{}", back.text());
+        assert_eq!(back.has("m=audio 40000 RTP/AVP 18"), status == 488, "what has no key is said all the same");
+    }
+    // Between peers that are trusted with keys it passes, as in any other response.
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &bob("912025550123").body(&keyed("RTP/SAVP", "0"))).the("INVITE");
+    let back = node.hear(sent.to, answer(&sent, 488, "b1", &[], &keyed("RTP/SAVP", "8"))).the("488");
+    assert!(shows_key(&back), "{}", back.text());
+}
+
+#[test]
 fn s_6_an_emergency_call_is_never_refused_for_its_keys() {
     let mut node = Node::hq();
     let sent = node.hear(CC_HQ, &alice("9999").body(&keyed("RTP/SAVP", "18"))).the("INVITE");
@@ -268,6 +284,7 @@ fn s_6_an_emergency_call_is_never_refused_for_its_keys() {
     assert_eq!(node.alarms(), ["SRTP keys of an emergency call leave in the clear"]);
     let back = node.hear(sent.to, answer(&sent, 200, "b1", &[], &keyed("RTP/SAVP", "18"))).the("200");
     assert!(shows_key(&back), "the answer belongs to the offer");
+    assert_eq!(node.alarms(), ["SRTP keys of an emergency call leave in the clear"], "once for the answer");
     let best_effort = node.hear(CC_HQ, &alice("9999").body(&keyed("RTP/AVP", "18"))).the("INVITE");
     assert!(!shows_key(&best_effort), "where it can go without, it does");
 }

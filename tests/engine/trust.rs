@@ -1,6 +1,6 @@
 //! Where trust ends: identities (RFC 3325), privacy (RFC 3323), locations (RFC 6442).
 
-use crate::node::{BR, CC_HQ, GW_BR_1, GW_HQ, HQ, Node};
+use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Sent};
 use crate::wire::{Request, alice, answer, audio, bob, from_hq, hang_up, says, stand};
 
 const ASSERTED: &str = "P-Asserted-Identity: <sip:5002@127.0.1.10>";
@@ -175,11 +175,53 @@ fn what_a_neighbour_may_not_send_goes_no_further_in_a_call_its_answers_and_what_
         assert_eq!(kept(&sent), [from_control; 3], "{which}: a new call");
         let ringing = node.hear(GW_HQ, answer(&sent, 180, "b1", &REMOVED, "")).the("180");
         assert_eq!(kept(&ringing), [from_gateway; 3], "{which}: its answer");
+        let busy = node.hear(GW_HQ, answer(&sent, 486, "b1", &REMOVED, "")).the("486");
+        assert_eq!(kept(&busy), [from_gateway; 3], "{which}: the failure that ends the hunt");
         let mut call = stand(&mut node, bob("912025550123").body(&audio("0")), &audio("0"));
         let with = |request: Request| REMOVED.iter().fold(request, |request, header| request.header(header));
         let passed = node.hear(CC_HQ, &with(call.caller.request("INFO"))).the("INFO");
         assert_eq!(kept(&passed), [from_control; 3], "{which}: a request inside it");
         let passed = node.hear(GW_HQ, &with(call.callee.request("INFO"))).the("INFO");
         assert_eq!(kept(&passed), [from_gateway; 3], "{which}: from the other side");
+    }
+}
+
+#[test]
+fn rfc_3261_16_7_of_the_best_failure_comes_off_what_its_own_hop_may_not_send() {
+    const ASSERTED: &str = "P-Asserted-Identity: <sip:5555@127.0.2.20>";
+    const CHALLENGE: &str = "Proxy-Authenticate: Digest realm=\"gw\", nonce=\"1\"";
+    let gateway = |number: u8, more: &str| {
+        let name = format!("name = \"gw-br-{number}\"\n");
+        (name.clone(), format!("{name}{more}\n"))
+    };
+    let rules = "headers_removed = [\"Subject\", \"Proxy-Authenticate\"]\ntrust_identity = false";
+    for ruled in [1, 2] {
+        let (name, changed) = gateway(ruled, rules);
+        let mut node = Node::br_with(&[(&name, &changed)]);
+        let says = |node: &mut Node, sent: &Sent, status: u16| {
+            node.hear(sent.to, answer(sent, status, "g", &["Subject: not for you", ASSERTED, CHALLENGE], ""))
+        };
+        // Both are out of order: the first one's 500 is better than the second one's 503.
+        let first = node.hear(HQ, &from_hq("02079460000").body(&audio("18"))).the("INVITE");
+        let second = says(&mut node, &first, 500).the("INVITE");
+        assert_eq!((first.to, second.to), (GW_BR_1, GW_BR_2));
+        let back = says(&mut node, &second, 503).the("500");
+        let passes = usize::from(ruled != 1);
+        assert_eq!(
+            (back.headers("Subject").len(), back.headers("P-Asserted-Identity").len()),
+            (passes, passes),
+            "{ruled}"
+        );
+        // An emergency call asks them all: what each demands goes back together, but for who may not demand it.
+        let first = node.hear(HQ, &from_hq("999").body(&audio("18"))).the("INVITE");
+        let mut sent = first;
+        let back = loop {
+            let out = says(&mut node, &sent, 407);
+            match out.0.iter().find(|sent| sent.what() == "INVITE").cloned() {
+                Some(next) => sent = next,
+                None => break out.the("407"),
+            }
+        };
+        assert_eq!(back.headers("Proxy-Authenticate").len(), 1, "{ruled}: {}", back.text());
     }
 }

@@ -1,10 +1,15 @@
 //! A visiting user's phone that registers and calls through its home node (`sip.phones`).
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
 
 use crate::network::{Network, with};
 use crate::node::Node;
 use crate::tool::{Ended, Plan};
+
+/// Longest wait for anything; a test that reaches it fails.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The home cluster's node, with a network of phones.
 fn hq(network: &Network) -> Node {
@@ -62,6 +67,43 @@ fn rfc_3327_a_phone_registers_over_tcp() {
     let registered = at_phone(&network, "phone_registers", "5001").over_tcp().done();
     registered.received("SIP/2.0 200");
     registrar.done();
+    hq.shows("emcc_registered_phones", &[], 1);
+}
+
+#[test]
+fn rfc_3261_18_2_2_an_answer_whose_phones_connection_is_gone_goes_to_where_the_phone_listens() {
+    let network = Network::claim("phone_anew");
+    let hq = hq(&network);
+    let (node, phone) = (network.sip(1, 1), phone(&network));
+    let registrar = UdpSocket::bind(network.sip(1, 10)).unwrap();
+    registrar.set_read_timeout(Some(PATIENCE)).unwrap();
+    let listens = TcpListener::bind(phone).unwrap();
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(phone.ip(), 0).into()).unwrap();
+    socket.connect(&node.into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    let register = format!(
+        "REGISTER sip:{node} SIP/2.0\r\nVia: SIP/2.0/TCP {phone};branch=z9hG4bK-anew\r\nMax-Forwards: 70\r\n\
+         From: <sip:5001@{node}>;tag=1\r\nTo: <sip:5001@{node}>\r\nCall-ID: anew\r\nCSeq: 1 REGISTER\r\nSupported: path\r\n\
+         Contact: <sip:5001@{phone};transport=tcp>\r\nContent-Length: 0\r\n\r\n"
+    );
+    stream.write_all(register.as_bytes()).unwrap();
+    let mut buffer = [0; 4_000];
+    let length = registrar.recv(&mut buffer).unwrap();
+    let sent = String::from_utf8_lossy(&buffer[..length]).into_owned();
+    assert!(sent.starts_with("REGISTER "), "{sent}");
+    drop(stream);
+    hq.shows("emcc_stream_events_total", &["event=\"closed\""], 1);
+    let copied = ["Via: ", "From: ", "To: ", "Call-ID: ", "CSeq: ", "Contact: "];
+    let copied = sent.lines().filter(|line| copied.iter().any(|name| line.starts_with(name)));
+    let copied: String = copied.map(|line| format!("{line}\r\n")).collect();
+    let answer = format!("SIP/2.0 200 OK\r\n{copied}Expires: 60\r\nContent-Length: 0\r\n\r\n");
+    registrar.send_to(answer.as_bytes(), node).unwrap();
+    let (mut anew, from) = listens.accept().unwrap();
+    anew.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = anew.read(&mut buffer).unwrap();
+    assert!(buffer[..length].starts_with(b"SIP/2.0 200 "), "{}", String::from_utf8_lossy(&buffer[..length]));
+    assert_eq!(from.ip(), node.ip());
     hq.shows("emcc_registered_phones", &[], 1);
 }
 

@@ -29,6 +29,7 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
         region(document, cluster, report);
         locations(cluster, report);
         ranks(&cluster.terms, cluster.trunk.len(), report);
+        strict_stream(&cluster.terms, cluster.trunk.iter().chain(&cluster.rsvp_trunk), report);
         for (list, key) in [(&cluster.trunk, "trunk"), (&cluster.rsvp_trunk, "rsvp_trunk")] {
             repeated(list, key, report);
         }
@@ -36,6 +37,7 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
     for peer in &document.peers {
         repeated(&peer.addresses, "addresses", report);
         ranks(&peer.terms, peer.addresses.len(), report);
+        strict_stream(&peer.terms, peer.addresses.iter(), report);
         let datagrams = peer.addresses.iter().any(|address| address.value.transport() == Some(Transport::Udp));
         if let Some(flag) = peer.send_geolocation.as_ref().filter(|flag| flag.value && datagrams) {
             over_udp(flag, report);
@@ -191,6 +193,15 @@ fn repeated(list: &[At<Place>], key: &str, report: &Report) {
                 "Remove one of the two.",
             );
         }
+    }
+}
+
+/// A rule for streams needs one.
+fn strict_stream<'d>(terms: &Terms, mut addresses: impl Iterator<Item = &'d At<Place>>, report: &Report) {
+    let flag = terms.strict_stream.as_ref().filter(|flag| flag.value);
+    if let Some(flag) = flag.filter(|_| addresses.all(|at| at.value.transport() == Some(Transport::Udp))) {
+        let message = "strict_stream changes nothing: every address is udp";
+        report.warning(&flag.place, message, "Leave the key out, or write a tcp or tls address.");
     }
 }
 

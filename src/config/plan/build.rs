@@ -312,6 +312,7 @@ fn terms(row: &document::Terms, ranks: Box<[Rank]>) -> Terms {
         methods: methods.unwrap_or_default(),
         headers_removed: Headers::listed(row.headers_removed.iter().map(|name| name.as_str())),
         rate_per_s: row.rate_per_s.as_ref().map(|at| at.value),
+        strict_stream: value(&row.strict_stream, false),
     }
 }
 

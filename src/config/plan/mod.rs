@@ -208,6 +208,8 @@ pub struct Terms {
     pub headers_removed: Headers,
     /// New requests outside dialogs it may send, a second; no limit unless configured.
     pub rate_per_s: Option<u32>,
+    /// Whether octets behind a body cut short by its own length close its connection.
+    pub strict_stream: bool,
 }
 
 /// A neighbour inside the cluster.
