@@ -17,6 +17,8 @@ mod failover;
 mod life;
 #[path = "sipp/load.rs"]
 mod load;
+#[path = "sipp/loops.rs"]
+mod loops;
 #[path = "sipp/names.rs"]
 mod names;
 #[path = "sipp/neighbours.rs"]
