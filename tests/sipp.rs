@@ -10,6 +10,7 @@ mod tls;
 #[path = "sipp/calls.rs"]
 mod calls;
 #[path = "sipp/dns.rs"]
+#[allow(dead_code)] // shared with the resolver's own tests
 mod dns;
 #[path = "sipp/failover.rs"]
 mod failover;
