@@ -10,6 +10,7 @@ mod tls;
 #[path = "sipp/calls.rs"]
 mod calls;
 #[path = "sipp/dns.rs"]
+#[allow(dead_code)] // shared with the resolver's own tests
 mod dns;
 #[path = "sipp/failover.rs"]
 mod failover;
@@ -17,6 +18,8 @@ mod failover;
 mod life;
 #[path = "sipp/load.rs"]
 mod load;
+#[path = "sipp/loops.rs"]
+mod loops;
 #[path = "sipp/names.rs"]
 mod names;
 #[path = "sipp/neighbours.rs"]

@@ -409,87 +409,29 @@ fn text(name: &hickory_resolver::proto::rr::Name) -> Box<str> {
     name.to_ascii().trim_end_matches('.').to_ascii_lowercase().into()
 }
 
+// The tests that call SIPp start the same server beside whole nodes.
+#[cfg(test)]
+#[path = "../../tests/sipp/dns.rs"]
+#[allow(dead_code)]
+mod dns;
+
 #[cfg(test)]
 mod tests {
+    use super::dns::Dns;
     use super::*;
-    use hickory_resolver::proto::op::{Message, ResponseCode};
     use hickory_resolver::proto::rr::Name;
     use hickory_resolver::proto::rr::rdata::{A, NAPTR, SRV};
-    use std::net::UdpSocket;
-    use std::sync::Mutex;
 
-    /// A small DNS server on a port of its own; it lives as long as the process.
-    struct Server {
-        at: SocketAddr,
-        zone: Arc<Mutex<Zone>>,
+    /// A server that knows these records.
+    fn serves(records: Vec<(&str, u32, RData)>) -> Dns {
+        let server = Dns::start("127.0.0.1:0".parse().unwrap());
+        records.into_iter().for_each(|(name, ttl_s, data)| server.record(name, ttl_s, data));
+        server
     }
 
-    #[derive(Default)]
-    struct Zone {
-        records: Vec<(String, u32, RData)>,
-        /// Answers nothing, or fails.
-        is_silent: bool,
-        fails: bool,
-        asked: Vec<(String, RecordType)>,
-    }
-
-    impl Server {
-        fn start(records: Vec<(&str, u32, RData)>) -> Self {
-            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-            let at = socket.local_addr().unwrap();
-            let records = records.into_iter().map(|(name, ttl, data)| (name.to_owned(), ttl, data)).collect();
-            let zone = Arc::new(Mutex::new(Zone { records, ..Zone::default() }));
-            let serves = Arc::clone(&zone);
-            thread::spawn(move || {
-                let mut buffer = [0; 2_048];
-                while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-                    if let Some(answer) = serves.lock().unwrap().answer(&buffer[..length]) {
-                        let _ = socket.send_to(&answer, from);
-                    }
-                }
-            });
-            Self { at, zone }
-        }
-
-        fn reach(&self) -> Reach {
-            let transports = vec![Transport::Udp, Transport::Tcp];
-            Reach { servers: [self.at].into(), transports, v4: true, v6: false }
-        }
-
-        fn asked(&self) -> Vec<(String, RecordType)> {
-            std::mem::take(&mut self.zone.lock().unwrap().asked)
-        }
-
-        fn set(&self, change: impl FnOnce(&mut Zone)) {
-            change(&mut self.zone.lock().unwrap());
-        }
-    }
-
-    impl Zone {
-        fn answer(&mut self, question: &[u8]) -> Option<Vec<u8>> {
-            let question = Message::from_vec(question).ok()?;
-            let query = question.queries.first()?.clone();
-            let name = text(query.name()).to_string();
-            self.asked.push((name.clone(), query.query_type()));
-            if self.is_silent {
-                return None;
-            }
-            let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
-            answer.add_query(query.clone());
-            if self.fails {
-                answer.metadata.response_code = ResponseCode::ServFail;
-                return answer.to_vec().ok();
-            }
-            for (owner, ttl, data) in &self.records {
-                if *owner == name && data.record_type() == query.query_type() {
-                    answer.add_answer(Record::from_rdata(query.name().clone(), *ttl, data.clone()));
-                }
-            }
-            if self.records.iter().all(|(owner, ..)| *owner != name) {
-                answer.metadata.response_code = ResponseCode::NXDomain;
-            }
-            answer.to_vec().ok()
-        }
+    fn reach(server: &Dns) -> Reach {
+        let transports = vec![Transport::Udp, Transport::Tcp];
+        Reach { servers: [server.at].into(), transports, v4: true, v6: false }
     }
 
     fn a(last: u8) -> RData {
@@ -509,8 +451,8 @@ mod tests {
         Named { host: text.into(), port, transport }
     }
 
-    fn found(server: &Server, name: Named) -> Result<Found, NoWay> {
-        look_up(&[name], &server.reach()).unwrap().remove(0)
+    fn found(server: &Dns, name: Named) -> Result<Found, NoWay> {
+        look_up(&[name], &reach(server)).unwrap().remove(0)
     }
 
     fn told(found: &Found) -> Vec<(String, u32, u16)> {
@@ -520,7 +462,7 @@ mod tests {
 
     #[test]
     fn rfc_3263_4_1_a_bare_name_goes_by_naptr_srv_and_address() {
-        let server = Server::start(vec![
+        let server = serves(vec![
             ("example.com", 300, naptr_of(20, "SIP+D2U", "_sip._udp.example.com.")),
             ("example.com", 300, naptr_of(10, "SIP+D2T", "_sip._tcp.example.com.")),
             ("_sip._tcp.example.com", 60, srv_of(2, 0, 5070, "b.example.com.")),
@@ -535,7 +477,7 @@ mod tests {
 
     #[test]
     fn rfc_3263_4_1_without_naptr_the_services_are_asked_for_and_then_the_host() {
-        let server = Server::start(vec![("example.com", 600, a(9))]);
+        let server = serves(vec![("example.com", 600, a(9))]);
         let only_host = found(&server, name("example.com", None, None)).unwrap();
         assert_eq!(told(&only_host), [("udp:192.0.2.9:5060".to_owned(), 0, 0)]);
         let asked: Vec<(String, RecordType)> = server.asked();
@@ -550,7 +492,7 @@ mod tests {
 
     #[test]
     fn rfc_3263_4_2_a_written_port_makes_it_a_host_and_a_written_transport_a_service() {
-        let server = Server::start(vec![
+        let server = serves(vec![
             ("gw.example.com", 600, a(3)),
             ("_sip._udp.gw.example.com", 600, srv_of(0, 0, 5099, "gw.example.com.")),
         ]);
@@ -563,22 +505,22 @@ mod tests {
 
     #[test]
     fn rfc_2782_a_service_whose_target_is_the_root_is_not_there() {
-        let server = Server::start(vec![("_sip._udp.example.com", 60, srv_of(0, 0, 0, "."))]);
+        let server = serves(vec![("_sip._udp.example.com", 60, srv_of(0, 0, 0, "."))]);
         assert_eq!(found(&server, name("example.com", None, Some(Transport::Udp))), Err(NoWay::Unknown));
     }
 
     #[test]
     fn a_name_that_is_not_there_and_a_server_that_fails_are_told_apart() {
-        let server = Server::start(vec![("known.example.com", 60, a(1))]);
+        let server = serves(vec![("known.example.com", 60, a(1))]);
         assert_eq!(found(&server, name("unknown.example.com", None, None)), Err(NoWay::Unknown));
-        server.set(|zone| zone.fails = true);
+        server.fail();
         assert_eq!(found(&server, name("known.example.com", Some(5060), None)), Err(NoWay::Unanswered));
     }
 
     #[test]
     fn a_silent_server_costs_a_bounded_time() {
-        let server = Server::start(Vec::new());
-        server.set(|zone| zone.is_silent = true);
+        let server = serves(Vec::new());
+        server.silent(true);
         let clock = Clock::start();
         assert_eq!(found(&server, name("example.com", Some(5060), None)), Err(NoWay::Unanswered));
         assert!(clock.now().moment.0 < 21_000, "{:?}", clock.now().moment);
@@ -591,9 +533,9 @@ mod tests {
             .zip(&names)
             .filter(|(number, _)| number % 2 == 1)
             .map(|(number, name)| (name.as_str(), 60, a(number)));
-        let server = Server::start(records.collect());
+        let server = serves(records.collect());
         let named: Vec<Named> = names.iter().map(|host| name(host, Some(5060), None)).collect();
-        for (number, answer) in (1..).zip(look_up(&named, &server.reach()).unwrap()) {
+        for (number, answer) in (1..).zip(look_up(&named, &reach(&server)).unwrap()) {
             match answer {
                 Ok(found) => assert_eq!(told(&found)[0].0, format!("udp:192.0.2.{number}:5060")),
                 Err(why) => assert_eq!((why, number % 2), (NoWay::Unknown, 0)),

@@ -457,6 +457,28 @@ mod tests {
     }
 
     #[test]
+    fn a_list_may_be_as_long_as_its_limit_and_no_longer() {
+        for (name, line, value, values_max) in [
+            // The request has one Via already.
+            (Name::Via, "Via", "SIP/2.0/UDP h", VIA_VALUES_MAX - 1),
+            (Name::Route, "Route", "<sip:h;lr>", ROUTE_VALUES_MAX),
+            (Name::RecordRoute, "Record-Route", "<sip:h;lr>", ROUTE_VALUES_MAX),
+            (Name::Contact, "Contact", "<sip:a@h>", CONTACT_VALUES_MAX),
+        ] {
+            for (values, want) in [(values_max, Ok(())), (values_max + 1, Err(Malformed::TooManyValues(name)))] {
+                // On one line and on lines of their own.
+                let one = format!("{line}: {}", vec![value; values].join(", "));
+                let each = vec![format!("{line}: {value}"); values].join("\r\n");
+                for list in [one, each] {
+                    let lines = PLAIN.replacen("1 INVITE", &format!("1 INVITE\r\n{list}"), 1);
+                    let why = with(&lines, |message| essentials(message, Strictness::Strict).map(|_| ()));
+                    assert_eq!(why, want, "{values} of {line}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn lists_numbers_and_marks_are_read() {
         let lines = "Require: 100rel , Timer\r\nk: \r\nExpires: 99999999999\r\nRetry-After: 18 (soon);duration=9\r\n\
             x: 1800 ; refresher=uac\r\nRAck: 7 3 INVITE\r\nRSeq: 7\r\nPriority: emergency\r\n\

@@ -137,6 +137,17 @@ impl Node {
         self.handle(Input::Message { flow, bytes: &bytes.into() })
     }
 
+    /// How long the engine alone takes for a datagram from `from`, nanoseconds by `clock`; what it sends is dropped.
+    pub(crate) fn times(&mut self, from: SocketAddr, bytes: &[u8], clock: impl Fn() -> std::time::Instant) -> u64 {
+        let flow = Flow { transport: Transport::Udp, listener: 0, remote: from, connection: 0 };
+        let now = self.now();
+        let begun = clock();
+        self.engine.handle(&mut self.worker, now, Input::Message { flow, bytes });
+        let ended = clock();
+        self.worker.effects.clear();
+        u64::try_from(ended.duration_since(begun).as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// A message on a stream.
     pub(crate) fn hear_on_stream(&mut self, from: SocketAddr, connection: u64, bytes: impl Into<Vec<u8>>) -> Out {
         let flow = Flow { transport: Transport::Tcp, listener: 1, remote: from, connection };

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use emcc_policies::moment::Moment;
-use emcc_trunk::agent::{Answerer, Caller, Codec, Script, Setup, Talk, Timers};
+use emcc_trunk::agent::{Answerer, Behaviour, Caller, Codec, Script, Setup, Talk, Timers};
 use emcc_trunk::engine::ids::Ids;
 
 use crate::node::Which;
@@ -15,7 +15,16 @@ pub(crate) struct Place {
     /// Whose neighbour it is.
     pub(crate) node: Which,
     pub(crate) answerer: Answerer,
+    /// When it last began to take what comes again, after it had taken nothing.
+    pub(crate) heard_again: Option<Moment>,
     pub(crate) armed: Option<Moment>,
+}
+
+impl Place {
+    /// Whether it took nothing at some moment since `from`.
+    pub(crate) fn was_silent_since(&self, from: Moment) -> bool {
+        self.answerer.script.behaviour == Behaviour::Silent || self.heard_again.is_some_and(|again| again > from)
+    }
 }
 
 /// Places by their index in [`places`].
@@ -43,7 +52,7 @@ pub(crate) fn places(seed: u64) -> Vec<Place> {
         let talk = Talk::new(SocketAddr::from((ip, 40_000)), CODECS);
         let ids = Ids::new(seed, 100 + number);
         let answerer = Answerer::new(name, at, Script::answering(0), talk, Timers::default(), 0, ids);
-        Place { name, at, node, answerer, armed: None }
+        Place { name, at, node, answerer, heard_again: None, armed: None }
     };
     (0..).zip(HOSTS).map(place).collect()
 }
@@ -125,5 +134,7 @@ pub(crate) struct Placed {
     pub(crate) tag: String,
     /// It sent CANCEL.
     pub(crate) has_cancelled: bool,
+    /// It gave up because who answered it took nothing any more.
+    pub(crate) was_left: bool,
     pub(crate) armed: Option<Moment>,
 }

@@ -205,7 +205,7 @@ fn check_emergencies(world: &World) {
     for (number, placed) in world.callers.iter().enumerate() {
         if placed.part.is_promised() && !placed.has_cancelled {
             let outcome = placed.caller.call().outcome();
-            let is_kept = outcome.is_some_and(|outcome| world.is_kept(outcome));
+            let is_kept = outcome.is_some_and(|outcome| world.is_kept(number, outcome));
             assert!(is_kept, "emergency caller {number}: {outcome:?}, {:?}", placed.part);
         }
     }

@@ -11,6 +11,7 @@ use emcc_trunk::engine::Bounds;
 use emcc_trunk::engine::effects::{Effects, Input, Now, TransactionKey};
 use emcc_trunk::engine::ids::Ids;
 use emcc_trunk::neighbour::{Flow, Transport};
+use emcc_trunk::transaction::LIFETIME_MS;
 
 use crate::cast::{Part, Place, Placed, places};
 use crate::laws::Laws;
@@ -135,8 +136,6 @@ pub(crate) struct World {
     pub(crate) alarms: Vec<(Moment, Which, &'static str)>,
     /// Whether the phones' own events may break a law (false where forged messages are about).
     pub(crate) is_honest: bool,
-    /// Somebody stopped to say anything, calls that stand included.
-    is_somebody_silent: bool,
     queue: BTreeMap<(Moment, u64), Happening>,
     serial: u64,
     step: u64,
@@ -165,7 +164,6 @@ impl World {
             sent: None,
             alarms: Vec::new(),
             is_honest: true,
-            is_somebody_silent: false,
             queue: BTreeMap::new(),
             serial: 0,
             step: 0,
@@ -189,10 +187,18 @@ impl World {
         self.weather.is_passable() && self.nodes.iter().all(|node| node.stall.is_none())
     }
 
-    /// Whether an emergency call with that outcome got what it was promised. Who answers and then falls silent leaves its
-    /// own re-INVITE unacknowledged: nobody else's doing.
-    pub(crate) fn is_kept(&self, outcome: Outcome) -> bool {
-        outcome == Outcome::Answered || (outcome == Outcome::Unacknowledged && self.is_somebody_silent)
+    /// Whether an emergency call with that outcome got what it was promised.
+    pub(crate) fn is_kept(&self, number: usize, outcome: Outcome) -> bool {
+        outcome == Outcome::Answered || (outcome == Outcome::Unacknowledged && self.callers[number].was_left)
+    }
+
+    /// Whether who answered that caller took nothing while its answer to their re-INVITE was repeated: who then sends no
+    /// ACK is the callee, and neither network nor node has a part in it.
+    fn is_left(&self, number: usize) -> bool {
+        let call_id = self.callers[number].caller.call().call_id();
+        let answered = |place: &&Place| place.answerer.calls().any(|call| call.call_id() == call_id);
+        let from = Moment(self.now.0.saturating_sub(LIFETIME_MS));
+        self.places.iter().filter(answered).any(|place| place.was_silent_since(from))
     }
 
     /// A number below `end`, by the seed.
@@ -205,7 +211,14 @@ impl World {
         let number = self.callers.len();
         let setup = change(part.setup(&self.places));
         let caller = Caller::new(setup, Ids::new(self.seed, 1_000 + number as u64));
-        self.callers.push(Placed { part, caller, tag: String::new(), has_cancelled: false, armed: None });
+        self.callers.push(Placed {
+            part,
+            caller,
+            tag: String::new(),
+            has_cancelled: false,
+            was_left: false,
+            armed: None,
+        });
         self.plan(at, Act::Start(number));
         number
     }
@@ -345,11 +358,14 @@ impl World {
     fn judge(&mut self, number: usize, event: &Event) {
         let placed = &self.callers[number];
         self.line(What::Text(format!("caller {number} ({} to {}): {event:?}", placed.part.user, placed.part.dialled)));
-        let placed = &self.callers[number];
         let Event::Failed(outcome) = event else { return };
+        if *outcome == Outcome::Unacknowledged {
+            self.callers[number].was_left = self.is_left(number);
+        }
+        let placed = &self.callers[number];
         let is_promised = self.is_honest && self.is_passable() && !self.laws.was_full;
         if placed.part.is_promised() && !placed.has_cancelled && is_promised {
-            let is_kept = self.is_kept(*outcome);
+            let is_kept = self.is_kept(number, *outcome);
             assert!(is_kept, "caller {number}: an emergency call came to nothing (P-8, P-23): {outcome:?}");
         }
     }
@@ -503,8 +519,11 @@ impl World {
                 }
             }
             Act::Script(place, script) => {
-                self.is_somebody_silent |= script.behaviour == Behaviour::Silent;
-                self.places[place].answerer.script = script;
+                let place = &mut self.places[place];
+                if place.answerer.script.behaviour == Behaviour::Silent {
+                    place.heard_again = Some(self.now);
+                }
+                place.answerer.script = script;
             }
             Act::Reload(which, variant) => self.nodes[which as usize].reload(variant),
             Act::Drain(which) => self.nodes[which as usize].engine.drain(),

@@ -76,12 +76,14 @@ fn an_ordinary_call_over_the_trunk_reaches_the_visited_gateway() {
 }
 
 #[test]
-fn a_cancelled_call_ends_with_487_and_leaves_nothing_held() {
+fn rfc_3261_9_1_and_16_10_a_cancelled_call_ends_with_487_and_leaves_nothing_held() {
     let network = Network::claim("cancelled");
     let (hq, br) = (Node::hq(&network), Node::br(&network));
     let gateway = Plan::called(&network, "gateway_cancelled", network.sip(2, 20)).start();
     let caller = alice(&network, "cancelled", "902079460000").done();
     assert!(caller.received("SIP/2.0 487").value("CSeq").ends_with("INVITE"));
+    let waited_ms = caller.waited_ms("SIP/2.0 487");
+    assert!(waited_ms < 5_000, "{waited_ms} ms: the gateway's own, and not what is said when nothing more comes");
     let gateway = gateway.done();
     let (invite, cancel) = (gateway.received("INVITE"), gateway.received("CANCEL"));
     assert_eq!(cancel.value("Via"), invite.values("Via")[0], "RFC 3261 section 9.1: the branch of the INVITE");
@@ -92,7 +94,7 @@ fn a_cancelled_call_ends_with_487_and_leaves_nothing_held() {
 }
 
 #[test]
-fn requests_inside_a_call_pass_both_ways_and_every_offer_is_filtered() {
+fn rfc_3261_16_6_requests_inside_a_call_pass_both_ways_and_every_offer_is_filtered() {
     let network = Network::claim("inside");
     let (hq, br) = (Node::hq(&network), Node::br(&network));
     let gateway = Plan::called(&network, "gateway_talker", network.sip(2, 20)).start();
@@ -111,7 +113,7 @@ fn requests_inside_a_call_pass_both_ways_and_every_offer_is_filtered() {
 }
 
 #[test]
-fn reliable_provisional_responses_prack_and_an_early_update_pass() {
+fn rfc_3262_3_and_rfc_3311_5_1_reliable_provisional_responses_prack_and_an_early_update_pass() {
     let network = Network::claim("reliable");
     let (hq, br) = (Node::hq(&network), Node::br(&network));
     let gateway = Plan::called(&network, "gateway_reliable", network.sip(2, 20)).start();
@@ -127,7 +129,7 @@ fn reliable_provisional_responses_prack_and_an_early_update_pass() {
 }
 
 #[test]
-fn an_offer_that_comes_with_the_answer_is_filtered_too() {
+fn rfc_3261_13_2_1_an_offer_that_comes_with_the_answer_is_filtered_too() {
     let network = Network::claim("delayed");
     let (hq, br) = (Node::hq(&network), Node::br(&network));
     let gateway = Plan::called(&network, "gateway_offers", network.sip(2, 20)).start();

@@ -1,4 +1,4 @@
-//! A small DNS server: it answers what it is told to, falls silent, and remembers who asked.
+//! A small DNS server: it answers what it is told to, falls silent or fails, and remembers what it was asked.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::thread;
 
 use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, AAAA, SRV};
-use hickory_resolver::proto::rr::{Name, RData, Record};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 /// A running server; it lives as long as the process.
 pub(crate) struct Dns {
@@ -16,11 +16,15 @@ pub(crate) struct Dns {
 
 #[derive(Default)]
 struct Zone {
-    records: Vec<(String, RData)>,
+    records: Vec<(String, u32, RData)>,
+    /// Answers nothing.
     is_silent: bool,
+    /// Answers that it cannot.
+    fails: bool,
+    asked: Vec<(String, RecordType)>,
 }
 
-/// What every record says of its own time: the shortest the node takes is longer.
+/// What a host or a service says of its own time: the shortest the node takes is longer.
 const TTL_S: u32 = 1;
 
 impl Dns {
@@ -47,9 +51,19 @@ impl Dns {
         self.zone.lock().unwrap().is_silent = is_silent;
     }
 
+    /// Says of everything that it failed, from now on.
+    pub(crate) fn fail(&self) {
+        self.zone.lock().unwrap().fails = true;
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&self) {
         self.zone.lock().unwrap().records.clear();
+    }
+
+    /// A record that may be kept for `ttl_s` seconds.
+    pub(crate) fn record(&self, name: &str, ttl_s: u32, data: RData) {
+        self.zone.lock().unwrap().records.push((name.to_owned(), ttl_s, data));
     }
 
     /// A host's address.
@@ -58,30 +72,42 @@ impl Dns {
             IpAddr::V4(ip) => RData::A(A(ip)),
             IpAddr::V6(ip) => RData::AAAA(AAAA(ip)),
         };
-        self.zone.lock().unwrap().records.push((name.to_owned(), data));
+        self.record(name, TTL_S, data);
     }
 
     /// A target of a service.
     pub(crate) fn service(&self, name: &str, priority: u16, port: u16, target: &str) {
         let target = Name::from_ascii(format!("{target}.")).unwrap();
-        let data = RData::SRV(SRV::new(priority, 0, port, target));
-        self.zone.lock().unwrap().records.push((name.to_owned(), data));
+        self.record(name, TTL_S, RData::SRV(SRV::new(priority, 0, port, target)));
+    }
+
+    /// What it was asked since the last look, in order.
+    pub(crate) fn asked(&self) -> Vec<(String, RecordType)> {
+        std::mem::take(&mut self.zone.lock().unwrap().asked)
     }
 }
 
 impl Zone {
-    fn answer(&self, question: &[u8]) -> Option<Vec<u8>> {
+    fn answer(&mut self, question: &[u8]) -> Option<Vec<u8>> {
         let question = Message::from_vec(question).ok()?;
-        let query = question.queries.first().filter(|_| !self.is_silent)?.clone();
+        let query = question.queries.first()?.clone();
+        let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
+        self.asked.push((name.clone(), query.query_type()));
+        if self.is_silent {
+            return None;
+        }
         let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
         answer.add_query(query.clone());
-        let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
-        let own: Vec<&RData> = self.records.iter().filter(|(owner, _)| *owner == name).map(|(_, data)| data).collect();
+        let own: Vec<_> = self.records.iter().filter(|(owner, ..)| *owner == name).collect();
+        if self.fails {
+            answer.metadata.response_code = ResponseCode::ServFail;
+            return answer.to_vec().ok();
+        }
         if own.is_empty() {
             answer.metadata.response_code = ResponseCode::NXDomain;
         }
-        for data in own.into_iter().filter(|data| data.record_type() == query.query_type()) {
-            answer.add_answer(Record::from_rdata(query.name().clone(), TTL_S, data.clone()));
+        for (_, ttl_s, data) in own.into_iter().filter(|(.., data)| data.record_type() == query.query_type()) {
+            answer.add_answer(Record::from_rdata(query.name().clone(), *ttl_s, data.clone()));
         }
         answer.to_vec().ok()
     }

@@ -68,7 +68,7 @@ fn p_8_a_gateway_that_does_not_run_costs_no_wait() {
 }
 
 #[test]
-fn p_8_when_every_gateway_fails_the_best_failure_goes_back_and_503_as_500() {
+fn p_8_rfc_3261_16_7_step_6_when_every_gateway_fails_the_best_failure_goes_back_and_503_as_500() {
     let network = Network::claim("all_fail");
     let (hq, br) = (Node::hq(&network), Node::br(&network));
     for (first, second, status) in [("503", "503", "500"), ("503", "486", "486"), ("500", "603", "603")] {

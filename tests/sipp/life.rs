@@ -101,7 +101,7 @@ fn a_second_signal_stops_a_draining_node_at_once() {
 }
 
 #[test]
-fn options_to_the_node_is_answered() {
+fn rfc_3261_11_2_options_to_the_node_is_answered() {
     let network = Network::claim("options");
     let hq = Node::hq(&network);
     for local in [network.sip(1, 10), network.sip(1, 20), network.sip(2, 1)] {

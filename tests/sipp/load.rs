@@ -45,7 +45,7 @@ fn calls_complete_over_paths_that_lose_one_message_in_twenty() {
 }
 
 #[test]
-fn a_repeated_invite_and_bye_are_one_call() {
+fn rfc_3261_17_2_and_rfc_6026_7_1_a_repeated_invite_and_bye_are_one_call() {
     let network = Network::claim("repeated");
     let (hq, br) = (Node::hq(&network), Node::br(&network));
     let gateway = Plan::called(&network, "gateway", network.sip(2, 20)).start();

@@ -23,7 +23,9 @@ pub(crate) struct Node {
 
 /// One look at the log or the metrics while something is awaited.
 const LOOK: Duration = Duration::from_millis(20);
-/// Looks until it has come too late: thirty seconds.
+/// Looks until it has come too late: thirty seconds, less where the log says much. It ends a test that fails and is no
+/// law: some wait for a node's own timers (a drain, a rest, two lost probes, a DNS that is silent), all beside other
+/// tests. What must happen in a given time is asked of the trace (`Ended::waited_ms`).
 const LOOKS_MAX: usize = 1_500;
 
 impl Node {

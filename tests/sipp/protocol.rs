@@ -356,6 +356,46 @@ fn rfc_3261_16_7_redirections_and_challenges_pass_as_they_came() {
 }
 
 #[test]
+fn rfc_3326_2_a_cancels_reasons_reach_the_far_end_of_the_call_it_gives_up() {
+    let network = Network::claim("cancel_reason");
+    let (hq, br) = (Node::hq(&network), Node::br(&network));
+    let (uri, elsewhere) =
+        ("sip:902079460000@[remote_ip]:[remote_port]", "SIP;cause=200;text=\"Call completed elsewhere\"");
+    for reasons in [&[elsewhere, "Q.850;cause=26"][..], &[]] {
+        let lines: String = reasons.iter().map(|reason| format!("Reason: {reason}\n")).collect();
+        let caller = Script::new().invite(uri, crate::tool::ALICE_PHONE).may_hear(100).expect(180);
+        let caller = caller.cancel(uri, &lines).expect(200).expect(487).ack_failure(uri);
+        let gateway = Script::new().awaits("INVITE").keeps_as("call", 3).reply(180, "", Body::None);
+        let gateway = gateway.awaits("CANCEL").agrees("", Body::None).refuses("call", 3, 487).awaits("ACK");
+        let gateway = Plan::plays(&network, "called", network.sip(2, 20), &gateway).start();
+        Plan::calls(&network, "calls", network.sip(1, 10), network.sip(1, 1), &caller).done();
+        let gateway = gateway.done();
+        let told: Vec<_> =
+            gateway.received("CANCEL").values("Reason").join(", ").split(", ").map(str::to_owned).collect();
+        assert_eq!(told, if reasons.is_empty() { &[""] } else { reasons });
+    }
+    for node in [&hq, &br] {
+        node.is_idle_after(0, 0, 2);
+    }
+}
+
+#[test]
+fn rfc_3261_18_2_2_and_rfc_4475_3_1_1_12_answers_go_where_the_request_came_from_whatever_its_via_names() {
+    let network = Network::claim("via_path");
+    let hq = Node::hq(&network);
+    let own = network.sip(1, 1);
+    for via in ["255.255.255.255:5060", "224.0.0.251:5060;maddr=224.0.0.251;ttl=255", &format!("{own}"), "0.0.0.0"] {
+        // The node answers one of its own accord, and refuses the other.
+        for (uri, status) in [("sip:[remote_ip]:[remote_port]", 200), ("sip:x@203.0.113.9", 404)] {
+            let asks = Script::new().asks_by(via, "OPTIONS", uri, "").expect(status);
+            Plan::calls(&network, "asks", network.sip(1, 10), own, &asks).done();
+        }
+    }
+    assert_eq!(hq.metric("emcc_sip_send_failures_total", &[]), 0, "nothing was tried elsewhere");
+    hq.shows("emcc_sip_messages_received_total", &[], 8);
+}
+
+#[test]
 fn rfc_3261_16_10_a_cancel_of_nothing_we_know_is_481() {
     let network = Network::claim("stray_cancel");
     let hq = Node::hq(&network);

@@ -156,14 +156,18 @@ impl Script {
     }
 
     /// Keeps what a later response to the INVITE that just came is made of; the node added one Via and one Record-Route.
-    pub(crate) fn keeps(mut self) -> Self {
-        let kept = [
+    pub(crate) fn keeps(self) -> Self {
+        self.keeps_of(&[
             ("Via:", 1, "via1"),
             ("Via:", 2, "via2"),
             ("Record-Route:", 1, "rr"),
             ("From:", 1, "from"),
             ("To:", 1, "to"),
-        ];
+        ])
+    }
+
+    /// Keeps headers of the INVITE that just came: which one, its place among those of its name, and a name for it.
+    fn keeps_of(mut self, kept: &[(&str, u8, &str)]) -> Self {
         let actions: String = kept
             .iter()
             .map(|(header, occurrence, name)| {
@@ -178,6 +182,52 @@ impl Script {
         self.step(&format!("<recv request=\"INVITE\"><action>{actions}</action></recv>\n"))
     }
 
+    /// Keeps, under a name, what an INVITE that just came is sent on or refused with; `vias` of them led here.
+    pub(crate) fn keeps_as(self, name: &str, vias: u8) -> Self {
+        let named = |part: &str| format!("{name}_{part}");
+        let ways: Vec<_> = (1..=vias).map(|place| (place, named(&format!("via{place}")))).collect();
+        let (from, to) = (named("from"), named("to"));
+        let mut kept: Vec<_> = ways.iter().map(|(place, name)| ("Via:", *place, name.as_str())).collect();
+        kept.extend([("From:", 1, from.as_str()), ("To:", 1, to.as_str())]);
+        self.keeps_of(&kept)
+    }
+
+    fn vias_of(name: &str, vias: u8) -> String {
+        (1..=vias).map(|place| format!("Via:[${name}_via{place}]\n")).collect()
+    }
+
+    /// Sends on an INVITE kept under that name as it came: a Via more, and that many hops left.
+    pub(crate) fn sends_on(self, name: &str, vias: u8, hops: u8) -> Self {
+        let kept = Self::vias_of(name, vias);
+        let head = format!(
+            "INVITE sip:5002@[local_ip]:[local_port] SIP/2.0\n\
+             Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK-[pid]-[call_number]-{name}\n{kept}\
+             Max-Forwards: {hops}\nFrom:[${name}_from]\nTo:[${name}_to]\nCall-ID: [call_id]\nCSeq: 1 INVITE\n\
+             Contact: <sip:5002@[local_ip]:5070>\n"
+        );
+        self.message(false, &head, "", "")
+    }
+
+    /// Acknowledges the failure of what was sent on under that name.
+    pub(crate) fn ack_of(self, name: &str) -> Self {
+        let head = format!(
+            "ACK sip:5002@[local_ip]:[local_port] SIP/2.0\n\
+             Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK-[pid]-[call_number]-{name}\n\
+             Max-Forwards: 70\n[last_From:]\n[last_To:]\nCall-ID: [call_id]\nCSeq: 1 ACK\n"
+        );
+        self.message(false, &head, "", "")
+    }
+
+    /// Refuses an INVITE kept under that name.
+    pub(crate) fn refuses(self, name: &str, vias: u8, status: u16) -> Self {
+        let kept = Self::vias_of(name, vias);
+        let head = format!(
+            "SIP/2.0 {status} No\n{kept}From:[${name}_from]\nTo:[${name}_to];tag=p{name}\nCall-ID: [call_id]\n\
+             CSeq: 1 INVITE\n"
+        );
+        self.message(false, &head, "", "")
+    }
+
     /// A response to the INVITE kept before.
     pub(crate) fn kept(self, status: u16, headers: &str, body: Body) -> Self {
         let head = format!(
@@ -186,6 +236,40 @@ impl Script {
              Contact: <sip:gateway@[local_ip]:[local_port]>\n{headers}"
         );
         self.message(false, &head, "application/sdp", Self::sdp(body))
+    }
+
+    /// Another number of hops for the request that was sent last.
+    pub(crate) fn hops(mut self, left: u8) -> Self {
+        let line = "Max-Forwards: 70\n";
+        let at = self.steps.rfind(line).expect("a request was sent");
+        self.steps.replace_range(at..at + line.len(), &format!("Max-Forwards: {left}\n"));
+        self
+    }
+
+    /// A caller's request outside a dialog.
+    pub(crate) fn asks(self, method: &str, uri: &str, headers: &str) -> Self {
+        self.asks_by("[local_ip]:[local_port]", method, uri, headers)
+    }
+
+    /// The same with a Via that names somebody else.
+    pub(crate) fn asks_by(mut self, via: &str, method: &str, uri: &str, headers: &str) -> Self {
+        self.cseq += 1;
+        let head = format!(
+            "{method} {uri} SIP/2.0\nVia: SIP/2.0/[transport] {via};branch=[branch]\nMax-Forwards: 70\n\
+             From: <sip:5002@[local_ip]>;tag=c[pid]x[call_number]\nTo: <{uri}>\nCall-ID: [call_id]\n\
+             CSeq: {0} {method}\nContact: <sip:5002@[local_ip]:[local_port]>\n{headers}",
+            self.cseq
+        );
+        self.message(false, &head, "", "")
+    }
+
+    /// Gives up the INVITE it began with.
+    pub(crate) fn cancel(self, uri: &str, headers: &str) -> Self {
+        let head = format!(
+            "CANCEL {uri} SIP/2.0\n[last_Via:]\nMax-Forwards: 70\n[last_From:]\nTo: <sip:x@[remote_ip]>\n\
+             Call-ID: [call_id]\nCSeq: 1 CANCEL\n{headers}"
+        );
+        self.message(true, &head, "", "")
     }
 
     /// A caller's request as a strict router hands it on: `next` as its target, the call's own target in the last Route.
