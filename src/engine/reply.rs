@@ -67,6 +67,38 @@ impl Turn<'_> {
             return;
         };
         let key = self.client_key(of.via.branch.unwrap_or_default(), of.cseq.token);
+        if message.values(Name::Via).nth(1).is_none()
+            && let Some(whole) = self.with_vias(key, flow, message)
+        {
+            let mut index = Index::new();
+            if let Ok(message) = crate::sip::scan(&whole, &mut index) {
+                return self.heard(key, flow, &message, &of, status);
+            }
+        }
+        self.heard(key, flow, message, &of, status);
+    }
+
+    /// A response that lacks the Vias below ours, with those its request left with: what a hop leaves out would keep the
+    /// answer from who waits for it, and be it an emergency call's (RFC 3261 section 8.2.6.2 has it copy them all). `None`
+    /// where nobody waits.
+    fn with_vias(&mut self, key: TransactionKey, flow: Flow, message: &Message<'_>) -> Option<Vec<u8>> {
+        let request = self.engine.transactions.with(&key, |row| {
+            (row.partner.is_some() && row.flow.remote.ip() == flow.remote.ip()).then(|| row.request.clone())
+        })??;
+        let mut index = Index::new();
+        let sent = crate::sip::scan(&request, &mut index).ok()?;
+        let editor = &mut self.desk.editor;
+        editor.begin();
+        for via in sent.values(Name::Via).skip(1) {
+            editor.text().put(b"Via: ").put(via.text).append(message);
+        }
+        self.engine.counters.malformed();
+        let mut whole = Vec::with_capacity(message.bytes().len() + request.len());
+        editor.write(message, &mut whole);
+        Some(whole)
+    }
+
+    fn heard(&mut self, key: TransactionKey, flow: Flow, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
         let Some(heard) = self.hear(key, flow, status) else {
             self.engine.counters.stray_response();
             return;
@@ -80,8 +112,8 @@ impl Turn<'_> {
         }
         self.hear_load(heard.flow, &of.via);
         match heard.act {
-            Heed::Invite(act) => self.invite_response(key, &heard, act, message, &of, status),
-            Heed::Other(client::Act::Pass) => self.other_response(&heard, message, &of, status),
+            Heed::Invite(act) => self.invite_response(key, &heard, act, message, of, status),
+            Heed::Other(client::Act::Pass) => self.other_response(&heard, message, of, status),
             Heed::Other(_) => {}
         }
     }

@@ -133,6 +133,36 @@ fn a_late_200_of_a_hop_given_up_still_wins() {
 }
 
 #[test]
+fn rfc_3261_8_2_6_2_an_answer_without_the_vias_below_ours_reaches_who_waits_for_it() {
+    let without_vias = |text: String| {
+        let mut vias = 0;
+        let is_kept = |line: &&str| {
+            vias += usize::from(line.starts_with("Via:"));
+            !line.starts_with("Via:") || vias == 1
+        };
+        text.split_inclusive("\r\n").filter(is_kept).collect::<String>()
+    };
+    for called in [CALLED, "911"] {
+        for status in [180, 200, 486, 603] {
+            let mut node = Node::br();
+            let invite = from_hq(called);
+            let sent = node.hear(HQ, &invite).the("INVITE");
+            let text = answer(&sent, status, "b", &[], "");
+            let mut out = node.hear(sent.to, without_vias(text));
+            while let Some(next) = out.0.iter().find(|sent| sent.what() == "INVITE").cloned() {
+                out = node.hear(next.to, without_vias(answer(&next, status, "b", &[], "")));
+            }
+            let back = out.the(&status.to_string());
+            assert_eq!(
+                (back.to, back.headers("Via")),
+                (HQ, vec![format!("SIP/2.0/UDP {};branch={}", invite.at, invite.branch)]),
+                "{called} {status}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_late_200_of_a_try_that_failed_answers_no_later_try_of_the_same_call() {
     let mut node = Node::br();
     let (invite, first) = ringing(&mut node);
