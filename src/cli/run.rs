@@ -1,6 +1,5 @@
 //! `emcc-trunk run`: the node, until a signal ends it.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -17,7 +16,7 @@ use crate::certificates::Material;
 use crate::config::plan::Plan;
 use crate::config::{self, Problem, Severity};
 use crate::io::signals::{self, End, Operate};
-use crate::io::{Clock, log, memory};
+use crate::io::{Clock, log};
 
 /// Runs the node of a configuration file until it is stopped or drained.
 pub(super) fn run(path: &Path) -> Result<(), Halt> {
@@ -28,7 +27,6 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
     let cluster = loaded.plan.cluster.id.clone();
     let asked = Arc::new(Notify::new());
     let node = Running::start(loaded.plan, Arc::clone(&asked)).map_err(Halt::Start)?;
-    memory::give_back();
     if let Some(ended) = node.certificates().filter(|certificates| has_ended(&certificates.current(), clock)) {
         let since_s = clock.now().civil.0 - ended.current().expires.0;
         tracing::error!("this node's TLS certificate ended {since_s} s ago: TLS neighbours will refuse it");
@@ -43,10 +41,7 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
             Poll::Pending => {
                 // Nobody who waits for the line, nobody who misses it: the node serves all the same.
                 let _ = say_ready(&cluster, &node);
-                tokio::select! {
-                    end = serving => end,
-                    never = give_back_after_peaks(&node) => match never {},
-                }
+                serving.await
             }
         }
     });
@@ -56,18 +51,6 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
         End::Stopped => tracing::info!(calls = node.engine().calls(), "stopped at once"),
     }
     Ok(())
-}
-
-/// Gives the system the memory of peaks that are over.
-async fn give_back_after_peaks(node: &Running) -> Infallible {
-    let (mut tide, mut looks) = (memory::Tide::default(), tokio::time::interval(Duration::from_secs(1)));
-    loop {
-        looks.tick().await;
-        let engine = node.engine();
-        if tide.ebbs(engine.calls() + engine.transactions()) {
-            memory::give_back();
-        }
-    }
 }
 
 /// One line for people and scripts that wait for it, whatever the log's level is.
@@ -153,7 +136,6 @@ impl Operator<'_> {
             certificates.swap(material);
         }
         self.node.engine().reload(loaded.plan);
-        memory::give_back();
         tracing::info!("reloaded: new calls follow the new configuration");
         true
     }

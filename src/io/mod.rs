@@ -9,7 +9,6 @@ mod budget;
 mod clock;
 mod drive;
 pub mod log;
-pub mod memory;
 mod mmsg;
 mod node;
 mod quarantine;
