@@ -17,26 +17,14 @@ pub fn draw<T>(mut items: &mut [T], weight: impl Fn(&T) -> u16, mut random: impl
         if sum == 0 {
             return;
         }
-        // A number from 0 to the sum inclusive; those of no weight stand before the others (RFC 2782, page 4), so
-        // that they win on 0 alone.
-        let mut mark = random() % (sum + 1);
+        // RFC 2782, page 4, draws from 0 to the sum inclusive, and those of no weight win on 0 alone. Where there are
+        // none the 0 would go to whoever stands first, and weights of 1 and 3 would share two to three: it is left out.
         let first_without = items.iter().position(|item| weight(item) == 0);
+        let mark = random() % (sum + u64::from(first_without.is_some()));
         let chosen = match (mark, first_without) {
             (0, Some(place)) => place,
-            _ => {
-                let mut chosen = 0;
-                for (place, item) in items.iter().enumerate() {
-                    let weight = u64::from(weight(item));
-                    if weight > 0 {
-                        chosen = place;
-                        if mark <= weight {
-                            break;
-                        }
-                        mark -= weight;
-                    }
-                }
-                chosen
-            }
+            (mark, None) => by_weight(items, &weight, mark),
+            (mark, Some(_)) => by_weight(items, &weight, mark - 1),
         };
         // Those not chosen keep their order.
         if let Some(up_to_chosen) = items.get_mut(..=chosen) {
@@ -45,6 +33,18 @@ pub fn draw<T>(mut items: &mut [T], weight: impl Fn(&T) -> u16, mut random: impl
         let Some((_, rest)) = items.split_first_mut() else { return };
         items = rest;
     }
+}
+
+/// The place of the item whose share of the sum `mark` falls into, counted from 0; the last where it is beyond them.
+fn by_weight<T>(items: &[T], weight: impl Fn(&T) -> u16, mut mark: u64) -> usize {
+    for (place, item) in items.iter().enumerate() {
+        let weight = u64::from(weight(item));
+        if mark < weight {
+            return place;
+        }
+        mark -= weight;
+    }
+    items.len().saturating_sub(1)
 }
 
 #[cfg(test)]
@@ -76,6 +76,16 @@ mod tests {
         let counts = firsts(&[60, 30, 10], 10_000);
         for (count, want) in counts.iter().zip([6_000, 3_000, 1_000]) {
             assert!(count.abs_diff(want) < 300, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn rfc_2782_small_weights_share_as_they_say() {
+        let counts = firsts(&[1, 3], 10_000);
+        assert!(counts[0].abs_diff(2_500) < 200, "{counts:?}");
+        let counts = firsts(&[1, 0, 3], 10_000);
+        for (count, want) in counts.iter().zip([2_000, 2_000, 6_000]) {
+            assert!(count.abs_diff(want) < 250, "{counts:?}");
         }
     }
 
