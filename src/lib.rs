@@ -12,6 +12,7 @@ pub mod io;
 pub mod limits;
 pub mod metrics;
 pub mod neighbour;
+mod rows;
 pub mod sip;
 pub mod table;
 pub mod timer;

@@ -179,3 +179,12 @@ pub const CERTIFICATES_IN_CHAIN_MAX: usize = 8;
 
 /// Roots that neighbours' certificates may come from.
 pub const ROOTS_MAX: usize = 256;
+
+/// Patterns `explain call` lists that matched and did not win.
+pub const EXPLAINED_ALTERNATIVES_MAX: usize = 32;
+
+/// Callers `explain call --bulk` keeps in mind between rows.
+pub const BULK_CALLERS_MAX: usize = 100_000;
+
+/// Octets of a file of calls for `explain call --bulk`.
+pub const BULK_BYTES_MAX: u64 = 1_073_741_824;

@@ -1,6 +1,8 @@
 //! The built program: what it prints where, and how it exits.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a failing test may panic anywhere
 
+#[path = "cli/bulk.rs"]
+mod bulk;
 #[path = "cli/call.rs"]
 mod call;
 #[path = "cli/check.rs"]

@@ -13,8 +13,8 @@ use super::node::Fault;
 use crate::config::Problem;
 use crate::io::log::LogError;
 
-const EXIT_WRONG: u8 = 1;
-const EXIT_USAGE: u8 = 2;
+pub(super) const EXIT_WRONG: u8 = 1;
+pub(super) const EXIT_USAGE: u8 = 2;
 const EXIT_OUT_OF_REACH: u8 = 3;
 pub(super) const EXIT_INTERNAL: u8 = 70;
 
@@ -33,6 +33,10 @@ pub(super) enum Halt {
     UnknownCaller(Box<str>),
     /// No remote cluster has that id.
     UnknownSource(Box<str>),
+    /// A configuration of a cluster that is no neighbour of the one asked: its file, and the ids of both.
+    Strangers(PathBuf, Box<str>, Box<str>),
+    /// A file of calls cannot be used as one.
+    Calls(PathBuf, String),
     /// A login that no table knows.
     Impossible(Impossible),
     /// A login was to be checked against data as well.
@@ -62,6 +66,8 @@ impl Halt {
             | Self::NoDescription(..)
             | Self::UnknownCaller(_)
             | Self::UnknownSource(_)
+            | Self::Strangers(..)
+            | Self::Calls(..)
             | Self::Impossible(_) => EXIT_WRONG,
             Self::LoginData | Self::Log(LogError::Level) => EXIT_USAGE,
             Self::ConfigurationUnread(_) | Self::Unread(..) | Self::Start(_) => EXIT_OUT_OF_REACH,
@@ -91,6 +97,11 @@ impl Halt {
             Self::UnknownSource(id) => {
                 format!("--via '{id}' is neither local nor the id of a remote cluster in the configuration")
             }
+            Self::Strangers(path, near, far) => format!(
+                "{} is the configuration of {far}; {near} and {far} have to name each other as remote clusters",
+                path.display()
+            ),
+            Self::Calls(path, why) => format!("{}: {why}", path.display()),
             Self::Impossible(impossible) => impossible.to_string(),
             Self::LoginData => "login checks that need data (C-9: --config, --device, --user) are not part of this \
                                 version; leave them out to judge versions and security modes"

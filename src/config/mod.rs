@@ -7,6 +7,7 @@
 mod address;
 mod check;
 mod document;
+mod places;
 pub mod plan;
 mod problem;
 mod reader;
@@ -19,6 +20,7 @@ mod words;
 pub use address::{Address, Transport};
 pub use check::Probe;
 pub use document::{MidCall, SrtpKeys};
+pub use places::Places;
 pub use plan::Plan;
 pub use problem::{Problem, Severity};
 
@@ -104,6 +106,17 @@ fn checked(path: &Path, probe: Probe, today: Option<Civil>) -> Checked {
 /// Every problem, warnings among them, if there is an error. A file that cannot be read is one problem on line 0.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
     loaded(source::read(path), Look::At(None))
+}
+
+/// As [`load`], and where the rows of the plan were written.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with_places(path: &Path) -> Result<(Loaded, Places), Vec<Problem>> {
+    let source = source::read(path);
+    // Where there are errors, nobody asks.
+    let places = source.whole.then(|| Places::of(&source.document, &source.report)).unwrap_or_default();
+    loaded(source, Look::At(None)).map(|loaded| (loaded, places))
 }
 
 /// Loads a configuration that the program carries itself; `name` stands for the file in problems. Files it names, as

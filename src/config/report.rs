@@ -123,6 +123,19 @@ impl Report {
         name.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default()
     }
 
+    /// The files taken in, in their order.
+    pub(super) fn file_names(&self) -> Vec<Box<str>> {
+        self.files.borrow().iter().map(|file| file.name.as_str().into()).collect()
+    }
+
+    /// File and line of a place, the line counted from 1.
+    pub(super) fn line(&self, place: &Place) -> (u16, u32) {
+        let files = self.files.borrow();
+        let Some(file) = files.get(usize::from(place.file)) else { return (place.file, 0) };
+        let line = file.line_starts.partition_point(|start| *start <= place.offset).max(1);
+        (place.file, u32::try_from(line).unwrap_or(u32::MAX))
+    }
+
     /// File, line and column of a place, the last two counted from 1, columns in characters.
     pub(super) fn locate(&self, place: &Place) -> (String, u32, u32) {
         let files = self.files.borrow();
@@ -170,6 +183,7 @@ mod tests {
         for (offset, line, column) in [(0, 1, 1), (1, 1, 2), (2, 1, 3), (3, 2, 1), (5, 2, 2), (10, 2, 6)] {
             let place = Place::new(file, offset, "k");
             assert_eq!(report.locate(&place), ("f".into(), line, column), "offset {offset}");
+            assert_eq!(report.line(&place), (file, line), "offset {offset}");
         }
     }
 

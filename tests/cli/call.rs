@@ -16,6 +16,9 @@ fn decided(file: &str, words: &str) -> Value {
     let mut object = ran.object();
     let because = object.as_object_mut().and_then(|keys| keys.remove("because")).unwrap();
     assert!(because.as_array().is_some_and(|steps| !steps.is_empty() && steps.iter().all(Value::is_string)), "{words}");
+    for key in ["rules", "alternatives", "remote"] {
+        assert!(object.as_object_mut().is_some_and(|keys| keys.remove(key).is_some()), "{words}: {key}");
+    }
     object
 }
 
@@ -55,6 +58,9 @@ fn an_emergency_over_the_trunk_is_answered_as_the_contract_shows() {
         "status",
         "codecs",
         "because",
+        "rules",
+        "alternatives",
+        "remote",
     ];
     assert_eq!(keys, want);
     assert_eq!(

@@ -1,8 +1,10 @@
 //! Partitions, calling search spaces and the rows in them: what a dialed number is compared with.
 
+mod alternatives;
 mod analyse;
 mod index;
 
+pub use alternatives::{Alternative, Asked, Lost};
 pub use analyse::{Analysis, Outcome, Overlap, PASSES_MAX};
 
 use std::fmt;

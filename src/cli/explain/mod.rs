@@ -1,10 +1,13 @@
 //! `emcc-trunk explain`: a decision and the trail that led to it, by the very functions that decide live calls.
 
+mod bulk;
 mod call;
+mod clusters;
 mod codecs;
 mod instant;
 mod login;
 mod roaming;
+mod walk;
 mod who;
 
 use std::fs;
@@ -33,7 +36,7 @@ pub(super) enum Question {
 /// Answers and gives back the exit code.
 pub(super) fn run(question: &Question) -> u8 {
     match question {
-        Question::Call(call) => finish(call.answer(), call.json),
+        Question::Call(call) => call.run(),
         Question::Codecs(codecs) => finish(codecs.answer(), codecs.json),
         Question::Roaming(roaming) => finish(roaming.answer(), roaming.json),
         Question::Login(login) => finish(login.answer(), login.json),

@@ -7,7 +7,7 @@ use crate::config::plan::{Plan, SessionId, Side};
 use crate::engine::decide::Source;
 
 /// A caller as an INVITE would show it.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Caller {
     pub(super) source: Source,
     /// The device mark.

@@ -1,0 +1,163 @@
+//! Rows of CSV text, each with the line and the offsets it stands at: for files of calls and bulk data.
+//!
+//! Reading is the `csv` crate's; where a row begins is worked out here, since the crate's own line is that of the line
+//! end before it, or of an empty line it skipped.
+
+use csv::{ByteRecord, Reader, ReaderBuilder};
+
+/// Reads the rows of a text, its header row first.
+pub(crate) struct Rows<'t> {
+    text: &'t [u8],
+    reader: Reader<&'t [u8]>,
+    record: ByteRecord,
+    /// Offset up to which line ends are counted, and the line there.
+    counted: (usize, u32),
+    /// Offset of the first octet after a byte order mark.
+    begin: usize,
+}
+
+/// One row.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'r> {
+    record: &'r ByteRecord,
+    text: &'r [u8],
+    /// Line its first field stands on, counted from 1.
+    pub(crate) line: u32,
+    /// Offset of its first octet in the text.
+    pub(crate) offset: usize,
+}
+
+/// What spreadsheets put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+impl<'t> Rows<'t> {
+    pub(crate) fn of(text: &'t [u8]) -> Self {
+        let begin = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        let reader =
+            ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.get(begin..).unwrap_or_default());
+        Self { text, reader, record: ByteRecord::new(), counted: (0, 1), begin }
+    }
+
+    /// The next row that has something in it.
+    pub(crate) fn next(&mut self) -> Option<Row<'_>> {
+        loop {
+            // Reading from memory cannot fail, and rows may have any length.
+            if !self.reader.read_byte_record(&mut self.record).unwrap_or(false) {
+                return None;
+            }
+            if self.record.iter().any(|field| !field.trim_ascii().is_empty()) {
+                break;
+            }
+        }
+        let read_from = self.record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
+        let begun = self.begin + read_from;
+        let line_ends = self.text.get(begun..).unwrap_or_default().iter().take_while(|octet| is_line_end(**octet));
+        let offset = begun + line_ends.count();
+        let between = self.text.get(self.counted.0..offset).unwrap_or_default();
+        let lines = memchr::memchr_iter(b'\n', between).count();
+        self.counted = (offset, self.counted.1.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX)));
+        Some(Row { record: &self.record, text: self.text, line: self.counted.1, offset })
+    }
+
+    /// Octets read so far.
+    pub(crate) fn read(&self) -> usize {
+        self.counted.0
+    }
+}
+
+fn is_line_end(octet: u8) -> bool {
+    matches!(octet, b'\r' | b'\n')
+}
+
+impl<'r> Row<'r> {
+    /// How many fields it has.
+    pub(crate) fn len(&self) -> usize {
+        self.record.len()
+    }
+
+    /// A field without the space around it; empty beyond the last.
+    pub(crate) fn field(&self, place: usize) -> &'r [u8] {
+        self.record.get(place).unwrap_or_default().trim_ascii()
+    }
+
+    /// Every field.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &'r [u8]> {
+        self.record.iter().map(<[u8]>::trim_ascii)
+    }
+
+    /// Offset of a field in the text, of its quote where it has one; of the row's end for a field it does not have.
+    pub(crate) fn offset_of(&self, place: usize) -> usize {
+        let (mut left, mut quoted) = (place, false);
+        let raw = self.text.get(self.offset..).unwrap_or_default();
+        for (at, octet) in raw.iter().enumerate() {
+            if left == 0 {
+                // Space before a field is not part of it.
+                let spaces = raw.get(at..).unwrap_or_default().iter().take_while(|octet| matches!(octet, b' ' | b'\t'));
+                return self.offset + at + spaces.count();
+            }
+            match octet {
+                b'"' => quoted = !quoted,
+                b',' if !quoted => left -= 1,
+                octet if is_line_end(*octet) && !quoted => return self.offset + at,
+                _ => {}
+            }
+        }
+        self.text.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Line, fields, and the text from each field's offset on.
+    fn read(text: &str) -> Vec<(u32, Vec<String>, Vec<String>)> {
+        let mut rows = Rows::of(text.as_bytes());
+        let mut found = Vec::new();
+        while let Some(row) = rows.next() {
+            let fields: Vec<String> = row.fields().map(|field| String::from_utf8(field.to_vec()).unwrap()).collect();
+            let begins = (0..row.len()).map(|place| text[row.offset_of(place)..].chars().take(2).collect()).collect();
+            found.push((row.line, fields, begins));
+        }
+        found
+    }
+
+    #[test]
+    fn a_row_knows_its_line_whatever_ends_lines_and_stands_between() {
+        for end in ["\n", "\r\n"] {
+            let text = ["a,b", "", "1, 2", "\"x", "y\",z", ",", "last,\"q\"\"u\""].join(end);
+            let read = read(&text);
+            let lines: Vec<u32> = read.iter().map(|row| row.0).collect();
+            assert_eq!(lines, [1, 3, 4, 7], "{end:?}");
+            assert_eq!(read[1].1, ["1", "2"]);
+            assert_eq!(read[2].1, [format!("x{end}y"), "z".into()]);
+            assert_eq!(read[3].1, ["last", "q\"u"]);
+            assert_eq!(
+                read[1].2,
+                ["1,", "2\r"].map(|text| if end == "\n" { text.replace('\r', "\n") } else { text.into() })
+            );
+            assert_eq!(read[2].2[0], "\"x");
+            assert_eq!(read[2].2[1].chars().next(), Some('z'));
+            assert_eq!(read[3].2, ["la", "\"q"]);
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_name() {
+        let read = read("\u{feff}a,b\n1\n");
+        assert_eq!((read[0].1.as_slice(), read[0].2[0].as_str()), (&["a".to_owned(), "b".to_owned()][..], "a,"));
+        assert_eq!(read[1].0, 2);
+    }
+
+    #[test]
+    fn a_field_that_is_not_there_is_empty_and_stands_at_the_end() {
+        let text = "a,b,c\n1\n2,3,4\n";
+        let mut rows = Rows::of(text.as_bytes());
+        rows.next().unwrap();
+        let row = rows.next().unwrap();
+        assert_eq!((row.field(2), row.offset_of(2)), (&b""[..], 7));
+        assert_eq!(row.len(), 1);
+        assert_eq!(Rows::of(b"").next().map(|row| row.line), None);
+        assert_eq!(Rows::of(b"\n\r\n,,\n \n").next().map(|row| row.line), None);
+    }
+}

@@ -1,0 +1,181 @@
+//! What `explain call --bulk` and `--remote-config` print.
+
+use super::*;
+use std::io::Write as _;
+use std::process::Stdio;
+
+const CALLS: &str = "to,from,via,calling,at\r\n\
+    9911,alice,,,\r\n\
+    \r\n\
+    \"5001\",bob,,,\r\n\
+    1,nobody,,,\r\n\
+    12x,alice,,,\r\n\
+    1,alice,MARS,,\r\n\
+    1,alice,,,,,more\r\n\
+    ,,,,\r\n\
+    1,alice,,,yesterday\r\n\
+    902079460000,alice,,5551234,2026-01-01T00:00:00Z\r\n\
+    ,alice\r\n";
+
+fn bulk(calls: &str, words: &str) -> Ran {
+    let config = pair("hq.toml");
+    let name = format!("calls-{}.csv", words.len() + calls.len());
+    let calls = file(&name, calls);
+    let mut arguments = vec!["explain", "call", "--config", &config, "--bulk", &calls];
+    arguments.extend(words.split_whitespace());
+    emcc_trunk(&arguments)
+}
+
+/// Rows of the answer by the names of its header.
+fn rows(out: &str) -> Vec<Value> {
+    let mut reader = csv::Reader::from_reader(out.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let object =
+        |row: csv::StringRecord| header.iter().zip(row.iter()).map(|(k, v)| (k.to_owned(), json!(v))).collect();
+    reader.records().map(|row| Value::Object(object(row.unwrap()))).collect()
+}
+
+#[test]
+fn every_row_is_answered_in_its_order_and_a_wrong_one_says_why() {
+    let br = pair("br.toml");
+    let ran = bulk(CALLS, &format!("--remote-config {br}"));
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.err.contains("6 of 9 rows could not be explained"), "{}", ran.err);
+    let rows = rows(&ran.out);
+    let want = [
+        ("2", "emcc-trunk", "911@BR 911@gw-hq", "999@gw-br-1 999@gw-br-2", ""),
+        ("4", "call-control", "5001@cc-hq", "", ""),
+        ("5", "", "", "", "'nobody' is no device, no user and no directory number of this cluster"),
+        ("6", "", "", "", "to: '12x': a number has the digits 0-9, *, #, + and A-D, at most 48 of them"),
+        ("7", "", "", "", "--via 'MARS' is neither local nor the id of a remote cluster in the configuration"),
+        ("8", "", "", "", "it has more fields than the header"),
+        (
+            "10",
+            "",
+            "",
+            "",
+            "at: 'yesterday': a time is RFC 3339 with its offset, as 2026-03-29T01:00:00Z, or Unix seconds",
+        ),
+        ("11", "emcc-trunk", "02079460000@BR", "02079460000@gw-br-1 02079460000@gw-br-2", ""),
+        ("12", "", "", "", "to: it is empty"),
+    ];
+    assert_eq!(rows.len(), want.len(), "{}", ran.out);
+    for (row, (line, outcome, hops, remote_hops, error)) in rows.iter().zip(want) {
+        let got = ["line", "outcome", "next_hops", "remote_next_hops", "error"].map(|key| row[key].as_str().unwrap());
+        assert_eq!(got, [line, outcome, hops, remote_hops, error], "{row}");
+    }
+    assert_eq!((&rows[0]["pattern"], &rows[0]["emergency"]), (&json!("9.911"), &json!("true")));
+    assert!(rows[0]["rule"].as_str().unwrap().ends_with("hq.toml:130"), "{}", rows[0]);
+    assert_eq!(rows[7]["calling"], "5551234");
+}
+
+#[test]
+fn a_row_and_a_question_of_its_own_are_answered_alike() {
+    let ran = bulk("from,to\nalice,9911\nbob,919195551234\nalice,777\n", "--json --at 0");
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    let lines: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    for (line, (from, to)) in lines.iter().zip([("alice", "9911"), ("bob", "919195551234"), ("alice", "777")]) {
+        let config = pair("hq.toml");
+        let alone =
+            emcc_trunk(&["explain", "call", "--json", "--at", "0", "--config", &config, "--from", from, "--to", to]);
+        let (mut line, mut alone) = (line.clone(), alone.object());
+        for key in ["line", "from", "to", "error", "alternatives"] {
+            line.as_object_mut().unwrap().remove(key);
+        }
+        assert!(alone.as_object_mut().unwrap().remove("alternatives").is_some_and(|others| others.is_array()));
+        assert_eq!(line, alone, "{from} calls {to}");
+    }
+}
+
+#[test]
+fn calls_come_from_standard_input_too() {
+    let config = pair("hq.toml");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_emcc-trunk"))
+        .args(["explain", "call", "--config", &config, "--bulk", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"from,to\nbob,5001\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(rows(std::str::from_utf8(&output.stdout).unwrap())[0]["next_hops"], "5001@cc-hq");
+}
+
+#[test]
+fn a_file_that_is_no_file_of_calls_is_refused_whole() {
+    for (calls, code, part) in [
+        ("from,number\nalice,1\n", 1, "column 2 is called 'number'; columns are from, to, via, calling, at"),
+        ("from\nalice\n", 1, "the header needs the columns from and to"),
+        ("from,to,to\n", 1, "column 3 is 'to' a second time"),
+        ("", 1, "the header needs the columns from and to"),
+    ] {
+        let ran = bulk(calls, "");
+        assert_eq!((ran.code, ran.out.as_str()), (Some(code), ""), "{calls:?}");
+        assert!(ran.err.contains(part), "{calls:?}: {}", ran.err);
+    }
+    let config = pair("hq.toml");
+    let ran = emcc_trunk(&["explain", "call", "--config", &config, "--bulk", "/nonexistent.csv"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.err);
+    let ran = emcc_trunk(&["explain", "call", "--config", &config, "--bulk", "a.csv", "--from", "alice"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+}
+
+/// P-4, P-13, P-23: the mark, the number and the emergency go over the trunk, and the offer as the first node leaves it.
+#[test]
+fn a_call_over_the_trunk_is_followed_at_the_other_cluster() {
+    let (hq, br) = (pair("hq.toml"), pair("br.toml"));
+    let offer = file(
+        "offer.sdp",
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 18\r\n",
+    );
+    let ask = |remote: &str, to: &str| {
+        emcc_trunk(&[
+            "explain",
+            "call",
+            "--json",
+            "--config",
+            &hq,
+            "--remote-config",
+            remote,
+            "--from",
+            "alice",
+            "--to",
+            to,
+            "--offer",
+            &offer,
+        ])
+    };
+    let answer = ask(&br, "9911").object();
+    let there = &answer["remote"];
+    assert_eq!(
+        (&there["cluster"], &there["role"], &there["emergency"]),
+        (&json!("BR"), &json!("visiting"), &json!(true))
+    );
+    assert_eq!(there["caller"]["device"], "SEP001122334455");
+    assert_eq!((&answer["codecs"], &there["codecs"]), (&json!(["G729"]), &json!(["G729"])));
+    let rules: Vec<_> = there["rules"].as_array().unwrap().iter().map(|rule| &rule["pattern"]).collect();
+    assert_eq!(rules, ["911", "999"]);
+    assert_eq!(there["rules"][1]["line"], 103);
+    assert_eq!(ask(&br, "919195551234").object()["remote"], Value::Null, "a call of the home cluster's own gateway");
+    let strangers = ask(&hq, "9911");
+    assert_eq!(strangers.code, Some(1));
+    assert!(strangers.err.contains("have to name each other as remote clusters"), "{}", strangers.err);
+}
+
+/// D-8, D-14: what lost is told with why it lost.
+#[test]
+fn alternatives_that_lost_are_told_with_their_place_and_why() {
+    let hq = pair("hq.toml");
+    let ran = emcc_trunk(&["explain", "call", "--json", "--config", &hq, "--from", "alice", "--to", "919005551234"]);
+    let answer = ran.object();
+    assert_eq!(answer["match"]["pattern"], "9.1900!");
+    let others = answer["alternatives"].as_array().unwrap();
+    assert_eq!(others.len(), 1, "{others:?}");
+    let (pattern, why) = (&others[0]["pattern"], others[0]["why"].as_str().unwrap());
+    assert_eq!((pattern, &others[0]["line"]), (&json!("9.1[2-9]XX[2-9]XXXXXX"), &json!(145)));
+    assert_eq!(why, "matches 6400000000 numbers of this length, the winner 10000000");
+    let text = emcc_trunk(&["explain", "call", "--config", &hq, "--from", "alice", "--to", "919005551234"]);
+    assert!(text.err.contains("9.1900! is written at ") && text.err.contains(why), "{}", text.err);
+}
