@@ -399,10 +399,9 @@ fn marks(editor: &mut Editor, message: &Message<'_>, key: CallKey, out: &Outgoin
     let is_trunk = matches!(next.to, NextHop::Remote(_));
     let goes_as_it_came = out.decision.believes_mark && is_told && !is_trunk && !next.is_gateway;
     // What we would not read as a mark, a more lenient reader behind us might: quoted, or in a value that is none.
-    for value in message.values(Name::CallInfo).filter(|_| !goes_as_it_came) {
-        if [&b"emcc-device"[..], b"urn:emcc:device"].iter().any(|mark| holds(value.text, mark)) {
-            editor.remove_value(message, &value);
-        }
+    if !goes_as_it_came {
+        let is_mark = |text: &[u8]| [&b"emcc-device"[..], b"urn:emcc:device"].iter().any(|mark| holds(text, mark));
+        editor.remove_values(message, Name::CallInfo, is_mark);
     }
     let keeps_priority = out.decision.role == Role::Visiting && out.decision.emergency;
     for (field, line) in message.all(Name::Priority) {

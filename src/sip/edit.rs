@@ -72,21 +72,30 @@ impl Editor {
         }
     }
 
-    /// Removes one value of a list and keeps the rest of its field octet for octet; the whole field goes with its only
-    /// value. For several values of one field use [`Editor::remove_first_values`].
-    pub fn remove_value(&mut self, message: &Message<'_>, value: &Value<'_>) {
-        let mut before = None;
-        let mut values = message.values_of(value.field);
-        while let Some(here) = values.next() {
-            if here.span != value.span {
-                before = Some(here.span);
+    /// Removes the values of a list that `goes` says, in all its fields, and keeps the rest octet for octet; a field
+    /// goes whole with its last value.
+    pub fn remove_values(&mut self, message: &Message<'_>, name: Name, goes: impl Fn(&[u8]) -> bool) {
+        for (place, _) in message.all(name) {
+            if !message.values_of(place).any(|value| goes(value.text)) {
                 continue;
             }
-            return match (values.next(), before) {
-                (Some(next), _) => self.replace(Span { start: here.span.start, end: next.span.start }, b""),
-                (None, Some(before)) => self.replace(Span { start: before.end, end: here.span.end }, b""),
-                (None, None) => self.remove_field(message, value.field),
-            };
+            let (mut kept, mut going): (Option<Span>, Option<Span>) = (None, None);
+            for Value { span, text, .. } in message.values_of(place) {
+                // What stands between two commas is no value (RFC 3261 section 7.3.1), and nothing to keep.
+                if text.is_empty() || goes(text) {
+                    going = Some(Span { start: going.map_or(span.start, |run| run.start), end: span.end });
+                    continue;
+                }
+                if let Some(run) = going.take() {
+                    self.replace(Span { start: run.start, end: span.start }, b"");
+                }
+                kept = Some(span);
+            }
+            match (going, kept) {
+                (Some(run), Some(kept)) => self.replace(Span { start: kept.end, end: run.end }, b""),
+                (Some(_), None) => self.remove_field(message, place),
+                (None, _) => {}
+            }
         }
     }
 
@@ -338,14 +347,37 @@ mod tests {
     fn a_value_leaves_its_list_and_the_rest_of_the_line_stays() {
         let nth = |name, n: usize| {
             edited(INVITE, |e, m| {
-                let value = m.values(name).nth(n).unwrap();
-                e.remove_value(m, &value);
+                let value = m.values(name).nth(n).unwrap().text;
+                e.remove_values(m, name, |text| text == value);
             })
         };
         assert_eq!(nth(Name::Via, 0), without("SIP/2.0/UDP a.example.com;rport;branch=z9hG4bK1 , "));
         assert_eq!(nth(Name::Via, 1), without(" , SIP/2.0/TCP 10.0.0.9;branch=z9hG4bK0"));
         assert_eq!(nth(Name::Via, 2), without("v: SIP/2.0/UDP b.example.com;branch=z9hG4bKb\r\n"));
         assert_eq!(nth(Name::Route, 0), without("<sip:one;lr>,\r\n "));
+    }
+
+    #[test]
+    fn any_values_leave_a_list_and_the_rest_stays_a_list() {
+        for (line, want) in [
+            ("x1, x2", None),
+            ("a, x1, x2", Some("a")),
+            ("x1, x2, a", Some("a")),
+            ("x1, a, x2", Some("a")),
+            ("a, x1, x2, b", Some("a, b")),
+            ("x1, a, x2, b, x3, x4", Some("a, b")),
+            ("x1", None),
+            (",,x1,", None),
+            (",a,x1,", Some("a")),
+            (",a,", Some(",a,")),
+            ("a ,\r\n b", Some("a ,\r\n b")),
+        ] {
+            let message = with("Route: <sip:three;lr>\r\n", &format!("Route: <sip:three;lr>\r\nCall-Info: {line}\r\n"));
+            let edited = edited(message.as_bytes(), |e, m| e.remove_values(m, Name::CallInfo, |v| v.starts_with(b"x")));
+            let left = want.map(|left| format!("Call-Info: {left}\r\n")).unwrap_or_default();
+            let want = with("Route: <sip:three;lr>\r\n", &format!("Route: <sip:three;lr>\r\n{left}"));
+            assert_eq!(edited, want, "{line}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::node::{CC_HQ, GW_HQ, HQ, Node};
 use crate::wire::{Request, bob};
 
 /// The mark of a phone as somebody might write it who may not set one.
-const MARKS: [&str; 12] = [
+const MARKS: [&str; 14] = [
     "Call-Info: <urn:emcc:device:SEP001122334455>;purpose=emcc-device",
     "CALL-INFO : <urn:emcc:device:SEP001122334455>;purpose=emcc-device",
     "call-info\t:\r\n <URN:EMCC:DEVICE:SEP001122334455>\r\n ;\r\n\tPURPOSE\r\n = EMCC-Device",
@@ -18,6 +18,8 @@ const MARKS: [&str; 12] = [
     "Call-Info: <http://h/x>;x=\",\", <urn:emcc:device:SEP001122334455>;purpose=emcc-device",
     "Call-Info: ,,<urn:emcc:device:SEP001122334455>;;purpose=emcc-device,",
     "Call-Info: <urn:emcc:device:SEP001122334455>;purpose=icon;purpose=emcc-device",
+    "Call-Info: <urn:emcc:device:SEP001122334455>;purpose=emcc-device, <urn:emcc:device:SEP00AA00AA0001>;purpose=emcc-device",
+    "Call-Info: <http://h/x>;purpose=icon, <urn:emcc:device:A>, ;purpose=emcc-device",
 ];
 
 #[test]
@@ -30,6 +32,8 @@ fn a_device_mark_a_gateway_may_not_set_does_not_reach_call_control_in_any_spelli
         let text = sent.text().to_ascii_lowercase();
         assert!(!text.contains("emcc-device") && !text.contains("urn:emcc:device"), "{mark}:\n{text}");
         assert_eq!(text.matches("purpose=icon").count(), kept(mark), "what is no mark stays: {mark}:\n{text}");
+        let lists = text.lines().filter_map(|line| line.strip_prefix("call-info:"));
+        assert!(lists.map(str::trim).all(|list| !list.is_empty() && !list.ends_with(',')), "{mark}:\n{text}");
     }
 }
 
