@@ -7,8 +7,12 @@ use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+#[path = "config/bulk.rs"]
+mod bulk;
 #[path = "pki/mod.rs"]
 mod pki;
+#[path = "config/slips.rs"]
+mod slips;
 #[path = "config/tls.rs"]
 mod tls;
 
@@ -385,7 +389,6 @@ fn doubts_are_warnings_at_their_place() {
     each_gives_exactly_its_problem(&[
         warning("", "[media]\n§ports = \"30000-39999\"", "media.ports", "no effect in this version"),
         warning("", "[store]\n§path = \"x\"", "store.path", "no effect in this version"),
-        warning("", "[csv]\n§devices = \"x.csv\"", "csv.devices", "no effect in this version"),
         warning("kind = \"gateway\"", "kind = \"gateway\"\nstrict_stream = §true", "peer[1].strict_stream", "every address is udp"),
         warning("kind = \"gateway\"", "kind = \"gateway\"\n§device_header = \"X-Device\"", "peer[1].device_header", "no effect"),
         warning(
@@ -627,7 +630,18 @@ fn every_documented_key_is_accepted() {
     let (folder, authority) = (folder(), Authority::new("root"));
     let [certificate, key, trust] = pki::write(&folder, "node", &authority.sign(&["hq.example.com"]), &authority.pem);
     let [certificate, key, trust] = [certificate, key, trust].map(|path| format!("\"{}\"", path.display()));
-    let text = include_str!("config/every_key.toml");
+    let mut text = include_str!("config/every_key.toml").to_owned();
+    for (name, header) in [
+        ("devices", "name,device_pool"),
+        ("users", "id"),
+        ("sessions", "user,device"),
+        ("patterns", "kind,pattern"),
+        ("device_pools", "name"),
+    ] {
+        let path = folder.join(format!("{name}.csv"));
+        std::fs::write(&path, header).expect("the target folder can be written");
+        text = text.replace(&format!("\"{name}.csv\""), &format!("\"{}\"", path.display()));
+    }
     let text =
         text.replace("\"node.pem\"", &certificate).replace("\"node.key\"", &key).replace("\"peers.pem\"", &trust);
     let problems = problems_of(&text);

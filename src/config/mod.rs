@@ -5,6 +5,7 @@
 //! the engine gets. Every problem of every stage goes to one list, so that one pass shows them all.
 
 mod address;
+mod bulk;
 mod check;
 mod document;
 mod places;

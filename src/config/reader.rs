@@ -1,6 +1,7 @@
 //! The tree of one file into the document, table by table. Every key of every table is named here and nowhere else.
 
 use super::address::{address, advertised, dns_server, place, socket_address};
+use super::bulk::{BulkFile, BulkKind};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, PatternKind, PatternRow,
     Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, SrtpKeys, Terms, Text, Tls,
@@ -19,6 +20,40 @@ const LINK_KBPS_MAX: u32 = 100_000_000;
 /// Threads that serve sockets.
 const WORKERS_MAX: u32 = 256;
 
+/// A table that a row of a CSV file can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bulk {
+    Device,
+    User,
+    Session,
+    DevicePool,
+    RoutePattern,
+    TranslationPattern,
+    DirectoryNumber,
+}
+
+impl Bulk {
+    /// The kinds of patterns, as a file of patterns names them.
+    pub(super) const PATTERNS: [(&'static str, Self); 3] = [
+        ("route", Self::RoutePattern),
+        ("translation", Self::TranslationPattern),
+        ("directory-number", Self::DirectoryNumber),
+    ];
+
+    /// What the table is called in TOML.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::User => "user",
+            Self::Session => "emcc_session",
+            Self::DevicePool => "device_pool",
+            Self::RoutePattern => "route_pattern",
+            Self::TranslationPattern => "translation_pattern",
+            Self::DirectoryNumber => "directory_number",
+        }
+    }
+}
+
 /// Gathers the tables of all files. A table that exists once may be written in any of them.
 #[derive(Default)]
 pub(super) struct Reader {
@@ -29,11 +64,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads one file; gives back what it includes.
-    pub(super) fn read(&mut self, mut root: Section<'_, '_>, report: &Report) -> Vec<Text> {
+    /// Reads one file; gives back what it includes, and the CSV files it names.
+    pub(super) fn read(&mut self, mut root: Section<'_, '_>, report: &Report) -> (Vec<Text>, Vec<BulkFile>) {
         let includes = root.parsed_list("include", words::line).unwrap_or_default();
         self.tables_of_the_node(&mut root, report);
         self.tables_without_effect(&mut root, report);
+        let bulk = self.read_csv(&mut root, report);
         self.read_trunks(&mut root, report);
         let document = &mut self.document;
         document.peers.extend(root.tables("peer").into_iter().filter_map(read_peer));
@@ -61,7 +97,40 @@ impl Reader {
         document.users.extend(root.tables("user").into_iter().filter_map(read_user));
         document.sessions.extend(root.tables("emcc_session").into_iter().filter_map(|s| read_session(s, report)));
         root.finish();
-        includes
+        (includes, bulk)
+    }
+
+    /// Reads one row of a CSV file.
+    pub(super) fn row(&mut self, kind: Bulk, section: Section<'_, '_>, report: &Report) {
+        let document = &mut self.document;
+        match kind {
+            Bulk::Device => document.devices.extend(read_device(section)),
+            Bulk::User => document.users.extend(read_user(section)),
+            Bulk::Session => document.sessions.extend(read_session(section, report)),
+            Bulk::DevicePool => document.device_pools.extend(read_device_pool(section)),
+            Bulk::RoutePattern => document.patterns.extend(read_pattern(section, PatternKind::Route, report)),
+            Bulk::TranslationPattern => {
+                document.patterns.extend(read_pattern(section, PatternKind::Translation, report));
+            }
+            Bulk::DirectoryNumber => {
+                document.patterns.extend(read_pattern(section, PatternKind::DirectoryNumber, report));
+            }
+        }
+    }
+
+    /// The CSV files of `[csv]`, found from the folder of the file that names them.
+    fn read_csv(&mut self, root: &mut Section<'_, '_>, report: &Report) -> Vec<BulkFile> {
+        let Some(mut csv) = self.single(root, "csv", report) else { return Vec::new() };
+        let mut files = Vec::new();
+        for (key, kind) in BulkKind::ALL {
+            let path = csv.parsed(key, words::line);
+            files.extend(path.map(|At { value, place }| BulkFile {
+                kind,
+                path: At { value: report.folder(&place).join(value), place },
+            }));
+        }
+        csv.finish();
+        files
     }
 
     /// The document, once every file is read. `whole`: nothing was skipped, so what is missing is missing.
@@ -141,12 +210,6 @@ impl Reader {
             store.parsed("path", words::line);
             store.parsed("redis", words::line);
             store.finish();
-        }
-        if let Some(mut csv) = self.single(root, "csv", report) {
-            for key in ["devices", "users", "patterns"] {
-                csv.parsed(key, words::line);
-            }
-            csv.finish();
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Section<'a, 'i> {
     report: &'a Report,
     /// Set where the file did not parse: what is missing may stand in the part that was skipped.
     torn: bool,
+    /// A row of a CSV file: its header said once what has no effect.
+    is_row: bool,
 }
 
 impl<'a, 'i> Section<'a, 'i> {
@@ -41,7 +43,14 @@ impl<'a, 'i> Section<'a, 'i> {
             missing: Vec::new(),
             report,
             torn,
+            is_row: false,
         }
+    }
+
+    /// A row of a CSV file, as the table it stands for.
+    pub(super) fn row(table: &'a DeTable<'i>, place: Place, file: u16, class: &str, report: &'a Report) -> Self {
+        let (known, missing) = (Vec::new(), Vec::new());
+        Self { table, place, file, class: class.to_owned(), known, missing, report, torn: false, is_row: true }
     }
 
     fn path(&self, key: &str) -> Rc<str> {
@@ -311,6 +320,7 @@ impl<'a, 'i> Section<'a, 'i> {
             missing: Vec::new(),
             report: self.report,
             torn: self.torn,
+            is_row: self.is_row,
         }
     }
 
@@ -331,7 +341,7 @@ impl<'a, 'i> Section<'a, 'i> {
             let key: &str = name.get_ref();
             let place = self.place_of(name.span(), key);
             if self.known.contains(&key) {
-                if let Some(why) = without_effect(&self.class, key) {
+                if let Some(why) = without_effect(&self.class, key).filter(|_| !self.is_row) {
                     let message = format!("{} has no effect in this version: {why}", unindexed(&place.key));
                     self.report.warning(&place, message, "Remove it, or leave it for a version that uses it.");
                 }

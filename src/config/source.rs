@@ -1,5 +1,6 @@
 //! Files into a document: reads the named file and what it includes, each once, within bounds.
 
+use super::bulk::{self, BulkFile, BulkKind};
 use super::document::Document;
 use super::reader::Reader;
 use super::report::{At, Place, Report};
@@ -103,11 +104,30 @@ impl Loader {
         }
         self.whole &= mistakes.is_empty();
         let root = Section::root(&tree, file, !mistakes.is_empty(), &self.report);
-        let includes = self.reader.read(root, &self.report);
+        let (includes, bulk) = self.reader.read(root, &self.report);
         let folder = path.parent().unwrap_or(Path::new(""));
         for include in includes {
             for path in self.included(folder, &include) {
                 self.file(&path, Some(&include.place), depth + 1);
+            }
+        }
+        for BulkFile { kind, path } in bulk {
+            self.rows(kind, &path);
+        }
+    }
+
+    /// Reads a CSV file.
+    fn rows(&mut self, kind: BulkKind, path: &At<PathBuf>) {
+        match text_of(&path.value) {
+            Ok(text) => {
+                let text: Rc<str> = text.into();
+                let file = self.report.add_file(path.value.display().to_string(), text.clone());
+                self.whole &= bulk::read(kind, &text, file, &mut self.reader, &self.report);
+            }
+            Err(why) => {
+                let message = format!("{} cannot be read: {why}", path.value.display());
+                self.report.error(&path.place, message, "Name a readable CSV file.");
+                self.whole = false;
             }
         }
     }

@@ -3,7 +3,6 @@
 /// Path of a key without array indexes (`*` stands for every key of the table), and what does not happen.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("admin.tls", "the admin page speaks plain HTTP on a loopback address"),
-    ("csv.*", "no CSV file is read; devices, users and patterns come from TOML alone"),
     ("device.location", "locations are not evaluated"),
     ("device_pool.location", "locations are not evaluated"),
     ("emergency.priority_kbps", "emergency calls are admitted above the limit anyway"),

@@ -1,0 +1,308 @@
+//! Bulk data from CSV files: the same plan as the same tables in TOML, and every mistake at its field.
+
+use super::*;
+use emcc_trunk::config::Plan;
+
+const NODE: &str = "[cluster]\nid = \"HQ\"\nversion = \"12.0\"\n[sip]\nlisten = [\"udp:127.0.1.1:5060\"]\n\
+    [admin]\nlisten = \"127.0.1.1:9411\"\n\
+    [intercluster_service_profile]\nemcc = true\npstn_access = true\nrsvp_agent = true\n\
+    [feature]\ngeolocation_filter = \"city\"\n[emcc_trunk]\ncss = \"CSS-Trunk\"\ndevice_pool = \"DP-HQ\"\n\
+    [emcc_template]\ndevice_pool = \"DP-HQ\"\n[emergency]\nlast_resort = [\"gw\"]\nnumbers = [\"112\"]\n\
+    [[peer]]\nname = \"cc\"\nkind = \"call-control\"\naddresses = [\"udp:127.0.1.10:5060\"]\n\
+    [[peer]]\nname = \"gw\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.20:5060\"]\n\
+    [[remote_cluster]]\nid = \"BR\"\ntrunk = [\"tcp:127.0.2.1:5060\"]\n\
+    services = [\"emcc\", \"pstn-access\", \"rsvp-agent\"]\nlink_audio_kbps = 2000\nlink_video_kbps = 4000\n\
+    [[geolocation]]\nname = \"GL-HQ\"\ncountry = \"US\"\nA3 = \"RTP\"\n\
+    [[geolocation]]\nname = \"GL-London\"\ncountry = \"GB\"\nA3 = \"London\"\n\
+    [[geolocation_filter]]\nname = \"city\"\nfields = [\"country\", \"A3\"]\n\
+    [[css]]\nname = \"CSS-Trunk\"\npartitions = [\"PT-Emergency\"]\n\
+    [[css]]\nname = \"CSS-Phone\"\npartitions = [\"PT-Internal\", \"PT-Emergency\", \"PT-Local\"]\n\
+    [[route_list]]\nname = \"RL\"\nmembers = [\"Standard Local Route Group\"]\n\
+    [[route_group]]\nname = \"RG\"\npeers = [\"gw\"]\n";
+
+const CSV: &str = "[csv]\ndevices = \"devices.csv\"\nusers = \"users.csv\"\nsessions = \"sessions.csv\"\n\
+    patterns = \"patterns.csv\"\ndevice_pools = \"device_pools.csv\"\n";
+
+/// The files of `CSV`.
+const FILES: [(&str, &str); 5] = [
+    (
+        "devices.csv",
+        "name,css,device_pool,directory_numbers,description\nSEP01,CSS-Phone,DP-HQ,5002; 5003,\"a desk, by the door\"\n\n\
+         SEP03,CSS-Phone,DP-HQ,,\n",
+    ),
+    (
+        "users.csv",
+        "id,directory_number,line_css,emcc_enabled\r\nalice,5001,CSS-Phone,true\r\n,,,\r\nbob,5002,,false\r\n",
+    ),
+    ("sessions.csv", "user,device,visiting_cluster,country,A3\nalice,SEP02,BR,GB,London\n"),
+    (
+        "patterns.csv",
+        "kind,pattern,partition,route_list,peer,css,originator_css,emergency,discard_digits,called_mask,block\n\
+         route,9.911,PT-Emergency,RL,,,,true,PreDot,,\n\
+         route,112,PT-Emergency,RL,,,,true,,,\n\
+         route,9.1!,PT-Local,RL,,,,,,,\n\
+         translation,8XXX,PT-Internal,,,,true,,,5XXX,\n\
+         directory-number,5XXX,PT-Internal,,cc,,,,,,\n\
+         route,9.1900!,PT-Local,,,,,,,,true\n",
+    ),
+    (
+        "device_pools.csv",
+        "name,geolocation,local_route_groups\nDP-HQ,GL-HQ,Standard Local Route Group = RG\nDP-London,GL-London,\n",
+    ),
+];
+
+/// The same in TOML.
+const TABLES: &str = "[[device]]\nname = \"SEP01\"\ncss = \"CSS-Phone\"\ndevice_pool = \"DP-HQ\"\n\
+    directory_numbers = [\"5002\", \"5003\"]\n\
+    [[device]]\nname = \"SEP03\"\ncss = \"CSS-Phone\"\ndevice_pool = \"DP-HQ\"\n\
+    [[user]]\nid = \"alice\"\ndirectory_number = \"5001\"\nline_css = \"CSS-Phone\"\nemcc_enabled = true\n\
+    [[user]]\nid = \"bob\"\ndirectory_number = \"5002\"\nemcc_enabled = false\n\
+    [[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP02\"\nvisiting_cluster = \"BR\"\n\
+    geolocation = { country = \"GB\", A3 = \"London\" }\n\
+    [[device_pool]]\nname = \"DP-HQ\"\ngeolocation = \"GL-HQ\"\n\
+    local_route_groups = { \"Standard Local Route Group\" = \"RG\" }\n\
+    [[device_pool]]\nname = \"DP-London\"\ngeolocation = \"GL-London\"\n\
+    [[route_pattern]]\npattern = \"9.911\"\npartition = \"PT-Emergency\"\nroute_list = \"RL\"\nemergency = true\n\
+    discard_digits = \"PreDot\"\n\
+    [[route_pattern]]\npattern = \"112\"\npartition = \"PT-Emergency\"\nroute_list = \"RL\"\nemergency = true\n\
+    [[route_pattern]]\npattern = \"9.1!\"\npartition = \"PT-Local\"\nroute_list = \"RL\"\n\
+    [[route_pattern]]\npattern = \"9.1900!\"\npartition = \"PT-Local\"\nblock = true\n\
+    [[translation_pattern]]\npattern = \"8XXX\"\npartition = \"PT-Internal\"\noriginator_css = true\n\
+    called_mask = \"5XXX\"\n\
+    [[directory_number]]\npattern = \"5XXX\"\npartition = \"PT-Internal\"\npeer = \"cc\"\n";
+
+/// Writes the node and its files, one of them changed, and gives back where they are.
+fn written(changed: Option<(&str, &str)>) -> PathBuf {
+    let folder = folder();
+    std::fs::write(folder.join("node.toml"), format!("{NODE}{CSV}")).unwrap();
+    for (name, text) in FILES {
+        let text = changed.filter(|(file, _)| *file == name).map_or(text, |(_, text)| text);
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    folder
+}
+
+fn plan_at(folder: &Path) -> Plan {
+    load(&folder.join("node.toml")).unwrap_or_else(|problems| panic!("{problems:#?}")).plan
+}
+
+#[test]
+fn rows_make_the_plan_that_the_same_tables_make() {
+    let of_rows = written(None);
+    let of_tables = folder();
+    std::fs::write(of_tables.join("node.toml"), format!("{NODE}{TABLES}")).unwrap();
+    let (rows, tables) = (plan_at(&of_rows), plan_at(&of_tables));
+    assert_eq!(rows.devices, tables.devices);
+    assert_eq!(rows.users, tables.users);
+    assert_eq!(rows.sessions, tables.sessions);
+    assert_eq!(rows.device_pools, tables.device_pools);
+    let patterns = |plan: &Plan| {
+        let told = |row: &emcc_policies::search_space::Row| {
+            format!("{} {:?} {:?} {} {:?}", row.pattern.text(), row.partition, row.transform, row.emergency, row.target)
+        };
+        let mut found: Vec<String> = plan.dial_plan.rows().map(|(_, row)| told(row)).collect();
+        found.sort();
+        found
+    };
+    assert_eq!(patterns(&rows), patterns(&tables));
+    assert_eq!(rows.devices.len() + rows.users.len() + rows.sessions.len() + rows.dial_plan.rows().count(), 11);
+    for folder in [of_rows, of_tables] {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+/// A mistake in a file: `find` in it is replaced by `put`, in which `§` marks where the problem must be.
+struct Slip {
+    file: &'static str,
+    find: &'static str,
+    put: &'static str,
+    key: &'static str,
+    says: &'static str,
+}
+
+const fn slip(
+    file: &'static str,
+    find: &'static str,
+    put: &'static str,
+    key: &'static str,
+    says: &'static str,
+) -> Slip {
+    Slip { file, find, put, key, says }
+}
+
+const SLIPS: &[Slip] = &[
+    // The header.
+    slip("devices.csv", "name,css", "§nme,css", "nme", "unknown column \"nme\""),
+    slip("devices.csv", "name,css", "name,§name", "name", "the column name is there twice"),
+    slip(
+        "devices.csv",
+        "name,css,device_pool",
+        "§name,css,location",
+        "device_pool",
+        "the column device_pool is missing",
+    ),
+    slip("users.csv", "id,", "§user,", "user", "unknown column \"user\""),
+    slip("users.csv", "line_css", "§csss", "csss", "unknown column \"csss\""),
+    slip("sessions.csv", "country,A3", "country,§A33", "A33", "unknown column \"A33\""),
+    slip("sessions.csv", "country,A3", "country,A3,§description", "description", "unknown column"),
+    slip("patterns.csv", "kind,pattern", "§pattern", "kind", "the column kind is missing"),
+    slip("patterns.csv", "peer,css", "peer,§peers", "peers", "unknown column \"peers\""),
+    slip("device_pools.csv", "name,geolocation", "name, §geolocaton", "geolocaton", "unknown column"),
+    // The number of fields.
+    slip(
+        "devices.csv",
+        "\"a desk, by the door\"",
+        "a desk, §by the door",
+        "device[0]",
+        "the row has 6 fields, the header 5",
+    ),
+    slip("users.csv", "alice,5001,CSS-Phone,true", "alice,5001,CSS-Phone,true,§1", "user[0]", "the row has 5 fields"),
+    // Fields that are empty and may not be.
+    slip(
+        "devices.csv",
+        "SEP03,CSS-Phone,DP-HQ,,",
+        "§SEP03,CSS-Phone,,,",
+        "device[1].device_pool",
+        "device has no device_pool",
+    ),
+    slip("devices.csv", "SEP03,CSS-Phone,DP-HQ,,", "§,CSS-Phone,DP-HQ,,", "device[1].name", "device has no name"),
+    slip("users.csv", "bob,5002,,false", "§,5002,,false", "user[1].id", "user has no id"),
+    slip("sessions.csv", "alice,SEP02,BR", "§,SEP02,BR", "emcc_session[0].user", "emcc_session has no user"),
+    slip("sessions.csv", "alice,SEP02,BR", "§alice,,BR", "emcc_session[0].device", "emcc_session has no device"),
+    slip(
+        "sessions.csv",
+        "alice,SEP02,BR",
+        "§alice,SEP02,",
+        "emcc_session[0].visiting_cluster",
+        "has no visiting_cluster",
+    ),
+    slip(
+        "patterns.csv",
+        "route,9.1!,PT-Local,RL,",
+        "§route,9.1!,PT-Local,,",
+        "route_pattern[2].route_list",
+        "has no route_list",
+    ),
+    slip("patterns.csv", "route,9.1!,PT", "§,9.1!,PT", "route_pattern[2].kind", "does not say what kind"),
+    slip("patterns.csv", "route,112,PT", "§route,,PT", "route_pattern[1].pattern", "route_pattern has no pattern"),
+    slip("patterns.csv", "8XXX,PT-Internal,,,,true", "8XXX,PT-Internal,,,,", "", "translation_pattern has no css"),
+    slip("patterns.csv", "5XXX,PT-Internal,,cc", "5XXX,PT-Internal,,", "", "directory_number has no peer"),
+    slip("device_pools.csv", "DP-London,GL-London,", "§,GL-London,", "device_pool[1].name", "device_pool has no name"),
+    // Values.
+    slip("devices.csv", "SEP01,", "§SEP 01,", "device[0].name", "cannot stand in a SIP header"),
+    slip("devices.csv", "5002; 5003", "§5002; 500x", "device[0].directory_numbers[1]", "\"500x\" is no number"),
+    slip(
+        "users.csv",
+        "alice,5001,CSS-Phone,true",
+        "alice,5001,CSS-Phone,§yes",
+        "user[0].emcc_enabled",
+        "neither true nor false",
+    ),
+    slip("users.csv", "alice,5001", "alice,§50 01", "user[0].directory_number", "\"50 01\" is no number"),
+    slip("users.csv", "bob,5002", "§b ob,5002", "user[1].id", "is no user id"),
+    slip("sessions.csv", "GB,London", "§Britain,London", "emcc_session[0].geolocation.country", "\"Britain\""),
+    slip("sessions.csv", "SEP02,BR", "SEP02,§B R", "emcc_session[0].visiting_cluster", "cannot stand in a SIP header"),
+    slip("patterns.csv", "translation,8XXX", "§transaltion,8XXX", "route_pattern[3].kind", "is no kind of pattern"),
+    slip("patterns.csv", "9.1!,PT-Local", "§9.1@,PT-Local", "route_pattern[2].pattern", "numbering plan"),
+    slip("patterns.csv", "9.1!,PT-Local", "§9.1[,PT-Local", "route_pattern[2].pattern", "\"9.1[\""),
+    slip("patterns.csv", "true,PreDot", "true,§Predot", "route_pattern[0].discard_digits", "Predot"),
+    slip("patterns.csv", "true,PreDot", "§maybe,PreDot", "route_pattern[0].emergency", "neither true nor false"),
+    slip("patterns.csv", "true,,,5XXX", "true,,,§5Y", "translation_pattern[3].called_mask", "is no mask"),
+    slip(
+        "patterns.csv",
+        "9.1!,PT-Local,RL,,",
+        "9.1!,PT-Local,RL,§cc,",
+        "route_pattern[2].peer",
+        "unknown key \"peer\"",
+    ),
+    slip(
+        "patterns.csv",
+        "5XXX,PT-Internal,,cc,,,",
+        "5XXX,PT-Internal,,cc,,,§true",
+        "directory_number[4].emergency",
+        "unknown key",
+    ),
+    slip(
+        "patterns.csv",
+        "PT-Local,,,,,,,,true",
+        "PT-Local,§RL,,,,,,,true",
+        "route_pattern[5].route_list",
+        "exclude each other",
+    ),
+    slip(
+        "device_pools.csv",
+        "Standard Local Route Group = RG",
+        "§RG",
+        "device_pool[0].local_route_groups",
+        "no list of local route groups",
+    ),
+    // Names.
+    slip("devices.csv", "SEP03,CSS-Phone", "SEP03,§CSS-Phon", "device[1].css", "CSS-Phon"),
+    slip("devices.csv", "SEP03,", "§SEP01,", "device[1].name", "SEP01"),
+    slip("users.csv", "alice,5001,CSS-Phone", "alice,5001,§CSS-Fone", "user[0].line_css", "CSS-Fone"),
+    slip("users.csv", "bob,", "§alice,", "user[1].id", "alice"),
+    slip("sessions.csv", "SEP02,BR", "SEP02,§XX", "emcc_session[0].visiting_cluster", "XX"),
+    slip("sessions.csv", "alice,SEP02", "§carol,SEP02", "emcc_session[0].user", "carol"),
+    slip("patterns.csv", "9.1!,PT-Local,RL", "9.1!,PT-Local,§RX", "route_pattern[2].route_list", "RX"),
+    slip("patterns.csv", "route,112,PT-Emergency", "route,§9.911,PT-Emergency", "route_pattern[1].pattern", "9.911"),
+    slip("device_pools.csv", "DP-London,GL-London", "DP-London,§GL-Londn", "device_pool[1].geolocation", "GL-Londn"),
+    slip("device_pools.csv", "= RG", "= RX", "", "RX"),
+];
+
+#[test]
+fn each_slip_in_a_file_gives_exactly_its_problem_at_its_field() {
+    let mut wrong = Vec::new();
+    for Slip { file, find, put, key, says } in SLIPS {
+        let (_, text) = FILES.iter().find(|(name, _)| name == file).unwrap();
+        assert!(text.contains(find), "{find} is not in {file}");
+        let text = text.replacen(find, put, 1);
+        let at = text.find('§').unwrap_or(0);
+        let line = text[..at].matches('\n').count() + 1;
+        let column = text[..at].chars().rev().take_while(|c| *c != '\n').count() + 1;
+        let folder = written(Some((file, &text.replacen('§', "", 1))));
+        let mut problems = check(&folder.join("node.toml"), Probe::Offline).problems;
+        let _ = std::fs::remove_dir_all(folder);
+        problems.retain(|problem| problem.severity == Severity::Error);
+        let is_at =
+            |p: &Problem| key.is_empty() || (p.line as usize, p.column as usize, &*p.key) == (line, column, *key);
+        let is_right = match &problems[..] {
+            [only] => {
+                is_at(only)
+                    && only.message.contains(says)
+                    && only.file.ends_with(file)
+                    && only.fix.ends_with(['.', '?'])
+            }
+            _ => false,
+        };
+        if !is_right {
+            let seen: Vec<_> = problems.iter().map(|p| format!("{p} [{}]", p.key)).collect();
+            wrong
+                .push(format!("{file}: {put}\n  wanted {line}:{column} {key} {says}\n  got {}", seen.join("\n      ")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn slips_in_several_files_are_told_in_one_pass_and_nothing_is_applied() {
+    let folder = written(Some(("users.csv", "id,emcc_enabled\nal ice,true\nbob,perhaps\n")));
+    std::fs::write(folder.join("devices.csv"), "name,device_pool\nSEP 1,DP-HQ\n").unwrap();
+    std::fs::write(folder.join("sessions.csv"), [0xff, 0xfe]).unwrap();
+    let problems = load(&folder.join("node.toml")).err().expect("nothing is applied");
+    let errors: Vec<_> = problems.iter().filter(|p| p.severity == Severity::Error).map(|p| &*p.key).collect();
+    assert_eq!(errors, ["device[0].name", "csv.sessions", "user[0].id", "user[1].emcc_enabled"], "{problems:#?}");
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+#[test]
+fn a_file_that_is_not_there_or_empty_is_named() {
+    for (file, text, says) in [("users.csv", "", "has no header row"), ("users.csv", "\n\n", "has no header row")] {
+        let folder = written(Some((file, text)));
+        let problems = load(&folder.join("node.toml")).err().unwrap();
+        assert!(problems.iter().any(|p| p.message.contains(says) && p.file.ends_with(file)), "{problems:#?}");
+        std::fs::remove_file(folder.join(file)).unwrap();
+        let problems = load(&folder.join("node.toml")).err().unwrap();
+        assert!(problems.iter().any(|p| p.key == "csv.users" && p.message.contains("cannot be read")), "{problems:#?}");
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}

@@ -1,0 +1,216 @@
+//! Single mistakes of people who write configurations by hand: a word misspelt, a bracket left out, a unit in a number,
+//! a name that was renamed elsewhere. Each gives exactly one problem, where it stands.
+
+use super::*;
+
+#[test]
+fn slips_of_the_pen_are_named_where_they_stand() {
+    each_gives_exactly_its_problem(&[
+        error("[admin]\nlisten", "[admin]\n§lisetn", "admin.lisetn", "unknown key"),
+        error("[emcc_template]\n", "[§emcc_templat]\n", "emcc_templat", "unknown table"),
+        error("", "[[§route_grp]]\nname = \"RG2\"", "route_grp", "unknown table"),
+        error("emcc = true\n", "emcc = true\n§emc = true\n", "intercluster_service_profile.emc", "unknown key"),
+        error("[[route_list]]\n", "[[route_list]]\n§member = 1\n", "route_list[0].member", "unknown key"),
+        error("emcc_enabled = true", "emcc_enabled = §1", "user[0].emcc_enabled", "not true or false"),
+        error(
+            "rsvp_agent = true",
+            "rsvp_agent = §\"true\"",
+            "intercluster_service_profile.rsvp_agent",
+            "not true or false",
+        ),
+        error(
+            "link_audio_kbps = 2000",
+            "link_audio_kbps = §\"2 Mbit/s\"",
+            "remote_cluster[0].link_audio_kbps",
+            "not a whole number",
+        ),
+        error(
+            "link_audio_kbps = 2000",
+            "link_audio_kbps = §2000.5",
+            "remote_cluster[0].link_audio_kbps",
+            "not a whole number",
+        ),
+        error("link_audio_kbps = 2000", "link_audio_kbps = §-1", "remote_cluster[0].link_audio_kbps", "outside"),
+        error(
+            "link_video_kbps = 4000",
+            "link_video_kbps = §true",
+            "remote_cluster[0].link_video_kbps",
+            "not a whole number",
+        ),
+        error(
+            "members = [\"Standard Local Route Group\"]",
+            "members = §\"Standard Local Route Group\"",
+            "route_list[0].members",
+            "not an array",
+        ),
+        error(
+            "members = [\"Standard Local Route Group\"]",
+            "members = [§7]",
+            "route_list[0].members[0]",
+            "an integer, not a string",
+        ),
+        error("peers = [\"gw\"]", "peers = [§\"\"]", "route_group[0].peers[0]", "a name is empty"),
+        error("", "[[route_group]]\nname = §\" RG\"\npeers = [\"gw\"]", "route_group[1].name", "a space at its end"),
+    ]);
+}
+
+#[test]
+fn values_that_are_none_are_named_where_they_stand() {
+    each_gives_exactly_its_problem(&[
+        error("[sip]\n", "[sip]\nphones = [§\"10.0.0\"]\n", "sip.phones[0]", "10.0.0"),
+        error("[sip]\n", "[sip]\nphones = [§\"10.0.0.1/33\"]\n", "sip.phones[0]", "10.0.0.1/33"),
+        error("[sip]\n", "[sip]\nworkers = §0\n", "sip.workers", "outside"),
+        error("[sip]\n", "[sip]\nworkers = §257\n", "sip.workers", "outside"),
+        error("[sip]\n", "[sip]\nno_response_s = §33\n", "sip.no_response_s", "outside"),
+        error("[sip]\n", "[sip]\nring_s = §0\n", "sip.ring_s", "outside"),
+        error("[sip]\n", "[sip]\nadvertise = §\"nowhere\"\n", "sip.advertise", "nowhere"),
+        error("[sip]\n", "[sip]\ndns = [§\"ns.example.com\"]\n", "sip.dns[0]", "ns.example.com"),
+        error("\"udp:127.0.1.1:5060\", ", "§\"sctp:127.0.1.1:5060\", ", "sip.listen[0]", "sctp"),
+        error("\"udp:127.0.1.1:5060\", ", "§\"udp:127.0.1.1:70000\", ", "sip.listen[0]", "70000"),
+        error("\"tcp:127.0.2.1:5060\"", "§\"tcp:127.0.2.1:sip\"", "remote_cluster[0].trunk[0]", "sip"),
+        error("\"tcp:127.0.2.1:5060\"", "§\"tcp:127.0.2.256:5060\"", "remote_cluster[0].trunk[0]", "127.0.2.256"),
+        error("trunk = [\"tcp:127.0.2.1:5060\"]", "trunk = §[]", "remote_cluster[0].trunk", "is empty"),
+        error(
+            "",
+            "[[remote_cluster]]\nid = §\"B R\"\ntrunk = [\"tcp:127.0.3.1:5060\"]",
+            "remote_cluster[1].id",
+            "SIP header",
+        ),
+        error("id = \"BR\"\n", "id = \"BR\"\nversion = §\"nine\"\n", "remote_cluster[0].version", "is no version"),
+        error(
+            "id = \"BR\"\n",
+            "id = \"BR\"\nsecurity_mode = §\"secure\"\n",
+            "remote_cluster[0].security_mode",
+            "is no value",
+        ),
+        error(
+            "id = \"BR\"\n",
+            "id = \"BR\"\nrsvp_policy = §\"optional\"\n",
+            "remote_cluster[0].rsvp_policy",
+            "is no value",
+        ),
+        error(
+            "id = \"BR\"\n",
+            "id = \"BR\"\nregion_max_audio_kbps = §5\n",
+            "remote_cluster[0].region_max_audio_kbps",
+            "outside",
+        ),
+        error(
+            "id = \"BR\"\n",
+            "id = \"BR\"\nregion_max_video_kbps = §8129\n",
+            "remote_cluster[0].region_max_video_kbps",
+            "outside",
+        ),
+        error(
+            "id = \"BR\"\n",
+            "id = \"BR\"\nregion_link_loss = §\"lossless\"\n",
+            "remote_cluster[0].region_link_loss",
+            "is no value",
+        ),
+        error("[feature]\n", "[feature]\npstn_access_css = §\"device\"\n", "feature.pstn_access_css", "is no value"),
+        error("[feature]\n", "[feature]\nregion_link_loss = §\"high\"\n", "feature.region_link_loss", "is no value"),
+        error(
+            "[feature]\n",
+            "[feature]\nvariable_rate_codecs = §\"include\"\n",
+            "feature.variable_rate_codecs",
+            "is no value",
+        ),
+        error("numbers = [\"112\"]", "numbers = [\"112\", §\"11X\"]", "emergency.numbers[1]", "is no number"),
+        error(
+            "numbers = [\"112\"]",
+            "numbers = [\"112\"]\naccess_codes = [§\"9.\"]",
+            "emergency.access_codes[0]",
+            "is no number",
+        ),
+        error("pattern = \"9.1!\"", "pattern = §\"9.1.!\"", "route_pattern[2].pattern", "9.1.!"),
+        error("pattern = \"9.1!\"", "pattern = §\"9.1[3-2]\"", "route_pattern[2].pattern", "9.1[3-2]"),
+        error("pattern = \"9.1!\"", "pattern = §\"?1\"", "route_pattern[2].pattern", "?1"),
+        error("pattern = \"9.1!\"", "pattern = §\"\"", "route_pattern[2].pattern", ""),
+        error("pattern = \"9.1!\"", "pattern = §\"9.@\"", "route_pattern[2].pattern", "numbering plan"),
+        error("pattern = \"9.1!\"", "pattern = §91", "route_pattern[2].pattern", "an integer, not a string"),
+        error("pattern = \"8XXX\"", "pattern = §\"8ZZZ\"", "translation_pattern[0].pattern", "8ZZZ"),
+        error("pattern = \"5XXX\"", "pattern = §\"5XXX[^\"", "directory_number[0].pattern", "5XXX[^"),
+        error("discard_digits = \"PreDot\"", "discard_digits = §\"PreAt\"", "route_pattern[0].discard_digits", "PreAt"),
+        error(
+            "discard_digits = \"PreDot\"",
+            "prefix_digits = §\"1-2\"",
+            "route_pattern[0].prefix_digits",
+            "is no number",
+        ),
+        error("called_mask = \"5XXX\"", "calling_mask = §\"\"", "translation_pattern[0].calling_mask", "is no mask"),
+        error("country = \"US\"", "country = §840", "geolocation[0].country", "an integer, not a string"),
+        error("country = \"US\"", "§Country = \"US\"", "geolocation[0].Country", "unknown key"),
+        error(
+            "name = \"SEP01\"",
+            "name = \"SEP01\"\nsecurity_mode = §\"mixed\"",
+            "device[0].security_mode",
+            "is no value",
+        ),
+        error("", "[[user]]\nid = §\"al ice\"", "user[1].id", "is no user id"),
+        error("", "[[codec]]\nname = \"x\"\ncheck_kbps = §0", "codec[0].check_kbps", "outside"),
+        error("", "[[codec]]\nname = §\"x y\"\ncheck_kbps = 8", "codec[0].name", "x y"),
+        error("", "§[[codec]]\nname = \"x\"", "codec[0].check_kbps", "codec has no check_kbps"),
+        error("", "[rsvp]\nretry_s = §-1", "rsvp.retry_s", "outside"),
+        error("", "[rsvp]\nmid_call = §\"hang-up\"", "rsvp.mid_call", "is no value"),
+        error("", "[csv]\nusers = §\"not-there.csv\"", "csv.users", "cannot be read"),
+        error("", "[csv]\n§phones = \"x.csv\"", "csv.phones", "unknown key"),
+    ]);
+}
+
+#[test]
+fn names_that_were_renamed_elsewhere_are_named_where_they_stand() {
+    each_gives_exactly_its_problem(&[
+        error(
+            "css = \"CSS-Trunk\"\ndevice_pool",
+            "css = §\"CSS-Trnk\"\ndevice_pool",
+            "emcc_trunk.css",
+            "there is no css",
+        ),
+        error(
+            "[emcc_template]\ndevice_pool = \"DP-HQ\"",
+            "[emcc_template]\ndevice_pool = §\"DP-HX\"",
+            "emcc_template.device_pool",
+            "there is no device_pool",
+        ),
+        error(
+            "css = \"CSS-Phone\"\ndevice_pool",
+            "css = §\"CSS-Phon\"\ndevice_pool",
+            "device[0].css",
+            "there is no css",
+        ),
+        error(
+            "geolocation = \"GL-HQ\"",
+            "geolocation = §\"GL-HX\"",
+            "device_pool[0].geolocation",
+            "there is no geolocation",
+        ),
+        error(
+            "geolocation = \"GL-HQ\"",
+            "geolocation = \"GL-HQ\"\nadjunct_css = §\"CSS-X\"",
+            "device_pool[0].adjunct_css",
+            "there is no css",
+        ),
+        error(
+            "\"Standard Local Route Group\" = \"RG\"",
+            "\"Standard Local Route Group\" = §\"RX\"",
+            "device_pool[0].local_route_groups.\"Standard Local Route Group\"",
+            "there is no route_group",
+        ),
+        error("originator_css = true", "css = §\"CSS-X\"", "translation_pattern[0].css", "there is no css"),
+        error("peers = [\"gw\"]", "peers = [\"gw\", §\"gw9\"]", "route_group[0].peers[1]", "there is no peer"),
+        error("peer = \"cc\"", "peer = §\"c\"", "directory_number[0].peer", "there is no peer"),
+        error("", "[[css]]\nname = §\"CSS-Phone\"\npartitions = []", "css[2].name", "two"),
+        error("", "[[route_list]]\nname = §\"RL\"\nmembers = [\"RG\"]", "route_list[1].name", "two"),
+        error("", "[[route_group]]\nname = §\"RG\"\npeers = [\"gw\"]", "route_group[1].name", "two"),
+        error("", "[[device_pool]]\nname = §\"DP-HQ\"", "device_pool[1].name", "two"),
+        error("", "[[geolocation]]\nname = §\"GL-HQ\"\ncountry = \"US\"", "geolocation[1].name", "two"),
+        error("", "[[user]]\nid = §\"alice\"", "user[1].id", "two"),
+        error("", "[[remote_cluster]]\nid = §\"BR\"\ntrunk = [\"tcp:127.0.3.1:5060\"]", "remote_cluster[1].id", "two"),
+        error(
+            "",
+            "[[route_pattern]]\npattern = §\"9911\"\npartition = \"PT-Emergency\"\nroute_list = \"RL\"\nemergency = true",
+            "route_pattern[3].pattern",
+            "9911",
+        ),
+    ]);
+}
