@@ -237,7 +237,7 @@ fn what_is_left_out_has_its_documented_default() {
     let remote = plan.remote_cluster(RemoteClusterId(0)).unwrap();
     assert_eq!((remote.rsvp_policy, remote.link.audio_kbps), (RsvpPolicy::None, None));
     assert!(!plan.profile.emcc && !plan.profile.pstn_access && plan.template_pool.is_none());
-    assert_eq!(&*plan.peers[0].device_header, "Call-Info");
+    assert_eq!(plan.peers[0].device_header.name(), "Call-Info");
 }
 
 #[test]

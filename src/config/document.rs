@@ -6,6 +6,7 @@ use super::address::Address;
 use super::report::{At, Place as Position};
 use crate::neighbour::CertificateName;
 use crate::neighbour::locate::Place;
+use crate::neighbour::mark::DeviceHeader;
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::{Digits, Pattern, RowTransform, Transform};
@@ -181,7 +182,7 @@ pub(crate) struct Peer {
     pub(crate) send_geolocation: Option<At<bool>>,
     pub(crate) overload_control: Option<At<bool>>,
     pub(crate) trust_identity: Option<At<bool>>,
-    pub(crate) device_header: Option<Text>,
+    pub(crate) device_header: Option<At<DeviceHeader>>,
     pub(crate) terms: Terms,
 }
 
@@ -205,7 +206,7 @@ pub(crate) struct RemoteCluster {
     pub(crate) send_geolocation: Option<At<bool>>,
     pub(crate) overload_control: Option<At<bool>>,
     pub(crate) trust_identity: Option<At<bool>>,
-    pub(crate) device_header: Option<Text>,
+    pub(crate) device_header: Option<At<DeviceHeader>>,
 }
 
 impl RemoteCluster {

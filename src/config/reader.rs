@@ -380,7 +380,7 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     let send_geolocation = section.flag("send_geolocation");
     let overload_control = section.flag("overload_control");
     let trust_identity = section.flag("trust_identity");
-    let device_header = section.parsed("device_header", words::header_name);
+    let device_header = section.parsed("device_header", words::device_header);
     let terms = read_terms(&mut section);
     section.finish();
     Some(Peer {
@@ -419,7 +419,7 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
         send_geolocation: section.flag("send_geolocation"),
         overload_control: section.flag("overload_control"),
         trust_identity: section.flag("trust_identity"),
-        device_header: section.parsed("device_header", words::header_name),
+        device_header: section.parsed("device_header", words::device_header),
         terms: read_terms(&mut section),
         id: At { value: String::new(), place: section.place.clone() },
     };

@@ -11,8 +11,6 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("feature.stale_device_interval_min", "no login service runs, so no session turns stale"),
     ("media.*", "media flows past this node"),
     ("partition.schedule", "the partition is reachable at every hour"),
-    ("peer.device_header", "the device mark is read from and written to Call-Info"),
-    ("remote_cluster.device_header", "the device mark is read from and written to Call-Info"),
     ("remote_cluster.fqdn", "remote clusters are known by their addresses"),
     ("remote_cluster.media", "media flows past this node"),
     ("rsvp.dscp_audio", "media flows past this node and is not marked"),
@@ -48,7 +46,7 @@ mod tests {
             ("sip", "listen", true),
             ("", "schedule", false),
             ("", "media", true),
-            ("peer", "device_header", false),
+            ("peer", "device_header", true),
             ("peer", "tls_name", true),
             ("peer", "name", true),
         ] {

@@ -4,6 +4,7 @@ use super::address::{Bad, bad};
 use super::document::{MidCall, Service};
 use crate::neighbour::CertificateName;
 use crate::neighbour::headers::Headers;
+use crate::neighbour::mark::DeviceHeader;
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::digits::{Digits, Discard, DiscardError, Mask, Pattern, PatternError, Wrong};
@@ -222,6 +223,15 @@ pub(super) fn method(text: &str) -> Result<String, Bad> {
         return Ok(text.to_owned());
     }
     bad(format!("\"{text}\" is no SIP method"), "Write the method in capitals, as in \"INVITE\".")
+}
+
+/// The header of the device mark (P-13): Call-Info, or one with no other meaning.
+pub(super) fn device_header(text: &str) -> Result<DeviceHeader, Bad> {
+    let name = header_name(text)?;
+    DeviceHeader::of(&name).map_or_else(
+        || bad(format!("{name} means something else"), "Write Call-Info, or a name of your own, as in \"X-Device\"."),
+        Ok,
+    )
 }
 
 /// The name of a header that messages get by without.

@@ -246,7 +246,7 @@ impl Turn<'_> {
         let crossing = trust::crossing(out.plan, message, from, to);
         crossing.write(editor, message);
         let is_told = out.plan.trust(to).identity;
-        marks(editor, message, key, out, next, is_told);
+        marks(editor, message, key, out, next, is_told, &crossing);
         if is_told {
             calling(editor, message, next.calling.as_ref(), &running, flow, &crossing);
         }
@@ -395,18 +395,36 @@ pub(crate) fn our_host(
 }
 
 /// Takes away every mark that is not believed and sets our own (design 3.3, P-13, P-23).
-fn marks(editor: &mut Editor, message: &Message<'_>, key: CallKey, out: &Outgoing<'_>, next: &Next, is_told: bool) {
+fn marks(
+    editor: &mut Editor,
+    message: &Message<'_>,
+    key: CallKey,
+    out: &Outgoing<'_>,
+    next: &Next,
+    is_told: bool,
+    crossing: &Crossing,
+) {
     let is_trunk = matches!(next.to, NextHop::Remote(_));
     let goes_as_it_came = out.decision.believes_mark && is_told && !is_trunk && !next.is_gateway;
     // What we would not read as a mark, a more lenient reader behind us might: quoted, or in a value that is none.
-    if !goes_as_it_came {
+    // What the crossing takes off is gone already.
+    let is_left = |name, text: &[u8]| !crossing.headers.hold(name, text);
+    if !goes_as_it_came && is_left(Name::CallInfo, b"") {
         let is_mark = |text: &[u8]| [&b"emcc-device"[..], b"urn:emcc:device"].iter().any(|mark| holds(text, mark));
         editor.remove_values(message, Name::CallInfo, is_mark);
+    }
+    if !goes_as_it_came && !out.plan.device_headers.is_empty() {
+        for (place, field) in message.fields().iter().enumerate() {
+            let text = message.text(field.name_span);
+            if out.plan.device_headers.hold(field.name, text) && is_left(field.name, text) {
+                editor.remove_field(message, place);
+            }
+        }
     }
     let keeps_priority = out.decision.role == Role::Visiting && out.decision.emergency;
     for (field, line) in message.all(Name::Priority) {
         let is_mark = holds(message.text(line.value), b"emergency");
-        if is_mark && !keeps_priority {
+        if is_mark && !keeps_priority && is_left(Name::Priority, b"") {
             editor.remove_field(message, field);
         }
     }
@@ -415,9 +433,16 @@ fn marks(editor: &mut Editor, message: &Message<'_>, key: CallKey, out: &Outgoin
         return;
     }
     if let Some(device) = out.decision.device_name(out.plan) {
+        let header = match next.to {
+            NextHop::Remote(cluster) => Some(Neighbour::Remote { cluster, is_rsvp_trunk: false }),
+            NextHop::Peer(peer) => Some(Neighbour::Peer(peer)),
+            NextHop::Named | NextHop::Phone { .. } => None,
+        };
+        let header = header.map_or("Call-Info", |to| out.plan.device_header(to).name());
         let text = editor
             .text()
-            .put(b"Call-Info: <urn:emcc:device:")
+            .put(header.as_bytes())
+            .put(b": <urn:emcc:device:")
             .put(device.as_bytes())
             .put(b">;purpose=emcc-device;cluster=")
             .put(out.plan.cluster.id.as_bytes());

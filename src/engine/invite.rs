@@ -123,7 +123,7 @@ impl Turn<'_> {
             Source::CallControl => is_believed,
             Source::Trunk(_) => true,
         };
-        let mark = if is_mark_believed { device_mark(message) } else { None };
+        let mark = if is_mark_believed { plan.device_header(request.from).mark(message) } else { None };
         let phone = match source {
             Source::CallControl => self.called_phone(plan, request)?,
             _ => None,
@@ -232,7 +232,9 @@ impl Turn<'_> {
         let cluster = &*plan.remote_cluster(decision.link?)?.id;
         let of = request.essentials;
         let is_believed = decision.believes_mark && decision.role != Role::Visiting && !plan.sip.phones.is_empty();
-        let marked = if is_believed { device_mark(request.message).and_then(|mark| mark.call) } else { None };
+        let header = plan.device_header(request.from);
+        let marked = if is_believed { header.mark(request.message).and_then(|mark| mark.call) } else { None };
+        let marked = marked.and_then(from_hex).map(CallKey);
         let keys = (0..self.passes()).map(|pass| self.call_key(of.call_id, of.from_tag, pass));
         marked.into_iter().chain(keys).find_map(|key| {
             let carries = |key| self.engine.calls.with(&key, |call| call.carries(cluster, decision.policy));
@@ -478,27 +480,6 @@ fn is_service(raw: &[u8]) -> bool {
 pub(crate) fn number(uri: &UriRef<'_>) -> Option<Digits> {
     digits::dialable(uri.number()?).ok()
 }
-
-/// The mark of the phone a call comes from (P-13).
-pub(crate) struct DeviceMark<'m> {
-    /// The phone's name.
-    pub(crate) device: &'m [u8],
-    /// The call it belongs to, where this node gave call control the mark.
-    pub(crate) call: Option<CallKey>,
-}
-
-/// Call control and the trunk mark the phone a call comes from (P-13).
-pub(crate) fn device_mark<'m>(message: &Message<'m>) -> Option<DeviceMark<'m>> {
-    message.call_infos().find_map(|(_, info)| {
-        let is_mark = info.params.value("purpose").is_some_and(|value| value.eq_ignore_ascii_case(b"emcc-device"));
-        let (scheme, device) = info.uri.split_at_checked(DEVICE_URN.len())?;
-        let call = info.params.value("call").and_then(from_hex).map(CallKey);
-        let is_whole = is_mark && scheme.eq_ignore_ascii_case(DEVICE_URN) && !device.is_empty();
-        is_whole.then_some(DeviceMark { device, call })
-    })
-}
-
-const DEVICE_URN: &[u8] = b"urn:emcc:device:";
 
 /// The home cluster's mark of an emergency call (P-23), believed from a trunk alone.
 pub(crate) fn is_marked_emergency(message: &Message<'_>) -> bool {

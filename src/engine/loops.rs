@@ -32,8 +32,11 @@ impl Turn<'_> {
         let mut parts: SmallVec<[&[u8]; 8]> = SmallVec::from_slice(&[b"loop".as_slice(), &source, uri]);
         let decides =
             |name| matches!(name, Name::Route | Name::CallInfo | Name::PAssertedIdentity | Name::Priority | Name::From);
-        parts
-            .extend(message.fields().iter().filter(|field| decides(field.name)).map(|field| message.text(field.value)));
+        let marks = &self.running.plan.device_headers;
+        let fields = message.fields().iter().filter(|field| {
+            decides(field.name) || !marks.is_empty() && marks.hold(field.name, message.text(field.name_span))
+        });
+        parts.extend(fields.map(|field| message.text(field.value)));
         let mut bits = self.engine.hash(&parts) as u64;
         let mut mark = [0; MARK_BYTES];
         for digit in &mut mark {

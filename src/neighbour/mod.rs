@@ -5,6 +5,7 @@ pub mod control;
 pub mod headers;
 pub mod health;
 pub mod locate;
+pub mod mark;
 pub mod methods;
 pub mod names;
 mod networks;

@@ -1,7 +1,7 @@
 //! A mark that is not believed does not get past this node in another spelling: what is removed is what the most
 //! lenient reader behind it would see.
 
-use crate::node::{CC_HQ, GW_HQ, HQ, Node};
+use crate::node::{BR, CC_HQ, GW_HQ, HQ, Node};
 use crate::wire::{Request, bob};
 
 /// The mark of a phone as somebody might write it who may not set one.
@@ -73,5 +73,61 @@ fn a_header_name_that_is_no_token_and_a_line_without_one_are_refused() {
         let mut node = Node::hq();
         let out = node.hear(CC_HQ, &bob("912025550123").header(line));
         assert_eq!(out.told(), ["400 to cc-hq"], "{line:?}");
+    }
+}
+
+/// HQ whose call control marks phones in X-Device, and whose trunk carries the mark in X-Trunk-Device.
+fn hq_with_headers_of_its_own() -> Node {
+    Node::hq_with(&[
+        ("name = \"cc-hq\"\n", "name = \"cc-hq\"\ndevice_header = \"X-Device\"\n"),
+        ("[[remote_cluster]]\n", "[[remote_cluster]]\ndevice_header = \"X-Trunk-Device\"\n"),
+    ])
+}
+
+const OF_ALICE: &str = "<urn:emcc:device:SEP001122334455>;purpose=emcc-device;cluster=HQ";
+
+#[test]
+fn p_13_the_mark_is_read_from_the_senders_header_and_written_into_the_next_hops() {
+    let mut node = hq_with_headers_of_its_own();
+    let invite = Request::new("INVITE", CC_HQ, HQ, "5001", "9999");
+    let sent = node.hear(CC_HQ, &invite.clone().header(&format!("X-DEVICE: {OF_ALICE}"))).the("INVITE");
+    assert_eq!((sent.to, sent.headers("X-Trunk-Device")), (BR, vec![OF_ALICE.to_owned()]));
+    let text = sent.text().to_ascii_lowercase();
+    assert!(text.matches("emcc-device").count() == 1 && !text.contains("x-device"), "{text}");
+    // In Call-Info it is no mark here: 5001 is alice's number, found without it.
+    let of_bobs = "Call-Info: <urn:emcc:device:SEP00AA00AA0001>;purpose=emcc-device";
+    let mut invite = Request::new("INVITE", CC_HQ, HQ, "5001", "9999").header(of_bobs);
+    invite.from = "<sip:5001@127.0.1.10>;tag=x".to_owned();
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    assert_eq!((sent.to, sent.headers("Call-Info").len()), (BR, 0));
+}
+
+#[test]
+fn p_13_a_mark_in_a_header_of_its_own_reaches_nobody_it_is_not_for() {
+    for mark in ["X-Device", "x-trunk-device", "Call-Info"].map(|header| format!("{header}: {OF_ALICE}")) {
+        let mut node = hq_with_headers_of_its_own();
+        let invite = Request::new("INVITE", GW_HQ, HQ, "12025550123", "5002").header(&mark);
+        let to_control = node.hear(GW_HQ, &invite).the("INVITE");
+        let to_gateway = node.hear(CC_HQ, &bob("912025550123").header(&mark)).the("INVITE");
+        for (sent, to) in [(to_control, CC_HQ), (to_gateway, GW_HQ)] {
+            let text = sent.text().to_ascii_lowercase();
+            assert!(sent.to == to && !text.contains("emcc:device") && !text.contains("x-device"), "{mark}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn p_13_a_mark_that_its_sender_may_not_send_comes_off_once() {
+    for header in ["Call-Info", "X-Device"] {
+        let mut node = Node::hq_with(&[(
+            "name = \"cc-hq\"\n",
+            &format!(
+                "name = \"cc-hq\"\ndevice_header = \"{header}\"\nheaders_removed = [\"{header}\", \"Priority\"]\n"
+            ),
+        )]);
+        let invite = bob("912025550123").header(&format!("{header}: {OF_ALICE}")).header("Priority: emergency");
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        let text = sent.text().to_ascii_lowercase();
+        assert!(!text.contains("emcc:device") && !text.contains("priority"), "{header}:\n{text}");
     }
 }

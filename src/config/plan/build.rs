@@ -15,6 +15,7 @@ use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
 use crate::neighbour::headers::Headers;
 use crate::neighbour::health::ProbeTimes;
 use crate::neighbour::locate::Place;
+use crate::neighbour::mark::DeviceHeader;
 use crate::neighbour::methods::Methods;
 use crate::neighbour::names::Names;
 use crate::neighbour::select::Rank;
@@ -54,7 +55,6 @@ pub(in crate::config) const SESSION_EXPIRES_S: u32 = 1_800;
 const RSVP_RETRY_S: u32 = 60;
 const RSVP_MID_CALL_RETRIES: u32 = 1;
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9411);
-const DEVICE_HEADER: &str = "Call-Info";
 
 /// Resolves a document. `cores` is how many workers serve the sockets unless the file says.
 ///
@@ -81,7 +81,12 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
             .map(|peer| &peer.terms)
             .chain(remote_clusters.iter().map(|remote| &remote.terms))
             .all(|terms| terms.headers_removed.is_empty());
+    let marked = peers.iter().map(|peer| &peer.device_header);
+    let marked = marked.chain(remote_clusters.iter().map(|remote| &remote.device_header));
+    let device_headers =
+        Headers::listed(marked.filter(|header| **header != DeviceHeader::CallInfo).map(DeviceHeader::name));
     Plan {
+        device_headers,
         trusts_everybody,
         cluster: Cluster {
             id: document.cluster.id.as_ref().map(boxed).unwrap_or_default(),
@@ -330,7 +335,7 @@ fn peer(row: &document::Peer) -> Peer {
         tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
         certificate_names,
         srtp_keys: value(&row.srtp_keys, Default::default()),
-        device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
+        device_header: row.device_header.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
         send_geolocation: value(&row.send_geolocation, false),
         // A gateway may take any parameter it does not know for a reason to refuse.
         overload_control: value(
@@ -380,7 +385,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
         region_differs,
         tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),
         certificate_names,
-        device_header: row.device_header.as_ref().map_or(DEVICE_HEADER.into(), boxed),
+        device_header: row.device_header.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
         send_geolocation: value(&row.send_geolocation, true),
         overload_control: value(&row.overload_control, true),
         trust_identity: value(&row.trust_identity, true),

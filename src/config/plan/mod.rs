@@ -20,6 +20,7 @@ use crate::config::address::Address;
 use crate::config::document::{MidCall, SrtpKeys};
 use crate::neighbour::headers::Headers;
 use crate::neighbour::health::ProbeTimes;
+use crate::neighbour::mark::DeviceHeader;
 use crate::neighbour::methods::Methods;
 use crate::neighbour::select::Rank;
 use crate::neighbour::{CertificateName, PhoneNetworks};
@@ -91,6 +92,8 @@ pub struct Plan {
     pub users: Arc<[User]>,
     /// EMCC sessions that stand from the start, by [`SessionId`].
     pub sessions: Arc<[EmccSession]>,
+    /// Headers beside Call-Info that carry the device mark to or from some neighbour (P-13).
+    pub device_headers: Headers,
     trusts_everybody: bool,
     names: Arc<lookup::NameTables>,
     indexes: Arc<index::Indexes>,
@@ -232,7 +235,7 @@ pub struct Peer {
     /// What is agreed with it.
     pub terms: Terms,
     /// Header that carries the device mark (P-13).
-    pub device_header: Box<str>,
+    pub device_header: DeviceHeader,
     /// Whether location bodies leave towards it; off unless configured.
     pub send_geolocation: bool,
     /// Whether it is asked to tell its load (RFC 7339); on unless configured, for a gateway off.
@@ -290,7 +293,7 @@ pub struct RemoteCluster {
     /// And if not: the name or IP address it is configured by, by where that leads.
     pub certificate_names: Box<[(IpAddr, CertificateName)]>,
     /// Header that carries the device mark (P-13).
-    pub device_header: Box<str>,
+    pub device_header: DeviceHeader,
     /// Whether location bodies leave towards it; on unless configured.
     pub send_geolocation: bool,
     /// Whether it is asked to tell its load (RFC 7339); on unless configured, for a gateway off.

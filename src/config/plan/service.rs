@@ -2,6 +2,7 @@
 
 use super::{Neighbour, Plan, RemoteClusterId, SessionId, Side};
 use crate::neighbour::headers::Headers;
+use crate::neighbour::mark::DeviceHeader;
 use emcc_policies::admission::RsvpPolicy;
 use emcc_policies::route::{DevicePoolId, LocalRouteGroups};
 
@@ -28,6 +29,17 @@ impl Plan {
         };
         let (identity, location) = of.unwrap_or_default();
         Trust { identity, location }
+    }
+
+    /// The header that carries the device mark to and from that neighbour (P-13).
+    #[must_use]
+    pub fn device_header(&self, neighbour: Neighbour) -> &DeviceHeader {
+        let configured = match neighbour {
+            Neighbour::Peer(peer) => self.peer(peer).map(|row| &row.device_header),
+            Neighbour::Remote { cluster, .. } => self.remote_cluster(cluster).map(|row| &row.device_header),
+            Neighbour::Phone => None,
+        };
+        configured.unwrap_or(&DeviceHeader::CallInfo)
     }
 
     /// The headers that neighbour may not send.
