@@ -390,7 +390,6 @@ fn doubts_are_warnings_at_their_place() {
         warning("", "[media]\n§ports = \"30000-39999\"", "media.ports", "no effect in this version"),
         warning("", "[store]\n§path = \"x\"", "store.path", "no effect in this version"),
         warning("kind = \"gateway\"", "kind = \"gateway\"\nstrict_stream = §true", "peer[1].strict_stream", "every address is udp"),
-        warning("kind = \"gateway\"", "kind = \"gateway\"\n§device_header = \"X-Device\"", "peer[1].device_header", "no effect"),
         warning(
             "",
             "[[peer]]\nname = \"cc2\"\nkind = \"call-control\"\naddresses = [\"tcp:127.0.1.11:5060\"]\n[[peer]]\nname = \"cc3\"\nkind = \"call-control\"\naddresses = [§\"tcp:127.0.1.11:5061\"]",

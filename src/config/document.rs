@@ -233,6 +233,7 @@ pub(crate) struct DevicePool {
     pub(crate) name: Text,
     pub(crate) geolocation: Option<Text>,
     pub(crate) adjunct_css: Option<Text>,
+    pub(crate) location: Option<Text>,
     /// Local route group and the route group it stands for.
     pub(crate) local_route_groups: Vec<(Text, Text)>,
 }
@@ -289,6 +290,7 @@ pub(crate) struct Device {
     pub(crate) security_mode: Option<At<Security>>,
     pub(crate) directory_numbers: Vec<Text>,
     pub(crate) geolocation: Option<Text>,
+    pub(crate) location: Option<Text>,
 }
 
 pub(crate) struct User {

@@ -476,10 +476,10 @@ fn read_device_pool(mut section: Section<'_, '_>) -> Option<DevicePool> {
     let adjunct_css = section.parsed("adjunct_css", words::name);
     let local_route_groups =
         section.table("local_route_groups").map(|mut groups| groups.named_texts()).unwrap_or_default();
-    section.parsed("location", words::name);
+    let location = section.parsed("location", words::name);
     section.parsed("description", words::line);
     section.finish();
-    Some(DevicePool { name: name?, geolocation, adjunct_css, local_route_groups })
+    Some(DevicePool { name: name?, geolocation, adjunct_css, location, local_route_groups })
 }
 
 fn read_css(mut section: Section<'_, '_>) -> Option<SearchSpace> {
@@ -632,10 +632,10 @@ fn read_device(mut section: Section<'_, '_>) -> Option<Device> {
     let security_mode = section.word("security_mode", words::PHONE_MODES);
     let directory_numbers = section.parsed_list("directory_numbers", words::number).unwrap_or_default();
     let geolocation = section.parsed("geolocation", words::name);
-    section.parsed("location", words::name);
+    let location = section.parsed("location", words::name);
     section.parsed("description", words::line);
     section.finish();
-    Some(Device { name: name?, css, device_pool, security_mode, directory_numbers, geolocation })
+    Some(Device { name: name?, css, device_pool, security_mode, directory_numbers, geolocation, location })
 }
 
 fn read_user(mut section: Section<'_, '_>) -> Option<User> {

@@ -107,6 +107,12 @@ fn values_that_are_none_are_named_where_they_stand() {
             "remote_cluster[0].region_link_loss",
             "is no value",
         ),
+        error(
+            "kind = \"gateway\"",
+            "kind = \"gateway\"\ndevice_header = §\"Via\"",
+            "peer[1].device_header",
+            "Via means something else",
+        ),
         error("[feature]\n", "[feature]\npstn_access_css = §\"device\"\n", "feature.pstn_access_css", "is no value"),
         error("[feature]\n", "[feature]\nregion_link_loss = §\"high\"\n", "feature.region_link_loss", "is no value"),
         error(
@@ -199,6 +205,19 @@ fn names_that_were_renamed_elsewhere_are_named_where_they_stand() {
         error("originator_css = true", "css = §\"CSS-X\"", "translation_pattern[0].css", "there is no css"),
         error("peers = [\"gw\"]", "peers = [\"gw\", §\"gw9\"]", "route_group[0].peers[1]", "there is no peer"),
         error("peer = \"cc\"", "peer = §\"c\"", "directory_number[0].peer", "there is no peer"),
+        error(
+            "name = \"DP-HQ\"",
+            "name = \"DP-HQ\"\nlocation = §\"HQ\"",
+            "device_pool[0].location",
+            "location bandwidth is not for them",
+        ),
+        error(
+            "",
+            "[[device]]\nname = \"SEP04\"\ndevice_pool = \"DP-HQ\"\nlocation = §\"HQ\"\n\
+             [[emcc_session]]\nuser = \"carol\"\ndevice = \"SEP04\"\nhome_cluster = \"BR\"",
+            "device[1].location",
+            "location bandwidth is not for it",
+        ),
         error("", "[[css]]\nname = §\"CSS-Phone\"\npartitions = []", "css[2].name", "two"),
         error("", "[[route_list]]\nname = §\"RL\"\nmembers = [\"RG\"]", "route_list[1].name", "two"),
         error("", "[[route_group]]\nname = §\"RG\"\npeers = [\"gw\"]", "route_group[1].name", "two"),

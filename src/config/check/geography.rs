@@ -5,9 +5,10 @@ use crate::config::document::{DevicePool, Document, Service};
 use crate::config::report::Report;
 use crate::config::words::UNSPECIFIED;
 use emcc_policies::location::Field;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
+    location_bandwidth(document, report);
     let on = document.profile.emcc.as_ref().is_some_and(|flag| flag.value);
     let remote = document.remote_clusters.iter().find(|cluster| cluster.offers(Service::Emcc, &document.feature));
     let Some(remote) = remote.filter(|_| on) else { return };
@@ -41,6 +42,30 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
         let message =
             "no device pool has a place the filter could match: every visiting phone gets the template's (G-7)";
         report.warning(&filter.place, message, "Give a device pool a geolocation with a field of this filter.");
+    }
+}
+
+/// Location bandwidth stops at a cluster's edge: no EMCC phone is admitted by it (V-1, domain table 4).
+fn location_bandwidth(document: &Document, report: &Report) {
+    let fix = "Remove it; calls of EMCC phones are admitted by the link's RSVP bandwidth, link_audio_kbps.";
+    let visited: HashSet<String> =
+        document.sessions.iter().map(|session| session.device.value.to_ascii_lowercase()).collect();
+    for device in document.devices.iter().filter(|device| visited.contains(&device.name.value.to_ascii_lowercase())) {
+        if let Some(location) = &device.location {
+            let message =
+                format!("\"{}\" has an EMCC session: location bandwidth is not for it (table 4)", device.name.value);
+            report.error(&location.place, message, fix);
+        }
+    }
+    let template = document.template_pool.as_ref();
+    for pool in document.device_pools.iter().filter(|pool| template.is_some_and(|name| name.value == pool.name.value)) {
+        if let Some(location) = &pool.location {
+            let message = format!(
+                "\"{}\" is the pool of EMCC phones: location bandwidth is not for them (table 4)",
+                pool.name.value
+            );
+            report.error(&location.place, message, fix);
+        }
     }
 }
 
