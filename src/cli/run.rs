@@ -17,6 +17,7 @@ use crate::config::plan::Plan;
 use crate::config::{self, Problem, Severity};
 use crate::io::signals::{self, End, Operate};
 use crate::io::{Clock, log};
+use crate::metrics::Counters;
 
 /// Runs the node of a configuration file until it is stopped or drained.
 pub(super) fn run(path: &Path) -> Result<(), Halt> {
@@ -31,6 +32,7 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
         let since_s = clock.now().civil.0 - ended.current().expires.0;
         tracing::error!("this node's TLS certificate ended {since_s} s ago: TLS neighbours will refuse it");
     }
+    alarm_of_regions(&node.engine().plan(), node.engine().counters());
     let mut operator = Operator { node: &node, clock, path: path.to_owned() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Halt::System)?;
     let ended = runtime.block_on(async {
@@ -136,10 +138,29 @@ impl Operator<'_> {
             certificates.swap(material);
         }
         self.node.engine().reload(loaded.plan);
+        alarm_of_regions(&self.node.engine().plan(), self.node.engine().counters());
         tracing::info!("reloaded: new calls follow the new configuration");
         true
     }
 }
+
+/// Names every cluster whose region parameters are not ours: its calls get the lower cap and our own codec order, and no
+/// RSVP agent serves them (M-8, L-31).
+fn alarm_of_regions(plan: &Plan, counters: &Counters) {
+    for remote in plan.remote_clusters.iter().filter(|remote| remote.region_differs) {
+        counters.alarm(REGION_DIFFERS);
+        let (audio_kbps, video_kbps) = (remote.region.audio_kbps, remote.region.video_kbps);
+        tracing::warn!(
+            alarm = REGION_DIFFERS,
+            cluster = &*remote.id,
+            audio_kbps,
+            video_kbps,
+            "its region parameters differ from ours: the lower cap counts and no RSVP agent serves its calls"
+        );
+    }
+}
+
+const REGION_DIFFERS: &str = "region parameters differ";
 
 /// Whether a certificate of ours is past its end.
 fn has_ended(material: &Material, clock: Clock) -> bool {

@@ -97,6 +97,35 @@ fn a_node_serves_reloads_only_what_is_right_and_drains() {
 }
 
 #[test]
+fn m_8_a_cluster_whose_region_parameters_differ_is_named_in_an_alarm_at_start_and_reload() {
+    let alike = home("127.0.76.");
+    let differs = alike.replace("[[remote_cluster]]\n", "[[remote_cluster]]\nregion_max_audio_kbps = 64\n");
+    let config = file("region.toml", &differs);
+    let mut node = Node::start(&config);
+    let alarms = || {
+        let mut page = TcpStream::connect("127.0.76.1:9411").unwrap();
+        page.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        page.read_to_string(&mut answer).unwrap();
+        let line = answer.lines().find(|line| line.starts_with("emcc_alarms_total{kind=\"region parameters differ\"}"));
+        line.and_then(|line| line.split(' ').next_back()).map(str::to_owned)
+    };
+    let log = node.read_until("ready:");
+    let told = log.lines().find(|line| line.contains("region parameters differ from ours")).unwrap_or_default();
+    assert!(told.contains("cluster=\"BR\"") && told.contains("audio_kbps=8"), "{log}");
+    assert_eq!(alarms().as_deref(), Some("1"));
+    node.signal("-HUP");
+    node.read_until("reloaded:");
+    assert_eq!(alarms().as_deref(), Some("2"));
+    std::fs::write(&config, alike).unwrap();
+    node.signal("-HUP");
+    node.read_until("reloaded:");
+    assert_eq!(alarms().as_deref(), Some("2"), "equal parameters raise none");
+    node.signal("-TERM");
+    assert_eq!(node.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn an_address_of_another_host_exits_3_and_is_named() {
     let config = file("foreign.toml", &home("127.0.78.").replace("udp:127.0.78.1:5060", "udp:192.0.2.1:5060"));
     let ran = emcc_trunk(&["run", "--config", &config]);
