@@ -3,10 +3,9 @@
 use super::emergency::sample;
 use crate::config::document::{Document, PatternKind};
 use crate::config::plan::dial_plan::{Dialing, Origin};
-use crate::config::report::{Place, Report};
-use emcc_policies::digits::Language;
+use crate::config::report::Report;
 use emcc_policies::moment::Civil;
-use emcc_policies::search_space::{Outcome, PartitionId, Target};
+use emcc_policies::search_space::{CssId, Outcome, PartitionId, Target};
 use std::collections::{HashMap, HashSet};
 
 pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report) {
@@ -18,32 +17,35 @@ pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report)
 
 /// Two patterns of one partition that match the same numbers.
 fn equal(dialing: &Dialing<'_>, report: &Report) {
-    let mut first: HashMap<(Option<PartitionId>, Language), &Place> = HashMap::new();
-    for (id, row) in dialing.plan.rows() {
-        let Some(Origin::Row(written)) = dialing.origin(id) else { continue };
-        let key = (row.partition, row.pattern.language());
-        if let Some(other) = first.get(&key) {
-            let (file, line, _) = report.locate(other);
-            let partition =
-                written.partition.as_ref().map_or("no partition".to_owned(), |p| format!("partition \"{}\"", p.value));
-            let message = format!(
-                "\"{}\" matches the same numbers as the pattern at {file}:{line}, both in {partition}",
-                row.pattern.text()
-            );
-            report.error(&written.pattern.place, message, "Remove one of them, or put it into another partition.");
-        } else {
-            first.insert(key, &written.pattern.place);
-        }
+    for (first, other) in dialing.plan.equal_rows() {
+        let (Some(first), Some(Origin::Row(written))) = (dialing.origin(first), dialing.origin(other)) else {
+            continue;
+        };
+        let (file, line, _) = report.locate(first.place());
+        let partition =
+            written.partition.as_ref().map_or("no partition".to_owned(), |p| format!("partition \"{}\"", p.value));
+        let message = format!(
+            "\"{}\" matches the same numbers as the pattern at {file}:{line}, both in {partition}",
+            written.pattern.value.text()
+        );
+        report.error(&written.pattern.place, message, "Remove one of them, or put it into another partition.");
     }
 }
 
 /// Translations that lead back to themselves until the tenth pass (D-15).
 fn circles(dialing: &Dialing<'_>, report: &Report) {
     let plan = &dialing.plan;
+    let mut reached: HashMap<Option<PartitionId>, CssId> = HashMap::new();
+    for css in plan.search_spaces() {
+        let listed = plan.css_partitions(css).iter().copied().map(Some);
+        for partition in listed.chain([None]) {
+            reached.entry(partition).or_insert(css);
+        }
+    }
     for (id, row) in plan.rows().filter(|(_, row)| matches!(row.target, Target::Translate { .. })) {
         let Some(digits) = sample(&row.pattern) else { continue };
-        let reaching = plan.search_spaces().find(|css| plan.rank(&[*css], row.partition).is_some());
-        let analysis = plan.analyse(reaching.as_slice(), &digits, None, Civil(0));
+        let reaching = reached.get(&row.partition);
+        let analysis = plan.analyse(reaching.map(std::slice::from_ref).unwrap_or_default(), &digits, None, Civil(0));
         let circles = matches!(analysis.outcome, Outcome::StillTranslating { .. });
         if let Some(origin) = dialing.origin(id).filter(|_| circles && analysis.translations.first() == Some(&id)) {
             let message = format!("{digits} is still translated after ten passes, so the call is refused (D-15)");
