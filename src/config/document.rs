@@ -14,6 +14,7 @@ use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::PstnAccessCss;
 use emcc_policies::region::VariableRate;
 use emcc_policies::route::{Distribution, PeerKind};
+use jiff::tz::TimeZone;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -65,9 +66,8 @@ pub(crate) struct Document {
     pub(crate) filters: Vec<Filter>,
     pub(crate) device_pools: Vec<DevicePool>,
     pub(crate) spaces: Vec<SearchSpace>,
-    pub(crate) partitions: Vec<Text>,
-    pub(crate) schedules: Vec<Text>,
-    pub(crate) partition_schedules: Vec<Text>,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) schedules: Vec<Schedule>,
     pub(crate) patterns: Vec<PatternRow>,
     pub(crate) route_lists: Vec<RouteList>,
     pub(crate) route_groups: Vec<RouteGroup>,
@@ -239,6 +239,27 @@ pub(crate) struct DevicePool {
 pub(crate) struct SearchSpace {
     pub(crate) name: Text,
     pub(crate) partitions: Vec<Text>,
+}
+
+pub(crate) struct Partition {
+    pub(crate) name: Text,
+    pub(crate) schedule: Option<Text>,
+}
+
+/// When partitions can be reached.
+pub(crate) struct Schedule {
+    pub(crate) name: Text,
+    pub(crate) zone: Option<At<TimeZone>>,
+    pub(crate) periods: Vec<Period>,
+}
+
+pub(crate) struct Period {
+    /// Monday is 0.
+    pub(crate) days: Vec<At<u8>>,
+    /// Minute of the day.
+    pub(crate) from: At<u16>,
+    /// Minute of the day, that of the next day where it does not come after `from`.
+    pub(crate) to: At<u16>,
 }
 
 /// Which table a pattern was written in.

@@ -167,8 +167,7 @@ impl<'a, 'i> Section<'a, 'i> {
         parse: impl Fn(&str) -> Result<T, Bad>,
         fix: &str,
     ) -> Vec<At<T>> {
-        let empty = self.table.get(key).filter(|node| node.get_ref().as_array().is_some_and(|array| array.is_empty()));
-        if let Some(node) = empty {
+        if let Some(node) = self.table.get(key).filter(|_| self.is_empty_array(key)) {
             let place = self.place_of(node.span(), key);
             self.report.error(&place, format!("{} is empty", unindexed(&place.key)), fix);
         }
@@ -317,6 +316,11 @@ impl<'a, 'i> Section<'a, 'i> {
     /// Whether an array stands under the key.
     pub(super) fn is_array(&self, key: &str) -> bool {
         self.table.get(key).is_some_and(|node| node.get_ref().is_array())
+    }
+
+    /// Whether an array of nothing stands under the key.
+    pub(super) fn is_empty_array(&self, key: &str) -> bool {
+        self.table.get(key).and_then(|node| node.get_ref().as_array()).is_some_and(|array| array.is_empty())
     }
 
     /// Where the first of these keys is written: for a rule that concerns two keys together.

@@ -53,7 +53,7 @@ fn partitions(document: &Document, spaces: &HashSet<&str>, report: &Report) {
             report.warning(&partition.place, message, "List it in a CSS, or remove its patterns.");
         }
     }
-    let declared: HashSet<_> = document.partitions.iter().map(|name| name.as_str()).collect();
+    let declared: HashSet<_> = document.partitions.iter().map(|row| row.name.as_str()).collect();
     for space in &document.spaces {
         let mut seen = HashSet::new();
         for partition in &space.partitions {
@@ -79,7 +79,8 @@ fn partitions(document: &Document, spaces: &HashSet<&str>, report: &Report) {
             );
         }
     }
-    for partition in document.partitions.iter().filter(|name| !filled.contains_key(name.as_str())) {
+    let names = document.partitions.iter().map(|row| &row.name);
+    for partition in names.filter(|name| !filled.contains_key(name.as_str())) {
         let message = format!("no pattern is in partition \"{}\"", partition.value);
         report.warning(&partition.place, message, "Put a pattern into it, or remove it.");
     }
@@ -113,8 +114,10 @@ fn pools_and_places(document: &Document, report: &Report) {
         let message = format!("geolocation filter \"{}\" is not used", unused.name.value);
         report.warning(&unused.name.place, message, "Name it in feature.geolocation_filter, or remove it.");
     }
-    let scheduled: HashSet<_> = document.partition_schedules.iter().map(|name| name.as_str()).collect();
-    for schedule in document.schedules.iter().filter(|name| !scheduled.contains(name.as_str())) {
+    let scheduled = document.partitions.iter().filter_map(|row| row.schedule.as_ref());
+    let scheduled: HashSet<_> = scheduled.map(|name| name.as_str()).collect();
+    let schedules = document.schedules.iter().map(|row| &row.name);
+    for schedule in schedules.filter(|name| !scheduled.contains(name.as_str())) {
         let message = format!("no partition has the schedule \"{}\"", schedule.value);
         report.warning(&schedule.place, message, "Name it at a partition, or remove it.");
     }

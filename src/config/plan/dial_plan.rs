@@ -1,15 +1,17 @@
 //! The rows of the document into the dial plan, each still known by where it was written.
 
 use crate::config::document::{Document, PatternKind, PatternRow, Text};
+use crate::config::plan::schedule::Schedule;
 use crate::config::report::Place;
 use emcc_policies::digits::{Digits, Pattern, RowTransform};
 use emcc_policies::moment::Civil;
 use emcc_policies::route::PeerKind;
 use emcc_policies::route::{PeerId, RouteListId};
 use emcc_policies::search_space::{
-    CssId, DialPlan, DialPlanBuilder, Outcome, PartitionId, PatternId, Row, Target, TranslateCss,
+    CssId, DialPlan, DialPlanBuilder, Hours, Outcome, PartitionId, PatternId, Row, Target, TranslateCss,
 };
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// A dial plan and the names its ids stand for.
 pub(in crate::config) struct Dialing<'d> {
@@ -47,10 +49,16 @@ impl<'d> Dialing<'d> {
         let mut partition_names = Vec::new();
         let listed = document.spaces.iter().flat_map(|space| &space.partitions);
         let filled = document.patterns.iter().filter_map(|row| row.partition.as_ref());
-        for name in document.partitions.iter().chain(listed).chain(filled) {
+        let schedules: HashMap<&str, Arc<dyn Hours>> = document
+            .schedules
+            .iter()
+            .map(|row| (row.name.as_str(), Arc::new(Schedule::of(row)) as Arc<dyn Hours>))
+            .collect();
+        let declared = document.partitions.iter().map(|row| (&row.name, row.schedule.as_ref()));
+        for (name, schedule) in declared.chain(listed.chain(filled).map(|name| (name, None))) {
             partitions.entry(name.as_str()).or_insert_with(|| {
                 partition_names.push(name.as_str());
-                builder.partition(None)
+                builder.partition(schedule.and_then(|name| schedules.get(name.as_str()).cloned()))
             });
         }
         let mut spaces = HashMap::new();

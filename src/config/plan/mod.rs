@@ -7,6 +7,7 @@ pub(in crate::config) mod build;
 pub(in crate::config) mod dial_plan;
 mod index;
 mod lookup;
+pub(in crate::config) mod schedule;
 mod service;
 mod sites;
 pub use service::Trust;
