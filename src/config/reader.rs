@@ -4,7 +4,7 @@ use super::address::{address, advertised, dns_server, place, socket_address};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, Partition, PatternKind,
     PatternRow, Peer, Period, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, Schedule, SearchSpace, Session, Sip,
-    SrtpKeys, Terms, Text, Tls, Trunk, User,
+    SrtpKeys, Terms, Text, Tls, TransformSpaces, TransformationRow, Trunk, User,
 };
 use super::plan::schedule::DAY_MIN;
 use super::report::{At, Place, Report};
@@ -53,6 +53,9 @@ impl Reader {
             let rows = root.tables(key).into_iter().filter_map(|section| read_pattern(section, kind, report));
             document.patterns.extend(rows);
         }
+        document
+            .transformations
+            .extend(root.tables("transformation_pattern").into_iter().filter_map(read_transformation));
         document.route_lists.extend(root.tables("route_list").into_iter().filter_map(read_route_list));
         document.route_groups.extend(root.tables("route_group").into_iter().filter_map(read_route_group));
         document.codecs.extend(root.tables("codec").into_iter().filter_map(read_codec));
@@ -157,6 +160,10 @@ impl Reader {
                 let trunk = Trunk {
                     css: section.parsed("css", words::name),
                     device_pool: section.parsed("device_pool", words::name),
+                    transform_spaces: match key {
+                        "emcc_trunk" => read_transform_spaces(&mut section),
+                        _ => TransformSpaces::default(),
+                    },
                     place: section.place.clone(),
                 };
                 section.finish();
@@ -317,6 +324,7 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     let overload_control = section.flag("overload_control");
     let trust_identity = section.flag("trust_identity");
     let device_header = section.parsed("device_header", words::header_name);
+    let transform_spaces = read_transform_spaces(&mut section);
     let terms = read_terms(&mut section);
     section.finish();
     Some(Peer {
@@ -329,6 +337,7 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
         trust_identity,
         overload_control,
         device_header,
+        transform_spaces,
         terms,
     })
 }
@@ -550,6 +559,30 @@ fn read_pattern(mut section: Section<'_, '_>, kind: PatternKind, report: &Report
     section.finish();
     let pattern = pattern?;
     Some(PatternRow { kind, pattern, partition, block, urgent, emergency, target, originator_css, intercom, transform })
+}
+
+fn read_transform_spaces(section: &mut Section<'_, '_>) -> TransformSpaces {
+    TransformSpaces {
+        calling: section.parsed("calling_transform_css", words::name),
+        called: section.parsed("called_transform_css", words::name),
+    }
+}
+
+fn read_transformation(mut section: Section<'_, '_>) -> Option<TransformationRow> {
+    section.require("kind", "Write kind = \"calling\" or kind = \"called\": the number it is for.");
+    section.require("pattern", "Write the pattern, as in pattern = \"5XXX\".");
+    let party = section.word("kind", words::PARTIES);
+    let pattern = section.parsed("pattern", words::pattern);
+    let partition = section.parsed("partition", words::name);
+    let transform = Transform {
+        discard: section.parsed("discard_digits", words::discard).and_then(|at| at.value),
+        called_mask: section.parsed("mask", words::mask).map(|at| at.value),
+        prefix: section.parsed("prefix_digits", words::digits).map_or(Digits::EMPTY, |at| at.value),
+        ..Transform::NONE
+    };
+    section.parsed("description", words::line);
+    section.finish();
+    Some(TransformationRow { party: party?.value, pattern: pattern?, partition, transform: transform.into() })
 }
 
 fn read_route_list(mut section: Section<'_, '_>) -> Option<RouteList> {

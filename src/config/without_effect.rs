@@ -27,10 +27,10 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
 
 /// What does not happen although this key is written; `None` for a key that works.
 pub(super) fn without_effect(class: &str, key: &str) -> Option<&'static str> {
-    let found = WITHOUT_EFFECT.iter().find(|(path, _)| match path.rsplit_once('.') {
-        Some((table, "*")) => table == class,
-        Some((table, last)) => table == class && last == key,
-        None => class.is_empty() && *path == key,
+    let found = WITHOUT_EFFECT.iter().find(|(path, _)| match path.strip_prefix(class) {
+        Some(rest) if class.is_empty() => rest == key,
+        Some(rest) => rest.strip_prefix('.').is_some_and(|last| last == "*" || last == key),
+        None => false,
     });
     found.map(|(_, why)| *why)
 }

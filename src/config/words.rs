@@ -11,7 +11,7 @@ use emcc_policies::digits::{Digits, Discard, DiscardError, Mask, Pattern, Patter
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::PstnAccessCss;
 use emcc_policies::region::VariableRate;
-use emcc_policies::route::{Distribution, PeerKind};
+use emcc_policies::route::{Distribution, Party, PeerKind};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 pub(super) const CLUSTER_MODES: &[(&str, ClusterMode)] =
@@ -32,6 +32,7 @@ pub(super) const RSVP_POLICIES: &[(&str, RsvpPolicy)] = &[
     (RsvpPolicy::ALL[3].name(), RsvpPolicy::ALL[3]),
 ];
 pub(super) const MID_CALLS: &[(&str, MidCall)] = &[("best-effort", MidCall::BestEffort), ("fail", MidCall::Fail)];
+pub(super) const PARTIES: &[(&str, Party)] = &[("calling", Party::Calling), ("called", Party::Called)];
 pub(super) const DISTRIBUTIONS: &[(&str, Distribution)] =
     &[("top-down", Distribution::TopDown), ("circular", Distribution::Circular)];
 pub(super) const SERVICES: &[(&str, Service)] =

@@ -139,6 +139,15 @@ pub(super) fn references(document: &Document, names: &Names<'_>, report: &Report
 }
 
 fn dial_plan(document: &Document, names: &Names<'_>, report: &Report) {
+    for css in document.transform_spaces() {
+        refer(Some(css), &names.spaces, "css", report);
+    }
+    for peer in document.peers.iter().filter(|peer| is(peer, PeerKind::CallControl)) {
+        for css in peer.transform_spaces.calling.iter().chain(&peer.transform_spaces.called) {
+            let message = "call control is found by the number of its phone, which must not change on the way";
+            report.error(&css.place, message, "Write it at a gateway or at [emcc_trunk].");
+        }
+    }
     for row in &document.patterns {
         match row.kind {
             PatternKind::Route => refer(row.target.as_ref(), &names.route_lists, "route_list", report),

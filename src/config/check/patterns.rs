@@ -1,11 +1,12 @@
 //! Patterns against each other: equal ones, translations that go in circles, numbers that belong to two.
 
 use super::emergency::sample;
-use crate::config::document::{Document, PatternKind};
+use crate::config::document::{Document, PatternKind, Text};
 use crate::config::plan::dial_plan::{Dialing, Origin};
-use crate::config::report::Report;
+use crate::config::report::{At, Place, Report};
+use emcc_policies::digits::Pattern;
 use emcc_policies::moment::Civil;
-use emcc_policies::search_space::{CssId, Outcome, PartitionId, Target};
+use emcc_policies::search_space::{CssId, Outcome, PartitionId, PatternId, Target};
 use std::collections::{HashMap, HashSet};
 
 pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report) {
@@ -17,19 +18,27 @@ pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report)
 
 /// Two patterns of one partition that match the same numbers.
 fn equal(dialing: &Dialing<'_>, report: &Report) {
+    for (_, plan, rows) in dialing.transformations() {
+        for (first, other) in plan.equal_rows() {
+            let row = |id: PatternId| rows.get(id.0 as usize);
+            let (Some(first), Some(written)) = (row(first), row(other)) else { continue };
+            same_numbers(&written.pattern, written.partition.as_ref(), &first.pattern.place, report);
+        }
+    }
     for (first, other) in dialing.plan.equal_rows() {
         let (Some(first), Some(Origin::Row(written))) = (dialing.origin(first), dialing.origin(other)) else {
             continue;
         };
-        let (file, line, _) = report.locate(first.place());
-        let partition =
-            written.partition.as_ref().map_or("no partition".to_owned(), |p| format!("partition \"{}\"", p.value));
-        let message = format!(
-            "\"{}\" matches the same numbers as the pattern at {file}:{line}, both in {partition}",
-            written.pattern.value.text()
-        );
-        report.error(&written.pattern.place, message, "Remove one of them, or put it into another partition.");
+        same_numbers(&written.pattern, written.partition.as_ref(), first.place(), report);
     }
+}
+
+fn same_numbers(pattern: &At<Pattern>, partition: Option<&Text>, first: &Place, report: &Report) {
+    let (file, line, _) = report.locate(first);
+    let partition = partition.map_or("no partition".to_owned(), |p| format!("partition \"{}\"", p.value));
+    let text = pattern.value.text();
+    let message = format!("\"{text}\" matches the same numbers as the pattern at {file}:{line}, both in {partition}");
+    report.error(&pattern.place, message, "Remove one of them, or put it into another partition.");
 }
 
 /// Translations that lead back to themselves until the tenth pass (D-15).

@@ -31,18 +31,29 @@ fn spaces_in_use(document: &Document) -> HashSet<&str> {
     let trunks = document.emcc_trunk.iter().chain(&document.rsvp_trunk).filter_map(|trunk| trunk.css.as_ref());
     let translations = document.patterns.iter().filter(|row| row.kind == PatternKind::Translation);
     let translations = translations.filter_map(|row| row.target.as_ref());
-    devices.chain(users).chain(pools).chain(trunks).chain(translations).map(|name| name.as_str()).collect()
+    let transforms = document.transform_spaces();
+    devices
+        .chain(users)
+        .chain(pools)
+        .chain(transforms)
+        .chain(trunks)
+        .chain(translations)
+        .map(|name| name.as_str())
+        .collect()
 }
 
 fn partitions(document: &Document, spaces: &HashSet<&str>, report: &Report) {
     let used = document.spaces.iter().filter(|space| spaces.contains(space.name.as_str()));
     let reachable: HashSet<_> = used.flat_map(|space| space.partitions.iter().map(|name| name.as_str())).collect();
     let mut filled: BTreeMap<&str, Option<&Text>> = BTreeMap::new();
-    for row in &document.patterns {
-        if let Some(partition) = row.partition.as_ref() {
+    let transformations = document.transformations.iter().map(|row| (row.partition.as_ref(), false));
+    for (partition, is_emergency) in
+        document.patterns.iter().map(|row| (row.partition.as_ref(), row.emergency)).chain(transformations)
+    {
+        if let Some(partition) = partition {
             // An emergency pattern is reached from everywhere when all else fails (P-23).
             let lost = filled.entry(partition.as_str()).or_default();
-            if !row.emergency && lost.is_none() {
+            if !is_emergency && lost.is_none() {
                 *lost = Some(partition);
             }
         }
