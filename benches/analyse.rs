@@ -1,51 +1,29 @@
-//! Digit analysis: the pair's own dial plan, and one of a hundred thousand patterns.
+//! Digit analysis: the pair's own dial plan, and a large enterprise's of a thousand patterns up to a million.
 #![allow(missing_docs)] // the macros of criterion make public items
 
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use emcc_policies::digits::{Digits, Pattern, RowTransform};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use emcc_policies::digits::Digits;
+use emcc_policies::emergency::{Called, EmergencyNumbers};
 use emcc_policies::moment::Civil;
-use emcc_policies::route::RouteListId;
-use emcc_policies::search_space::{CssId, DialPlan, DialPlanBuilder, Row, Target};
+use emcc_policies::search_space::{CssId, Outcome, Row, Target};
 
+mod enterprise;
 mod pair;
 
 const NOW: Civil = Civil(1_700_000_000);
-/// Patterns of the large plan.
-const PATTERNS: u32 = 100_000;
+/// Different numbers dialed in turn: more than a cache holds the way to.
+const NUMBERS: usize = 4_096;
 
 fn digits(text: &str) -> Digits {
     Digits::from_bytes(text.as_bytes()).unwrap_or(Digits::EMPTY)
 }
 
-fn row(pattern: &str, partition: emcc_policies::search_space::PartitionId) -> Row {
-    Row {
-        pattern: Pattern::parse(pattern).unwrap_or_else(|why| panic!("{pattern}: {why:?}")),
-        partition: Some(partition),
-        urgent: false,
-        emergency: false,
-        transform: RowTransform::default(),
-        target: Target::RouteList(RouteListId(0)),
-    }
-}
-
-/// Numbers of offices, ranges of them, and what catches the rest, spread over ten partitions of one search space.
-fn large() -> (DialPlan, CssId) {
-    let mut builder = DialPlanBuilder::default();
-    let partitions: Vec<_> = (0..10).map(|_| builder.partition(None)).collect();
-    let css = builder.css(&partitions);
-    for number in 0..PATTERNS {
-        let partition = partitions[number as usize % partitions.len()];
-        let pattern = match number % 10 {
-            0 => format!("9.{number:06}!"),
-            1..=3 => format!("9.{number:06}XX[2-9]X"),
-            _ => format!("{:07}", 2_000_000 + number),
-        };
-        builder.row(row(&pattern, partition));
-    }
-    (builder.build(), css)
+/// Numbers, each length once: what nobody has, and what is only the beginning of numbers.
+fn unknown(beginning: &str, count: usize) -> Vec<Digits> {
+    (0..count).map(|at| digits(&format!("{beginning}{at:04}"))).collect()
 }
 
 fn analysis(criterion: &mut Criterion) {
@@ -58,12 +36,38 @@ fn analysis(criterion: &mut Criterion) {
     group.bench_function("pair", |bencher| {
         bencher.iter(|| plan.dial_plan.analyse(&css, black_box(&abroad), None, NOW));
     });
-    let (plan, css) = large();
-    for (what, number) in [("directory number", "2077777"), ("route pattern", "90500011234"), ("no match", "3123456")] {
-        let dialed = digits(number);
-        assert_eq!(plan.analyse(&[css], &dialed, None, NOW).outcome.row().is_some(), what != "no match", "{what}");
-        group.bench_function(format!("100k patterns, {what}"), |bencher| {
-            bencher.iter(|| plan.analyse(&[css], black_box(&dialed), None, NOW));
+    for patterns in [1_000, 10_000, 100_000, 1_000_000] {
+        let large = enterprise::plan(patterns);
+        let (plan, css) = (&large.plan, [large.css]);
+        let is_number = |row: &Row| matches!(row.target, Target::DirectoryNumber { .. });
+        let is_route = |row: &Row| matches!(row.target, Target::RouteList(_)) && !row.emergency;
+        let is_translation = |row: &Row| matches!(row.target, Target::Translate { .. });
+        let kinds = [
+            ("number", enterprise::numbers(&large, NUMBERS, is_number), true),
+            ("route", enterprise::numbers(&large, NUMBERS, is_route), true),
+            ("translation", enterprise::numbers(&large, NUMBERS, is_translation), true),
+            ("no match", unknown("6555", NUMBERS), false),
+            ("beginning", unknown("9001", 16).iter().map(|_| digits("90")).collect(), false),
+        ];
+        for (what, dialed, is_found) in kinds {
+            let found = dialed.iter().filter(|dialed| plan.analyse(&css, dialed, None, NOW).outcome.row().is_some());
+            let found = found.count();
+            assert!(what == "translation" || found == if is_found { dialed.len() } else { 0 }, "{what}: {found} found");
+            let mut at = 0;
+            group.bench_function(BenchmarkId::new(what, patterns), |bencher| {
+                bencher.iter(|| {
+                    at = (at + 1) % dialed.len();
+                    plan.analyse(&css, black_box(&dialed[at]), None, NOW)
+                });
+            });
+        }
+        let (emergencies, dialed) = (EmergencyNumbers::default(), digits("9911"));
+        assert!(matches!(plan.analyse(&css, &dialed, None, NOW).outcome, Outcome::Found { .. }));
+        group.bench_function(BenchmarkId::new("emergency recognised and analysed", patterns), |bencher| {
+            bencher.iter(|| {
+                let recognised = emergencies.recognise(plan, Called::Number(black_box(&dialed)), false);
+                (recognised, plan.analyse(&css, &dialed, None, NOW))
+            });
         });
     }
     group.finish();

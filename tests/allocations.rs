@@ -9,6 +9,8 @@ use emcc_policies::region::{Allowed, Region, Role, Trail};
 use emcc_trunk::sip::{Index, Strictness, essentials, scan};
 use pair::{Pair, Step, wire};
 
+#[path = "../benches/enterprise/mod.rs"]
+mod enterprise;
 #[path = "../benches/pair/mod.rs"]
 mod pair;
 
@@ -167,4 +169,18 @@ fn a_standing_call_holds_what_its_own_requests_are_written_from_and_no_more() {
     assert!(pair.engine.transactions() < 8, "{} transactions", pair.engine.transactions());
     let standing = (LIVE.get() - before) / CALLS;
     assert!(standing <= STANDING_CALL_OCTETS_MAX, "{standing} octets a call, {at_once} when it was answered");
+}
+
+/// Octets of heap a pattern of a large dial plan may take.
+const PATTERN_OCTETS_MAX: f64 = 200.0;
+
+#[test]
+fn a_pattern_of_a_large_plan_takes_200_octets_at_most() {
+    const PATTERNS: u32 = 200_000;
+    let before = LIVE.get();
+    let plan = enterprise::plan(PATTERNS);
+    let each = (LIVE.get() - before) as f64 / f64::from(PATTERNS);
+    println!("{each:.1} octets a pattern, {PATTERNS} patterns");
+    assert!(each <= PATTERN_OCTETS_MAX, "{each:.1} octets a pattern");
+    drop(plan);
 }

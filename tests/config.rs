@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[path = "config/bulk.rs"]
 mod bulk;
+#[path = "config/dialing.rs"]
+mod dialing;
 #[path = "pki/mod.rs"]
 mod pki;
 #[path = "config/slips.rs"]
@@ -40,17 +42,25 @@ fn problems_of(text: &str) -> Vec<Problem> {
 ///
 /// A `mark` replaces the text it has without its `§`, where that stands elsewhere in the file.
 fn broken(find: &str, put: &str, mark: Option<&str>) -> (String, u32, u32) {
+    located(marked(find, put, mark))
+}
+
+fn marked(find: &str, put: &str, mark: Option<&str>) -> String {
     let text = if find.is_empty() {
         format!("{CLEAN}\n{put}\n")
     } else {
         assert!(CLEAN.contains(find), "{find} is not in clean.toml");
         CLEAN.replacen(find, put, 1)
     };
-    let text = match mark {
+    match mark {
         Some(mark) => text.replacen(&mark.replace('§', ""), mark, 1),
         None => text,
-    };
-    let at = text.find('§').unwrap_or_else(|| panic!("no mark in {put}"));
+    }
+}
+
+/// The text without its mark, and where that was.
+fn located(text: String) -> (String, u32, u32) {
+    let at = text.find('§').unwrap_or_else(|| panic!("no mark in {text}"));
     let before = &text[..at];
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
@@ -65,28 +75,36 @@ struct Row {
     says: &'static str,
     /// Where the problem must be, if it is not in what was put.
     mark: Option<&'static str>,
+    /// What else is replaced.
+    also: Option<(&'static str, &'static str)>,
 }
 
 impl Row {
+    const fn also(self, find: &'static str, put: &'static str) -> Self {
+        Self { also: Some((find, put)), ..self }
+    }
+
     const fn mark(self, mark: &'static str) -> Self {
         Self { mark: Some(mark), ..self }
     }
 }
 
 const fn error(find: &'static str, put: &'static str, key: &'static str, says: &'static str) -> Row {
-    Row { find, put, key, severity: Severity::Error, says, mark: None }
+    Row { find, put, key, severity: Severity::Error, says, mark: None, also: None }
 }
 
 const fn warning(find: &'static str, put: &'static str, key: &'static str, says: &'static str) -> Row {
-    Row { find, put, key, severity: Severity::Warning, says, mark: None }
+    Row { find, put, key, severity: Severity::Warning, says, mark: None, also: None }
 }
 
 /// Each row breaks the clean file in one way and must give one problem, at the mark. An error may leave other things
 /// unused, so warnings beside it are not looked at.
 fn each_gives_exactly_its_problem(rows: &[Row]) {
     let mut wrong = Vec::new();
-    for Row { find, put, key, severity, says, mark } in rows {
-        let (text, line, column) = broken(find, put, *mark);
+    for Row { find, put, key, severity, says, mark, also } in rows {
+        let text = marked(find, put, *mark);
+        let also = also.map(|(find, put)| text.replacen(find, put, 1));
+        let (text, line, column) = located(also.unwrap_or(text));
         let mut problems = problems_of(&text);
         if *severity == Severity::Error {
             problems.retain(|problem| problem.severity == Severity::Error);

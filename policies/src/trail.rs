@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::emergency::{GoesOn, Recognised};
 use crate::pstn_access::{PstnAccessCss, Refusal};
-use crate::route::{DevicePoolId, NoRoute, PeerId, RouteGroupId, RouteListId};
+use crate::route::{DevicePoolId, NoRoute, Party, PeerId, RouteGroupId, RouteListId};
 use crate::search_space::{CssId, PartitionId, PatternId};
 
 /// The steps of one decision, in order.
@@ -48,6 +48,20 @@ pub enum Step {
     MatchWon {
         /// It.
         pattern: PatternId,
+    },
+    /// A transformation pattern made the calling number that leaves (D-24).
+    CallingTransformed {
+        /// The pattern, among those for calling numbers.
+        pattern: PatternId,
+        /// To which peer; none: over the EMCC trunk.
+        to: Option<PeerId>,
+    },
+    /// A transformation pattern made the called number that leaves (D-25).
+    CalledTransformed {
+        /// The pattern, among those for called numbers.
+        pattern: PatternId,
+        /// To which peer; none: over the EMCC trunk.
+        to: Option<PeerId>,
     },
     /// Analysis or route gave no hop.
     NoRoute(NoRoute),
@@ -135,6 +149,8 @@ pub trait Names {
     fn css(&self, id: CssId) -> &str;
     /// Text of a pattern.
     fn pattern(&self, id: PatternId) -> &str;
+    /// Text of a transformation pattern.
+    fn transformation(&self, party: Party, id: PatternId) -> &str;
     /// Of a device pool.
     fn device_pool(&self, id: DevicePoolId) -> &str;
     /// Of a peer.
@@ -182,6 +198,8 @@ impl fmt::Display for Told<'_> {
             Step::PstnAccessCss(PstnAccessCss::OriginalDevice) => f.write_str("pstn-access CSS: original device"),
             Step::Translated { pattern } => write!(f, "translated by {}", names.pattern(pattern)),
             Step::MatchWon { pattern } => write!(f, "closest match: {}", names.pattern(pattern)),
+            Step::CallingTransformed { pattern, to } => transformed(f, names, Party::Calling, pattern, to),
+            Step::CalledTransformed { pattern, to } => transformed(f, names, Party::Called, pattern, to),
             Step::NoRoute(why) => write!(f, "no route: {}", no_route(why)),
             Step::LocalRouteGroup { pool, group } => {
                 let pool = pool.map_or("no device pool", |pool| names.device_pool(pool));
@@ -233,6 +251,21 @@ impl fmt::Display for Told<'_> {
     }
 }
 
+fn transformed(
+    f: &mut fmt::Formatter<'_>,
+    names: &dyn Names,
+    party: Party,
+    pattern: PatternId,
+    to: Option<PeerId>,
+) -> fmt::Result {
+    let which = match party {
+        Party::Calling => "calling",
+        Party::Called => "called",
+    };
+    let to = to.map_or("the EMCC trunk", |peer| names.peer(peer));
+    write!(f, "{which} number for {to} by transformation pattern {}", names.transformation(party, pattern))
+}
+
 fn no_route(why: NoRoute) -> &'static str {
     match why {
         NoRoute::NoMatch => "no pattern matches",
@@ -271,6 +304,9 @@ impl Names for Numbers {
     fn pattern(&self, _: PatternId) -> &str {
         "911"
     }
+    fn transformation(&self, _: Party, _: PatternId) -> &str {
+        "5XXX"
+    }
     fn device_pool(&self, _: DevicePoolId) -> &str {
         "DP"
     }
@@ -303,6 +339,14 @@ mod tests {
             (
                 Step::LocalRouteGroup { pool: Some(DevicePoolId(0)), group: None },
                 "local route group of DP: nothing, skipped",
+            ),
+            (
+                Step::CallingTransformed { pattern: PatternId(0), to: Some(PeerId(0)) },
+                "calling number for gw by transformation pattern 5XXX",
+            ),
+            (
+                Step::CalledTransformed { pattern: PatternId(0), to: None },
+                "called number for the EMCC trunk by transformation pattern 5XXX",
             ),
             (Step::NoRoute(NoRoute::Blocked), "no route: a blocking pattern won"),
             (

@@ -1,5 +1,6 @@
 //! `emcc-trunk check`: every mistake of a configuration at once.
 
+use super::progress::Progress;
 use crate::config::{self, Checked, Probe, Problem, Severity};
 use crate::io::Clock;
 use crate::io::resolve::{self, NoWay, Reach};
@@ -30,7 +31,10 @@ struct Answer<'a> {
 /// Where standard output or standard error cannot be written.
 pub fn run(path: &Path, json: bool, offline: bool) -> io::Result<u8> {
     let probe = if offline { Probe::Offline } else { Probe::Bind };
-    let mut checked = config::check_on(path, probe, Clock::start().now().civil);
+    let progress = Progress::new(!json);
+    let now = Clock::start().now().civil;
+    let mut checked = config::check_watched(path, probe, now, &|stage| progress.at(&stage));
+    drop(progress);
     if !offline {
         look_up(&mut checked)?;
     }

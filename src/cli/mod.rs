@@ -9,6 +9,7 @@ mod explain;
 mod halt;
 mod ladder;
 mod node;
+mod progress;
 mod run;
 
 use std::io::{self, Write};

@@ -12,9 +12,11 @@ use tokio::sync::Notify;
 
 use super::halt::Halt;
 use super::node::Running;
+use super::progress::Progress;
 use crate::certificates::Material;
 use crate::config::plan::Plan;
 use crate::config::{self, Problem, Severity};
+use crate::io::retire::Retired;
 use crate::io::signals::{self, End, Operate};
 use crate::io::{Clock, log};
 use crate::metrics::Counters;
@@ -22,7 +24,9 @@ use crate::metrics::Counters;
 /// Runs the node of a configuration file until it is stopped or drained.
 pub(super) fn run(path: &Path) -> Result<(), Halt> {
     log::open().map_err(Halt::Log)?;
-    let loaded = config::load(path).map_err(Halt::refused)?;
+    let progress = Progress::new(true);
+    let loaded = config::load_watched(path, &|stage| progress.at(&stage)).map_err(Halt::refused)?;
+    drop(progress);
     tell(&loaded.warnings);
     let clock = Clock::start();
     let cluster = loaded.plan.cluster.id.clone();
@@ -33,7 +37,8 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
         tracing::error!("this node's TLS certificate ended {since_s} s ago: TLS neighbours will refuse it");
     }
     alarm_of_regions(&node.engine().plan(), node.engine().counters());
-    let mut operator = Operator { node: &node, clock, path: path.to_owned() };
+    let retired = Retired::start().map_err(Halt::System)?;
+    let mut operator = Operator { node: &node, clock, path: path.to_owned(), retired };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Halt::System)?;
     let ended = runtime.block_on(async {
         let mut serving = pin!(signals::serve(&mut operator, &asked));
@@ -71,6 +76,7 @@ struct Operator<'n> {
     node: &'n Running,
     clock: Clock,
     path: PathBuf,
+    retired: Retired,
 }
 
 impl Operate for Operator<'_> {
@@ -137,6 +143,7 @@ impl Operator<'_> {
         if let (Some(certificates), Some(material)) = (self.node.certificates(), material) {
             certificates.swap(material);
         }
+        self.retired.keep(self.node.engine().plan().keep());
         self.node.engine().reload(loaded.plan);
         alarm_of_regions(&self.node.engine().plan(), self.node.engine().counters());
         tracing::info!("reloaded: new calls follow the new configuration");

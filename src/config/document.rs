@@ -14,7 +14,8 @@ use emcc_policies::location::{Field, Geolocation as Civic};
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::PstnAccessCss;
 use emcc_policies::region::VariableRate;
-use emcc_policies::route::{Distribution, PeerKind};
+use emcc_policies::route::{Distribution, Party, PeerKind};
+use jiff::tz::TimeZone;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -66,10 +67,10 @@ pub(crate) struct Document {
     pub(crate) filters: Vec<Filter>,
     pub(crate) device_pools: Vec<DevicePool>,
     pub(crate) spaces: Vec<SearchSpace>,
-    pub(crate) partitions: Vec<Text>,
-    pub(crate) schedules: Vec<Text>,
-    pub(crate) partition_schedules: Vec<Text>,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) schedules: Vec<Schedule>,
     pub(crate) patterns: Vec<PatternRow>,
+    pub(crate) transformations: Vec<TransformationRow>,
     pub(crate) route_lists: Vec<RouteList>,
     pub(crate) route_groups: Vec<RouteGroup>,
     pub(crate) codecs: Vec<Codec>,
@@ -135,6 +136,8 @@ pub(crate) struct Trunk {
     pub(crate) place: Position,
     pub(crate) css: Option<Text>,
     pub(crate) device_pool: Option<Text>,
+    /// Of the first trunk.
+    pub(crate) transform_spaces: TransformSpaces,
 }
 
 #[derive(Default)]
@@ -153,6 +156,13 @@ pub(crate) struct Rsvp {
 }
 
 impl Document {
+    /// Search spaces of transformation patterns, of the trunk and of every peer.
+    pub(crate) fn transform_spaces(&self) -> impl Iterator<Item = &Text> {
+        let trunk = self.emcc_trunk.iter().map(|trunk| &trunk.transform_spaces);
+        let ends = trunk.chain(self.peers.iter().map(|peer| &peer.transform_spaces));
+        ends.flat_map(|spaces| spaces.calling.iter().chain(&spaces.called))
+    }
+
     /// Every address of a neighbour, peers first.
     pub(crate) fn places(&self) -> impl Iterator<Item = &At<Place>> {
         let peers = self.peers.iter().flat_map(|peer| &peer.addresses);
@@ -183,7 +193,15 @@ pub(crate) struct Peer {
     pub(crate) overload_control: Option<At<bool>>,
     pub(crate) trust_identity: Option<At<bool>>,
     pub(crate) device_header: Option<At<DeviceHeader>>,
+    pub(crate) transform_spaces: TransformSpaces,
     pub(crate) terms: Terms,
+}
+
+/// Search spaces of transformation patterns (D-24).
+#[derive(Default)]
+pub(crate) struct TransformSpaces {
+    pub(crate) calling: Option<Text>,
+    pub(crate) called: Option<Text>,
 }
 
 pub(crate) struct RemoteCluster {
@@ -243,6 +261,27 @@ pub(crate) struct SearchSpace {
     pub(crate) partitions: Vec<Text>,
 }
 
+pub(crate) struct Partition {
+    pub(crate) name: Text,
+    pub(crate) schedule: Option<Text>,
+}
+
+/// When partitions can be reached.
+pub(crate) struct Schedule {
+    pub(crate) name: Text,
+    pub(crate) zone: Option<At<TimeZone>>,
+    pub(crate) periods: Vec<Period>,
+}
+
+pub(crate) struct Period {
+    /// Monday is 0.
+    pub(crate) days: Vec<At<u8>>,
+    /// Minute of the day.
+    pub(crate) from: At<u16>,
+    /// Minute of the day, that of the next day where it does not come after `from`.
+    pub(crate) to: At<u16>,
+}
+
 /// Which table a pattern was written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum PatternKind {
@@ -262,6 +301,15 @@ pub(crate) struct PatternRow {
     pub(crate) target: Option<Text>,
     pub(crate) originator_css: bool,
     pub(crate) intercom: bool,
+    pub(crate) transform: RowTransform,
+}
+
+/// A transformation pattern (D-24, D-25).
+pub(crate) struct TransformationRow {
+    pub(crate) party: Party,
+    pub(crate) pattern: At<Pattern>,
+    pub(crate) partition: Option<Text>,
+    /// Its parts for the called number work on whichever number it is for.
     pub(crate) transform: RowTransform,
 }
 

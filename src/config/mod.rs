@@ -27,6 +27,7 @@ pub use problem::{Problem, Severity};
 
 use check::Look;
 use emcc_policies::moment::Civil;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -73,21 +74,61 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
 }
 
+/// Where reading a configuration has come to: for who waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage<'a> {
+    /// A file is read.
+    Reading {
+        /// It.
+        file: &'a Path,
+        /// Octets of the files before it.
+        octets_before: u64,
+    },
+    /// What was read is compared with itself.
+    Comparing {
+        /// Patterns read.
+        patterns: usize,
+        /// Devices read.
+        devices: usize,
+    },
+    /// The plan is made.
+    Making,
+}
+
+impl fmt::Display for Stage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reading { file, octets_before: 0 } => write!(f, "reading {}", file.display()),
+            Self::Reading { file, octets_before } => {
+                write!(f, "reading {}, {} MB before it", file.display(), octets_before / 1_000_000)
+            }
+            Self::Comparing { patterns, devices } => write!(f, "comparing {patterns} patterns and {devices} devices"),
+            Self::Making => f.write_str("making the plan"),
+        }
+    }
+}
+
 /// Checks a configuration file and all it includes. What passes here is what [`load`] accepts.
 #[must_use]
 pub fn check(path: &Path, probe: Probe) -> Checked {
-    checked(path, probe, None)
+    checked(path, probe, None, &|_| ())
 }
 
 /// As [`check`], with the dates of certificates compared with `today`: one that has ended is an error here, although
 /// the node would start with it, since its other calls go on.
 #[must_use]
 pub fn check_on(path: &Path, probe: Probe, today: Civil) -> Checked {
-    checked(path, probe, Some(today))
+    check_watched(path, probe, today, &|_| ())
 }
 
-fn checked(path: &Path, probe: Probe, today: Option<Civil>) -> Checked {
-    let source = source::read(path);
+/// As [`check_on`]; `watched` is told how far it is.
+#[must_use]
+pub fn check_watched(path: &Path, probe: Probe, today: Civil, watched: &dyn Fn(Stage<'_>)) -> Checked {
+    checked(path, probe, Some(today), watched)
+}
+
+fn checked(path: &Path, probe: Probe, today: Option<Civil>, watched: &dyn Fn(Stage<'_>)) -> Checked {
+    let source = source::read(path, watched);
     let readable = source.readable;
     let (document, report) = (&source.document, &source.report);
     let mut names: Vec<Written> = Vec::new();
@@ -98,7 +139,7 @@ fn checked(path: &Path, probe: Probe, today: Option<Civil>) -> Checked {
     }
     let listen = document.sip.listen.iter().map(|at| at.value).collect();
     let dns = document.sip.dns.iter().map(|at| at.value).collect();
-    Checked { problems: inspected(source, probe, Look::At(today)).1, readable, names, listen, dns }
+    Checked { problems: inspected(source, probe, Look::At(today), None, watched).1, readable, names, listen, dns }
 }
 
 /// Loads a configuration file and all it includes.
@@ -106,18 +147,26 @@ fn checked(path: &Path, probe: Probe, today: Option<Civil>) -> Checked {
 /// # Errors
 /// Every problem, warnings among them, if there is an error. A file that cannot be read is one problem on line 0.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
-    loaded(source::read(path), Look::At(None))
+    load_watched(path, &|_| ())
 }
 
-/// As [`load`], and where the rows of the plan were written.
+/// As [`load`]; `watched` is told how far it is.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with_places(path: &Path) -> Result<(Loaded, Places), Vec<Problem>> {
-    let source = source::read(path);
+pub fn load_watched(path: &Path, watched: &dyn Fn(Stage<'_>)) -> Result<Loaded, Vec<Problem>> {
+    loaded(source::read(path, watched), Look::At(None), watched)
+}
+
+/// As [`load_watched`], and where the rows of the plan were written.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with_places(path: &Path, watched: &dyn Fn(Stage<'_>)) -> Result<(Loaded, Places), Vec<Problem>> {
+    let source = source::read(path, watched);
     // Where there are errors, nobody asks.
     let places = source.whole.then(|| Places::of(&source.document, &source.report)).unwrap_or_default();
-    loaded(source, Look::At(None)).map(|loaded| (loaded, places))
+    loaded(source, Look::At(None), watched).map(|loaded| (loaded, places))
 }
 
 /// Loads a configuration that the program carries itself; `name` stands for the file in problems. Files it names, as
@@ -126,23 +175,34 @@ pub fn load_with_places(path: &Path) -> Result<(Loaded, Places), Vec<Problem>> {
 /// # Errors
 /// As [`load`].
 pub fn load_text(name: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
-    loaded(source::read_text(name, text), Look::Away)
+    loaded(source::read_text(name, text), Look::Away, &|_| ())
 }
 
-fn loaded(source: source::Source, look: Look) -> Result<Loaded, Vec<Problem>> {
-    match inspected(source, Probe::Offline, look) {
+fn loaded(source: source::Source, look: Look, watched: &dyn Fn(Stage<'_>)) -> Result<Loaded, Vec<Problem>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    match inspected(source, Probe::Offline, look, Some(cores), watched) {
         (Some(plan), warnings) => Ok(Loaded { plan, warnings }),
         (None, problems) => Err(problems),
     }
 }
 
-/// The one way from files to a plan: no plan where there is an error.
-fn inspected(source: source::Source, probe: Probe, look: Look) -> (Option<Plan>, Vec<Problem>) {
+/// The one way from files to a plan: none where there is an error, or no `cores` it would run on.
+fn inspected(
+    source: source::Source,
+    probe: Probe,
+    look: Look,
+    cores: Option<usize>,
+    watched: &dyn Fn(Stage<'_>),
+) -> (Option<Plan>, Vec<Problem>) {
     let source::Source { document, report, whole, .. } = source;
+    let mut plan = None;
     if whole {
-        check::check(&document, probe, look, &report);
+        watched(Stage::Comparing { patterns: document.patterns.len(), devices: document.devices.len() });
+        let dialing = check::check(&document, probe, look, &report);
+        if let Some(cores) = cores.filter(|_| !report.has_errors()) {
+            watched(Stage::Making);
+            plan = Some(plan::build(&document, dialing, cores));
+        }
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let plan = (whole && !report.has_errors()).then(|| plan::build(&document, cores));
     (plan, report.into_problems())
 }

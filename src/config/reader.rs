@@ -3,10 +3,11 @@
 use super::address::{address, advertised, dns_server, place, socket_address};
 use super::bulk::{BulkFile, BulkKind};
 use super::document::{
-    Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, PatternKind, PatternRow,
-    Peer, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, SearchSpace, Session, Sip, SrtpKeys, Terms, Text, Tls,
-    Trunk, User,
+    Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, Partition, PatternKind,
+    PatternRow, Peer, Period, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, Schedule, SearchSpace, Session, Sip,
+    SrtpKeys, Terms, Text, Tls, TransformSpaces, TransformationRow, Trunk, User,
 };
+use super::plan::schedule::DAY_MIN;
 use super::report::{At, Place, Report};
 use super::section::{Section, nearest};
 use super::words;
@@ -78,10 +79,8 @@ impl Reader {
         document.filters.extend(root.tables("geolocation_filter").into_iter().filter_map(read_filter));
         document.device_pools.extend(root.tables("device_pool").into_iter().filter_map(read_device_pool));
         document.spaces.extend(root.tables("css").into_iter().filter_map(read_css));
-        for section in root.tables("partition") {
-            read_partition(section, document);
-        }
-        document.schedules.extend(root.tables("schedule").into_iter().filter_map(read_schedule));
+        document.partitions.extend(root.tables("partition").into_iter().filter_map(read_partition));
+        document.schedules.extend(root.tables("schedule").into_iter().filter_map(|s| read_schedule(s, report)));
         for (key, kind) in [
             ("route_pattern", PatternKind::Route),
             ("translation_pattern", PatternKind::Translation),
@@ -90,6 +89,9 @@ impl Reader {
             let rows = root.tables(key).into_iter().filter_map(|section| read_pattern(section, kind, report));
             document.patterns.extend(rows);
         }
+        document
+            .transformations
+            .extend(root.tables("transformation_pattern").into_iter().filter_map(read_transformation));
         document.route_lists.extend(root.tables("route_list").into_iter().filter_map(read_route_list));
         document.route_groups.extend(root.tables("route_group").into_iter().filter_map(read_route_group));
         document.codecs.extend(root.tables("codec").into_iter().filter_map(read_codec));
@@ -221,6 +223,10 @@ impl Reader {
                 let trunk = Trunk {
                     css: section.parsed("css", words::name),
                     device_pool: section.parsed("device_pool", words::name),
+                    transform_spaces: match key {
+                        "emcc_trunk" => read_transform_spaces(&mut section),
+                        _ => TransformSpaces::default(),
+                    },
                     place: section.place.clone(),
                 };
                 section.finish();
@@ -381,6 +387,7 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
     let overload_control = section.flag("overload_control");
     let trust_identity = section.flag("trust_identity");
     let device_header = section.parsed("device_header", words::device_header);
+    let transform_spaces = read_transform_spaces(&mut section);
     let terms = read_terms(&mut section);
     section.finish();
     Some(Peer {
@@ -393,6 +400,7 @@ fn read_peer(mut section: Section<'_, '_>) -> Option<Peer> {
         trust_identity,
         overload_control,
         device_header,
+        transform_spaces,
         terms,
     })
 }
@@ -492,31 +500,60 @@ fn read_css(mut section: Section<'_, '_>) -> Option<SearchSpace> {
     Some(SearchSpace { name: name?, partitions })
 }
 
-fn read_partition(mut section: Section<'_, '_>, document: &mut Document) {
+fn read_partition(mut section: Section<'_, '_>) -> Option<Partition> {
     section.require("name", "Name the partition, as patterns do in their key partition.");
-    document.partitions.extend(section.parsed("name", words::name));
-    document.partition_schedules.extend(section.parsed("schedule", words::name));
+    let name = section.parsed("name", words::name);
+    let schedule = section.parsed("schedule", words::name);
     section.parsed("description", words::line);
     section.finish();
+    Some(Partition { name: name?, schedule })
 }
 
-fn read_schedule(mut section: Section<'_, '_>) -> Option<Text> {
+fn read_schedule(mut section: Section<'_, '_>, report: &Report) -> Option<Schedule> {
     section.require("name", "Give the schedule a name, as in name = \"office-hours\".");
     section.require("periods", "Write periods = [{days = [\"mon\"], from = \"08:00\", to = \"17:00\"}].");
     let name = section.parsed("name", words::name);
-    section.parsed("zone", words::zone);
-    for mut period in section.tables("periods") {
-        for key in ["days", "from", "to"] {
-            period.require(key, "Write {days = [\"mon\"], from = \"08:00\", to = \"17:00\"}.");
-        }
-        period.words("days", words::DAYS);
-        period.parsed("from", words::time_of_day);
-        period.parsed("to", words::time_of_day);
-        period.finish();
+    let zone = section.parsed("zone", words::zone);
+    let written = section.tables("periods");
+    if written.is_empty()
+        && let Some(place) = section.place_of_key("periods").filter(|_| section.is_array("periods"))
+    {
+        let fix =
+            "Write at least one period, or remove the schedule from the partition: without one it is always open.";
+        report.error(&place, "a schedule without periods is never open", fix);
     }
+    let periods = written.into_iter().filter_map(|period| read_period(period, report)).collect();
     section.parsed("description", words::line);
     section.finish();
-    name
+    Some(Schedule { name: name?, zone, periods })
+}
+
+fn read_period(mut section: Section<'_, '_>, report: &Report) -> Option<Period> {
+    for key in ["days", "from", "to"] {
+        section.require(key, "Write {days = [\"mon\"], from = \"08:00\", to = \"17:00\"}.");
+    }
+    let days = section.words("days", words::DAYS);
+    let (from, to) = (section.parsed("from", words::time_of_day), section.parsed("to", words::time_of_day));
+    if let Some(place) = section.place_of_key("days").filter(|_| days.as_ref().is_some_and(Vec::is_empty)) {
+        // A day misspelt has been told already.
+        if section.is_empty_array("days") {
+            report.error(&place, "a period has no days", "Write its days, as in days = [\"mon\", \"tue\"].");
+        }
+    }
+    section.finish();
+    let period = Period { days: days?, from: from?, to: to? };
+    if period.from.value == period.to.value {
+        let fix = "Write from = \"00:00\", to = \"24:00\" for whole days; a period that ends before it begins goes on \
+                   into the next day.";
+        report.error(&period.to.place, "a period ends when it begins", fix);
+    } else if period.from.value == DAY_MIN {
+        report.error(
+            &period.from.place,
+            "a period begins when the day is over",
+            "Write from = \"00:00\" of the next day.",
+        );
+    }
+    Some(period)
 }
 
 fn read_transform(section: &mut Section<'_, '_>) -> Transform {
@@ -585,6 +622,30 @@ fn read_pattern(mut section: Section<'_, '_>, kind: PatternKind, report: &Report
     section.finish();
     let pattern = pattern?;
     Some(PatternRow { kind, pattern, partition, block, urgent, emergency, target, originator_css, intercom, transform })
+}
+
+fn read_transform_spaces(section: &mut Section<'_, '_>) -> TransformSpaces {
+    TransformSpaces {
+        calling: section.parsed("calling_transform_css", words::name),
+        called: section.parsed("called_transform_css", words::name),
+    }
+}
+
+fn read_transformation(mut section: Section<'_, '_>) -> Option<TransformationRow> {
+    section.require("kind", "Write kind = \"calling\" or kind = \"called\": the number it is for.");
+    section.require("pattern", "Write the pattern, as in pattern = \"5XXX\".");
+    let party = section.word("kind", words::PARTIES);
+    let pattern = section.parsed("pattern", words::pattern);
+    let partition = section.parsed("partition", words::name);
+    let transform = Transform {
+        discard: section.parsed("discard_digits", words::discard).and_then(|at| at.value),
+        called_mask: section.parsed("mask", words::mask).map(|at| at.value),
+        prefix: section.parsed("prefix_digits", words::digits).map_or(Digits::EMPTY, |at| at.value),
+        ..Transform::NONE
+    };
+    section.parsed("description", words::line);
+    section.finish();
+    Some(TransformationRow { party: party?.value, pattern: pattern?, partition, transform: transform.into() })
 }
 
 fn read_route_list(mut section: Section<'_, '_>) -> Option<RouteList> {

@@ -67,6 +67,8 @@ pub(super) struct Report {
     problems: RefCell<Vec<Problem>>,
     dropped: RefCell<usize>,
     dropped_errors: RefCell<usize>,
+    /// A path while it is written.
+    path: RefCell<String>,
 }
 
 impl Report {
@@ -78,6 +80,14 @@ impl Report {
         let mut files = self.files.borrow_mut();
         files.push(File { name, text, line_starts });
         u16::try_from(files.len() - 1).unwrap_or(u16::MAX)
+    }
+
+    /// The path of a key in its table.
+    pub(super) fn joined(&self, table: &str, key: &str) -> Rc<str> {
+        let mut path = self.path.borrow_mut();
+        path.clear();
+        path.extend([table, ".", key]);
+        path.as_str().into()
     }
 
     pub(super) fn error(&self, place: &Place, message: impl Into<String>, fix: impl Into<String>) {

@@ -55,8 +55,14 @@ impl<'a, 'i> Section<'a, 'i> {
 
     fn path(&self, key: &str) -> Rc<str> {
         let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-        let quoted = if plain { key.to_owned() } else { format!("{key:?}") };
-        if self.place.key.is_empty() { quoted.into() } else { format!("{}.{quoted}", self.place.key).into() }
+        let owner = &*self.place.key;
+        match (plain, owner.is_empty()) {
+            (true, true) => key.into(),
+            (false, true) => format!("{key:?}").into(),
+            // A file has millions of keys: none of them formats.
+            (true, false) => self.report.joined(owner, key),
+            (false, false) => format!("{owner}.{key:?}").into(),
+        }
     }
 
     fn node(&mut self, key: &'static str) -> Option<&'a Node<'i>> {
@@ -176,8 +182,7 @@ impl<'a, 'i> Section<'a, 'i> {
         parse: impl Fn(&str) -> Result<T, Bad>,
         fix: &str,
     ) -> Vec<At<T>> {
-        let empty = self.table.get(key).filter(|node| node.get_ref().as_array().is_some_and(|array| array.is_empty()));
-        if let Some(node) = empty {
+        if let Some(node) = self.table.get(key).filter(|_| self.is_empty_array(key)) {
             let place = self.place_of(node.span(), key);
             self.report.error(&place, format!("{} is empty", unindexed(&place.key)), fix);
         }
@@ -316,7 +321,7 @@ impl<'a, 'i> Section<'a, 'i> {
             place,
             file: self.file,
             class,
-            known: Vec::new(),
+            known: Vec::with_capacity(KEYS_OF_A_TABLE),
             missing: Vec::new(),
             report: self.report,
             torn: self.torn,
@@ -329,6 +334,11 @@ impl<'a, 'i> Section<'a, 'i> {
         self.table.get(key).is_some_and(|node| node.get_ref().is_array())
     }
 
+    /// Whether an array of nothing stands under the key.
+    pub(super) fn is_empty_array(&self, key: &str) -> bool {
+        self.table.get(key).and_then(|node| node.get_ref().as_array()).is_some_and(|array| array.is_empty())
+    }
+
     /// Where the first of these keys is written: for a rule that concerns two keys together.
     pub(super) fn place_of_key(&self, key: &str) -> Option<Place> {
         let (name, _) = self.table.get_key_value(key)?;
@@ -339,14 +349,15 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn finish(mut self) {
         for name in self.table.keys() {
             let key: &str = name.get_ref();
-            let place = self.place_of(name.span(), key);
             if self.known.contains(&key) {
                 if let Some(why) = without_effect(&self.class, key).filter(|_| !self.is_row) {
+                    let place = self.place_of(name.span(), key);
                     let message = format!("{} has no effect in this version: {why}", unindexed(&place.key));
                     self.report.warning(&place, message, "Remove it, or leave it for a version that uses it.");
                 }
                 continue;
             }
+            let place = self.place_of(name.span(), key);
             let near = nearest(key, self.known.iter().copied().filter(|known| !self.table.contains_key(*known)));
             // A misspelt key is one mistake, not two.
             self.missing.retain(|(missing, _)| Some(*missing) != near);
@@ -372,6 +383,9 @@ impl<'a, 'i> Section<'a, 'i> {
         self.report.error(place, format!("unknown {kind} {key:?} in {owner}"), fix);
     }
 }
+
+/// Keys most tables know.
+const KEYS_OF_A_TABLE: usize = 16;
 
 /// Known keys named in the fix for an unknown one.
 const KEYS_LISTED_MAX: usize = 24;

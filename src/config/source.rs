@@ -1,5 +1,6 @@
 //! Files into a document: reads the named file and what it includes, each once, within bounds.
 
+use super::Stage;
 use super::bulk::{self, BulkFile, BulkKind};
 use super::document::Document;
 use super::reader::Reader;
@@ -15,7 +16,7 @@ const INCLUDE_DEPTH_MAX: usize = 8;
 /// Files of one configuration.
 const FILES_MAX: usize = 256;
 /// Bytes of one file.
-const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// What was read, with the report that its places belong to.
 pub(super) struct Source {
@@ -28,8 +29,8 @@ pub(super) struct Source {
 }
 
 /// Reads `path` and its includes. Never fails: what goes wrong is in the report.
-pub(super) fn read(path: &Path) -> Source {
-    let mut loader = Loader { reader: Reader::default(), report: Report::default(), seen: HashSet::new(), whole: true };
+pub(super) fn read(path: &Path, watched: &dyn Fn(Stage<'_>)) -> Source {
+    let mut loader = Loader::new(watched);
     let readable = loader.file(path, None, 0);
     let Loader { reader, report, whole, .. } = loader;
     let document = reader.into_document(&report, whole && readable);
@@ -38,21 +39,29 @@ pub(super) fn read(path: &Path) -> Source {
 
 /// Reads a text that is no file; what it includes is looked for where the process stands.
 pub(super) fn read_text(name: &str, text: &str) -> Source {
-    let mut loader = Loader { reader: Reader::default(), report: Report::default(), seen: HashSet::new(), whole: true };
+    let mut loader = Loader::new(&|_| ());
     loader.text(Path::new(name), text.into(), 0);
     let Loader { reader, report, whole, .. } = loader;
     let document = reader.into_document(&report, whole);
     Source { document, report, whole, readable: true }
 }
 
-struct Loader {
+struct Loader<'w> {
     reader: Reader,
     report: Report,
     seen: HashSet<PathBuf>,
     whole: bool,
+    /// Of all files so far.
+    octets: u64,
+    watched: &'w dyn Fn(Stage<'_>),
 }
 
-impl Loader {
+impl<'w> Loader<'w> {
+    fn new(watched: &'w dyn Fn(Stage<'_>)) -> Self {
+        let (reader, report) = (Reader::default(), Report::default());
+        Self { reader, report, seen: HashSet::new(), whole: true, octets: 0, watched }
+    }
+
     /// Whether the file could be read. `from` is the include that names it; without one it is the main file.
     fn file(&mut self, path: &Path, from: Option<&Place>, depth: usize) -> bool {
         let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
@@ -76,8 +85,10 @@ impl Loader {
             }
         }
         self.seen.insert(real);
+        (self.watched)(Stage::Reading { file: path, octets_before: self.octets });
         match text_of(path) {
             Ok(text) => {
+                self.octets += text.len() as u64;
                 self.text(path, text.into(), depth);
                 true
             }
@@ -105,6 +116,8 @@ impl Loader {
         self.whole &= mistakes.is_empty();
         let root = Section::root(&tree, file, !mistakes.is_empty(), &self.report);
         let (includes, bulk) = self.reader.read(root, &self.report);
+        // A large tree is gone before the next is made.
+        drop(tree);
         let folder = path.parent().unwrap_or(Path::new(""));
         for include in includes {
             for path in self.included(folder, &include) {

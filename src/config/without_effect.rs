@@ -10,7 +10,6 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("feature.remote_cluster_update_servers", "no remote cluster update runs"),
     ("feature.stale_device_interval_min", "no login service runs, so no session turns stale"),
     ("media.*", "media flows past this node"),
-    ("partition.schedule", "the partition is reachable at every hour"),
     ("remote_cluster.fqdn", "remote clusters are known by their addresses"),
     ("remote_cluster.media", "media flows past this node"),
     ("rsvp.dscp_audio", "media flows past this node and is not marked"),
@@ -18,7 +17,6 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("rsvp.dscp_video", "media flows past this node and is not marked"),
     ("rsvp.mid_call", "a call whose reservation is lost goes on as best effort"),
     ("rsvp.mid_call_retries", "a call whose reservation is lost goes on as best effort"),
-    ("schedule", "schedules are not evaluated; every partition is reachable at every hour"),
     ("store.*", "calls and sessions are kept in memory alone"),
     ("user.pin_hash", "no login service runs, so no PIN is asked"),
     ("user.profiles", "no login service runs, so no device profile is chosen"),
@@ -26,10 +24,10 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
 
 /// What does not happen although this key is written; `None` for a key that works.
 pub(super) fn without_effect(class: &str, key: &str) -> Option<&'static str> {
-    let found = WITHOUT_EFFECT.iter().find(|(path, _)| match path.rsplit_once('.') {
-        Some((table, "*")) => table == class,
-        Some((table, last)) => table == class && last == key,
-        None => class.is_empty() && *path == key,
+    let found = WITHOUT_EFFECT.iter().find(|(path, _)| match path.strip_prefix(class) {
+        Some(rest) if class.is_empty() => rest == key,
+        Some(rest) => rest.strip_prefix('.').is_some_and(|last| last == "*" || last == key),
+        None => false,
     });
     found.map(|(_, why)| *why)
 }
@@ -44,7 +42,7 @@ mod tests {
             ("media", "ports", false),
             ("sip", "phones", true),
             ("sip", "listen", true),
-            ("", "schedule", false),
+            ("", "schedule", true),
             ("", "media", true),
             ("peer", "device_header", true),
             ("peer", "tls_name", true),

@@ -2,6 +2,7 @@
 
 use super::address::{Bad, bad};
 use super::document::{MidCall, Service};
+use super::section::nearest;
 use crate::neighbour::CertificateName;
 use crate::neighbour::headers::Headers;
 use crate::neighbour::mark::DeviceHeader;
@@ -11,7 +12,8 @@ use emcc_policies::digits::{Digits, Discard, DiscardError, Mask, Pattern, Patter
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::PstnAccessCss;
 use emcc_policies::region::VariableRate;
-use emcc_policies::route::{Distribution, PeerKind};
+use emcc_policies::route::{Distribution, Party, PeerKind};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 pub(super) const CLUSTER_MODES: &[(&str, ClusterMode)] =
     &[(ClusterMode::Mixed.name(), ClusterMode::Mixed), (ClusterMode::NonSecure.name(), ClusterMode::NonSecure)];
@@ -31,6 +33,7 @@ pub(super) const RSVP_POLICIES: &[(&str, RsvpPolicy)] = &[
     (RsvpPolicy::ALL[3].name(), RsvpPolicy::ALL[3]),
 ];
 pub(super) const MID_CALLS: &[(&str, MidCall)] = &[("best-effort", MidCall::BestEffort), ("fail", MidCall::Fail)];
+pub(super) const PARTIES: &[(&str, Party)] = &[("calling", Party::Calling), ("called", Party::Called)];
 pub(super) const DISTRIBUTIONS: &[(&str, Distribution)] =
     &[("top-down", Distribution::TopDown), ("circular", Distribution::Circular)];
 pub(super) const SERVICES: &[(&str, Service)] =
@@ -208,13 +211,21 @@ pub(super) fn network(text: &str) -> Result<(std::net::IpAddr, u8), Bad> {
     }
 }
 
-/// An IANA zone name; only its form is looked at.
-pub(super) fn zone(text: &str) -> Result<String, Bad> {
-    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'+');
-    if !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.bytes().all(legal) {
-        return Ok(text.to_owned());
+/// An IANA zone name. The zones are those this program carries, so that what `check` accepts is known wherever it runs.
+pub(super) fn zone(text: &str) -> Result<TimeZone, Bad> {
+    let zones = TimeZoneDatabase::bundled();
+    if let Ok(zone) = zones.get(text) {
+        return Ok(zone);
     }
-    bad(format!("\"{text}\" is no time zone"), "Write an IANA zone name, as in \"Europe/London\".")
+    let names: Vec<_> = zones.available().collect();
+    // The city is what a writer knows; the region is guessed.
+    let city = |name: &str| name.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let same_city = names.iter().map(|name| name.as_str()).find(|name| city(name) == city(text));
+    let fix = match same_city.or_else(|| nearest(text, names.iter().map(|name| name.as_str()))) {
+        Some(near) => format!("Did you mean \"{near}\"?"),
+        None => "Write an IANA zone name, as in \"Europe/London\".".to_owned(),
+    };
+    bad(format!("\"{text}\" is no time zone"), fix)
 }
 
 /// The name of a SIP method (RFC 3261, section 7.1).
@@ -295,8 +306,14 @@ mod tests {
         for (text, want) in [("INVITE", true), ("invite", false), ("", false)] {
             accepts(method(text).is_ok(), text, want);
         }
-        for (text, want) in [("Europe/London", true), ("Etc/GMT+1", true), ("", false), ("a b", false)] {
+        for (text, want) in
+            [("Europe/London", true), ("europe/london", true), ("Etc/GMT+1", true), ("", false), ("a b", false)]
+        {
             accepts(zone(text).is_ok(), text, want);
+        }
+        for (text, near) in [("Europe/Londn", "Europe/London"), ("US/Tokyo", "Asia/Tokyo"), ("berlin", "Europe/Berlin")]
+        {
+            assert_eq!(zone(text).err().map(|bad| bad.fix), Some(format!("Did you mean \"{near}\"?")));
         }
     }
 }

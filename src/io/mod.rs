@@ -13,6 +13,7 @@ mod mmsg;
 mod node;
 mod quarantine;
 pub mod resolve;
+pub mod retire;
 pub mod signals;
 mod sockets;
 mod stream;

@@ -6,5 +6,6 @@ mod engine;
 mod frame;
 #[path = "../../../benches/pair/mod.rs"]
 mod pair;
+mod pattern;
 mod scan;
 mod sdp;

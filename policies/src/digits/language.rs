@@ -3,12 +3,13 @@
 //! A pattern is a chain of elements, each one character of a class, or any number of them. A set of places in that chain
 //! is one `u128`: bit `i` says that element `i` comes next, the bit after the last element that the string may end here.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::{DIGITS_MAX, Digits, SYMBOLS, character};
 
 /// One link of a pattern: a class of characters, once or any number of times (none included).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Element(u32);
 
 const ANY_NUMBER: u32 = 1 << 31;
@@ -78,6 +79,23 @@ fn closed(elements: &[Element], mut set: u128) -> u128 {
     set
 }
 
+/// Everywhere matching may stand after what `link` stands for.
+pub(crate) fn taken(elements: &[Element], set: u128, link: Element) -> u128 {
+    let once =
+        |set| (0..SYMBOLS).filter(|symbol| link.has(*symbol)).fold(0, |all, symbol| all | step(elements, set, symbol));
+    if !link.repeats() {
+        return once(set);
+    }
+    let mut all = set;
+    loop {
+        let more = all | once(all);
+        if more == all {
+            return all;
+        }
+        all = more;
+    }
+}
+
 /// Whether a string that led to `set` is matched whole.
 pub(crate) fn accepts(elements: &[Element], set: u128) -> bool {
     set >> elements.len() & 1 == 1
@@ -85,7 +103,10 @@ pub(crate) fn accepts(elements: &[Element], set: u128) -> bool {
 
 /// The same strings in one spelling: within a run of one class the single characters come first, and a repetition that a
 /// wider neighbour covers is gone. Two patterns with equal spellings match the same numbers.
-pub(crate) fn canonical(elements: &[Element]) -> Vec<Element> {
+pub(crate) fn canonical(elements: &[Element]) -> Cow<'_, [Element]> {
+    if !elements.iter().any(|element| element.repeats()) {
+        return Cow::Borrowed(elements);
+    }
     struct Run {
         class: u32,
         once: usize,
@@ -127,55 +148,74 @@ pub(crate) fn canonical(elements: &[Element]) -> Vec<Element> {
         std::iter::repeat_n(Element::once(run.class), run.once)
             .chain(run.repeats.then_some(Element::any_number(run.class)))
     });
-    spelled.collect()
+    Cow::Owned(spelled.collect())
 }
 
 /// How many strings a pattern matches at each length, exact below 2^128 and that many above.
+///
+/// One of very many: what nearly all patterns need fits two words, the rest is on the heap.
 #[derive(Clone, Debug)]
 pub(crate) enum Counts {
     /// No repetition: all strings have one length.
-    Fixed { length: u8, strings: u128 },
+    Fixed { length: u8, strings: u64 },
     /// One repetition: there is only one way to read a string, so the classes multiply.
-    OneRepeats { shortest: u8, strings: u128, class: u8 },
-    /// Several repetitions may read one string in several ways: counted once per string.
-    Table(Box<[u128]>),
+    OneRepeats { shortest: u8, class: u8, strings: u64 },
+    /// Several repetitions may read one string in several ways: counted once per string. Also what outgrows a word.
+    Table(Box<[u128; LENGTHS]>),
 }
+
+/// Lengths a number may have, none included.
+const LENGTHS: usize = DIGITS_MAX + 1;
 
 impl Counts {
     /// Counts `elements`; nothing when they can be read in too many ways.
     pub(crate) fn of(elements: &[Element]) -> Option<Self> {
-        let elements = canonical(elements);
-        // A pattern has fewer links than a byte counts, and the alphabet fewer characters.
-        let byte = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
-        let size = |element: &Element| u128::from(element.class().count_ones());
-        let single = || elements.iter().filter(|element| !element.repeats());
-        let strings = single().map(size).fold(1, u128::saturating_mul);
-        let mut repeating = elements.iter().filter(|element| element.repeats());
-        match (repeating.next(), repeating.next()) {
-            (None, _) => Some(Self::Fixed { length: byte(elements.len()), strings }),
-            (Some(one), None) => {
-                let class = byte(one.class().count_ones() as usize);
-                Some(Self::OneRepeats { shortest: byte(single().count()), strings, class })
-            }
-            _ => counted_by_length(&elements).map(Self::Table),
+        if elements.iter().filter(|element| element.repeats()).nth(1).is_none()
+            && let Some(counts) = multiplied(elements)
+        {
+            return Some(counts);
         }
+        let elements = canonical(elements);
+        multiplied(&elements).or_else(|| counted_by_length(&elements).map(Self::Table))
     }
 
     pub(crate) fn at(&self, length: usize) -> u128 {
         match self {
-            Self::Fixed { length: only, strings } if usize::from(*only) == length => *strings,
+            Self::Fixed { length: only, strings } if usize::from(*only) == length => u128::from(*strings),
             Self::Fixed { .. } => 0,
             Self::OneRepeats { shortest, strings, class } => {
                 let Some(more) = length.checked_sub(usize::from(*shortest)) else { return 0 };
-                strings.saturating_mul(u128::from(*class).saturating_pow(u32::try_from(more).unwrap_or(u32::MAX)))
+                let repeated = u128::from(*class).saturating_pow(u32::try_from(more).unwrap_or(u32::MAX));
+                u128::from(*strings).saturating_mul(repeated)
             }
             Self::Table(counts) => counts.get(length).copied().unwrap_or(0),
         }
     }
 }
 
+/// The counts of a pattern with one repetition at most, where the classes multiply within a word.
+fn multiplied(elements: &[Element]) -> Option<Counts> {
+    // A pattern has fewer links than a byte counts, and the alphabet fewer characters.
+    let byte = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+    let single = || elements.iter().filter(|element| !element.repeats());
+    let mut repeating = elements.iter().filter(|element| element.repeats());
+    let (repeats, another) = (repeating.next(), repeating.next());
+    if another.is_some() {
+        return None;
+    }
+    let strings = single().try_fold(1u64, |all, element| all.checked_mul(u64::from(element.class().count_ones())))?;
+    Some(match repeats {
+        None => Counts::Fixed { length: byte(elements.len()), strings },
+        Some(one) => Counts::OneRepeats {
+            shortest: byte(single().count()),
+            class: byte(one.class().count_ones() as usize),
+            strings,
+        },
+    })
+}
+
 /// Every string leads to exactly one place set, so strings are counted by following the sets, length by length.
-fn counted_by_length(elements: &[Element]) -> Option<Box<[u128]>> {
+fn counted_by_length(elements: &[Element]) -> Option<Box<[u128; LENGTHS]>> {
     let mut kinds: HashMap<u128, (u8, u128)> = HashMap::new();
     for symbol in 0..SYMBOLS {
         let mut signature = 0u128;
@@ -187,10 +227,10 @@ fn counted_by_length(elements: &[Element]) -> Option<Box<[u128]>> {
         }
     }
     let mut sets = HashMap::from([(start(elements), 1u128)]);
-    let mut counts = Vec::with_capacity(DIGITS_MAX + 1);
-    for _ in 0..=DIGITS_MAX {
+    let mut counts = Box::new([0; LENGTHS]);
+    for count in counts.iter_mut() {
         let whole = sets.iter().filter(|(set, _)| accepts(elements, **set));
-        counts.push(whole.map(|(_, strings)| *strings).fold(0, u128::saturating_add));
+        *count = whole.map(|(_, strings)| *strings).fold(0, u128::saturating_add);
         let mut longer: HashMap<u128, u128> = HashMap::new();
         for (&set, &strings) in &sets {
             for &(symbol, symbols) in kinds.values() {
@@ -206,7 +246,7 @@ fn counted_by_length(elements: &[Element]) -> Option<Box<[u128]>> {
         }
         sets = longer;
     }
-    Some(counts.into())
+    Some(counts)
 }
 
 /// A shortest string that both match and whose length pleases `wanted`; the lowest digits where there is a choice.

@@ -1,9 +1,10 @@
 //! Dialed digits, the patterns they are compared with, and what is done to them on the way out.
 
-mod language;
+pub(crate) mod language;
 mod pattern;
 mod transform;
 
+pub(crate) use pattern::ANY_DIGIT;
 pub use pattern::{ELEMENTS_MAX, Language, Pattern, PatternError, Reach, Wrong};
 pub use transform::{Discard, DiscardError, Mask, MaskError, RowTransform, Transform};
 

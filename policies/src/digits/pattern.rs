@@ -1,12 +1,17 @@
 //! Patterns of route patterns, translations and directory numbers: the syntax, and what matches.
 
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
 use super::language::{self, Counts, Element};
-use super::{Digits, symbol};
+use super::{Digits, character, symbol};
 
 /// Longest pattern, in links of its chain: a wildcard with `+`, and `!`, take two.
 pub const ELEMENTS_MAX: usize = 96;
 
-const ANY_DIGIT: u32 = 0x3ff;
+/// The class of `X`.
+pub(crate) const ANY_DIGIT: u32 = 0x3ff;
 
 /// A digit pattern: `0`-`9 * # A`-`D`, `X`, `!`, `?`, `+`, `[..]`, `[^..]`, `.`, `\+`.
 #[derive(Clone, Debug)]
@@ -127,6 +132,17 @@ impl Pattern {
         self.literal_prefix_len() == self.elements.len()
     }
 
+    /// The number it matches, where that is the only one.
+    #[must_use]
+    pub fn only_number(&self) -> Option<Digits> {
+        if !self.is_literal() {
+            return None;
+        }
+        let symbols = self.elements.iter().filter_map(|element| u8::try_from(element.class().trailing_zeros()).ok());
+        let text: SmallVec<[u8; ELEMENTS_MAX]> = symbols.map(character).collect();
+        Digits::from_bytes(&text).ok()
+    }
+
     /// What it matches, for finding equal patterns.
     #[must_use]
     pub fn language(&self) -> Language {
@@ -172,10 +188,9 @@ impl Pattern {
         language::in_common(&self.elements, &other.elements, wanted)
     }
 
-    /// The place in the alphabet of each leading literal character.
-    pub(crate) fn literal_prefix(&self) -> impl Iterator<Item = u8> + '_ {
-        let literals = self.elements.iter().take(self.literal_prefix_len());
-        literals.map(|element| u8::try_from(element.class().trailing_zeros()).unwrap_or(u8::MAX))
+    /// Its links in one spelling: equal ones match the same numbers.
+    pub(crate) fn canonical(&self) -> Cow<'_, [Element]> {
+        language::canonical(&self.elements)
     }
 }
 

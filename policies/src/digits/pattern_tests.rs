@@ -114,6 +114,15 @@ fn equal_patterns_have_equal_languages() {
 }
 
 #[test]
+fn a_pattern_of_one_number_gives_it() {
+    for (text, want) in
+        [("9.911", Some("9911")), (r"\+4[4]", Some("+44")), ("911X", None), ("9?", None), (&"1".repeat(49), None)]
+    {
+        assert_eq!(pattern(text).only_number().map(|number| number.to_string()).as_deref(), want, "{text}");
+    }
+}
+
+#[test]
 fn a_literal_prefix_ends_at_the_first_wildcard() {
     for (text, want) in [("911", 3), ("9.9X", 2), ("!1", 0), ("12?", 1), ("[1]2X", 2)] {
         assert_eq!(pattern(text).literal_prefix_len(), want, "{text}");

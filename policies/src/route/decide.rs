@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::transformation::Leaving;
 use super::{Caller, Hop, Hops, NextHop, NoRoute, Outbound, RouteBook, RouteGroupId, add};
 use crate::digits::Digits;
 use crate::emergency::{Alarm, Emergency, GoesOn, goes_on_after};
@@ -97,8 +98,13 @@ impl Decision {
         match &analysis.outcome {
             Outcome::Found { row, dialed, calling } => {
                 let row = plan.row(*row).ok_or(NoRoute::NoMatch)?;
-                let (calling, caller) = (calling.as_ref(), call.caller);
-                book.resolve(&Outbound { row, dialed, calling, caller, turns: call.turns }, trail)
+                let outbound =
+                    Outbound { row, dialed, calling: calling.as_ref(), caller: call.caller, turns: call.turns };
+                let mut hops = book.resolve(&outbound, trail)?;
+                for hop in &mut hops {
+                    self.leave(book, hop, *calling, call.at, trail);
+                }
+                Ok(hops)
             }
             Outcome::Blocked { .. } => Err(NoRoute::Blocked),
             Outcome::Nothing => Err(NoRoute::NoMatch),
@@ -122,8 +128,10 @@ impl Decision {
                 self.alarms.push(Alarm::WentOn { why, to: next });
                 match next {
                     GoesOn::TrunkToVisiting => {
-                        let called = recognised.number;
-                        add(&mut self.hops, Hop { to: NextHop::TrunkToVisiting, called, calling: call.calling });
+                        let (called, calling) = (recognised.number, call.calling);
+                        let mut hop = Hop { to: NextHop::TrunkToVisiting, called, calling };
+                        self.leave(book, &mut hop, calling, call.at, trail);
+                        add(&mut self.hops, hop);
                     }
                     GoesOn::EmergencyPatterns => self.by_any_emergency_pattern(plan, book, call, &recognised, trail),
                     GoesOn::LastResort => break,
@@ -135,7 +143,16 @@ impl Decision {
             trail.push(Step::LastResort);
         }
         for &peer in &book.last_resort {
-            add(&mut self.hops, Hop { to: NextHop::Peer(peer), called, calling: call.calling });
+            let mut hop = Hop { to: NextHop::Peer(peer), called, calling: call.calling };
+            self.leave(book, &mut hop, call.calling, call.at, trail);
+            add(&mut self.hops, hop);
+        }
+    }
+
+    /// The numbers of a hop as its trunk or gateway wants them; `calling` as it was before the route (D-24).
+    fn leave(&self, book: &RouteBook, hop: &mut Hop, calling: Option<Digits>, at: Civil, trail: &mut Trail) {
+        if let Some(transformations) = &book.transformations {
+            transformations.apply(hop, Leaving { calling, is_emergency: self.emergency, at }, trail);
         }
     }
 

@@ -2,9 +2,11 @@
 
 mod decide;
 mod resolve;
+mod transformation;
 
 pub use decide::{Call, Decision, decide};
 pub use resolve::{Member, NoRoute, Outbound, RouteBook, RouteGroup, RouteList};
+pub use transformation::{Party, TransformSpaces, Transformations};
 
 use smallvec::SmallVec;
 
@@ -87,6 +89,17 @@ pub enum NextHop {
     TrunkToVisiting,
     /// A peer of this cluster.
     Peer(PeerId),
+}
+
+impl NextHop {
+    /// The peer, if it is one.
+    #[must_use]
+    pub fn peer(self) -> Option<PeerId> {
+        match self {
+            Self::TrunkToVisiting => None,
+            Self::Peer(peer) => Some(peer),
+        }
+    }
 }
 
 /// One place to try, and the numbers as they leave to it.

@@ -1,8 +1,10 @@
 //! Route lists to hops.
 
+use std::sync::Arc;
+
 use super::{
     Caller, DevicePoolId, Distribution, Hop, Hops, LocalRouteGroupId, LocalRouteGroups, NextHop, PeerId, PeerKind,
-    RouteGroupId, RouteListId, add,
+    RouteGroupId, RouteListId, Transformations, add,
 };
 use crate::digits::{Digits, TooLong, Transform};
 use crate::search_space::{Row, Target};
@@ -46,6 +48,8 @@ pub struct RouteBook {
     pub peers: Vec<PeerKind>,
     /// Peers an emergency call is left to when everything else failed, in order (P-23).
     pub last_resort: Vec<PeerId>,
+    /// Transformation patterns, where there are any (D-24).
+    pub transformations: Option<Arc<Transformations>>,
 }
 
 /// A number on its way out, and whose.

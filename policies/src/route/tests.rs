@@ -1,12 +1,14 @@
 //! Claims about routes, on the dial plans of a pair of clusters: HQ is home, BR is visited.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::digits::{Digits, Discard, Mask, Pattern, Transform};
 use crate::emergency::{Called, EmergencyNumbers};
 use crate::pstn_access::{Arrival, ClusterId, NamedPhone, PstnAccessCss, TrunkSide, accept};
 use crate::route::{DevicePoolId, Distribution, LocalRouteGroupId, LocalRouteGroups, Member, PeerId, PeerKind};
-use crate::route::{RouteGroup, RouteList, RouteListId};
-use crate::search_space::{DialPlanBuilder, PartitionId, Row, Target, TranslateCss, of_emcc_phone, of_phone};
+use crate::route::{RouteGroup, RouteList, RouteListId, TransformSpaces, Transformations};
+use crate::search_space::{DialPlanBuilder, Hours, PartitionId, Row, Target, TranslateCss, of_emcc_phone, of_phone};
 use crate::trail::Numbers;
 
 fn digits(text: &str) -> Digits {
@@ -86,6 +88,7 @@ fn hq() -> Cluster {
             groups: vec![RouteGroup { peers: [PeerId(1)].into(), distribution: Distribution::TopDown }],
             peers: vec![PeerKind::CallControl, PeerKind::Gateway],
             last_resort: vec![PeerId(1)],
+            transformations: None,
         },
         &["cc-hq", "gw-hq"],
     )
@@ -115,6 +118,7 @@ fn br() -> Cluster {
             ],
             peers: vec![PeerKind::CallControl, PeerKind::Gateway, PeerKind::Gateway, PeerKind::Gateway],
             last_resort: vec![PeerId(2)],
+            transformations: None,
         },
         &["cc-br", "gw-br-1", "gw-br-2", "gw-trunk-pool"],
     )
@@ -397,5 +401,107 @@ fn a_directory_number_is_its_call_controls_and_intercom_is_not_for_emcc() {
         ("6001", Caller::RoamingAtHome, "Intercom"),
     ] {
         assert_eq!(cluster.told(&cluster.decide(&cluster.css, dialed, caller, false).0), want, "{dialed}");
+    }
+}
+
+#[derive(Debug)]
+struct Never;
+
+impl Hours for Never {
+    fn open(&self, _: Civil) -> bool {
+        false
+    }
+}
+
+/// One partition, closed or not; a call control and a gateway, and no last resort.
+fn one_partition(closed: bool, rows: Vec<Row>) -> Cluster {
+    let mut builder = DialPlanBuilder::default();
+    let partition = builder.partition(closed.then(|| Arc::new(Never) as Arc<dyn Hours>));
+    let css = vec![builder.css(&[partition])];
+    for row in rows {
+        builder.row(Row { partition: Some(partition), ..row });
+    }
+    let book = RouteBook {
+        lists: vec![RouteList { members: vec![(Member::Standard, None)] }],
+        groups: vec![group(&[1], Distribution::TopDown)],
+        peers: vec![PeerKind::CallControl, PeerKind::Gateway],
+        ..RouteBook::default()
+    };
+    Cluster { plan: builder.build(), book, peers: &["cc", "gw"], css, emergency: EmergencyNumbers::default() }
+}
+
+fn plain(text: &str, target: Target, emergency: bool, transform: Transform) -> Row {
+    let pattern = Pattern::parse(text).unwrap();
+    Row { pattern, partition: None, urgent: false, emergency, transform: transform.into(), target }
+}
+
+#[test]
+fn a_closed_partition_does_not_lose_an_emergency_call_p23_d4() {
+    let pre_dot = Transform { discard: Some(Discard::PreDot), ..Transform::NONE };
+    let rows = || {
+        vec![
+            plain("911", OUT, true, Transform::NONE),
+            plain("9.911", OUT, true, pre_dot),
+            plain("5XXX", PHONES, false, Transform::NONE),
+        ]
+    };
+    let groups = pool(0);
+    let here = Some(DevicePoolId(0));
+    let (local, visiting) =
+        (Caller::Local { pool: here, groups: &groups }, Caller::Visiting { pool: here, groups: &groups });
+    for (closed, dialed, caller, want) in [
+        (false, "911", local, "gw:911"),
+        (true, "911", local, "gw:911"),
+        (true, "9911", local, "gw:911"),
+        (true, "911", visiting, "gw:911"),
+        (true, "911", Caller::RoamingAtHome, "trunk:911"),
+        (false, "5001", local, "cc:5001"),
+        (true, "5001", local, "NoMatch"),
+    ] {
+        let cluster = one_partition(closed, rows());
+        let (decision, _) = cluster.decide(&cluster.css, dialed, caller, false);
+        assert_eq!(cluster.told(&decision), want, "{dialed}, closed: {closed}");
+        // Somebody is told that it had to go on.
+        assert_eq!(decision.alarms.is_empty(), !(closed && decision.emergency), "{dialed}");
+    }
+}
+
+#[test]
+fn a_gateway_makes_the_numbers_that_leave_by_it_of_those_before_the_route_d24() {
+    let fixed = Transform { calling_mask: Some(Mask::parse("9999").unwrap()), ..Transform::NONE };
+    let rows = vec![plain("0!", OUT, false, fixed), plain("112", OUT, true, fixed)];
+    let mut cluster = one_partition(false, rows);
+    let plan = |row: Row| {
+        let mut builder = DialPlanBuilder::default();
+        let partition = builder.partition(None);
+        builder.css(&[partition]);
+        builder.row(Row { partition: Some(partition), ..row });
+        builder.build()
+    };
+    let mask = |text: &str| Transform { called_mask: Some(Mask::parse(text).unwrap()), ..Transform::NONE };
+    let spaces = TransformSpaces { calling: Some(CssId(0)), called: Some(CssId(0)) };
+    cluster.book.transformations = Some(Arc::new(Transformations {
+        calling: plan(plain("5XXX", Target::Block, false, mask("408555XXXX"))),
+        called: plan(plain("!", Target::Block, false, mask("4420XXXX"))),
+        trunk: TransformSpaces::default(),
+        peers: vec![TransformSpaces::default(), spaces],
+    }));
+    let groups = pool(0);
+    for (dialed, calling, want) in [
+        ("01234", Some("5001"), ("44201234", Some("4085555001"))),
+        // No pattern for it: as the route made it.
+        ("01234", Some("6001"), ("44201234", Some("9999"))),
+        ("01234", None, ("44201234", Some("9999"))),
+        ("112", Some("5001"), ("112", Some("4085555001"))),
+    ] {
+        let (mut trail, dialed, calling) = (Trail::new(), digits(dialed), calling.map(digits));
+        let emergency = cluster.emergency.recognise(&cluster.plan, Called::Number(&dialed), false);
+        let caller = Caller::Local { pool: Some(DevicePoolId(0)), groups: &groups };
+        let turns = &(|_| 0usize) as &dyn Fn(RouteGroupId) -> usize;
+        let call = Call { css: &cluster.css, dialed: Some(dialed), calling, caller, emergency, at: Civil(0), turns };
+        let decision = decide(&cluster.plan, &cluster.book, &call, &mut trail);
+        let hop = decision.hops.first().unwrap();
+        let (called, calling) = (hop.called.map(|d| d.to_string()), hop.calling.map(|d| d.to_string()));
+        assert_eq!((called.as_deref(), calling.as_deref()), (Some(want.0), want.1), "{dialed} from {calling:?}");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::analyse::within_partition;
+use super::analyse::{Hour, within_partition};
 use super::{CssId, DialPlan, PatternId, Row, Target, TranslateCss};
 use crate::digits::Digits;
 use crate::moment::Civil;
@@ -93,7 +93,7 @@ impl DialPlan {
     /// Why `row` lost to `winner`, or was not looked at.
     fn lost(&self, pass: &Asked, at: Civil, row: &Row, winner: Option<(PatternId, &Row)>) -> Lost {
         let Some(rank) = self.rank(&pass.css, row.partition) else { return Lost::NotReached };
-        let Some((_, winner)) = winner.filter(|_| self.is_open(row, at)) else { return Lost::Closed };
+        let Some((_, winner)) = winner.filter(|_| self.is_row_open(row, at)) else { return Lost::Closed };
         let length = pass.dialed.len();
         let (matches, winner_matches) = (row.pattern.count(length), winner.pattern.count(length));
         if matches > winner_matches {
@@ -111,14 +111,13 @@ impl DialPlan {
     fn closer(&self, pass: &Asked, at: Civil, a: (PatternId, &Row), b: (PatternId, &Row)) -> Ordering {
         let standing = |row: &Row| match self.rank(&pass.css, row.partition) {
             None => (2, u128::MAX, usize::MAX),
-            Some(rank) => (if self.is_open(row, at) { 0 } else { 1 }, row.pattern.count(pass.dialed.len()), rank),
+            Some(rank) => (if self.is_row_open(row, at) { 0 } else { 1 }, row.pattern.count(pass.dialed.len()), rank),
         };
         standing(a.1).cmp(&standing(b.1)).then_with(|| within_partition(a.1, b.1)).then(a.0.cmp(&b.0))
     }
 
-    fn is_open(&self, row: &Row, at: Civil) -> bool {
-        let hours = row.partition.and_then(|id| self.hours.get(id.0 as usize)).and_then(Option::as_deref);
-        hours.is_none_or(|hours| hours.open(at))
+    fn is_row_open(&self, row: &Row, at: Civil) -> bool {
+        row.partition.is_none_or(|partition| self.is_open(partition, Hour::At(at)))
     }
 }
 
@@ -127,6 +126,7 @@ mod tests {
     use super::super::{DialPlanBuilder, Hours};
     use super::*;
     use crate::digits::{Pattern, RowTransform, Transform};
+    use std::sync::Arc;
 
     #[derive(Debug)]
     struct Never;
@@ -146,7 +146,7 @@ mod tests {
         let mut builder = DialPlanBuilder::default();
         let first = builder.partition(None);
         let second = builder.partition(None);
-        let closed = builder.partition(Some(Box::new(Never)));
+        let closed = builder.partition(Some(Arc::new(Never)));
         let _elsewhere = builder.partition(None);
         let css = builder.css(&[first, second, closed]);
         for (pattern, partition) in rows {

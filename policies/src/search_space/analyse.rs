@@ -1,12 +1,13 @@
 //! Digit analysis: the closest match of a number in a search space (D-4 to D-17).
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::index::Root;
-use super::{CssId, DialPlan, PartitionId, PatternId, Row, Target, TranslateCss};
-use crate::digits::{Digits, Reach};
+use super::index::{Index, Met};
+use super::{CssId, DialPlan, Hours, PartitionId, PatternId, Row, Target, TranslateCss};
+use crate::digits::Digits;
 use crate::moment::Civil;
 
 /// How often a number is analysed before translations are given up (D-15).
@@ -81,6 +82,15 @@ enum Scope<'a> {
     Emergency,
 }
 
+/// At which hour partitions are looked at.
+#[derive(Clone, Copy)]
+pub(super) enum Hour<'a> {
+    /// This one.
+    At(Civil),
+    /// One at which the partitions of these schedules are closed and all others open.
+    Without(&'a [&'a Arc<dyn Hours>]),
+}
+
 /// What one pass found.
 struct Pass {
     best: Option<PatternId>,
@@ -91,6 +101,8 @@ struct Best<'a> {
     id: PatternId,
     row: &'a Row,
     count: u128,
+    /// Where its partition stands in the search space.
+    rank: usize,
 }
 
 impl DialPlan {
@@ -111,28 +123,20 @@ impl DialPlan {
     /// The closest emergency pattern of any partition that matches the number as written (P-23).
     #[must_use]
     pub fn emergency_match(&self, dialed: &Digits) -> Option<PatternId> {
-        let mut best = None;
-        let _longer = self.index.walk(Root::Emergency, dialed, |id| {
-            let _reach = self.consider(&mut best, id, dialed);
-        });
-        best.map(|best: Best<'_>| best.id)
+        self.best(&self.emergencies, Scope::Emergency, dialed, Hour::Without(&[])).0.map(|best| best.id)
     }
 
     /// Whether a translation of any partition matches the number as written: only such a number may become an emergency
     /// one on its way, which nothing short of analysis can tell (P-23).
     #[must_use]
     pub fn may_translate(&self, dialed: &Digits) -> bool {
-        let mut any = false;
-        let _longer = self.index.walk(Root::Translations, dialed, |id| {
-            any |= self.row(id).is_some_and(|row| row.pattern.matches(dialed).full);
-        });
-        any
+        !self.translations.walk(&self.rows, dialed).whole.is_empty()
     }
 
     /// What to do after each digit of a number dialed digit by digit (D-16, D-17).
     #[must_use]
     pub fn digit_by_digit(&self, css: &[CssId], dialed: &Digits, at: Civil) -> Overlap {
-        let pass = self.closest(Scope::Css(css), dialed, at);
+        let pass = self.closest(Scope::Css(css), dialed, Hour::At(at), true);
         match (pass.best.and_then(|id| self.row(id)), pass.could_grow) {
             (None, false) => Overlap::Reorder,
             (None, true) => Overlap::Wait,
@@ -187,78 +191,111 @@ impl DialPlan {
     }
 
     fn pass(&self, first: Scope<'_>, css: TranslateCss, dialed: &Digits, at: Civil) -> Pass {
+        let closest = |scope: Scope<'_>| self.closest(scope, dialed, Hour::At(at), false);
         let found = match css {
-            TranslateCss::Originator => return self.closest(first, dialed, at),
-            TranslateCss::Css(css) => self.closest(Scope::Css(&[css]), dialed, at),
-            TranslateCss::None => self.closest(Scope::Css(&[]), dialed, at),
+            TranslateCss::Originator => return closest(first),
+            TranslateCss::Css(css) => closest(Scope::Css(&[css])),
+            TranslateCss::None => closest(Scope::Css(&[])),
         };
         let leads_on = found.best.and_then(|id| self.row(id)).is_some_and(|row| row.target != Target::Block);
         match first {
-            Scope::Emergency if !leads_on => self.closest(first, dialed, at),
+            Scope::Emergency if !leads_on => closest(first),
             _ => found,
         }
     }
 
+    /// The row that matches the number closest, translations not followed (D-8, D-25).
+    #[must_use]
+    pub fn closest_row(&self, css: &[CssId], number: &Digits, at: Civil) -> Option<PatternId> {
+        self.winner(css, number, Hour::At(at))
+    }
+
+    /// The row that wins a number in a search space at such an hour, translations not followed.
+    pub(super) fn winner(&self, css: &[CssId], dialed: &Digits, hour: Hour<'_>) -> Option<PatternId> {
+        self.best(&self.index, Scope::Css(css), dialed, hour).0.map(|best| best.id)
+    }
+
     /// The one row of the scope that matches the fewest numbers of this length (D-8); the earliest partition where that
-    /// is equal (D-12), then D-13.
-    fn closest(&self, scope: Scope<'_>, dialed: &Digits, at: Civil) -> Pass {
-        let mut best: Option<Best<'_>> = None;
-        let mut could_grow = false;
-        let mut look = |root: Root| {
-            let mut nearest = None;
-            let mut grows = false;
-            let longer = self.index.walk(root, dialed, |id| {
-                let skipped = scope_is_emergency(scope) && self.row(id).is_some_and(|row| row.target == Target::Block);
-                if !skipped {
-                    grows |= self.consider(&mut nearest, id, dialed).could_grow;
+    /// is equal (D-12), then D-13. Whether a longer number could match is found where it matters: nothing matches, or it
+    /// is `asked`.
+    fn closest(&self, scope: Scope<'_>, dialed: &Digits, hour: Hour<'_>, asked: bool) -> Pass {
+        let index = match scope {
+            Scope::Css(_) => &self.index,
+            Scope::Emergency => &self.emergency_ways,
+        };
+        let (best, met) = self.best(index, scope, dialed, hour);
+        let could_grow = (asked || best.is_none())
+            && met.growing.iter().any(|groups| match scope {
+                Scope::Emergency => true,
+                Scope::Css(css) => {
+                    let reached =
+                        |partition| self.rank(css, Some(partition)).is_some() && self.is_open(partition, hour);
+                    index.any_reached(*groups, self.partitions_of(css), reached)
                 }
             });
-            could_grow |= longer || grows;
-            if let Some(nearest) = nearest
-                && best.as_ref().is_none_or(|best: &Best<'_>| nearest.count < best.count)
-            {
-                best = Some(nearest);
-            }
-        };
-        match scope {
-            Scope::Emergency => look(Root::Emergency),
-            Scope::Css(css) => {
-                let mut seen: SmallVec<[PartitionId; 32]> = SmallVec::new();
-                for &partition in css.iter().flat_map(|css| self.css_partitions(*css)) {
-                    if seen.contains(&partition) {
-                        continue;
-                    }
-                    seen.push(partition);
-                    let hours = self.hours.get(partition.0 as usize).and_then(Option::as_deref);
-                    if hours.is_none_or(|hours| hours.open(at)) {
-                        look(Root::Partition(partition));
-                    }
-                }
-                look(Root::NoPartition);
-            }
-        }
         Pass { best: best.map(|best| best.id), could_grow }
     }
 
-    /// Takes `id` for `best` if it matches closer than that, both in one partition.
-    fn consider<'a>(&'a self, best: &mut Option<Best<'a>>, id: PatternId, dialed: &Digits) -> Reach {
-        let Some(row) = self.row(id) else { return Reach::default() };
-        let reach = row.pattern.matches(dialed);
-        if reach.full {
+    fn best<'a>(&'a self, index: &Index, scope: Scope<'_>, dialed: &Digits, hour: Hour<'_>) -> (Option<Best<'a>>, Met) {
+        let met = index.walk(&self.rows, dialed);
+        let mut best: Option<Best<'a>> = None;
+        for &group in &met.whole {
+            let Some(row) = index.first(group).and_then(|id| self.row(id)) else { continue };
             let count = row.pattern.count(dialed.len());
+            if best.as_ref().is_some_and(|best| count > best.count) {
+                continue;
+            }
+            let nearest = match scope {
+                Scope::Css(css) => self.nearest(index, group, css, hour),
+                Scope::Emergency => index.first(group).map(|id| (usize::MAX, id)),
+            };
+            let Some((rank, id, row)) = nearest.and_then(|(rank, id)| Some((rank, id, self.row(id)?))) else {
+                continue;
+            };
             let closer = best.as_ref().is_none_or(|best| {
-                count.cmp(&best.count).then_with(|| within_partition(row, best.row)).then(id.cmp(&best.id)).is_lt()
+                let order = count.cmp(&best.count).then(rank.cmp(&best.rank));
+                order.then_with(|| within_partition(row, best.row)).then(id.cmp(&best.id)).is_lt()
             });
             if closer {
-                *best = Some(Best { id, row, count });
+                best = Some(Best { id, row, count, rank });
             }
         }
-        reach
+        (best, met)
     }
-}
 
-fn scope_is_emergency(scope: Scope<'_>) -> bool {
-    matches!(scope, Scope::Emergency)
+    /// Of rows that match the same, the one in the earliest partition that is open, and where that stands (D-12).
+    pub(super) fn nearest(
+        &self,
+        index: &Index,
+        group: u32,
+        css: &[CssId],
+        hour: Hour<'_>,
+    ) -> Option<(usize, PatternId)> {
+        if let Some(has) = index.crowd(group) {
+            let mut listed = self.partitions_of(css).enumerate();
+            let first = listed.find(|(_, partition)| has(*partition) && self.is_open(*partition, hour));
+            return match first {
+                Some((rank, partition)) => index.row_in(group, Some(partition)).map(|id| (rank, id)),
+                None => index.row_in(group, None).map(|id| (usize::MAX, id)),
+            };
+        }
+        let reached =
+            index.firsts(group).filter_map(|(partition, id)| Some((self.rank(css, partition)?, partition, id)));
+        let open = reached.filter(|(_, partition, _)| partition.is_none_or(|partition| self.is_open(partition, hour)));
+        open.min_by_key(|(rank, ..)| *rank).map(|(rank, _, id)| (rank, id))
+    }
+
+    pub(super) fn partitions_of(&self, css: &[CssId]) -> impl Iterator<Item = PartitionId> {
+        css.iter().flat_map(|css| self.css_partitions(*css)).copied()
+    }
+
+    pub(super) fn is_open(&self, partition: PartitionId, hour: Hour<'_>) -> bool {
+        let Some(schedule) = self.hours.get(partition.0 as usize).and_then(Option::as_ref) else { return true };
+        match hour {
+            Hour::At(at) => schedule.open(at),
+            Hour::Without(closed) => !closed.iter().any(|other| Arc::ptr_eq(schedule, other)),
+        }
+    }
 }
 
 /// Which of two equally close rows of one partition comes first: the longer literal prefix, then byte order (D-13).

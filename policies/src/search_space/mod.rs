@@ -3,16 +3,19 @@
 mod alternatives;
 mod analyse;
 mod index;
+mod proof;
 
 pub use alternatives::{Alternative, Asked, Lost};
 pub use analyse::{Analysis, Outcome, Overlap, PASSES_MAX};
+pub use proof::Capture;
 
 use std::fmt;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use self::index::Index;
-use crate::digits::{Digits, Pattern, RowTransform};
+use crate::digits::{Pattern, RowTransform};
 use crate::moment::Civil;
 use crate::route::{PeerId, RouteListId};
 
@@ -101,21 +104,21 @@ pub enum TranslateCss {
 /// Collects a plan.
 #[derive(Debug, Default)]
 pub struct DialPlanBuilder {
-    hours: Vec<Option<Box<dyn Hours>>>,
-    css: Vec<Box<[PartitionId]>>,
+    hours: Vec<Option<Arc<dyn Hours>>>,
+    css: Vec<Space>,
     rows: Vec<Row>,
 }
 
 impl DialPlanBuilder {
-    /// Adds a partition, reachable at `hours` or always.
-    pub fn partition(&mut self, hours: Option<Box<dyn Hours>>) -> PartitionId {
+    /// Adds a partition, reachable at `hours` or always. Partitions of one schedule share it.
+    pub fn partition(&mut self, hours: Option<Arc<dyn Hours>>) -> PartitionId {
         self.hours.push(hours);
         PartitionId(last(&self.hours))
     }
 
     /// Adds a search space of partitions in order.
     pub fn css(&mut self, partitions: &[PartitionId]) -> CssId {
-        self.css.push(partitions.into());
+        self.css.push(Space::of(partitions));
         CssId(last(&self.css))
     }
 
@@ -130,8 +133,16 @@ impl DialPlanBuilder {
     pub fn build(mut self) -> DialPlan {
         // A plan stands for months; what its growth left over goes back.
         self.rows.shrink_to_fit();
-        let index = Index::of(&self.rows, self.hours.len());
-        DialPlan { hours: self.hours, css: self.css, rows: self.rows, index }
+        let flat = |wanted: fn(&Row) -> bool| Index::of(&self.rows, None, wanted);
+        DialPlan {
+            index: Index::of(&self.rows, Some(self.hours.len()), |_| true),
+            emergencies: flat(|row| row.emergency),
+            emergency_ways: flat(|row| row.emergency && row.target != Target::Block),
+            translations: flat(|row| matches!(row.target, Target::Translate { .. })),
+            hours: self.hours,
+            css: self.css,
+            rows: self.rows,
+        }
     }
 }
 
@@ -140,13 +151,42 @@ fn last<T>(entries: &[T]) -> u32 {
     u32::try_from(entries.len().saturating_sub(1)).unwrap_or(u32::MAX)
 }
 
+/// A search space.
+#[derive(Debug)]
+struct Space {
+    partitions: Box<[PartitionId]>,
+    /// Each partition once, in the order of their ids, and where it is first listed.
+    ranks: Box<[(PartitionId, u32)]>,
+}
+
+impl Space {
+    fn of(partitions: &[PartitionId]) -> Self {
+        let mut ranks: Vec<_> = partitions.iter().copied().zip(0..).collect();
+        ranks.sort_unstable();
+        ranks.dedup_by_key(|(partition, _)| *partition);
+        Self { partitions: partitions.into(), ranks: ranks.into() }
+    }
+
+    fn rank(&self, partition: PartitionId) -> Option<usize> {
+        let at = self.ranks.binary_search_by_key(&partition, |(listed, _)| *listed).ok()?;
+        self.ranks.get(at).map(|(_, rank)| *rank as usize)
+    }
+}
+
 /// All partitions, search spaces and rows of a cluster; immutable.
 #[derive(Debug)]
 pub struct DialPlan {
-    hours: Vec<Option<Box<dyn Hours>>>,
-    css: Vec<Box<[PartitionId]>>,
+    hours: Vec<Option<Arc<dyn Hours>>>,
+    css: Vec<Space>,
     rows: Vec<Row>,
+    /// Every row.
     index: Index,
+    /// Emergency rows.
+    emergencies: Index,
+    /// Those of them that are no blocks.
+    emergency_ways: Index,
+    /// Translations.
+    translations: Index,
 }
 
 impl DialPlan {
@@ -164,7 +204,7 @@ impl DialPlan {
     /// The partitions of a search space, in order; empty for an id of another plan.
     #[must_use]
     pub fn css_partitions(&self, css: CssId) -> &[PartitionId] {
-        self.css.get(css.0 as usize).map(AsRef::as_ref).unwrap_or_default()
+        self.css.get(css.0 as usize).map(|space| &*space.partitions).unwrap_or_default()
     }
 
     /// Every search space, in the order added.
@@ -183,20 +223,14 @@ impl DialPlan {
     #[must_use]
     pub fn rank(&self, css: &[CssId], partition: Option<PartitionId>) -> Option<usize> {
         let Some(partition) = partition else { return Some(usize::MAX) };
-        css.iter().flat_map(|css| self.css_partitions(*css)).position(|listed| *listed == partition)
-    }
-
-    /// A shortest number of row `lost` that goes to row `won` instead, for callers of this search space at an hour when
-    /// both can be reached. Other rows are not looked at.
-    #[must_use]
-    pub fn shadows(&self, won: PatternId, lost: PatternId, css: &[CssId]) -> Option<Digits> {
-        let (a, b) = (self.row(won)?, self.row(lost)?);
-        let (rank_a, rank_b) = (self.rank(css, a.partition)?, self.rank(css, b.partition)?);
-        let first = rank_a.cmp(&rank_b).then_with(|| analyse::within_partition(a, b)).then(won.cmp(&lost)).is_lt();
-        a.pattern.in_common(&b.pattern, |length| {
-            let (of_a, of_b) = (a.pattern.count(length), b.pattern.count(length));
-            of_a < of_b || of_a == of_b && first
-        })
+        let mut before = 0;
+        for space in css.iter().filter_map(|css| self.css.get(css.0 as usize)) {
+            if let Some(rank) = space.rank(partition) {
+                return Some(before + rank);
+            }
+            before += space.partitions.len();
+        }
+        None
     }
 }
 

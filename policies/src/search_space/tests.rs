@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::digits::{Mask, Transform};
+use crate::digits::{Digits, Mask, Transform};
 
 const NOW: Civil = Civil(0);
 
@@ -92,7 +92,7 @@ impl Hours for Before {
 #[test]
 fn a_partition_outside_its_hours_is_not_there_d4() {
     let mut builder = DialPlanBuilder::default();
-    let (day, always) = (builder.partition(Some(Box::new(Before(100)))), builder.partition(None));
+    let (day, always) = (builder.partition(Some(Arc::new(Before(100)))), builder.partition(None));
     let css = builder.css(&[day, always]);
     builder.row(row("911", Some(day)));
     builder.row(row("9XX", Some(always)));
@@ -218,32 +218,61 @@ fn digits_are_routed_one_by_one_by_d16_and_urgency_counts_only_for_the_best_d17(
     }
 }
 
+/// Marks a row as an emergency one.
+fn emergency(row: Row) -> Row {
+    Row { emergency: true, ..row }
+}
+
 #[test]
-fn a_pattern_shadows_another_only_where_it_wins() {
-    let (plan, css) = ordered(&[&["9.!", "99XX", "[9]911"], &["9.911", "9911!", "112"], &["911", "9.9111"]]);
-    let id = |text: &str| plan.rows().find(|(_, row)| row.pattern.text() == text).map(|(id, _)| id).unwrap();
-    for (a, b, want) in [
-        ("9.!", "9.911", None),
-        ("[9]911", "9.911", Some("9911")),
-        ("9.911", "[9]911", None),
-        ("99XX", "9.911", None),
-        ("9.!", "911", None),
-        ("9.!", "112", None),
-        ("9.911", "9.!", Some("9911")),
-        ("9.9111", "9911!", Some("99111")),
-        ("9911!", "9.9111", None),
-        ("9911!", "99XX", None),
+fn an_ordinary_pattern_takes_an_emergency_number_only_where_it_wins_p23() {
+    // The ordinary pattern, the emergency one, where each is in the search space, and the number taken.
+    for (ordinary, lost, order, want) in [
+        ("9.!", "9.911", [0, 1], None),
+        ("[9]911", "9.911", [0, 1], Some("9911")),
+        ("[9]911", "9.911", [1, 0], None),
+        ("99XX", "9.911", [0, 1], None),
+        ("9.!", "911", [0, 1], None),
+        ("9.9111", "9911!", [1, 0], Some("99111")),
+        ("991[0-4]", "9911!", [0, 1], None),
+        ("9911[0-4]", "9911!", [1, 0], Some("99110")),
+        ("911", "911", [0, 0], None),
+        ("9?11", "911", [0, 1], Some("911")),
+        ("911!?", "911", [0, 1], Some("911")),
     ] {
-        let got = plan.shadows(id(a), id(b), &[css]);
-        assert_eq!(got.as_ref().map(Digits::as_str), want, "{a} over {b}");
+        let mut builder = DialPlanBuilder::default();
+        let partitions = [builder.partition(None), builder.partition(None)];
+        let css = builder.css(&partitions);
+        let lost = builder.row(emergency(row(lost, Some(partitions[order[1]]))));
+        let won = builder.row(row(ordinary, Some(partitions[order[0]])));
+        let plan = builder.build();
+        let want: Vec<_> =
+            want.map(|number| Capture { won, lost, digits: digits(number), space: 0 }).into_iter().collect();
+        assert_eq!(plan.captures(&[SearchSpace::from_slice(&[css])]), want, "{ordinary} over {lost:?}");
+        // Whoever does not reach the emergency pattern calls by P-23 alone, which the search space is warned of.
+        assert_eq!(plan.captures(&[SearchSpace::new()]), []);
     }
-    assert_eq!(plan.shadows(id("[9]911"), id("9.911"), &[]), None);
+}
+
+#[test]
+fn an_emergency_pattern_that_sleeps_at_night_has_its_number_taken_then_p23() {
+    for (schedule_of_other, want) in [(false, 1), (true, 0)] {
+        let mut builder = DialPlanBuilder::default();
+        let hours: Arc<dyn Hours> = Arc::new(Before(100));
+        let day = builder.partition(Some(hours.clone()));
+        let other = builder.partition(schedule_of_other.then_some(hours));
+        let css = builder.css(&[day, other]);
+        builder.row(emergency(row("911", Some(day))));
+        builder.row(row("9XX", Some(other)));
+        let plan = builder.build();
+        // What closes with it, takes nothing.
+        assert_eq!(plan.captures(&[SearchSpace::from_slice(&[css])]).len(), want);
+    }
 }
 
 #[test]
 fn emergency_patterns_are_found_in_every_partition_and_hour_p23() {
     let mut builder = DialPlanBuilder::default();
-    let closed = builder.partition(Some(Box::new(Before(0))));
+    let closed = builder.partition(Some(Arc::new(Before(0))));
     let open = builder.partition(None);
     let css = builder.css(&[open]);
     let target = Target::Translate { css: TranslateCss::Css(css) };
@@ -317,14 +346,6 @@ proptest! {
         if best.is_none() {
             prop_assert_eq!(outcome == Outcome::OnlyBeginnings, grows);
         }
-        for (a, _) in plan.rows() {
-            for (b, _) in plan.rows().filter(|(b, _)| *b != a) {
-                if let Some(number) = plan.shadows(a, b, &css) {
-                    let (a, b) = (plan.row(a).unwrap(), plan.row(b).unwrap());
-                    prop_assert!(a.pattern.matches(&number).full && b.pattern.matches(&number).full);
-                }
-            }
-        }
     }
 }
 
@@ -338,11 +359,8 @@ fn a_hundred_thousand_numbers_do_not_slow_one_down() {
     }
     builder.row(row("8!", Some(partitions[7])));
     let plan = builder.build();
-    let mut looked_at = 0;
-    for partition in &partitions {
-        plan.index.walk(index::Root::Partition(*partition), &digits("8012345"), |_| looked_at += 1);
-    }
-    assert_eq!(looked_at, 2);
+    let met = plan.index.walk(&plan.rows, &digits("8012345"));
+    assert_eq!((met.whole.len(), met.growing.len()), (2, 1));
     assert_eq!(won(&plan, &[css], "8012345"), Some("8012345"));
     assert_eq!(won(&plan, &[css], "8912345"), Some("8!"));
 }

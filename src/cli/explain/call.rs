@@ -80,7 +80,7 @@ impl Call {
     }
 
     fn answer(&self, from: &str, to: &Dialed) -> Result<CallAnswer, Halt> {
-        let clusters = Clusters::load(&self.config, &self.remote_config)?;
+        let clusters = Clusters::load(&self.config, &self.remote_config, self.json)?;
         let caller = who::find(&clusters.here.plan, from, &self.via)?;
         let (to, offer) = (to.clone(), self.offered()?);
         let asked = Asked {
@@ -101,7 +101,7 @@ impl Call {
             // Told once, and not in a million rows.
             Session::parse(offer).map_err(|malformed| self.no_description(malformed))?;
         }
-        let clusters = Clusters::load(&self.config, &self.remote_config)?;
+        let clusters = Clusters::load(&self.config, &self.remote_config, self.json)?;
         let calls = Calls { clusters, via: &self.via, calling: self.calling, offer, at: self.instant() };
         bulk::run(&calls, file, self.json)
     }

@@ -7,6 +7,7 @@ use emcc_codecs::sdp::Malformed;
 use super::walk::{Asked, CallAnswer, Cluster, Onwards};
 use super::who::Caller;
 use crate::cli::halt::Halt;
+use crate::cli::progress::Progress;
 use crate::config;
 use crate::engine::decide::Source;
 
@@ -19,10 +20,11 @@ pub(super) struct Clusters {
 
 impl Clusters {
     /// Loads the configuration of the cluster asked, and those of others.
-    pub(super) fn load(config: &Path, remotes: &[PathBuf]) -> Result<Self, Halt> {
-        let here = cluster(config)?;
+    pub(super) fn load(config: &Path, remotes: &[PathBuf], is_json: bool) -> Result<Self, Halt> {
+        let progress = Progress::new(!is_json);
+        let here = cluster(config, &progress)?;
         let known = |path: &PathBuf| {
-            let remote = cluster(path)?;
+            let remote = cluster(path, &progress)?;
             let (near, far) = (&here.plan, &remote.plan);
             let is_known = near.remote_cluster_with_id(&far.cluster.id).is_some();
             if is_known && far.remote_cluster_with_id(&near.cluster.id).is_some() {
@@ -56,7 +58,7 @@ impl Clusters {
     }
 }
 
-fn cluster(path: &Path) -> Result<Cluster, Halt> {
-    let (loaded, places) = config::load_with_places(path).map_err(Halt::refused)?;
+fn cluster(path: &Path, progress: &Progress) -> Result<Cluster, Halt> {
+    let (loaded, places) = config::load_with_places(path, &|stage| progress.at(&stage)).map_err(Halt::refused)?;
     Ok(Cluster { plan: loaded.plan, places })
 }

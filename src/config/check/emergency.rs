@@ -5,16 +5,20 @@ use crate::config::plan::dial_plan::{Dialing, finds};
 use crate::config::report::{Place, Report};
 use emcc_policies::digits::{Digits, Pattern};
 use emcc_policies::moment::Civil;
-use emcc_policies::search_space::{CssId, PartitionId, PatternId, SearchSpace, of_emcc_phone, of_phone};
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use emcc_policies::search_space::{
+    Capture, CssId, DialPlan, Outcome, PatternId, SearchSpace, Target, of_emcc_phone, of_phone,
+};
+use std::collections::{HashMap, HashSet};
 
 /// Different search spaces that are looked at; a cluster has tens.
 const SPACES_MAX: usize = 4_096;
 
 pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report) {
     let callers = callers(document, dialing);
-    shadows(dialing, &callers, report);
+    let single = dialing.plan.search_spaces().map(|css| SearchSpace::from_slice(&[css]));
+    let spaces: Vec<_> = single.chain(callers.iter().cloned()).chain([SearchSpace::new()]).collect();
+    captures(dialing, &spaces, report);
+    taken(document, dialing, &spaces, report);
     reach(document, dialing, &callers, report);
 }
 
@@ -47,75 +51,77 @@ fn callers(document: &Document, dialing: &Dialing<'_>) -> Vec<SearchSpace> {
     let adjuncts: HashSet<_> = roaming.map(|pool| dialing.css(pool.adjunct_css.as_ref())).collect();
     let mut adjuncts: Vec<_> = adjuncts.into_iter().collect();
     adjuncts.sort_unstable();
-    for user in document.users.iter().filter(|user| user.emcc_enabled) {
-        let (line, emcc) = (dialing.css(user.line_css.as_ref()), dialing.css(user.emcc_css.as_ref()));
-        for adjunct in &adjuncts {
-            add(of_emcc_phone(*adjunct, line, emcc));
+    let roaming = document.users.iter().filter(|user| user.emcc_enabled);
+    let mut profiles = HashSet::new();
+    for user in roaming {
+        let profile = (dialing.css(user.line_css.as_ref()), dialing.css(user.emcc_css.as_ref()));
+        if profiles.len() < SPACES_MAX && profiles.insert(profile) {
+            adjuncts.iter().take(SPACES_MAX).for_each(|adjunct| add(of_emcc_phone(*adjunct, profile.0, profile.1)));
         }
     }
     found
 }
 
-/// A pattern that is no emergency one and takes a number of one that is.
-fn shadows(dialing: &Dialing<'_>, callers: &[SearchSpace], report: &Report) {
+/// Patterns that are no emergency ones and take a number of one that is.
+fn captures(dialing: &Dialing<'_>, spaces: &[SearchSpace], report: &Report) {
     let plan = &dialing.plan;
-    let single = plan.search_spaces().map(|css| SearchSpace::from_slice(&[css]));
-    let spaces: Vec<_> = single.chain(callers.iter().cloned()).chain([SearchSpace::new()]).collect();
-    let mut by_partition: BTreeMap<Option<PartitionId>, (Vec<PatternId>, Vec<PatternId>)> = BTreeMap::new();
-    for (id, row) in plan.rows() {
-        let (emergency, other) = by_partition.entry(row.partition).or_default();
-        if row.emergency { emergency.push(id) } else { other.push(id) }
+    for Capture { won, lost, digits, space } in plan.captures(spaces) {
+        let (Some(winner), Some(row), Some(loser)) = (dialing.origin(won), plan.row(won), plan.row(lost)) else {
+            continue;
+        };
+        let message = format!(
+            "\"{}\" takes {digits} from the emergency pattern \"{}\" in {}",
+            row.pattern.text(),
+            loser.pattern.text(),
+            named(dialing, spaces.get(space).map(AsRef::as_ref).unwrap_or_default())
+        );
+        report.error(winner.place(), message, "Narrow the pattern, or write emergency = true if it leads to help.");
     }
-    // Which of two rows of equal count wins depends on the order of their partitions alone, so each order of each
-    // pair of partitions is looked at once.
-    let mut looked_at: HashSet<(Option<PartitionId>, Option<PartitionId>, Ordering)> = HashSet::new();
-    let mut told: HashSet<PatternId> = HashSet::new();
-    for css in &spaces {
-        let mut ranked: Vec<_> = css.iter().flat_map(|css| plan.css_partitions(*css)).copied().map(Some).collect();
-        ranked.push(None);
-        for &lost_in in &ranked {
-            let Some((emergency, _)) = by_partition.get(&lost_in).filter(|(emergency, _)| !emergency.is_empty()) else {
-                continue;
-            };
-            for &won_in in &ranked {
-                let order = plan.rank(css, won_in).cmp(&plan.rank(css, lost_in));
-                if !looked_at.insert((won_in, lost_in, order)) {
-                    continue;
-                }
-                let Some((_, others)) = by_partition.get(&won_in) else { continue };
-                for &won in others {
-                    for &lost in emergency {
-                        shadow(dialing, css, (won, lost), &mut told, report);
-                    }
-                }
+}
+
+/// Ordinary patterns that take a configured number, with an access code or without: a phone rings, or the number is
+/// changed. A block is none of them: an emergency call goes on behind it.
+fn taken(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], report: &Report) {
+    let plan = &dialing.plan;
+    let codes = document.emergency.access_codes.iter().map(|at| at.value);
+    let codes: Vec<_> = std::iter::once(Digits::EMPTY).chain(codes).collect();
+    let mut told = HashSet::new();
+    for number in document.emergency.numbers.iter().map(|at| at.value) {
+        let dialed = codes.iter().filter_map(|code| Digits::from_bytes(format!("{code}{number}").as_bytes()).ok());
+        for dialed in dialed.collect::<Vec<_>>() {
+            for css in spaces {
+                let Some((won, does)) = misled(plan, css, &dialed, &number) else { continue };
+                let Some(origin) = dialing.origin(won).filter(|_| told.insert((won, number))) else { continue };
+                let text = plan.row(won).map(|row| row.pattern.text()).unwrap_or_default();
+                let message =
+                    format!("\"{text}\" takes the emergency number {dialed} and {does} in {}", named(dialing, css));
+                report.error(
+                    origin.place(),
+                    message,
+                    "Narrow the pattern, or write emergency = true if it leads to help.",
+                );
             }
         }
     }
 }
 
-fn shadow(
-    dialing: &Dialing<'_>,
-    css: &[CssId],
-    pair: (PatternId, PatternId),
-    told: &mut HashSet<PatternId>,
-    report: &Report,
-) {
-    let ((won, lost), plan) = (pair, &dialing.plan);
-    let Some(digits) = plan.shadows(won, lost, css).filter(|_| !told.contains(&won)) else { return };
-    let analysis = plan.analyse(css, &digits, None, Civil(0));
-    // A closer emergency pattern may take the number from both.
-    if analysis.translations.first().copied().or(analysis.outcome.row()) != Some(won) {
-        return;
+/// The ordinary row that takes the number first, and what becomes of it, where that is no way to help.
+fn misled(plan: &DialPlan, css: &[CssId], dialed: &Digits, number: &Digits) -> Option<(PatternId, String)> {
+    let won = plan.first_winner(css, dialed)?;
+    let analysis = plan.analyse(css, dialed, None, Civil(0));
+    if plan.row(won)?.emergency || analysis.emergency {
+        return None;
     }
-    let (Some(winner), Some(row), Some(loser)) = (dialing.origin(won), plan.row(won), plan.row(lost)) else { return };
-    told.insert(won);
-    let message = format!(
-        "\"{}\" takes {digits} from the emergency pattern \"{}\" in {}",
-        row.pattern.text(),
-        loser.pattern.text(),
-        named(dialing, css)
-    );
-    report.error(winner.place(), message, "Narrow the pattern, or write emergency = true if it leads to help.");
+    let Outcome::Found { row: last, dialed, .. } = analysis.outcome else { return None };
+    let last = plan.row(last)?;
+    match last.target {
+        Target::DirectoryNumber { .. } => Some((won, "rings a phone".to_owned())),
+        _ => {
+            let called = last.transform.called(&last.pattern, &dialed).ok()?;
+            let kept = called.as_bytes().ends_with(number.as_bytes());
+            (!kept).then(|| (won, format!("changes it to {called}")))
+        }
+    }
 }
 
 fn named(dialing: &Dialing<'_>, css: &[CssId]) -> String {

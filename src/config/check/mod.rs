@@ -18,8 +18,9 @@ use super::document::Document;
 use super::plan::dial_plan::Dialing;
 use super::report::Report;
 
-/// Reports everything that is wrong or doubtful between the values of a document that parsed.
-pub(super) fn check(document: &Document, probe: Probe, look: Look, report: &Report) {
+/// Reports everything that is wrong or doubtful between the values of a document that parsed. Gives back the dial plan it
+/// was found on.
+pub(super) fn check<'d>(document: &'d Document, probe: Probe, look: Look, report: &Report) -> Dialing<'d> {
     let names = names::Names::of(document, report);
     names::references(document, &names, report);
     neighbours::check(document, &names, report);
@@ -32,4 +33,5 @@ pub(super) fn check(document: &Document, probe: Probe, look: Look, report: &Repo
     patterns::check(document, &dialing, report);
     emergency::check(document, &dialing, report);
     probe::check(document, probe, report);
+    dialing
 }

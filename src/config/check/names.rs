@@ -2,7 +2,7 @@
 
 use crate::config::document::{
     Device, DevicePool, Document, Filter, Geolocation, PatternKind, Peer, RemoteCluster, RouteGroup, RouteList,
-    SearchSpace, Text, User,
+    Schedule, SearchSpace, Text, User,
 };
 use crate::config::report::Report;
 use crate::config::section::nearest;
@@ -18,7 +18,7 @@ pub(super) struct Names<'d> {
     pub(super) filters: HashMap<&'d str, &'d Filter>,
     pub(super) device_pools: HashMap<&'d str, &'d DevicePool>,
     pub(super) spaces: HashMap<&'d str, &'d SearchSpace>,
-    pub(super) schedules: HashMap<&'d str, &'d Text>,
+    pub(super) schedules: HashMap<&'d str, &'d Schedule>,
     pub(super) route_lists: HashMap<&'d str, &'d RouteList>,
     pub(super) route_groups: HashMap<&'d str, &'d RouteGroup>,
     pub(super) users: HashMap<&'d str, &'d User>,
@@ -31,7 +31,7 @@ pub(super) struct Names<'d> {
 impl<'d> Names<'d> {
     /// Reports names given twice.
     pub(super) fn of(document: &'d Document, report: &Report) -> Self {
-        index(&document.partitions, |row| row, "partitions", report);
+        index(&document.partitions, |row| &row.name, "partitions", report);
         index(&document.codecs, |row| &row.name, "codecs", report);
         let mut devices = HashMap::new();
         for device in &document.devices {
@@ -48,7 +48,7 @@ impl<'d> Names<'d> {
             filters: index(&document.filters, |row| &row.name, "geolocation filters", report),
             device_pools: index(&document.device_pools, |row| &row.name, "device pools", report),
             spaces: index(&document.spaces, |row| &row.name, "calling search spaces", report),
-            schedules: index(&document.schedules, |row| row, "schedules", report),
+            schedules: index(&document.schedules, |row| &row.name, "schedules", report),
             route_lists: index(&document.route_lists, |row| &row.name, "route lists", report),
             route_groups: index(&document.route_groups, |row| &row.name, "route groups", report),
             users: index(&document.users, |row| &row.id, "users", report),
@@ -121,8 +121,8 @@ pub(super) fn references(document: &Document, names: &Names<'_>, report: &Report
             refer(Some(group), &names.route_groups, "route_group", report);
         }
     }
-    for schedule in &document.partition_schedules {
-        refer(Some(schedule), &names.schedules, "schedule", report);
+    for partition in &document.partitions {
+        refer(partition.schedule.as_ref(), &names.schedules, "schedule", report);
     }
     dial_plan(document, names, report);
     for device in &document.devices {
@@ -139,6 +139,15 @@ pub(super) fn references(document: &Document, names: &Names<'_>, report: &Report
 }
 
 fn dial_plan(document: &Document, names: &Names<'_>, report: &Report) {
+    for css in document.transform_spaces() {
+        refer(Some(css), &names.spaces, "css", report);
+    }
+    for peer in document.peers.iter().filter(|peer| is(peer, PeerKind::CallControl)) {
+        for css in peer.transform_spaces.calling.iter().chain(&peer.transform_spaces.called) {
+            let message = "call control is found by the number of its phone, which must not change on the way";
+            report.error(&css.place, message, "Write it at a gateway or at [emcc_trunk].");
+        }
+    }
     for row in &document.patterns {
         match row.kind {
             PatternKind::Route => refer(row.target.as_ref(), &names.route_lists, "route_list", report),

@@ -1,12 +1,12 @@
 //! Patterns against each other: equal ones, translations that go in circles, numbers that belong to two.
 
 use super::emergency::sample;
-use crate::config::document::{Document, PatternKind};
+use crate::config::document::{Document, PatternKind, Text};
 use crate::config::plan::dial_plan::{Dialing, Origin};
-use crate::config::report::{Place, Report};
-use emcc_policies::digits::Language;
+use crate::config::report::{At, Place, Report};
+use emcc_policies::digits::Pattern;
 use emcc_policies::moment::Civil;
-use emcc_policies::search_space::{Outcome, PartitionId, Target};
+use emcc_policies::search_space::{CssId, Outcome, PartitionId, PatternId, Target};
 use std::collections::{HashMap, HashSet};
 
 pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report) {
@@ -18,32 +18,43 @@ pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report)
 
 /// Two patterns of one partition that match the same numbers.
 fn equal(dialing: &Dialing<'_>, report: &Report) {
-    let mut first: HashMap<(Option<PartitionId>, Language), &Place> = HashMap::new();
-    for (id, row) in dialing.plan.rows() {
-        let Some(Origin::Row(written)) = dialing.origin(id) else { continue };
-        let key = (row.partition, row.pattern.language());
-        if let Some(other) = first.get(&key) {
-            let (file, line, _) = report.locate(other);
-            let partition =
-                written.partition.as_ref().map_or("no partition".to_owned(), |p| format!("partition \"{}\"", p.value));
-            let message = format!(
-                "\"{}\" matches the same numbers as the pattern at {file}:{line}, both in {partition}",
-                row.pattern.text()
-            );
-            report.error(&written.pattern.place, message, "Remove one of them, or put it into another partition.");
-        } else {
-            first.insert(key, &written.pattern.place);
+    for (_, plan, rows) in dialing.transformations() {
+        for (first, other) in plan.equal_rows() {
+            let row = |id: PatternId| rows.get(id.0 as usize);
+            let (Some(first), Some(written)) = (row(first), row(other)) else { continue };
+            same_numbers(&written.pattern, written.partition.as_ref(), &first.pattern.place, report);
         }
     }
+    for (first, other) in dialing.plan.equal_rows() {
+        let (Some(first), Some(Origin::Row(written))) = (dialing.origin(first), dialing.origin(other)) else {
+            continue;
+        };
+        same_numbers(&written.pattern, written.partition.as_ref(), first.place(), report);
+    }
+}
+
+fn same_numbers(pattern: &At<Pattern>, partition: Option<&Text>, first: &Place, report: &Report) {
+    let (file, line, _) = report.locate(first);
+    let partition = partition.map_or("no partition".to_owned(), |p| format!("partition \"{}\"", p.value));
+    let text = pattern.value.text();
+    let message = format!("\"{text}\" matches the same numbers as the pattern at {file}:{line}, both in {partition}");
+    report.error(&pattern.place, message, "Remove one of them, or put it into another partition.");
 }
 
 /// Translations that lead back to themselves until the tenth pass (D-15).
 fn circles(dialing: &Dialing<'_>, report: &Report) {
     let plan = &dialing.plan;
+    let mut reached: HashMap<Option<PartitionId>, CssId> = HashMap::new();
+    for css in plan.search_spaces() {
+        let listed = plan.css_partitions(css).iter().copied().map(Some);
+        for partition in listed.chain([None]) {
+            reached.entry(partition).or_insert(css);
+        }
+    }
     for (id, row) in plan.rows().filter(|(_, row)| matches!(row.target, Target::Translate { .. })) {
         let Some(digits) = sample(&row.pattern) else { continue };
-        let reaching = plan.search_spaces().find(|css| plan.rank(&[*css], row.partition).is_some());
-        let analysis = plan.analyse(reaching.as_slice(), &digits, None, Civil(0));
+        let reaching = reached.get(&row.partition);
+        let analysis = plan.analyse(reaching.map(std::slice::from_ref).unwrap_or_default(), &digits, None, Civil(0));
         let circles = matches!(analysis.outcome, Outcome::StillTranslating { .. });
         if let Some(origin) = dialing.origin(id).filter(|_| circles && analysis.translations.first() == Some(&id)) {
             let message = format!("{digits} is still translated after ten passes, so the call is refused (D-15)");

@@ -31,18 +31,29 @@ fn spaces_in_use(document: &Document) -> HashSet<&str> {
     let trunks = document.emcc_trunk.iter().chain(&document.rsvp_trunk).filter_map(|trunk| trunk.css.as_ref());
     let translations = document.patterns.iter().filter(|row| row.kind == PatternKind::Translation);
     let translations = translations.filter_map(|row| row.target.as_ref());
-    devices.chain(users).chain(pools).chain(trunks).chain(translations).map(|name| name.as_str()).collect()
+    let transforms = document.transform_spaces();
+    devices
+        .chain(users)
+        .chain(pools)
+        .chain(transforms)
+        .chain(trunks)
+        .chain(translations)
+        .map(|name| name.as_str())
+        .collect()
 }
 
 fn partitions(document: &Document, spaces: &HashSet<&str>, report: &Report) {
     let used = document.spaces.iter().filter(|space| spaces.contains(space.name.as_str()));
     let reachable: HashSet<_> = used.flat_map(|space| space.partitions.iter().map(|name| name.as_str())).collect();
     let mut filled: BTreeMap<&str, Option<&Text>> = BTreeMap::new();
-    for row in &document.patterns {
-        if let Some(partition) = row.partition.as_ref() {
+    let transformations = document.transformations.iter().map(|row| (row.partition.as_ref(), false));
+    for (partition, is_emergency) in
+        document.patterns.iter().map(|row| (row.partition.as_ref(), row.emergency)).chain(transformations)
+    {
+        if let Some(partition) = partition {
             // An emergency pattern is reached from everywhere when all else fails (P-23).
             let lost = filled.entry(partition.as_str()).or_default();
-            if !row.emergency && lost.is_none() {
+            if !is_emergency && lost.is_none() {
                 *lost = Some(partition);
             }
         }
@@ -53,7 +64,7 @@ fn partitions(document: &Document, spaces: &HashSet<&str>, report: &Report) {
             report.warning(&partition.place, message, "List it in a CSS, or remove its patterns.");
         }
     }
-    let declared: HashSet<_> = document.partitions.iter().map(|name| name.as_str()).collect();
+    let declared: HashSet<_> = document.partitions.iter().map(|row| row.name.as_str()).collect();
     for space in &document.spaces {
         let mut seen = HashSet::new();
         for partition in &space.partitions {
@@ -79,7 +90,8 @@ fn partitions(document: &Document, spaces: &HashSet<&str>, report: &Report) {
             );
         }
     }
-    for partition in document.partitions.iter().filter(|name| !filled.contains_key(name.as_str())) {
+    let names = document.partitions.iter().map(|row| &row.name);
+    for partition in names.filter(|name| !filled.contains_key(name.as_str())) {
         let message = format!("no pattern is in partition \"{}\"", partition.value);
         report.warning(&partition.place, message, "Put a pattern into it, or remove it.");
     }
@@ -113,8 +125,10 @@ fn pools_and_places(document: &Document, report: &Report) {
         let message = format!("geolocation filter \"{}\" is not used", unused.name.value);
         report.warning(&unused.name.place, message, "Name it in feature.geolocation_filter, or remove it.");
     }
-    let scheduled: HashSet<_> = document.partition_schedules.iter().map(|name| name.as_str()).collect();
-    for schedule in document.schedules.iter().filter(|name| !scheduled.contains(name.as_str())) {
+    let scheduled = document.partitions.iter().filter_map(|row| row.schedule.as_ref());
+    let scheduled: HashSet<_> = scheduled.map(|name| name.as_str()).collect();
+    let schedules = document.schedules.iter().map(|row| &row.name);
+    for schedule in schedules.filter(|name| !scheduled.contains(name.as_str())) {
         let message = format!("no partition has the schedule \"{}\"", schedule.value);
         report.warning(&schedule.place, message, "Name it at a partition, or remove it.");
     }

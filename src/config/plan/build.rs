@@ -31,6 +31,7 @@ use emcc_policies::region::{CheckRate, PeerRegion, Region};
 use emcc_policies::route::PeerKind;
 use emcc_policies::route::{
     DevicePoolId, LocalRouteGroupId, LocalRouteGroups, Member, PeerId, RouteBook, RouteGroup, RouteGroupId, RouteList,
+    TransformSpaces, Transformations,
 };
 use emcc_policies::search_space::{of_emcc_phone, of_phone};
 use std::collections::HashMap;
@@ -56,12 +57,12 @@ const RSVP_RETRY_S: u32 = 60;
 const RSVP_MID_CALL_RETRIES: u32 = 1;
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9411);
 
-/// Resolves a document. `cores` is how many workers serve the sockets unless the file says.
+/// Resolves a document; `dialing` is its dial plan. `cores` is how many workers serve the sockets unless the file says.
 ///
 /// A document with errors gives some plan, in which what could not be resolved is missing; nobody may run it.
-pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
+pub(in crate::config) fn build(document: &Document, mut dialing: Dialing<'_>, cores: usize) -> Plan {
     let ids = Ids::of(document);
-    let dialing = Dialing::of(document);
+    let transformations = transformations(document, &mut dialing).map(Arc::new);
     let feature = feature(document);
     let device_pools: Arc<[_]> = document.device_pools.iter().map(|pool| device_pool(pool, &ids, &dialing)).collect();
     let peers: Box<[_]> = document.peers.iter().map(peer).collect();
@@ -125,7 +126,7 @@ pub(in crate::config) fn build(document: &Document, cores: usize) -> Plan {
                 Some(at) => u32::try_from(at.value).ok(),
             },
         },
-        routes: Arc::new(routes(document, &ids)),
+        routes: Arc::new(routes(document, &ids, transformations)),
         device_pools,
         names: Arc::new(NameTables {
             partitions: dialing.partition_names.iter().map(|name| (*name).into()).collect(),
@@ -392,7 +393,18 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
     }
 }
 
-fn routes(document: &Document, ids: &Ids<'_>) -> RouteBook {
+fn transformations(document: &Document, dialing: &mut Dialing<'_>) -> Option<Transformations> {
+    let [calling, called] = dialing.take_transformations()?;
+    let spaces = |row: &document::TransformSpaces| TransformSpaces {
+        calling: dialing.css(row.calling.as_ref()),
+        called: dialing.css(row.called.as_ref()),
+    };
+    let trunk = document.emcc_trunk.as_ref().map(|trunk| spaces(&trunk.transform_spaces)).unwrap_or_default();
+    let peers = document.peers.iter().map(|peer| spaces(&peer.transform_spaces)).collect();
+    Some(Transformations { calling, called, trunk, peers })
+}
+
+fn routes(document: &Document, ids: &Ids<'_>, transformations: Option<Arc<Transformations>>) -> RouteBook {
     let member = |name: &Text| match ids.group(name) {
         Some(group) => Some(Member::Group(group)),
         None if name.value == STANDARD_LOCAL_ROUTE_GROUP => Some(Member::Standard),
@@ -414,6 +426,7 @@ fn routes(document: &Document, ids: &Ids<'_>) -> RouteBook {
         groups: groups.collect(),
         peers: document.peers.iter().map(|row| peer(row).kind).collect(),
         last_resort: ids.peers(&document.emergency.last_resort).collect(),
+        transformations,
     }
 }
 
@@ -479,6 +492,8 @@ fn sessions(
     dialing: &Dialing<'_>,
 ) -> Box<[EmccSession]> {
     let template = ids.pool(document.template_pool.as_ref());
+    let phones: HashMap<_, _> =
+        document.devices.iter().rev().map(|device| (device.name.value.to_ascii_lowercase(), device)).collect();
     let session = |row: &document::Session| {
         let side = match ids.cluster(row.home_cluster.as_ref()) {
             Some(home) => Side::Visiting { home },
@@ -497,7 +512,8 @@ fn sessions(
                 }
             }
         };
-        let security = session_security(document, row, ids);
+        let phone = phones.get(&row.device.value.to_ascii_lowercase()).copied();
+        let security = session_security(document, row, phone, ids);
         Some(EmccSession { user: boxed(row.user.as_ref()?), device: boxed(&row.device), security, side })
     };
     document.sessions.iter().filter_map(session).collect()
@@ -505,16 +521,17 @@ fn sessions(
 
 /// Tables 6 to 8 on a session that stands: a guest's phone is ours, a phone abroad is what its cluster said of it. Where
 /// they give no session, it is treated as the one without secrets.
-fn session_security(document: &Document, row: &document::Session, ids: &Ids<'_>) -> Security {
+fn session_security(
+    document: &Document,
+    row: &document::Session,
+    phone: Option<&document::Device>,
+    ids: &Ids<'_>,
+) -> Security {
     let other = row.home_cluster.as_ref().or(row.visiting_cluster.as_ref());
     let other = ids.cluster(other).and_then(|id| document.remote_clusters.get(id.0 as usize));
     let is_guest = row.home_cluster.is_some();
-    let phone = if is_guest {
-        let same = |device: &&document::Device| device.name.value.eq_ignore_ascii_case(&row.device.value);
-        document.devices.iter().find(same).and_then(|device| device.security_mode.as_ref())
-    } else {
-        row.security_mode.as_ref()
-    };
+    let phone =
+        if is_guest { phone.and_then(|device| device.security_mode.as_ref()) } else { row.security_mode.as_ref() };
     security_between(document, other, is_guest, phone.map_or(Security::NonSecure, |at| at.value))
         .unwrap_or(Security::NonSecure)
 }

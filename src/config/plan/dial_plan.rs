@@ -1,15 +1,16 @@
 //! The rows of the document into the dial plan, each still known by where it was written.
 
-use crate::config::document::{Document, PatternKind, PatternRow, Text};
+use crate::config::document::{Document, PatternKind, PatternRow, Text, TransformationRow};
+use crate::config::plan::schedule::Schedule;
 use crate::config::report::Place;
 use emcc_policies::digits::{Digits, Pattern, RowTransform};
 use emcc_policies::moment::Civil;
-use emcc_policies::route::PeerKind;
-use emcc_policies::route::{PeerId, RouteListId};
+use emcc_policies::route::{Party, PeerId, PeerKind, RouteListId};
 use emcc_policies::search_space::{
-    CssId, DialPlan, DialPlanBuilder, Outcome, PartitionId, PatternId, Row, Target, TranslateCss,
+    CssId, DialPlan, DialPlanBuilder, Hours, Outcome, PartitionId, PatternId, Row, Target, TranslateCss,
 };
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// A dial plan and the names its ids stand for.
 pub(in crate::config) struct Dialing<'d> {
@@ -19,7 +20,12 @@ pub(in crate::config) struct Dialing<'d> {
     pub(in crate::config) spaces: HashMap<&'d str, CssId>,
     /// Names by id.
     pub(in crate::config) partition_names: Vec<&'d str>,
+    /// Transformation patterns of calling and of called numbers; nothing where there are none.
+    transformations: Option<[Transforming<'d>; 2]>,
 }
+
+/// The transformation patterns for one of the two numbers, and where each was written, by id.
+type Transforming<'d> = (Party, DialPlan, Vec<&'d TransformationRow>);
 
 /// What a row was made of.
 pub(in crate::config) enum Origin<'d> {
@@ -43,24 +49,49 @@ impl<'d> Dialing<'d> {
     /// Never fails: what a row names and nobody has becomes the first of its kind, and the names' own check says so.
     pub(in crate::config) fn of(document: &'d Document) -> Self {
         let mut builder = DialPlanBuilder::default();
+        // Numbered as the plan of calls is: they share its search spaces.
+        let mut transforming = [DialPlanBuilder::default(), DialPlanBuilder::default()];
         let mut partitions: HashMap<&str, PartitionId> = HashMap::new();
         let mut partition_names = Vec::new();
         let listed = document.spaces.iter().flat_map(|space| &space.partitions);
-        let filled = document.patterns.iter().filter_map(|row| row.partition.as_ref());
-        for name in document.partitions.iter().chain(listed).chain(filled) {
+        let numbers = document.transformations.iter().filter_map(|row| row.partition.as_ref());
+        let filled = document.patterns.iter().filter_map(|row| row.partition.as_ref()).chain(numbers);
+        let schedules: HashMap<&str, Arc<dyn Hours>> = document
+            .schedules
+            .iter()
+            .map(|row| (row.name.as_str(), Arc::new(Schedule::of(row)) as Arc<dyn Hours>))
+            .collect();
+        let declared = document.partitions.iter().map(|row| (&row.name, row.schedule.as_ref()));
+        for (name, schedule) in declared.chain(listed.chain(filled).map(|name| (name, None))) {
             partitions.entry(name.as_str()).or_insert_with(|| {
                 partition_names.push(name.as_str());
-                builder.partition(None)
+                let hours = schedule.and_then(|name| schedules.get(name.as_str()).cloned());
+                for builder in &mut transforming {
+                    builder.partition(hours.clone());
+                }
+                builder.partition(hours)
             });
         }
         let mut spaces = HashMap::new();
         for space in &document.spaces {
             let ids = space.partitions.iter().filter_map(|name| partitions.get(name.as_str()).copied());
-            let id = builder.css(&ids.collect::<Vec<_>>());
+            let ids = ids.collect::<Vec<_>>();
+            for builder in transforming.iter_mut().filter(|_| !document.transformations.is_empty()) {
+                builder.css(&ids);
+            }
+            let id = builder.css(&ids);
             spaces.entry(space.name.as_str()).or_insert(id);
         }
-        let mut dialing =
-            Self { plan: DialPlanBuilder::default().build(), origins: Vec::new(), spaces, partition_names };
+        let mut dialing = Self {
+            plan: DialPlanBuilder::default().build(),
+            origins: Vec::new(),
+            spaces,
+            partition_names,
+            transformations: None,
+        };
+        if !document.transformations.is_empty() {
+            dialing.transformations = Some(transformations(document, &partitions, transforming));
+        }
         let (peers, lists) = (
             positions(document.peers.iter().map(|peer| &peer.name)),
             positions(document.route_lists.iter().map(|list| &list.name)),
@@ -93,6 +124,16 @@ impl<'d> Dialing<'d> {
         dialing
     }
 
+    /// The transformation patterns of each number, and their rows by id.
+    pub(in crate::config) fn transformations(&self) -> &[Transforming<'d>] {
+        self.transformations.as_ref().map(|both| both.as_slice()).unwrap_or_default()
+    }
+
+    /// The transformation plans, calling and called, taken out.
+    pub(in crate::config) fn take_transformations(&mut self) -> Option<[DialPlan; 2]> {
+        self.transformations.take().map(|both| both.map(|(_, plan, _)| plan))
+    }
+
     fn next_css(&self, row: &PatternRow) -> TranslateCss {
         match row.target.as_ref().and_then(|name| self.spaces.get(name.as_str())) {
             _ if row.originator_css => TranslateCss::Originator,
@@ -111,7 +152,7 @@ impl<'d> Dialing<'d> {
         let mut seen = HashSet::new();
         for number in numbers(document) {
             let Ok(digits) = Digits::from_bytes(number.value.as_bytes()) else { continue };
-            if !seen.insert(digits) || finds(&covered, &[], &digits) {
+            if !seen.insert(digits) || covered.has(&digits) {
                 continue;
             }
             let Ok(pattern) = Pattern::parse(&number.value.replace('+', "\\+")) else { continue };
@@ -137,16 +178,57 @@ impl<'d> Dialing<'d> {
     }
 }
 
+fn transformations<'d>(
+    document: &'d Document,
+    partitions: &HashMap<&str, PartitionId>,
+    builders: [DialPlanBuilder; 2],
+) -> [Transforming<'d>; 2] {
+    let mut parties = [Party::Calling, Party::Called].into_iter();
+    builders.map(|mut builder| {
+        let party = parties.next().unwrap_or(Party::Called);
+        let rows: Vec<_> = document.transformations.iter().filter(|row| row.party == party).collect();
+        for row in &rows {
+            builder.row(Row {
+                pattern: row.pattern.value.clone(),
+                partition: row.partition.as_ref().and_then(|name| partitions.get(name.as_str()).copied()),
+                urgent: false,
+                emergency: false,
+                transform: row.transform.clone(),
+                target: Target::Block,
+            });
+        }
+        (party, builder.build(), rows)
+    })
+}
+
 /// Every directory number of a device or user.
 pub(in crate::config) fn numbers(document: &Document) -> impl Iterator<Item = &Text> {
     let devices = document.devices.iter().flat_map(|device| &device.directory_numbers);
     devices.chain(document.users.iter().filter_map(|user| user.directory_number.as_ref()))
 }
 
-/// Every directory-number pattern, reachable by everybody: whether a number is covered does not depend on who dials it.
-fn covered_numbers(document: &Document) -> DialPlan {
+/// The numbers that directory-number patterns cover; whether one is does not depend on who dials it.
+struct Covered {
+    /// Patterns of one number, as nearly all are.
+    single: HashSet<Digits>,
+    /// The others, reachable by everybody.
+    several: DialPlan,
+}
+
+impl Covered {
+    fn has(&self, digits: &Digits) -> bool {
+        self.single.contains(digits) || finds(&self.several, &[], digits)
+    }
+}
+
+fn covered_numbers(document: &Document) -> Covered {
+    let mut single = HashSet::new();
     let mut builder = DialPlanBuilder::default();
     for row in document.patterns.iter().filter(|row| row.kind == PatternKind::DirectoryNumber) {
+        if let Some(digits) = row.pattern.value.only_number() {
+            single.insert(digits);
+            continue;
+        }
         builder.row(Row {
             pattern: row.pattern.value.clone(),
             partition: None,
@@ -156,7 +238,7 @@ fn covered_numbers(document: &Document) -> DialPlan {
             target: Target::DirectoryNumber { peer: None, intercom: row.intercom },
         });
     }
-    builder.build()
+    Covered { single, several: builder.build() }
 }
 
 /// Whether some row takes the number.

@@ -8,7 +8,7 @@ use crate::config::address::{Address, Transport};
 use crate::neighbour::CertificateName;
 use emcc_policies::device_pool::{Roaming, choose};
 use emcc_policies::location::{Field, Geolocation};
-use emcc_policies::route::{DevicePoolId, PeerId, PeerKind, RouteGroupId, RouteListId};
+use emcc_policies::route::{DevicePoolId, Party, PeerId, PeerKind, RouteGroupId, RouteListId};
 use emcc_policies::search_space::{CssId, PartitionId, PatternId};
 use emcc_policies::trail::Names;
 use std::net::SocketAddr;
@@ -176,6 +176,10 @@ impl Names for Plan {
 
     fn pattern(&self, id: PatternId) -> &str {
         self.dial_plan.row(id).map(|row| row.pattern.text()).unwrap_or_default()
+    }
+
+    fn transformation(&self, party: Party, id: PatternId) -> &str {
+        self.routes.transformations.as_ref().map(|all| all.text(party, id)).unwrap_or_default()
     }
 
     fn device_pool(&self, id: DevicePoolId) -> &str {

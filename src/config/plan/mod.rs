@@ -6,9 +6,12 @@
 pub(in crate::config) mod build;
 pub(in crate::config) mod dial_plan;
 mod index;
+mod kept;
 mod lookup;
+pub(in crate::config) mod schedule;
 mod service;
 mod sites;
+pub use kept::Kept;
 pub use service::Trust;
 
 pub(in crate::config) use build::build;

@@ -1,0 +1,178 @@
+//! How long a large configuration takes to check and load, and how long a reload keeps its node.
+//!
+//! `cargo bench --bench load -- 1000000 100000` writes a configuration of so many patterns and devices below the
+//! temporary folder, checks and loads it, and swaps it into an engine that serves calls meanwhile.
+#![allow(missing_docs)]
+#![allow(clippy::disallowed_methods)] // a bench reads the clock: that is what it is for
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use emcc_trunk::config::{self, Probe};
+
+use enterprise::{Kind, LISTED, SITES};
+
+mod enterprise;
+
+/// Patterns and devices where nothing is said.
+const SMALL: (u32, u32) = (100_000, 10_000);
+/// Patterns of one file.
+const PATTERNS_A_FILE: u32 = 250_000;
+
+fn main() {
+    let mut numbers = std::env::args().skip(1).filter_map(|word| word.parse::<u32>().ok());
+    let patterns = numbers.next().unwrap_or(SMALL.0);
+    let devices = numbers.next().unwrap_or(SMALL.1);
+    let folder = std::env::temp_dir().join(format!("emcc-trunk-load-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for the configuration");
+    let (path, octets) = written(&folder, patterns, devices);
+    println!("{patterns} patterns and {devices} devices: {:.1} MB in {}", octets as f64 / 1e6, path.display());
+    let (checked, took) = timed(|| config::check(&path, Probe::Offline));
+    for problem in checked.problems.iter().take(5) {
+        println!("  {problem}");
+    }
+    println!("check: {took:.2?}, {} problems, ok: {}", checked.problems.len(), checked.is_ok());
+    let (loaded, took) = timed(|| config::load(&path));
+    let plan = loaded.unwrap_or_else(|problems| panic!("{} problems", problems.len())).plan;
+    println!("load: {took:.2?}");
+    println!("resident at the highest: {} MB", resident_mb());
+    reload::measure(plan, &path);
+    std::fs::remove_dir_all(&folder).expect("the folder goes");
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let began = Instant::now();
+    let made = work();
+    (made, began.elapsed())
+}
+
+/// The most memory this process ever had, in megabytes.
+fn resident_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) / 1_024
+}
+
+/// Writes the configuration; gives back its first file and how many octets there are in all.
+fn written(folder: &Path, patterns: u32, devices: u32) -> (PathBuf, usize) {
+    let mut text = String::from(
+        "include = [\"more-*.toml\"]\n[cluster]\nid = \"HQ\"\n[sip]\nlisten = [\"udp:127.0.1.1:5060\"]\n\
+         [emcc_trunk]\ncss = \"CSS-0\"\ndevice_pool = \"DP-0\"\n[emergency]\nlast_resort = [\"gw\"]\n\
+         [[peer]]\nname = \"cc\"\nkind = \"call-control\"\naddresses = [\"udp:127.0.1.10:5060\"]\n\
+         [[peer]]\nname = \"gw\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.20:5060\"]\n\
+         [[route_group]]\nname = \"RG\"\npeers = [\"gw\"]\n\
+         [[route_list]]\nname = \"RL\"\nmembers = [\"Standard Local Route Group\"]\n",
+    );
+    for site in 0..SITES {
+        let step = SITES / LISTED;
+        let listed: Vec<String> = (0..LISTED).map(|at| format!("\"P{}\"", (site + at * step) % SITES)).collect();
+        let _ = writeln!(text, "[[css]]\nname = \"CSS-{site}\"\npartitions = [{}]", listed.join(", "));
+        let _ = writeln!(
+            text,
+            "[[device_pool]]\nname = \"DP-{site}\"\nlocal_route_groups = {{ \"Standard Local Route Group\" = \"RG\" }}"
+        );
+    }
+    let mut numbers = Vec::new();
+    let mut octets = 0;
+    let mut rows = String::new();
+    for number in 0..patterns {
+        let (site, pattern, kind) = enterprise::pattern(number);
+        let table = match kind {
+            Kind::Number => "directory_number",
+            Kind::Route => "route_pattern",
+            Kind::Translation(_) => "translation_pattern",
+        };
+        let _ = writeln!(rows, "[[{table}]]\npattern = {pattern:?}\npartition = \"P{site}\"");
+        let _ = match kind {
+            Kind::Number => writeln!(rows, "peer = \"cc\""),
+            Kind::Route if pattern.ends_with("911") => writeln!(rows, "route_list = \"RL\"\nemergency = true"),
+            Kind::Route => writeln!(rows, "route_list = \"RL\"\ndiscard_digits = \"PreDot\""),
+            Kind::Translation(site) => writeln!(rows, "css = \"CSS-{site}\"\ncalled_mask = \"8{site:03}XXXX\""),
+        };
+        if kind == Kind::Number && pattern.starts_with('8') {
+            numbers.push((site, pattern));
+        }
+        if (number + 1) % PATTERNS_A_FILE == 0 || number + 1 == patterns {
+            std::fs::write(folder.join(format!("more-{number:08}.toml")), &rows).expect("a file of patterns");
+            octets += rows.len();
+            rows.clear();
+        }
+    }
+    for device in 0..devices {
+        let (site, number) = numbers.get(device as usize % numbers.len()).cloned().unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "[[device]]\nname = \"SEP{device:012X}\"\ncss = \"CSS-{site}\"\ndevice_pool = \"DP-{site}\"\n\
+             directory_numbers = [\"{number}\"]"
+        );
+    }
+    let path = folder.join("node.toml");
+    std::fs::write(&path, &text).expect("the first file");
+    (path, octets + text.len())
+}
+
+mod reload {
+    //! A reload beside calls.
+
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::time::{Duration, Instant};
+
+    use super::{Path, config, timed};
+    use emcc_policies::digits::Digits;
+    use emcc_policies::moment::Civil;
+    use emcc_trunk::config::Plan;
+    use emcc_trunk::engine::running::Local;
+    use emcc_trunk::engine::{Bounds, Engine};
+    use emcc_trunk::io::retire::Retired;
+    use emcc_trunk::metrics::Counters;
+
+    /// How long calls are watched before the reload.
+    const WATCHED: Duration = Duration::from_secs(2);
+
+    /// Swaps a plan like the first in while another thread decides calls, and says how long it kept the node and what the
+    /// slowest call waited, before and meanwhile.
+    pub(super) fn measure(first: Plan, path: &Path) {
+        let locals = first.sip.listen.iter().map(|listen| Local::new(listen.address, listen.advertised)).collect();
+        let engine = Engine::new(first, locals, Counters::noop(), Bounds::default(), 1_700_000_000, 42);
+        let retired = Retired::start().expect("a thread");
+        let (is_over, slowest_us) = (AtomicBool::new(false), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let dialed = Digits::from_bytes(b"914085551234").expect("a number");
+                // Calls keep the configuration they began with for a while.
+                let mut standing = std::collections::VecDeque::new();
+                while !is_over.load(Ordering::Relaxed) {
+                    let began = Instant::now();
+                    let plan = engine.plan();
+                    let css: Vec<_> = plan.dial_plan.search_spaces().take(1).collect();
+                    let _ = std::hint::black_box(plan.dial_plan.analyse(&css, &dialed, None, Civil(0)));
+                    standing.push_back(plan);
+                    if standing.len() > 1_000 {
+                        standing.pop_front();
+                    }
+                    slowest_us.fetch_max(began.elapsed().as_micros() as u64, Ordering::Relaxed);
+                }
+            });
+            std::thread::sleep(WATCHED);
+            println!("slowest call of {WATCHED:?} with nothing beside: {} us", slowest_us.swap(0, Ordering::Relaxed));
+            let (second, took) = timed(|| config::load(path).map(|loaded| loaded.plan));
+            println!(
+                "load beside calls: {took:.2?}; slowest call meanwhile: {} us",
+                slowest_us.swap(0, Ordering::Relaxed)
+            );
+            let second = second.unwrap_or_else(|problems| panic!("{} problems", problems.len()));
+            let ((), took) = timed(|| {
+                retired.keep(engine.plan().keep());
+                engine.reload(second);
+            });
+            std::thread::sleep(2 * WATCHED);
+            println!(
+                "swap: {took:.2?}; slowest call of {:?} after it, the old plan dropped: {} us",
+                2 * WATCHED,
+                slowest_us.load(Ordering::Relaxed)
+            );
+            is_over.store(true, Ordering::Relaxed);
+        });
+    }
+}
