@@ -156,3 +156,66 @@ fn bobs_local_route_group_is_his_own_pools() {
     let sent = node.hear(CC_HQ, &bob("901614960000")).the("INVITE");
     assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, "01614960000"));
 }
+
+/// Call control's own words about the caller: its display name, and what it calls itself in From.
+#[test]
+fn p_16_nothing_is_decided_by_the_callers_name() {
+    for name in ["", "\"Bob\" ", "\"SEP00AA00AA0001\" ", "\"5002\" ", "911 "] {
+        let mut node = Node::hq();
+        let mut invite = alice("901614960000");
+        invite.from = format!("{name}<sip:5001@127.0.1.10>;tag=x");
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        assert_eq!((sent.to, sent.has("Priority: emergency")), (BR, false), "{name:?}");
+    }
+}
+
+/// The pattern of an ordinary number is routed by the local route group at home: the call goes abroad and ends there,
+/// where nobody has such a number.
+#[test]
+fn p_17_an_ordinary_number_by_the_standard_local_route_group_is_dialed_in_the_country_visited() {
+    let us = ("route_list = \"RL-HQ\"\ndiscard", "route_list = \"RL-Local\"\ndiscard");
+    let sent = Node::hq_with(&[us]).hear(CC_HQ, &alice("912025550123")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (BR, "12025550123"));
+    assert_refused(&Node::br().hear(HQ, &from_hq("12025550123")), 404, "", "1");
+}
+
+#[test]
+fn p_1_and_p_7_home_decides_and_the_trunk_leads_to_the_cluster_the_phone_is_in() {
+    let moved = ("trunk = [\"udp:127.0.2.1:5060\"]", "trunk = [\"udp:127.0.2.77:5070\"]");
+    let sent = Node::hq_with(&[moved]).hear(CC_HQ, &alice("901614960000")).the("INVITE");
+    assert_eq!(sent.to.to_string(), "127.0.2.77:5070");
+    // The visited cluster's own search space for the phone is not asked: 112 is in it, and home does not know it.
+    assert_refused(&Node::hq().hear(CC_HQ, &alice("112")), 404, "", "1");
+}
+
+#[test]
+fn p_3_the_adjunct_search_space_has_the_emergency_numbers_of_the_country_visited() {
+    let sent = Node::hq().hear(CC_HQ, &alice("9999")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (BR, "999"));
+    assert!(sent.has("Priority: emergency"));
+    // Bob has no adjunct search space: 9999 means nothing in his, and is an emergency pattern of this cluster all the same.
+    let sent = Node::hq().hear(CC_HQ, &bob("9999")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, "999"), "P-23: by the patterns of every partition");
+}
+
+/// Members of a route list are tried in order, P-20; one that stands for nothing is passed over, P-21, P-22.
+#[test]
+fn p_20_to_p_22_members_are_tried_in_order_and_one_that_stands_for_nothing_is_passed_over() {
+    let named = (
+        "members = [\"Standard Local Route Group\"]\n\n[[route_list]]",
+        "members = [\"Fax\", \"RG-HQ\"]\n\n[[route_list]]",
+    );
+    let fax = (
+        "local_route_groups = { \"Standard Local Route Group\" = \"RG-HQ\" }\n\n[[device_pool]]\nname = \"DP-Roam-London\"",
+        "local_route_groups = { \"Standard Local Route Group\" = \"RG-HQ\", \"Fax\" = \"RG-Fax\" }\n\n\
+         [[peer]]\nname = \"gw-fax\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.21:5060\"]\n\n\
+         [[route_group]]\nname = \"RG-Fax\"\npeers = [\"gw-fax\"]\n\n[[device_pool]]\nname = \"DP-Roam-London\"",
+    );
+    let call = |changes: &[(&str, &str)]| Node::hq_with(changes).hear(CC_HQ, &bob("901614960000")).the("INVITE").to;
+    assert_eq!(call(&[named, fax]).to_string(), "127.0.1.21:5060", "his pool maps Fax");
+    let none = (
+        "[[route_list]]\nname = \"RL-HQ\"",
+        "[[device_pool]]\nname = \"DP-Fax\"\nlocal_route_groups = { \"Fax\" = \"RG-HQ\" }\n\n[[route_list]]\nname = \"RL-HQ\"",
+    );
+    assert_eq!(call(&[named, none]), GW_HQ, "his pool maps Fax to nothing: the next member");
+}
