@@ -179,3 +179,6 @@ pub const CERTIFICATES_IN_CHAIN_MAX: usize = 8;
 
 /// Roots that neighbours' certificates may come from.
 pub const ROOTS_MAX: usize = 256;
+
+/// Replaced configurations on their way to the thread that gives them back to the heap.
+pub const REPLACED_PLANS_MAX: usize = 16;
