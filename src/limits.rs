@@ -188,3 +188,6 @@ pub const BULK_CALLERS_MAX: usize = 100_000;
 
 /// Octets of a file of calls for `explain call --bulk`.
 pub const BULK_BYTES_MAX: u64 = 1_073_741_824;
+
+/// Replaced configurations on their way to the thread that gives them back to the heap.
+pub const REPLACED_PLANS_MAX: usize = 16;

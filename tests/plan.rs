@@ -293,3 +293,40 @@ fn rfc_5922_4_a_neighbour_is_known_by_tls_name_or_by_the_name_or_address_it_is_c
         );
     }
 }
+
+#[test]
+fn a_replaced_plan_is_free_when_the_last_call_lets_go_of_it() {
+    let runs = home();
+    let (kept, call) = (runs.keep(), runs.clone());
+    drop(runs);
+    assert!(!kept.is_free(), "a call holds it");
+    drop(call);
+    assert!(kept.is_free());
+}
+
+#[test]
+fn a_schedule_closes_a_partition_and_a_gateway_transforms_by_its_search_space_d4_d24() {
+    let text = std::fs::read_to_string("examples/pair/br.toml").expect("the pair is there");
+    let closing = "[[partition]]\nname = \"PT-Out\"\n[[css]]\nname = \"CSS-Out\"\npartitions = [\"PT-Out\"]\n\
+                   [[transformation_pattern]]\nkind = \"called\"\npattern = \"0!\"\npartition = \"PT-Out\"\nprefix_digits = \"9\"\n\
+                   [[partition]]\nname = \"PT-Day\"\nschedule = \"day\"\n[[schedule]]\nname = \"day\"\nzone = \"Europe/London\"\n\
+                   periods = [{ days = [\"mon\"], from = \"08:00\", to = \"17:00\" }]\n\
+                   [[css]]\nname = \"CSS-Day\"\npartitions = [\"PT-Day\"]\n\
+                   [[route_pattern]]\npattern = \"77\"\npartition = \"PT-Day\"\nblock = true\n";
+    let gateway = "kind = \"gateway\"";
+    let with = format!("{gateway}\ncalled_transform_css = \"CSS-Out\"");
+    let plan = plan_of("transforming", &format!("{}\n{closing}", text.replacen(gateway, &with, 1)));
+    let css = plan.dial_plan.search_spaces().last().expect("a search space");
+    let dialed = Digits::from_bytes(b"77").expect("a number");
+    // Monday, 5 January 2026, at 08:00 and 17:00 in London.
+    let found = [1_767_600_000, 1_767_632_400]
+        .map(|second| plan.dial_plan.analyse(&[css], &dialed, None, Civil(second)).outcome.row().is_some());
+    assert_eq!(found, [true, false]);
+    let all = plan.routes.transformations.as_deref().expect("there is one");
+    let gateways = plan.peers.iter().zip(&all.peers).filter(|(peer, _)| peer.kind == PeerKind::Gateway);
+    let with_one: Vec<_> = gateways.filter_map(|(_, spaces)| spaces.called).collect();
+    assert_eq!(with_one.len(), 1);
+    let number = Digits::from_bytes(b"0207").expect("a number");
+    assert!(all.called.closest_row(&with_one, &number, Civil(0)).is_some());
+    assert!(all.calling.closest_row(&with_one, &number, Civil(0)).is_none());
+}

@@ -35,7 +35,7 @@ pub fn pattern(number: u32) -> (u32, String, Kind) {
     let (site, at) = (number % SITES, number / SITES);
     // A bijection, so that numbers are spread and no two are equal.
     let spread = at * 7_919 % 10_000;
-    let (text, kind) = match (site + at) % 20 {
+    let (text, kind) = match (site / (SITES / LISTED) + at) % 20 {
         0 if at / 20 < 8 => (EVERYWHERE[((at / 20 + site) % 8) as usize].to_owned(), Kind::Route),
         0 | 1 => (format!("9.1{:03}{:04}XXX", 200 + site % 800, spread), Kind::Route),
         2 => (format!("9.011{:03}{:04}!", 100 + site % 900, spread), Kind::Route),

@@ -2,17 +2,18 @@
 //! gives a million rows back to the heap. A thread of its own holds each until nobody else does.
 
 use std::io;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
 use crate::config::plan::Kept;
+use crate::limits::REPLACED_PLANS_MAX;
 
 /// How often it is looked whether one is free.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Where replaced configurations go. Its thread ends when this is gone.
-pub struct Retired(Sender<Kept>);
+pub struct Retired(SyncSender<Kept>);
 
 impl Retired {
     /// Starts the thread.
@@ -20,7 +21,7 @@ impl Retired {
     /// # Errors
     /// The system has no thread left.
     pub fn start() -> io::Result<Self> {
-        let (sender, comes) = mpsc::channel::<Kept>();
+        let (sender, comes) = mpsc::sync_channel::<Kept>(REPLACED_PLANS_MAX);
         thread::Builder::new().name("retired".to_owned()).spawn(move || {
             let mut held: Vec<Kept> = Vec::new();
             loop {
@@ -42,7 +43,7 @@ impl Retired {
 
     /// Takes in what is about to be replaced.
     pub fn keep(&self, kept: Kept) {
-        // Without the thread, whoever holds it last drops it.
-        let _ = self.0.send(kept);
+        // Without the thread, or with it far behind, whoever holds it last drops it.
+        let _ = self.0.try_send(kept);
     }
 }
