@@ -4,6 +4,7 @@ mod language;
 mod pattern;
 mod transform;
 
+pub(crate) use language::{Element, start, step};
 pub use pattern::{ELEMENTS_MAX, Language, Pattern, PatternError, Reach, Wrong};
 pub use transform::{Discard, DiscardError, Mask, MaskError, RowTransform, Transform};
 

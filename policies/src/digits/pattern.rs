@@ -172,6 +172,16 @@ impl Pattern {
         language::in_common(&self.elements, &other.elements, wanted)
     }
 
+    /// The links of its chain.
+    pub(crate) fn elements(&self) -> &[Element] {
+        &self.elements
+    }
+
+    /// The links left and right of the `.`; nothing without one.
+    pub(crate) fn around_dot(&self) -> Option<(&[Element], &[Element])> {
+        self.elements.split_at_checked(usize::from(self.dot?))
+    }
+
     /// The place in the alphabet of each leading literal character.
     pub(crate) fn literal_prefix(&self) -> impl Iterator<Item = u8> + '_ {
         let literals = self.elements.iter().take(self.literal_prefix_len());

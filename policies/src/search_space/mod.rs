@@ -2,6 +2,7 @@
 
 mod analyse;
 mod index;
+mod open;
 
 pub use analyse::{Analysis, Outcome, Overlap, PASSES_MAX};
 
