@@ -179,3 +179,7 @@ pub const CERTIFICATES_IN_CHAIN_MAX: usize = 8;
 
 /// Roots that neighbours' certificates may come from.
 pub const ROOTS_MAX: usize = 256;
+
+/// Steps a comparison of two configurations may take (`emcc-trunk diff`), one pattern followed by one character each: some
+/// half a minute.
+pub const DIFF_STEPS_MAX: u64 = 4_000_000_000;

@@ -228,7 +228,9 @@ pub fn listed(shapes: Vec<Shape>) -> Vec<String> {
             run.push(next);
         }
         if longest.len() == DIGITS_MAX && run.len() > 1 {
-            run.iter().for_each(|place| taken[*place] = true);
+            for place in run {
+                taken.get_mut(place).into_iter().for_each(|taken| *taken = true);
+            }
             let head = Shape::new(first.places().iter().copied().take(first.len() - 1));
             let wild = if tail == Symbols::DIGITS { "!".to_owned() } else { format!("{tail}+") };
             lines.push(format!("{head}{wild}"));

@@ -175,6 +175,7 @@ pub fn begun_shapes(
     budget: &mut Budget,
     each: Each<'_>,
 ) -> Result<(), Exhausted> {
+    budget.spend(watches.len())?;
     let walk = Walk::new(watches, everything);
     let alive = walk.start();
     if !walk.is_led(&alive) {
@@ -203,6 +204,7 @@ pub fn split(
     budget: &mut Budget,
     each: Each<'_>,
 ) -> Result<(), Exhausted> {
+    budget.spend(watches.len())?;
     let walk = Walk::new(watches, everything);
     let alive = walk.start();
     if !walk.is_led(&alive) {

@@ -2,7 +2,7 @@
 
 mod call;
 mod codecs;
-mod instant;
+pub(super) mod instant;
 mod login;
 mod roaming;
 mod who;
