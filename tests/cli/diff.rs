@@ -62,7 +62,7 @@ fn a_changed_pattern_is_told_with_an_example_and_both_decisions() {
     assert_eq!(
         *gone,
         json!({
-            "emergency": false, "callers": { "count": 1, "example": PHONE }, "numbers": ["90[1-9]!"],
+            "emergency": false, "callers": { "count": 1, "example": PHONE }, "numbers": ["90[1-9]", "90[1-9]!"],
             "example": "901", "turn": 0,
             "now": {
                 "outcome": "gateway", "match": { "pattern": "9.0!", "partition": "PT-Local" }, "translations": [],
@@ -83,7 +83,7 @@ fn a_changed_pattern_is_told_with_an_example_and_both_decisions() {
     assert_eq!(asked(&next, &["--fail-on-change"]).code, Some(1));
     let ran = emcc_trunk(&["diff", "--config", &pair("hq.toml"), "--candidate", &next]);
     assert!(
-        ran.out.is_empty() && ran.err.contains("  numbers: 90[1-9]!\n  901\n    now:  gateway gw-hq"),
+        ran.out.is_empty() && ran.err.contains("  numbers: 90[1-9], 90[1-9]!\n  901\n    now:  gateway gw-hq"),
         "{}",
         ran.err
     );
@@ -98,7 +98,7 @@ fn a_reordered_route_list_changes_the_order_of_hops_alone() {
     let next = file("list-next.toml", &with("\"RG-2\", \"RG-HQ\""));
     let ran = emcc_trunk(&["diff", "--json", "--config", &now, "--candidate", &next]);
     let object = ran.object();
-    let changed = change(&object, PHONE, "91[2-9]XX[2-9]XXXXXX");
+    let changed = change(&object, PHONE, "91[2-8]XX[2-9]XXXXXX");
     let hops = |side: &str| -> Vec<String> {
         let hops = changed[side]["next_hops"].as_array().unwrap();
         hops.iter().map(|hop| hop["name"].as_str().unwrap().to_owned()).collect()
