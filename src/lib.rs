@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod agent;
 pub mod certificates;
+pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod dialog;

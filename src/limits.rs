@@ -191,3 +191,7 @@ pub const BULK_BYTES_MAX: u64 = 1_073_741_824;
 
 /// Replaced configurations on their way to the thread that gives them back to the heap.
 pub const REPLACED_PLANS_MAX: usize = 16;
+
+/// Steps a comparison of two configurations may take (`emcc-trunk diff`), one pattern followed by one character each: some
+/// half a minute.
+pub const DIFF_STEPS_MAX: u64 = 4_000_000_000;

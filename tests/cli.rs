@@ -9,6 +9,8 @@ mod call;
 mod check;
 #[path = "cli/codecs.rs"]
 mod codecs;
+#[path = "cli/diff.rs"]
+mod diff;
 #[allow(dead_code)] // a service is asked for by other tests
 #[path = "sipp/dns.rs"]
 mod dns;
@@ -70,6 +72,8 @@ fn usage_errors_exit_2_and_print_nothing_for_programs() {
         &["check"],
         &["check", "--config"],
         &["run"],
+        &["diff", "--config", "a.toml"],
+        &["diff", "--config", "a.toml", "--candidate", "b.toml", "--at", "noon"],
         &["explain"],
         &["explain", "call"],
         &["explain", "call", "--config", "a.toml", "--from", "alice"],

@@ -9,6 +9,7 @@ pub mod keepalive;
 pub mod location;
 pub mod login;
 pub mod moment;
+pub mod numbers;
 pub mod pstn_access;
 pub mod region;
 pub mod route;

@@ -47,6 +47,8 @@ pub(super) enum Halt {
     Start(Fault),
     /// The system does not let the process wait for signals.
     System(io::Error),
+    /// What was found on the patterns is not what the deciding function says.
+    Disagreement,
     /// Standard output or standard error is gone.
     Output(io::Error),
 }
@@ -71,7 +73,7 @@ impl Halt {
             | Self::Impossible(_) => EXIT_WRONG,
             Self::LoginData | Self::Log(LogError::Level) => EXIT_USAGE,
             Self::ConfigurationUnread(_) | Self::Unread(..) | Self::Start(_) => EXIT_OUT_OF_REACH,
-            Self::Log(LogError::Open) | Self::System(_) | Self::Output(_) => EXIT_INTERNAL,
+            Self::Log(LogError::Open) | Self::System(_) | Self::Disagreement | Self::Output(_) => EXIT_INTERNAL,
         }
     }
 
@@ -109,6 +111,11 @@ impl Halt {
             Self::Log(error) => error.to_string(),
             Self::Start(fault) => fault.to_string(),
             Self::System(error) => format!("the system does not let the node run: {error}"),
+            Self::Disagreement => {
+                "the comparison contradicts the function that decides calls: a fault of this program, \
+                                   and nothing it found is to be relied upon"
+                    .into()
+            }
             Self::Output(error) => format!("what was found cannot be written: {error}"),
         }
     }

@@ -5,6 +5,7 @@
 
 pub mod check;
 mod demo;
+mod diff;
 mod explain;
 mod halt;
 mod ladder;
@@ -41,6 +42,8 @@ enum Command {
     /// Say what would be decided and why, without a call
     #[command(subcommand)]
     Explain(Box<explain::Question>),
+    /// Say which numbers another configuration would decide otherwise, and for whom
+    Diff(diff::Diff),
     /// Show two clusters, phones and gateways at work on loopback: real calls, decisions and ladders
     Demo(Demo),
 }
@@ -81,6 +84,7 @@ pub fn start() -> ExitCode {
             check::run(&config, json, offline).unwrap_or_else(|error| complain(&Halt::Output(error)))
         }
         Command::Explain(question) => explain::run(&question),
+        Command::Diff(diff) => diff::run(&diff),
         Command::Demo(Demo { json }) => demo::run(json),
     })
 }
@@ -140,6 +144,9 @@ mod tests {
             "emcc-trunk check",
             "emcc-trunk check --config",
             "emcc-trunk check --config a.toml --loud",
+            "emcc-trunk diff",
+            "emcc-trunk diff --config a.toml",
+            "emcc-trunk diff --config a.toml --candidate b.toml --at noon",
             "emcc-trunk explain",
             "emcc-trunk explain login --vc-version 12.0",
             "emcc-trunk explain login --vc-version twelve --hc-version 12.0",

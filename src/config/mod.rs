@@ -178,6 +178,17 @@ pub fn load_text(name: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
     loaded(source::read_text(name, text), Look::Away, &|_| ())
 }
 
+/// The plan of a text that can be read, whatever a check would say of it: laws hold of such plans too.
+#[cfg(test)]
+pub(crate) fn unchecked(text: &str) -> Result<Plan, Vec<Problem>> {
+    let source::Source { document, report, whole, .. } = source::read_text("test.toml", text);
+    if whole && !report.has_errors() {
+        Ok(plan::build(&document, plan::dial_plan::Dialing::of(&document), 1))
+    } else {
+        Err(report.into_problems())
+    }
+}
+
 fn loaded(source: source::Source, look: Look, watched: &dyn Fn(Stage<'_>)) -> Result<Loaded, Vec<Problem>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     match inspected(source, Probe::Offline, look, Some(cores), watched) {

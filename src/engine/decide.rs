@@ -89,7 +89,7 @@ pub struct Question<'a> {
 }
 
 /// Roles of one call at one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The caller has an EMCC session here as home cluster.
     Home,

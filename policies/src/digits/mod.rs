@@ -4,6 +4,7 @@ pub(crate) mod language;
 mod pattern;
 mod transform;
 
+pub(crate) use language::{Element, start, step};
 pub(crate) use pattern::ANY_DIGIT;
 pub use pattern::{ELEMENTS_MAX, Language, Pattern, PatternError, Reach, Wrong};
 pub use transform::{Discard, DiscardError, Mask, MaskError, RowTransform, Transform};

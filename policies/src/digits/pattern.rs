@@ -192,6 +192,16 @@ impl Pattern {
     pub(crate) fn canonical(&self) -> Cow<'_, [Element]> {
         language::canonical(&self.elements)
     }
+
+    /// The links of its chain.
+    pub(crate) fn elements(&self) -> &[Element] {
+        &self.elements
+    }
+
+    /// The links left and right of the `.`; nothing without one.
+    pub(crate) fn around_dot(&self) -> Option<(&[Element], &[Element])> {
+        self.elements.split_at_checked(usize::from(self.dot?))
+    }
 }
 
 /// What a following `?` or `+` repeats.

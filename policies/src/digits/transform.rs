@@ -117,6 +117,11 @@ impl Mask {
         made
     }
 
+    /// What stands at each place, from the left: a character, or nothing for an `X`.
+    pub(crate) fn places(&self) -> impl ExactSizeIterator<Item = Option<u8>> + '_ {
+        self.shape.as_bytes().iter().enumerate().map(|(at, byte)| (!self.keeps_at(at)).then_some(*byte))
+    }
+
     fn keeps_at(&self, at: usize) -> bool {
         self.keeps >> at & 1 == 1
     }

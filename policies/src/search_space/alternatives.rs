@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::analyse::{Hour, within_partition};
+use super::analyse::within_partition;
 use super::{CssId, DialPlan, PatternId, Row, Target, TranslateCss};
 use crate::digits::Digits;
 use crate::moment::Civil;
@@ -117,7 +117,7 @@ impl DialPlan {
     }
 
     fn is_row_open(&self, row: &Row, at: Civil) -> bool {
-        row.partition.is_none_or(|partition| self.is_open(partition, Hour::At(at)))
+        row.partition.is_none_or(|partition| self.is_open(partition, at))
     }
 }
 

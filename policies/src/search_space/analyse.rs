@@ -229,7 +229,7 @@ impl DialPlan {
                 Scope::Emergency => true,
                 Scope::Css(css) => {
                     let reached =
-                        |partition| self.rank(css, Some(partition)).is_some() && self.is_open(partition, hour);
+                        |partition| self.rank(css, Some(partition)).is_some() && self.is_open_in(partition, hour);
                     index.any_reached(*groups, self.partitions_of(css), reached)
                 }
             });
@@ -273,7 +273,7 @@ impl DialPlan {
     ) -> Option<(usize, PatternId)> {
         if let Some(has) = index.crowd(group) {
             let mut listed = self.partitions_of(css).enumerate();
-            let first = listed.find(|(_, partition)| has(*partition) && self.is_open(*partition, hour));
+            let first = listed.find(|(_, partition)| has(*partition) && self.is_open_in(*partition, hour));
             return match first {
                 Some((rank, partition)) => index.row_in(group, Some(partition)).map(|id| (rank, id)),
                 None => index.row_in(group, None).map(|id| (usize::MAX, id)),
@@ -281,7 +281,8 @@ impl DialPlan {
         }
         let reached =
             index.firsts(group).filter_map(|(partition, id)| Some((self.rank(css, partition)?, partition, id)));
-        let open = reached.filter(|(_, partition, _)| partition.is_none_or(|partition| self.is_open(partition, hour)));
+        let open =
+            reached.filter(|(_, partition, _)| partition.is_none_or(|partition| self.is_open_in(partition, hour)));
         open.min_by_key(|(rank, ..)| *rank).map(|(rank, _, id)| (rank, id))
     }
 
@@ -289,7 +290,7 @@ impl DialPlan {
         css.iter().flat_map(|css| self.css_partitions(*css)).copied()
     }
 
-    pub(super) fn is_open(&self, partition: PartitionId, hour: Hour<'_>) -> bool {
+    fn is_open_in(&self, partition: PartitionId, hour: Hour<'_>) -> bool {
         let Some(schedule) = self.hours.get(partition.0 as usize).and_then(Option::as_ref) else { return true };
         match hour {
             Hour::At(at) => schedule.open(at),

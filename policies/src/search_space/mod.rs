@@ -3,6 +3,7 @@
 mod alternatives;
 mod analyse;
 mod index;
+mod open;
 mod proof;
 
 pub use alternatives::{Alternative, Asked, Lost};

@@ -4,7 +4,7 @@ use emcc_policies::moment::Civil;
 use toml::value::{Datetime, Offset};
 
 /// Reads `2026-03-29T01:00:00Z`, any other RFC 3339 time with its offset, or Unix seconds.
-pub(super) fn parse(text: &str) -> Result<Civil, &'static str> {
+pub(in crate::cli) fn parse(text: &str) -> Result<Civil, &'static str> {
     const WANTED: &str = "a time is RFC 3339 with its offset, as 2026-03-29T01:00:00Z, or Unix seconds";
     if let Ok(seconds) = text.parse::<i64>() {
         return Ok(Civil(seconds));

@@ -4,7 +4,7 @@ mod bulk;
 mod call;
 mod clusters;
 mod codecs;
-mod instant;
+pub(super) mod instant;
 mod login;
 mod roaming;
 mod walk;

@@ -1,0 +1,272 @@
+//! What the deciding function says of all numbers of a shape at once, and where two configurations say something else.
+
+use std::collections::HashMap;
+
+use emcc_policies::digits::Digits;
+use emcc_policies::numbers::{Part, Shape, Symbols};
+
+use super::callers::Who;
+use super::paired::Pair;
+use super::{Asked, Disagreement, decided};
+use crate::config::plan::Plan;
+use crate::engine::decide::{Decision, NextHop, Target};
+use crate::engine::reject::Reject;
+use crate::neighbour::Address;
+
+/// What asking about one shape costs, in steps of the search.
+pub(super) const STEPS_PER_SHAPE: usize = 20_000;
+
+/// Numbers that are decided otherwise in the same way.
+pub(super) struct Found {
+    pub(super) shapes: Vec<Shape>,
+    /// One of them.
+    pub(super) example: Digits,
+    /// The turn of circular groups it shows at.
+    pub(super) turn: usize,
+}
+
+/// A decision without the called numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Frame {
+    emergency: bool,
+    status: Option<u16>,
+    hops: Vec<Hop>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Hop {
+    kind: Kind,
+    address: Address,
+    calling: Option<Digits>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Trunk,
+    Gateway,
+    CallControl,
+    Phone,
+}
+
+/// A called number as made from the one dialed, in words that fit numbers of other lengths too.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Made {
+    /// These digits, then the dialed ones without so many at the beginning and at the end.
+    Dialed { before: Vec<u8>, without: usize, without_last: usize },
+    /// Anything else.
+    Parts(Vec<Part>),
+}
+
+/// What becomes of every number of a shape, at one turn.
+#[derive(Clone)]
+struct Fate {
+    frame: Frame,
+    /// The called number of each hop.
+    called: Vec<Vec<Part>>,
+}
+
+fn frame(decision: &Decision, dialed: &Digits) -> (Frame, Vec<Digits>) {
+    let kind = |to| match to {
+        NextHop::Remote(_) => Kind::Trunk,
+        NextHop::Phone { .. } => Kind::Phone,
+        NextHop::Peer(_) | NextHop::Named => Kind::CallControl,
+    };
+    let hops = decision.next_hops.iter().map(|hop| Hop {
+        kind: if hop.is_gateway { Kind::Gateway } else { kind(hop.to) },
+        address: hop.address,
+        calling: hop.calling,
+    });
+    let status = decision.refusal.map(|refusal| Reject::Refusal(refusal).answer().status);
+    let called = decision.next_hops.iter().map(|hop| hop.called.unwrap_or(*dialed)).collect();
+    (Frame { emergency: decision.emergency, status, hops: hops.collect() }, called)
+}
+
+/// Whether two decisions of one dialed number differ in what happens.
+pub(super) fn is_other(now: &Decision, next: &Decision, dialed: &Digits) -> bool {
+    frame(now, dialed) != frame(next, dialed)
+}
+
+/// One configuration, as one caller meets it.
+struct Side<'a> {
+    plan: &'a Plan,
+    who: &'a Who,
+    asked: &'a Asked,
+}
+
+impl Side<'_> {
+    fn asked(&self, dialed: &Digits, turn: usize) -> Result<(Frame, Vec<Digits>), Disagreement> {
+        let decision = decided(self.plan, self.who, Target::Digits(*dialed), self.asked, turn);
+        decision.map(|decision| frame(&decision, dialed)).ok_or(Disagreement { number: *dialed })
+    }
+
+    /// Asks about the first number of a shape, then about one for each bit of a place's number, with another character
+    /// at every place that has that bit: a character of the called number came from the place whose bits it changed
+    /// with.
+    fn fate(&self, shape: &Shape, turn: usize) -> Result<Fate, Disagreement> {
+        let base = shape.example();
+        let (frame, first) = self.asked(&base, turn)?;
+        let free: Vec<usize> = (0..shape.len()).filter(|place| shape.at(*place).len() > 1).collect();
+        let number_of = |place: usize| free.iter().position(|known| *known == place).map_or(0, |at| at + 1);
+        let mut codes: Vec<Vec<usize>> = first.iter().map(|number| vec![0; number.len()]).collect();
+        let bits = if free.is_empty() { 0 } else { free.len().ilog2() + 1 };
+        for bit in 0..bits {
+            let dialed = shape.number(|place| number_of(place) >> bit & 1 == 1);
+            let (other, called) = self.asked(&dialed, turn)?;
+            let alike = other == frame && called.iter().map(Digits::len).eq(first.iter().map(Digits::len));
+            if !alike {
+                return Err(Disagreement { number: dialed });
+            }
+            for (code, (a, b)) in codes.iter_mut().zip(first.iter().zip(&called)) {
+                let pairs = a.as_bytes().iter().zip(b.as_bytes());
+                for (code, (a, b)) in code.iter_mut().zip(pairs) {
+                    *code |= usize::from(a != b) << bit;
+                }
+            }
+        }
+        let part = |(code, byte): (&usize, &u8)| match code.checked_sub(1) {
+            None => Some(Part::Literal(*byte)),
+            Some(at) => free.get(at).and_then(|place| u8::try_from(*place).ok()).map(Part::Place),
+        };
+        let called = codes.iter().zip(&first).map(|(codes, number)| {
+            let parts: Option<Vec<Part>> = codes.iter().zip(number.as_bytes()).map(part).collect();
+            parts.ok_or(Disagreement { number: base })
+        });
+        Ok(Fate { frame, called: called.collect::<Result<_, _>>()? })
+    }
+}
+
+/// What changes is told apart by, for one turn: both frames, and what is made of the numbers.
+type Told = (Frame, Vec<Made>, Frame, Vec<Made>);
+
+/// Of shapes in which every number takes one way, the numbers whose decisions differ, those alike together.
+pub(super) fn differences(
+    pair: &Pair<'_>,
+    who: &Who,
+    asked: &Asked,
+    shapes: Vec<Shape>,
+) -> Result<Vec<Found>, Disagreement> {
+    let (now, next) = (Side { plan: pair.now.plan, who, asked }, Side { plan: pair.next.plan, who, asked });
+    let mut places: HashMap<(usize, Told), usize> = HashMap::new();
+    let mut found: Vec<Found> = Vec::new();
+    for shape in shapes {
+        let mut left = vec![shape];
+        // What differs at an earlier turn is told by that one.
+        for turn in 0..pair.turns {
+            let mut equal = Vec::new();
+            for shape in std::mem::take(&mut left) {
+                let (old, new) = (now.fate(&shape, turn)?, next.fate(&shape, turn)?);
+                let mut differing = Vec::new();
+                parted(&old, &new, shape, &mut differing, &mut equal);
+                for shape in differing {
+                    let told = (old.frame.clone(), old.made(&shape), new.frame.clone(), new.made(&shape));
+                    let place = *places.entry((turn, told)).or_insert(found.len());
+                    match found.get_mut(place) {
+                        Some(known) => known.shapes.push(shape),
+                        None => {
+                            let example = shape.example();
+                            // The last word is the deciding function's.
+                            if now.asked(&example, turn)? == next.asked(&example, turn)? {
+                                return Err(Disagreement { number: example });
+                            }
+                            found.push(Found { shapes: vec![shape], example, turn });
+                        }
+                    }
+                }
+            }
+            left = equal;
+        }
+    }
+    Ok(found)
+}
+
+/// Parts a shape into the numbers two fates differ on, and the others.
+fn parted(old: &Fate, new: &Fate, shape: Shape, differing: &mut Vec<Shape>, equal: &mut Vec<Shape>) {
+    let lengths = |fate: &Fate| fate.called.iter().map(Vec::len).collect::<Vec<_>>();
+    if old.frame != new.frame || lengths(old) != lengths(new) {
+        return differing.push(shape);
+    }
+    let (old, new) = (old.called.iter().flatten(), new.called.iter().flatten());
+    let pairs: Vec<(Part, Part)> = old.copied().zip(new.copied()).collect();
+    let mut open = vec![(shape, pairs.as_slice())];
+    while let Some((shape, pairs)) = open.pop() {
+        let Some((pair, rest)) = pairs.split_first() else {
+            equal.push(shape);
+            continue;
+        };
+        match *pair {
+            (a, b) if a == b => open.push((shape, rest)),
+            (Part::Literal(a), Part::Literal(b)) if a != b => differing.push(shape),
+            (Part::Place(place), Part::Literal(byte)) | (Part::Literal(byte), Part::Place(place)) => {
+                let place = usize::from(place);
+                let here = shape.at(place);
+                let (same, other) = (here.both(Symbols::only(byte)), here.without(Symbols::only(byte)));
+                if !other.is_empty() {
+                    differing.push(shape.with(place, other));
+                }
+                if !same.is_empty() {
+                    open.push((shape.with(place, same), rest));
+                }
+            }
+            (Part::Place(a), Part::Place(_)) => {
+                // Character by character, until one side is fixed.
+                let place = usize::from(a);
+                let here = shape.at(place);
+                if here.len() > 1 {
+                    open.extend(here.bytes().map(|byte| (shape.with(place, Symbols::only(byte)), pairs)));
+                } else {
+                    fixed(shape, *pair, rest, &mut open, differing);
+                }
+            }
+            _ => open.push((shape, rest)),
+        }
+    }
+}
+
+/// Two places, the first of which has one character: the second either has the same or differs.
+fn fixed<'p>(
+    shape: Shape,
+    pair: (Part, Part),
+    rest: &'p [(Part, Part)],
+    open: &mut Vec<(Shape, &'p [(Part, Part)])>,
+    differing: &mut Vec<Shape>,
+) {
+    let (Part::Place(a), Part::Place(b)) = pair else { return };
+    let (a, b) = (usize::from(a), usize::from(b));
+    let (same, other) = (shape.at(b).both(shape.at(a)), shape.at(b).without(shape.at(a)));
+    if !other.is_empty() {
+        differing.push(shape.with(b, other));
+    }
+    if !same.is_empty() {
+        open.push((shape.with(b, same), rest));
+    }
+}
+
+impl Fate {
+    fn made(&self, shape: &Shape) -> Vec<Made> {
+        self.called.iter().map(|parts| made(parts, shape)).collect()
+    }
+}
+
+/// A called number in words that fit other lengths: the longest end of it that is an end of the dialed number.
+fn made(parts: &[Part], shape: &Shape) -> Made {
+    let is_at = |part: &Part, place: usize| match *part {
+        Part::Place(from) => usize::from(from) == place,
+        Part::Literal(byte) => shape.at(place) == Symbols::only(byte),
+    };
+    for without_last in 0..=1 {
+        let Some(end) = shape.len().checked_sub(without_last) else { continue };
+        for without in 0..end {
+            let Some(head) = parts.len().checked_sub(end - without) else { continue };
+            let Some((before, tail)) = parts.split_at_checked(head) else { continue };
+            let literals = before.iter().map(|part| match *part {
+                Part::Literal(byte) => Some(byte),
+                Part::Place(_) => None,
+            });
+            let literals: Option<Vec<u8>> = literals.collect();
+            if let Some(before) = literals.filter(|_| tail.iter().zip(without..).all(|(part, at)| is_at(part, at))) {
+                return Made::Dialed { before, without, without_last };
+            }
+        }
+    }
+    Made::Parts(parts.to_vec())
+}

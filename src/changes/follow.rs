@@ -1,0 +1,266 @@
+//! Numbers followed through translations, on both sides at once as long as both do the same with them, then on each alone.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use emcc_policies::digits::{Digits, Discard, Transform};
+use emcc_policies::numbers::{Budget, Each, Exhausted, Shape, Traced, Watch, begun_shapes, split, transformed};
+use emcc_policies::search_space::{Analysis, CssId, PASSES_MAX, PatternId, Row, Target};
+
+use super::callers::{Who, search_spaces};
+use super::paired::{Pair, Side, Space};
+use super::reach::Reach;
+use super::{Asked, decided};
+use crate::engine::decide;
+
+/// The search for one group.
+pub(super) struct Follow<'a, 'p> {
+    pair: &'a Pair<'p>,
+    reach: &'a Reach<'a, 'p>,
+    who: &'a Who,
+    asked: &'a Asked,
+    /// Search spaces that analysis begins with, of both sides.
+    begins: [Vec<CssId>; 2],
+    kept: RefCell<HashMap<Searched, Rc<Vec<Watch<'a>>>>>,
+}
+
+/// Which rows are looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Searched {
+    /// Those of a space in both configurations.
+    Both(Space),
+    /// Those of a space in one, with all emergency rows if so.
+    One { is_now: bool, space: Option<Space>, emergency: bool },
+}
+
+/// One analysis at one side.
+#[derive(Clone)]
+struct Chain {
+    is_now: bool,
+    /// The search spaces it begins with; none: all emergency rows (P-23).
+    css: Option<Vec<CssId>>,
+    /// The number it begins with.
+    start: Traced,
+}
+
+/// How far an analysis is.
+#[derive(Clone)]
+struct Way {
+    /// The number this pass looks at.
+    number: Traced,
+    /// 1 to [`PASSES_MAX`].
+    pass: usize,
+}
+
+impl<'a, 'p> Follow<'a, 'p> {
+    pub(super) fn new(pair: &'a Pair<'p>, reach: &'a Reach<'a, 'p>, who: &'a Who, asked: &'a Asked) -> Self {
+        let begins = [search_spaces(&pair.now, who, asked), search_spaces(&pair.next, who, asked)];
+        Self { pair, reach, who, asked, begins, kept: RefCell::default() }
+    }
+
+    /// Shows every shape in which numbers may be decided otherwise; all numbers of one take the same way in each
+    /// configuration. No number is in two.
+    pub(super) fn run(&self, budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
+        let mut watches = (*self.watches(Searched::Both(Space::Root))).clone();
+        watches.extend(self.reach.emergency_watches());
+        begun_shapes(&watches, self.reach.everything, self.asked.digits_max, budget, &mut |shape, budget| {
+            let way = Way { number: Traced::dialed(shape.len(), 0), pass: 1 };
+            self.both(shape, &way, budget, each)
+        })
+    }
+
+    fn side(&self, is_now: bool) -> &'a Side<'p> {
+        if is_now { &self.pair.now } else { &self.pair.next }
+    }
+
+    fn watches(&self, searched: Searched) -> Rc<Vec<Watch<'a>>> {
+        if let Some(kept) = self.kept.borrow().get(&searched) {
+            return kept.clone();
+        }
+        let made = Rc::new(match searched {
+            Searched::Both(space) => self.reach.watches(space),
+            Searched::One { is_now, space, emergency } => self.rows(is_now, space, emergency),
+        });
+        self.kept.borrow_mut().insert(searched, made.clone());
+        made
+    }
+
+    fn rows(&self, is_now: bool, space: Option<Space>, emergency: bool) -> Vec<Watch<'a>> {
+        let side = self.side(is_now);
+        let mut ids: Vec<PatternId> = if emergency { side.emergency.clone() } else { Vec::new() };
+        if let Some(space) = space {
+            let partitions = self.reach.partitions(is_now, space).into_iter().chain([self.pair.none()]);
+            ids.extend(partitions.filter_map(|number| side.rows.get(number as usize)).flatten());
+        }
+        let rows = ids.into_iter().filter_map(|id| side.plan.dial_plan.row(id));
+        rows.map(|row| Watch { pattern: &row.pattern, leads: false }).collect()
+    }
+
+    fn chain(&self, is_now: bool, length: usize) -> Chain {
+        let [now, next] = &self.begins;
+        let css = if is_now { now } else { next };
+        Chain { is_now, css: Some(css.clone()), start: Traced::dialed(length, 0) }
+    }
+
+    fn analysed(&self, chain: &Chain, dialed: &Digits) -> Analysis {
+        let plan = &self.side(chain.is_now).plan.dial_plan;
+        let number = chain.start.of(dialed);
+        match &chain.css {
+            Some(css) => plan.analyse(css, &number, None, self.asked.at),
+            None => plan.analyse_emergency(&number, None, self.asked.at),
+        }
+    }
+
+    /// The row that wins a pass.
+    fn won(&self, chain: &Chain, dialed: &Digits, pass: usize) -> Option<(PatternId, &'a Row)> {
+        let analysis = self.analysed(chain, dialed);
+        let before = pass.checked_sub(1)?;
+        let id = match analysis.translations.get(before) {
+            Some(id) => *id,
+            None => analysis.outcome.row().filter(|_| analysis.translations.len() == before)?,
+        };
+        Some((id, self.side(chain.is_now).plan.dial_plan.row(id)?))
+    }
+
+    /// Follows numbers that both sides have come to in the same way: a piece that one translation of both takes goes on
+    /// so, and only where it meets a row that may decide otherwise.
+    fn both(&self, shape: Shape, way: &Way, budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
+        let dialed = shape.example();
+        let (now, next) = (self.chain(true, shape.len()), self.chain(false, shape.len()));
+        let translation = self.won(&now, &dialed, way.pass).filter(|(id, row)| {
+            let same = self.pair.now.same.get(id.0 as usize).copied().flatten();
+            matches!(row.target, Target::Translate { .. })
+                && way.pass < PASSES_MAX
+                && same.is_some()
+                && same == self.won(&next, &dialed, way.pass).map(|(id, _)| id)
+        });
+        let is_alone = matches!(self.who, Who::Gateway) || self.reach.everything || self.is_emergency(&dialed);
+        match translation.filter(|_| !is_alone) {
+            Some((_, Row { pattern, transform, target: Target::Translate { css }, .. })) => {
+                let onward = self.pair.now.space(*css);
+                transformed(&shape, &way.number, pattern, transform, budget, &mut |piece, made, budget| {
+                    // Too long on both sides: nothing either way.
+                    let Some(number) = made else { return Ok(()) };
+                    let way = Way { number, pass: way.pass + 1 };
+                    let watches = self.watches(Searched::Both(onward));
+                    split(&piece, &way.number, &watches, false, budget, &mut |piece, budget| {
+                        self.both(piece, &way, budget, each)
+                    })
+                })
+            }
+            _ => self.apart(shape, way, budget, each),
+        }
+    }
+
+    /// Whether the call is an emergency call, and what becomes of such a one may be another.
+    fn is_emergency(&self, dialed: &Digits) -> bool {
+        self.reach.is_emergency_touched()
+            && [true, false].into_iter().any(|is_now| self.decides_emergency(is_now, dialed))
+    }
+
+    fn decides_emergency(&self, is_now: bool, dialed: &Digits) -> bool {
+        let target = decide::Target::Digits(*dialed);
+        let decision = decided(self.side(is_now).plan, self.who, target, self.asked, 0);
+        decision.is_some_and(|decision| decision.emergency)
+    }
+
+    /// Follows numbers on each side to the end, one after the other, emergency calls also where they go past analysis.
+    fn apart(&self, shape: Shape, way: &Way, budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
+        let length = shape.len();
+        let (now, next) = (self.chain(true, length), self.chain(false, length));
+        self.alone(&now, shape, way, budget, &mut |shape, budget| {
+            self.alone(&next, shape, way, budget, &mut |shape, budget| {
+                self.behind_gateway(true, shape, budget, &mut |shape, budget| {
+                    self.behind_gateway(false, shape, budget, &mut |shape, budget| {
+                        self.emergencies(true, shape, budget, &mut |shape, budget| {
+                            self.emergencies(false, shape, budget, each)
+                        })
+                    })
+                })
+            })
+        })
+    }
+
+    /// A caller from the PSTN is analysed a second time, among patterns in no partition.
+    fn behind_gateway(&self, is_now: bool, shape: Shape, budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
+        if !matches!(self.who, Who::Gateway) {
+            return each(shape, budget);
+        }
+        let start = Traced::dialed(shape.len(), 0);
+        let chain = Chain { is_now, css: Some(Vec::new()), start: start.clone() };
+        self.alone(&chain, shape, &Way { number: start, pass: 1 }, budget, each)
+    }
+
+    /// Follows numbers that take one way up to this pass to the end of their analysis.
+    fn alone(
+        &self,
+        chain: &Chain,
+        shape: Shape,
+        way: &Way,
+        budget: &mut Budget,
+        each: Each<'_>,
+    ) -> Result<(), Exhausted> {
+        let won = self.won(chain, &shape.example(), way.pass).filter(|_| way.pass < PASSES_MAX);
+        let Some((_, Row { pattern, transform, target: Target::Translate { css }, .. })) = won else {
+            return each(shape, budget);
+        };
+        let space = match self.side(chain.is_now).space(*css) {
+            // Back to where it began.
+            Space::Root => chain.css.as_ref().map(|css| if css.is_empty() { Space::Nowhere } else { Space::Root }),
+            other => Some(other),
+        };
+        let searched = Searched::One { is_now: chain.is_now, space, emergency: chain.css.is_none() };
+        transformed(&shape, &way.number, pattern, transform, budget, &mut |piece, made, budget| {
+            let Some(number) = made else { return each(piece, budget) };
+            let way = Way { number, pass: way.pass + 1 };
+            let watches = self.watches(searched);
+            split(&piece, &way.number, &watches, true, budget, &mut |piece, budget| {
+                self.alone(chain, piece, &way, budget, each)
+            })
+        })
+    }
+
+    /// Splits emergency calls by what any emergency pattern makes of them, with and without what may stand before an
+    /// emergency number.
+    fn emergencies(&self, is_now: bool, shape: Shape, budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
+        let dialed = shape.example();
+        if !self.decides_emergency(is_now, &dialed) {
+            return each(shape, budget);
+        }
+        let plan = self.side(is_now).plan;
+        let codes = plan.emergency.access_codes.iter().filter(|code| dialed.without_prefix(code).is_some());
+        let mut starts = vec![Traced::dialed(shape.len(), 0)];
+        starts.extend(codes.map(|code| Traced::dialed(shape.len(), code.len())));
+        let found = plan.dial_plan.emergency_match(&dialed).and_then(|id| plan.dial_plan.row(id));
+        let Some(row) = found.filter(|row| row.pattern.has_dot()) else {
+            return self.from_each(is_now, shape, &starts, budget, each);
+        };
+        let before_dot = Transform { discard: Some(Discard::PreDot), ..Transform::NONE };
+        let whole = Traced::dialed(shape.len(), 0);
+        transformed(&shape, &whole, &row.pattern, &before_dot, budget, &mut |piece, made, budget| {
+            let mut starts = starts.clone();
+            starts.extend(made);
+            self.from_each(is_now, piece, &starts, budget, each)
+        })
+    }
+
+    fn from_each(
+        &self,
+        is_now: bool,
+        shape: Shape,
+        starts: &[Traced],
+        budget: &mut Budget,
+        each: Each<'_>,
+    ) -> Result<(), Exhausted> {
+        let Some((start, rest)) = starts.split_first() else { return each(shape, budget) };
+        let chain = Chain { is_now, css: None, start: start.clone() };
+        let way = Way { number: start.clone(), pass: 1 };
+        let watches = self.watches(Searched::One { is_now, space: None, emergency: true });
+        split(&shape, start, &watches, true, budget, &mut |piece, budget| {
+            self.alone(&chain, piece, &way, budget, &mut |piece, budget| {
+                self.from_each(is_now, piece, rest, budget, each)
+            })
+        })
+    }
+}

@@ -1,0 +1,361 @@
+use std::collections::{BTreeSet, HashSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config;
+
+const AT: Civil = Civil(1_700_000_000);
+
+/// The numbers of brute force: all of up to so many of these characters.
+const ALPHABET: &[u8] = b"129*";
+const LENGTH: usize = 4;
+
+fn numbers() -> Vec<Digits> {
+    let mut all: Vec<Vec<u8>> = vec![vec![]];
+    let mut found = Vec::new();
+    for _ in 0..LENGTH {
+        all = all.iter().flat_map(|head| ALPHABET.iter().map(|byte| [head.as_slice(), &[*byte]].concat())).collect();
+        found.extend(all.iter().map(|text| Digits::from_bytes(text).unwrap()));
+    }
+    found
+}
+
+/// A row of a generated dial plan.
+#[derive(Clone, Debug)]
+struct RowSpec {
+    text: &'static str,
+    kind: usize,
+    partition: usize,
+    target: usize,
+    discard: &'static str,
+    mask: &'static str,
+    prefix: &'static str,
+    emergency: bool,
+}
+
+fn rows() -> impl Strategy<Value = RowSpec> {
+    let texts = vec![
+        "1", "2", "12", "9.1", "9.11", "9.X", "9.!", "X", "XX", "[12]X", "1!", "*X", "*!", "XXX", "2XX", "91X", "!",
+        "9.1!", "1.1!", "1+.2", "[12]!.1", "99XX", "[^1]XX", "1*2", "**", "X?2",
+    ];
+    (
+        prop::sample::select(texts),
+        0usize..8,
+        0usize..4,
+        0usize..5,
+        prop::sample::select(vec!["", "PreDot", "NoDigits", "PreDot Trailing-#"]),
+        prop::sample::select(vec!["", "", "XX", "1X", "2", "XXX9"]),
+        prop::sample::select(vec!["", "", "9", "1"]),
+        prop::bool::weighted(0.12),
+    )
+        .prop_map(|(text, kind, partition, target, discard, mask, prefix, emergency)| RowSpec {
+            text,
+            kind,
+            partition,
+            target,
+            discard,
+            mask,
+            prefix,
+            emergency,
+        })
+}
+
+/// What a configuration is made of, beside its rows.
+#[derive(Clone, Debug)]
+struct Spec {
+    rows: Vec<RowSpec>,
+    /// Partitions of each search space.
+    spaces: Vec<Vec<usize>>,
+    /// Members of each route list.
+    lists: Vec<Vec<usize>>,
+    circular: bool,
+    last_resort: bool,
+    numbers: Vec<&'static str>,
+    codes: Vec<&'static str>,
+    pool_group: usize,
+    original_device: bool,
+    pstn_access: bool,
+    gateway_port: u16,
+}
+
+fn specs() -> impl Strategy<Value = Spec> {
+    (
+        prop::collection::vec(rows(), 1..9),
+        prop::collection::vec(prop::collection::vec(0usize..3, 0..4), 3),
+        prop::collection::vec(prop::collection::vec(0usize..3, 1..3), 2),
+        (any::<bool>(), any::<bool>(), any::<bool>(), prop::bool::weighted(0.9)),
+        prop::sample::subsequence(vec!["91", "22", "2"], 0..3),
+        prop::sample::subsequence(vec!["9", "1", "12"], 0..3),
+        (0usize..2, 0u16..2),
+    )
+        .prop_map(|(rows, spaces, lists, flags, numbers, codes, (pool_group, gateway_port))| Spec {
+            rows,
+            spaces,
+            lists,
+            circular: flags.0,
+            last_resort: flags.1,
+            original_device: flags.2,
+            pstn_access: flags.3,
+            numbers,
+            codes,
+            pool_group,
+            gateway_port,
+        })
+}
+
+/// Two plans of which some parts are the same.
+fn pairs() -> impl Strategy<Value = (Spec, Spec)> {
+    (specs(), specs(), any::<u16>()).prop_map(|(now, other, taken)| {
+        let is = |bit: u32| taken >> bit & 1 == 1;
+        let mut next = now.clone();
+        if is(0) {
+            next.rows = now.rows.iter().skip(1).cloned().chain(other.rows.iter().take(1).cloned()).collect();
+        }
+        if is(1) {
+            next.rows.extend(other.rows.iter().skip(1).take(2).cloned());
+        }
+        if is(2) && is(3) {
+            next.spaces[0] = other.spaces[0].clone();
+        }
+        if is(4) && is(5) {
+            next.lists = other.lists.clone();
+        }
+        if is(6) && is(7) {
+            (next.numbers, next.codes) = (other.numbers.clone(), other.codes.clone());
+        }
+        if is(8) && is(9) {
+            (next.circular, next.last_resort) = (other.circular, other.last_resort);
+        }
+        if is(10) && is(11) {
+            (next.pool_group, next.gateway_port) = (other.pool_group, other.gateway_port);
+        }
+        if is(12) && is(13) {
+            (next.original_device, next.pstn_access) = (other.original_device, other.pstn_access);
+        }
+        if is(14) {
+            next.spaces[1..].clone_from_slice(&other.spaces[1..]);
+        }
+        (now, next)
+    })
+}
+
+impl Spec {
+    fn row(row: &RowSpec) -> String {
+        let table = match row.kind {
+            0..=3 => "route_pattern",
+            4..=6 => "translation_pattern",
+            _ => "directory_number",
+        };
+        let mut text = format!("[[{table}]]\npattern = {:?}\n", row.text);
+        if row.partition < 3 {
+            text += &format!("partition = \"P{}\"\n", row.partition);
+        }
+        if table == "directory_number" {
+            return text + "peer = \"cc\"\n";
+        }
+        match (table, row.target) {
+            ("route_pattern", 4) => text += "block = true\n",
+            ("route_pattern", target) => text += &format!("route_list = \"L{}\"\n", target % 2),
+            (_, 0..=2) => text += &format!("css = \"C{}\"\n", row.target),
+            _ => text += "originator_css = true\n",
+        }
+        for (key, value) in [("discard_digits", row.discard), ("called_mask", row.mask), ("prefix_digits", row.prefix)]
+        {
+            if !value.is_empty() {
+                text += &format!("{key} = {value:?}\n");
+            }
+        }
+        if row.emergency {
+            text += "emergency = true\n";
+        }
+        text
+    }
+
+    fn toml(&self) -> String {
+        let names = |list: &[usize], name: fn(usize) -> String| {
+            let quoted: Vec<String> = list.iter().map(|item| format!("{:?}", name(*item))).collect();
+            format!("[{}]", quoted.join(", "))
+        };
+        let mut text = format!(
+            "[cluster]\nid = \"HQ\"\n[sip]\nlisten = [\"udp:127.0.1.1:5060\"]\nphones = [\"127.9.0.0/16\"]\n\
+             [intercluster_service_profile]\nemcc = true\npstn_access = {}\n\
+             [feature]\npstn_access_css = {:?}\n[emcc_trunk]\ncss = \"C1\"\ndevice_pool = \"DP\"\n\
+             [emergency]\nnumbers = {:?}\naccess_codes = {:?}\n{}",
+            self.pstn_access,
+            if self.original_device { "original-device" } else { "trunk" },
+            self.numbers,
+            self.codes,
+            if self.last_resort { "last_resort = [\"g0\"]\n" } else { "" },
+        );
+        text += "[[peer]]\nname = \"cc\"\nkind = \"call-control\"\naddresses = [\"udp:127.0.1.10:5060\"]\n";
+        for gateway in 0..2 {
+            let port = 5060 + self.gateway_port * gateway;
+            text += &format!(
+                "[[peer]]\nname = \"g{gateway}\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.2{gateway}:{port}\"]\n"
+            );
+        }
+        text += "[[remote_cluster]]\nid = \"BR\"\ntrunk = [\"udp:127.0.2.1:5060\"]\nservices = [\"emcc\", \"pstn-access\"]\n";
+        text += &format!(
+            "[[device_pool]]\nname = \"DP\"\nlocal_route_groups = {{ \"Standard Local Route Group\" = \"G{}\" }}\n",
+            self.pool_group
+        );
+        for (place, list) in self.spaces.iter().enumerate() {
+            let mut seen = HashSet::new();
+            let once: Vec<usize> = list.iter().copied().filter(|item| seen.insert(*item)).collect();
+            text += &format!("[[css]]\nname = \"C{place}\"\npartitions = {}\n", names(&once, |p| format!("P{p}")));
+        }
+        for (place, list) in self.lists.iter().enumerate() {
+            let member = |m| if m == 2 { "Standard Local Route Group".to_owned() } else { format!("G{m}") };
+            text += &format!("[[route_list]]\nname = \"L{place}\"\nmembers = {}\n", names(list, member));
+        }
+        let distribution = if self.circular { "circular" } else { "top-down" };
+        text += &format!("[[route_group]]\nname = \"G0\"\npeers = [\"g0\", \"g1\"]\ndistribution = {distribution:?}\n");
+        text += "[[route_group]]\nname = \"G1\"\npeers = [\"g1\"]\n";
+        text += "[[device]]\nname = \"SEP1\"\ncss = \"C0\"\ndevice_pool = \"DP\"\ndirectory_numbers = [\"88881\"]\n\
+                 [[device]]\nname = \"SEP2\"\ncss = \"C2\"\ndevice_pool = \"DP\"\n\
+                 [[user]]\nid = \"alice\"\ndirectory_number = \"88882\"\nline_css = \"C0\"\nemcc_css = \"C2\"\nemcc_enabled = true\n\
+                 [[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP3\"\nvisiting_cluster = \"BR\"\n\
+                 [[emcc_session]]\nuser = \"bob\"\ndevice = \"SEP2\"\nhome_cluster = \"BR\"\n";
+        let mut seen = HashSet::new();
+        for row in self.rows.iter().filter(|row| seen.insert((row.text, row.partition))) {
+            text += &Self::row(row);
+        }
+        text
+    }
+
+    fn plan(&self) -> Plan {
+        config::unchecked(&self.toml()).unwrap_or_else(|problems| panic!("{problems:?}\n{}", self.toml()))
+    }
+}
+
+fn asked() -> Asked {
+    Asked { digits_max: LENGTH, steps_max: 500_000_000, ..Asked::everything(AT) }
+}
+
+/// Whether a number's decision differs, asked of the deciding function alone.
+fn differs(pair: &Pair<'_>, who: &Who, number: &Digits) -> bool {
+    (0..pair.turns).any(|turn| {
+        let target = Target::Digits(*number);
+        let now = decided(pair.now.plan, who, target, &asked(), turn).unwrap();
+        let next = decided(pair.next.plan, who, target, &asked(), turn).unwrap();
+        fate::is_other(&now, &next, number)
+    })
+}
+
+/// Compares what is listed for every caller with every number tried.
+fn compared_with_brute_force(now: &Plan, next: &Plan) -> Result<usize, TestCaseError> {
+    let changes = match between(now, next, &asked()) {
+        Ok(changes) => changes,
+        Err(fault) => return Err(TestCaseError::fail(format!("the deciding function disagrees on {}", fault.number))),
+    };
+    prop_assert!(changes.is_complete);
+    let pair = Pair::of(now, next);
+    let facts = |who: &Who| (Facts::of(&pair.now, who, &asked()), Facts::of(&pair.next, who, &asked()));
+    for who in callers(now) {
+        let group = changes.groups.iter().position(|group| facts(&group.example) == facts(&who));
+        for number in numbers() {
+            let of_it = |change: &&Change| Some(change.group) == group;
+            let listed: Vec<&Change> = changes.changes.iter().filter(of_it).collect();
+            let times: usize =
+                listed.iter().map(|change| change.shapes.iter().filter(|shape| shape.has(&number)).count()).sum();
+            prop_assert_eq!(times, usize::from(differs(&pair, &who, &number)), "{} dialing {}", who, number);
+        }
+    }
+    for change in changes.changes.iter().filter(|change| change.example.is_some()) {
+        let example = change.example.unwrap();
+        prop_assert!(change.shapes.iter().any(|shape| shape.has(&example)), "{} is not in its set", example);
+        prop_assert!(fate::is_other(&change.now, &change.next, &example));
+    }
+    let emergencies: Vec<bool> = changes.changes.iter().map(|change| !change.is_emergency()).collect();
+    prop_assert!(emergencies.is_sorted());
+    Ok(changes.changes.len())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+
+    /// The union of the sets is exactly what differs: every string of up to four of four characters is tried.
+    #[test]
+    fn what_is_listed_is_exactly_what_the_deciding_function_decides_otherwise((now, next) in pairs()) {
+        compared_with_brute_force(&now.plan(), &next.plan())?;
+    }
+
+    #[test]
+    fn a_configuration_does_not_differ_from_itself(spec in specs()) {
+        let changes = between(&spec.plan(), &spec.plan(), &asked()).unwrap();
+        prop_assert!(changes.changes.is_empty() && changes.is_complete);
+    }
+}
+
+fn example() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/pair/hq.toml")).unwrap()
+}
+
+/// What changes where `from` becomes `to` in the example: callers, numbers.
+fn edited(from: &str, to: &str) -> BTreeSet<(String, String)> {
+    let (now, next) = (example(), example().replacen(from, to, 1));
+    assert_ne!(now, next, "{from}");
+    let plan = |text: &str| config::load_text("hq.toml", text).unwrap_or_else(|why| panic!("{why:?}")).plan;
+    let changes = between(&plan(&now), &plan(&next), &Asked::everything(AT)).unwrap();
+    assert!(changes.is_complete);
+    let told = |change: Change| {
+        let numbers = if change.example.is_none() {
+            "urn".to_owned()
+        } else {
+            emcc_policies::numbers::listed(change.shapes).join(" ")
+        };
+        (changes.groups[change.group].example.to_string(), numbers)
+    };
+    changes.changes.into_iter().map(told).collect()
+}
+
+const PHONE: &str = "device SEP00AA00AA0001";
+const ALICE: &str = "phone SEP001122334455 abroad";
+
+#[test]
+fn a_pattern_that_is_gone_changes_its_numbers_and_their_beginnings() {
+    let row = "[[route_pattern]]\npattern = \"9.1900!\"\npartition = \"PT-Local\"\nblock = true\n";
+    // Blocked before; afterwards the closest match that is left, where there is one.
+    let got = edited(row, "");
+    assert!(got.iter().any(|(who, numbers)| who == PHONE && numbers.contains("91900[2-9]XXXXXX")), "{got:?}");
+    assert!(got.iter().any(|(who, numbers)| who == ALICE && numbers.contains("91900[2-9]XXXXXX")), "{got:?}");
+}
+
+#[test]
+fn a_number_that_a_wildcard_comes_to_cover_is_told_with_every_length() {
+    let got = edited("pattern = \"9.0!\"", "pattern = \"9.00!\"");
+    let of_phone: Vec<&String> = got.iter().filter(|(who, _)| who == PHONE).map(|(_, numbers)| numbers).collect();
+    assert!(of_phone.iter().any(|numbers| numbers.split(' ').any(|set| set == "90[1-9]!")), "{got:?}");
+}
+
+#[test]
+fn equal_files_change_nothing_whatever_their_order() {
+    let now = example();
+    let (head, dial_plan) = now.split_at(now.find("[[route_pattern]]").unwrap());
+    let mut tables: Vec<&str> = dial_plan.split_inclusive("\n\n").collect();
+    let (rows, rest): (Vec<&str>, Vec<&str>) = tables.drain(..).partition(|table| table.contains("[[route_pattern]]"));
+    let next = format!("{head}{}{}", rest.concat(), rows.into_iter().rev().collect::<String>());
+    let plan = |text: &str| config::load_text("hq.toml", text).unwrap_or_else(|why| panic!("{why:?}")).plan;
+    let changes = between(&plan(&now), &plan(&next), &Asked::everything(AT)).unwrap();
+    assert!(changes.changes.is_empty() && changes.only_now.is_empty() && changes.only_next.is_empty());
+}
+
+#[test]
+fn an_emergency_number_is_followed_without_any_pattern_of_its_own_p23() {
+    let got = edited("[emergency]\n", "[emergency]\nnumbers = [\"112\"]\naccess_codes = [\"9\"]\n");
+    for who in [PHONE, ALICE, "a caller behind a gateway", "an unknown caller", "an unknown phone over the trunk of BR"]
+    {
+        assert!(got.iter().any(|(of, numbers)| of == who && numbers.split(' ').any(|n| n == "112")), "{who}: {got:?}");
+        assert!(got.iter().any(|(of, numbers)| of == who && numbers.split(' ').any(|n| n == "9112")), "{who}: {got:?}");
+    }
+}
+
+#[test]
+fn the_bound_on_steps_is_said() {
+    let (now, next) = (example(), example().replacen("pattern = \"9.0!\"", "pattern = \"9.00!\"", 1));
+    let plan = |text: &str| config::load_text("hq.toml", text).unwrap().plan;
+    let asked = Asked { steps_max: 50_000, ..Asked::everything(AT) };
+    let changes = between(&plan(&now), &plan(&next), &asked).unwrap();
+    assert!(!changes.is_complete);
+}

@@ -1,0 +1,287 @@
+//! `emcc-trunk diff`: which numbers would be decided otherwise under another configuration, and for whom.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use emcc_policies::digits::{Digits, dialable};
+use emcc_policies::moment::{Civil, Moment};
+use emcc_policies::numbers::listed;
+use emcc_policies::route::PeerKind;
+use emcc_policies::trail::Names as _;
+use serde::Serialize;
+
+use super::halt::Halt;
+use super::{Answer, explain, finish};
+use crate::changes::{self, Asked, Group};
+use crate::config::{self, Plan};
+use crate::engine::decide::{Decision, NextHop};
+use crate::engine::reject::Reject;
+use crate::io::Clock;
+use crate::neighbour::locate::{Located, Named};
+use crate::neighbour::names::Names;
+use crate::neighbour::select::Rank;
+use crate::neighbour::{Address, Transport};
+
+/// Exit code where something changes and that is to fail.
+const CHANGED: u8 = 1;
+/// Exit code where not everything could be looked at.
+const INCOMPLETE: u8 = 1;
+/// Sets of numbers shown to people for one change.
+const NUMBERS_TOLD_MAX: usize = 12;
+
+#[derive(Args)]
+pub(super) struct Diff {
+    /// The configuration in service
+    #[arg(long, value_name = "NOW")]
+    config: PathBuf,
+    /// The configuration that may come
+    #[arg(long, value_name = "NEXT")]
+    candidate: PathBuf,
+    /// When the calls are made, as 2026-03-29T01:00:00Z or in Unix seconds; now unless given
+    #[arg(long, value_name = "UTC", value_parser = explain::instant::parse, allow_hyphen_values = true)]
+    at: Option<Civil>,
+    /// The calling number; without it one of letters that shows what becomes of any
+    #[arg(long, value_name = "NUMBER", value_parser = calling)]
+    calling: Option<Digits>,
+    /// Exit with 1 if anything changes
+    #[arg(long)]
+    fail_on_change: bool,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+fn calling(text: &str) -> Result<Digits, &'static str> {
+    let digits = dialable(text.as_bytes()).ok().filter(|digits| !digits.is_empty());
+    digits.ok_or("a number has the digits 0-9, *, #, + and A-D, at most 48 of them")
+}
+
+/// Compares and gives back the exit code.
+pub(super) fn run(diff: &Diff) -> u8 {
+    let answer = diff.answer();
+    let failed = answer.as_ref().map_or(0, |answer| match answer {
+        Compared { complete: false, .. } => INCOMPLETE,
+        Compared { changes, .. } if diff.fail_on_change && !changes.is_empty() => CHANGED,
+        _ => 0,
+    });
+    match finish(answer, diff.json) {
+        0 => failed,
+        code => code,
+    }
+}
+
+/// The keys of the contract, in its order.
+#[derive(Serialize)]
+struct Compared {
+    complete: bool,
+    callers_only_now: Vec<Callers>,
+    callers_only_next: Vec<Callers>,
+    changes: Vec<Change>,
+}
+
+#[derive(Serialize)]
+struct Callers {
+    count: usize,
+    example: String,
+}
+
+#[derive(Serialize)]
+struct Change {
+    emergency: bool,
+    callers: Callers,
+    numbers: Vec<String>,
+    example: String,
+    turn: usize,
+    now: Decided,
+    next: Decided,
+}
+
+#[derive(Serialize)]
+struct Decided {
+    outcome: &'static str,
+    #[serde(rename = "match")]
+    matched: Option<Matched>,
+    translations: Vec<String>,
+    emergency: bool,
+    next_hops: Vec<Hop>,
+    status: Option<u16>,
+}
+
+#[derive(Serialize)]
+struct Matched {
+    pattern: String,
+    partition: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Hop {
+    name: String,
+    address: String,
+    called: String,
+    calling: Option<String>,
+}
+
+/// Neighbours given by name, each with an address nobody has: they are compared by their names, not by where these
+/// lead today.
+#[derive(Default)]
+struct NamedNeighbours(BTreeMap<Named, Address>);
+
+impl NamedNeighbours {
+    fn locate(&mut self, plan: Plan) -> Plan {
+        let mut names = Names::default();
+        for name in plan.names() {
+            let [.., high, low] = u32::try_from(self.0.len()).unwrap_or(u32::MAX).to_be_bytes();
+            let socket = SocketAddr::from(([240, 0, high, low], name.port.unwrap_or(0)));
+            let address = Address { transport: name.transport.unwrap_or(Transport::Udp), socket };
+            let address = *self.0.entry(name.clone()).or_insert(address);
+            names.learn(name, vec![Located { address, rank: Rank::default() }], Moment(0));
+        }
+        plan.located(&names)
+    }
+
+    fn shown(&self, address: Address) -> String {
+        let named = self.0.iter().find(|(_, known)| **known == address);
+        named.map_or_else(|| address.to_string(), |(name, _)| name.to_string())
+    }
+}
+
+impl Diff {
+    fn answer(&self) -> Result<Compared, Halt> {
+        let load = |path: &Path| config::load(path).map(|loaded| loaded.plan).map_err(Halt::refused);
+        let mut named = NamedNeighbours::default();
+        let (now, next) = (named.locate(load(&self.config)?), named.locate(load(&self.candidate)?));
+        let mut asked = Asked::everything(self.at.unwrap_or_else(|| Clock::start().now().civil));
+        asked.calling = self.calling.or(asked.calling);
+        let found = changes::between(&now, &next, &asked).map_err(|_| Halt::Disagreement)?;
+        let callers = |group: &Group| Callers { count: group.size, example: group.example.to_string() };
+        let change = |change: changes::Change| {
+            let group = found.groups.get(change.group)?;
+            Some(Change {
+                emergency: change.is_emergency(),
+                callers: callers(group),
+                example: change.example.map_or_else(|| SERVICE.into(), |number| number.to_string()),
+                turn: change.turn,
+                now: Decided::of(&now, &change.now, change.example, &named),
+                next: Decided::of(&next, &change.next, change.example, &named),
+                numbers: if change.example.is_none() { vec![SERVICE.into()] } else { listed(change.shapes) },
+            })
+        };
+        Ok(Compared {
+            complete: found.is_complete,
+            callers_only_now: found.only_now.iter().map(callers).collect(),
+            callers_only_next: found.only_next.iter().map(callers).collect(),
+            changes: found.changes.into_iter().filter_map(change).collect(),
+        })
+    }
+}
+
+const SERVICE: &str = "urn:service:sos";
+
+impl Decided {
+    fn of(plan: &Plan, decision: &Decision, dialed: Option<Digits>, named: &NamedNeighbours) -> Self {
+        let row = decision.matched.and_then(|id| plan.dial_plan.row(id));
+        let name = |to| match to {
+            NextHop::Remote(id) => plan.remote_cluster(id).map(|remote| remote.id.to_string()),
+            NextHop::Peer(id) => plan.peer(id).map(|peer| peer.name.to_string()),
+            NextHop::Named | NextHop::Phone { .. } => None,
+        };
+        let as_it_came = || dialed.map_or_else(|| SERVICE.into(), |number| number.to_string());
+        let hops = decision.next_hops.iter().map(|hop| Hop {
+            name: name(hop.to).unwrap_or_default(),
+            address: named.shown(hop.address),
+            called: hop.called.map_or_else(as_it_came, |number| number.to_string()),
+            calling: hop.calling.map(|number| number.to_string()),
+        });
+        Self {
+            outcome: match decision.next_hops.first().map(|hop| hop.to) {
+                None => "reject",
+                Some(NextHop::Remote(_)) => "emcc-trunk",
+                Some(NextHop::Peer(id)) if plan.routes.kind(id) == Some(PeerKind::Gateway) => "gateway",
+                Some(NextHop::Peer(_) | NextHop::Named) => "call-control",
+                Some(NextHop::Phone { .. }) => "phone",
+            },
+            matched: row.map(|row| Matched {
+                pattern: row.pattern.text().to_owned(),
+                partition: row.partition.map(|id| plan.partition(id).to_owned()),
+            }),
+            translations: decision.translations.iter().map(|id| plan.pattern(*id).to_owned()).collect(),
+            emergency: decision.emergency,
+            next_hops: hops.collect(),
+            status: decision.refusal.map(|refusal| Reject::Refusal(refusal).answer().status),
+        }
+    }
+
+    /// One line.
+    fn sentence(&self) -> String {
+        let mut text = match (self.next_hops.as_slice(), self.status) {
+            ([], Some(status)) => format!("refused with {status}"),
+            ([], None) => "refused".into(),
+            (hops, _) => {
+                let hop = |hop: &Hop| {
+                    let calling = hop.calling.as_ref().map(|number| format!(" calling {number}")).unwrap_or_default();
+                    format!("{} at {} called {}{calling}", hop.name, hop.address, hop.called)
+                };
+                format!("{} {}", self.outcome, hops.iter().map(hop).collect::<Vec<_>>().join(", then "))
+            }
+        };
+        if !self.translations.is_empty() {
+            text += &format!("; translated by {}", self.translations.join(", "));
+        }
+        match &self.matched {
+            Some(Matched { pattern, partition: Some(partition) }) => text += &format!("; by {pattern} in {partition}"),
+            Some(Matched { pattern, partition: None }) => text += &format!("; by {pattern}"),
+            None => {}
+        }
+        if self.emergency {
+            text += "; emergency";
+        }
+        text
+    }
+}
+
+impl Answer for Compared {
+    fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
+        let bold = Style::new().bold();
+        let red = AnsiColor::Red.on_default().bold();
+        for change in &self.changes {
+            if change.emergency {
+                write!(out, "{red}EMERGENCY{red:#} ")?;
+            }
+            writeln!(out, "{bold}{}{bold:#}", told(&change.callers))?;
+            let shown: Vec<&str> = change.numbers.iter().take(NUMBERS_TOLD_MAX).map(String::as_str).collect();
+            write!(out, "  numbers: {}", shown.join(", "))?;
+            match change.numbers.len().saturating_sub(shown.len()) {
+                0 => writeln!(out)?,
+                more => writeln!(out, " and {more} more (--json lists them)")?,
+            }
+            let turn = if change.turn > 0 { format!(" at turn {}", change.turn + 1) } else { String::new() };
+            writeln!(out, "  {}{turn}", change.example)?;
+            writeln!(out, "    now:  {}\n    next: {}", change.now.sentence(), change.next.sentence())?;
+        }
+        for (list, which) in [(&self.callers_only_now, "now"), (&self.callers_only_next, "next")] {
+            for callers in list {
+                writeln!(out, "only {which}: {bold}{}{bold:#}", told(callers))?;
+            }
+        }
+        match self.changes.len() {
+            0 => writeln!(out, "no decision changes")?,
+            1 => writeln!(out, "1 change")?,
+            more => writeln!(out, "{more} changes")?,
+        }
+        if !self.complete {
+            writeln!(out, "{red}incomplete:{red:#} the bound on the search was reached; there may be more changes")?;
+        }
+        Ok(())
+    }
+}
+
+fn told(callers: &Callers) -> String {
+    match callers.count {
+        1 => callers.example.clone(),
+        count => format!("{count} callers, such as {}", callers.example),
+    }
+}
