@@ -6,6 +6,5 @@ mod engine;
 mod frame;
 #[path = "../../../benches/pair/mod.rs"]
 mod pair;
-mod pattern;
 mod scan;
 mod sdp;
