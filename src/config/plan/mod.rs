@@ -24,7 +24,7 @@ use crate::neighbour::methods::Methods;
 use crate::neighbour::select::Rank;
 use crate::neighbour::{CertificateName, PhoneNetworks};
 use emcc_policies::admission::{Capacity, RsvpPolicy};
-use emcc_policies::device_pool::Because;
+use emcc_policies::device_pool::{Because, RoamingIndex};
 use emcc_policies::emergency::EmergencyNumbers;
 use emcc_policies::location::{Field, Geolocation};
 use emcc_policies::login::{ClusterMode, Security, Version};
@@ -92,6 +92,7 @@ pub struct Plan {
     /// EMCC sessions that stand from the start, by [`SessionId`].
     pub sessions: Arc<[EmccSession]>,
     trusts_everybody: bool,
+    roaming: Arc<RoamingIndex>,
     names: Arc<lookup::NameTables>,
     indexes: Arc<index::Indexes>,
     neighbours: index::ByAddress,
