@@ -219,7 +219,7 @@ fn every_cut_of_a_document_is_refused_and_no_cut_is_read_as_something_else() {
 
 fn written(location: &Geolocation, at: i64) -> String {
     let writing =
-        Writing { location, entity: ["pres:SEP1@", "hq & co"], device: "SEP1", at: Civil(at), may_be_passed_on: true };
+        Writing { location, entity: &["pres:SEP1@", "hq & co"], device: "SEP1", at: Civil(at), may_be_passed_on: true };
     let mut out = b"before".to_vec();
     write(&writing, &mut out);
     String::from_utf8(out).expect("text").strip_prefix("before").expect("it stands behind").to_owned()

@@ -9,8 +9,8 @@ use crate::moment::Civil;
 pub struct Writing<'a> {
     /// The place.
     pub location: &'a Geolocation,
-    /// Whose presence it is, a URI (RFC 3863 section 4.1.1), in two parts that stand one after the other.
-    pub entity: [&'a str; 2],
+    /// Whose presence it is, a URI (RFC 3863 section 4.1.1), in pieces that stand one after the other.
+    pub entity: &'a [&'a str],
     /// Name of the phone; `urn:emcc:device:` is put before it.
     pub device: &'a str,
     /// When it was there; the document may be kept for a day from then (G-13).
