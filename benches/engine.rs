@@ -51,6 +51,11 @@ fn calls(criterion: &mut Criterion) {
     group.bench_function("whole call, INVITE to the answer of BYE, and its timers", |bencher| {
         bencher.iter(|| pair.call());
     });
+    let mut pair = Pair::on(pair::plan_with(&[]));
+    (0..CALLS_BEFORE).for_each(|_| pair.call());
+    group.bench_function("the same, and the INVITE says where the phone is", |bencher| {
+        bencher.iter(|| pair.call());
+    });
     group.finish();
 }
 

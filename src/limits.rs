@@ -164,6 +164,12 @@ pub const BODY_DEPTH_MAX: usize = 3;
 /// Parts of a multipart body that are looked through.
 pub const BODY_PARTS_MAX: usize = 16;
 
+/// Octets of a message in one UDP datagram over IPv4: 65,535 less the headers of IP and UDP.
+pub const DATAGRAM_PAYLOAD_MAX: usize = 65_507;
+
+/// Octets, levels and names of a location's XML.
+pub use emcc_policies::location::pidf::{PIDF_BYTES_MAX, XML_DEPTH_MAX, XML_NAMES_MAX};
+
 /// TLS handshakes of connections that neighbours opened, at a time; one more closes the newest.
 pub const HANDSHAKES_MAX: usize = 256;
 

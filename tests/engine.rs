@@ -17,6 +17,8 @@ mod enumeration;
 mod hunting;
 #[path = "engine/keepalive.rs"]
 mod keepalive;
+#[path = "engine/located.rs"]
+mod located;
 #[path = "engine/loops.rs"]
 mod loops;
 #[path = "engine/names.rs"]

@@ -94,6 +94,43 @@ fn a_place_nobody_has_falls_back_to_the_templates_pool() {
 }
 
 #[test]
+fn g5_to_g9_each_session_is_placed_by_what_the_visited_cluster_said_under_our_own_filter() {
+    let text = std::fs::read_to_string("examples/pair/hq.toml").expect("the pair is there");
+    let place = "geolocation = { country = \"GB\", A3 = \"London\", FLR = \"2\" }\n";
+    let filter = "fields = [\"country\", \"A3\"]";
+    assert!(text.contains(place) && text.contains(filter));
+    for (said, fields, pool, warned) in [
+        (place, filter, "DP-Roam-London", ""),
+        ("geolocation = { country = \"gb\", A3 = \" LONDON \" }\n", filter, "DP-Roam-London", ""),
+        ("geolocation = { country = \"US\" }\n", filter, "DP-HQ", ""),
+        ("geolocation = { FLR = \"2\" }\n", filter, "DP-Template", ""),
+        ("", filter, "DP-Template", ""),
+        // Our filter decides, not what the phone's cluster thinks of its place (G-6).
+        (place, "fields = [\"A1\"]", "DP-Template", ""),
+        // Nothing tells these two apart, so that their names do (G-7).
+        ("geolocation = { country = \"GB\" }\n", "fields = [\"country\"]", "DP-Also-London", "(G-7)"),
+    ] {
+        let mut text = text.replace(place, said).replace(filter, fields);
+        if !warned.is_empty() {
+            text += "\n[[device_pool]]\nname = \"DP-Also-London\"\ngeolocation = \"GL-London\"\n";
+        }
+        let loaded = load_text("hq", &text).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let plan = &loaded.plan;
+        let session = plan.session(plan.session_on("SEP001122334455").unwrap()).unwrap();
+        let Side::Home { roaming, .. } = &session.side else { panic!("{session:?}") };
+        assert_eq!(roaming.device_pool.map(|pool| Names::device_pool(plan, pool)), Some(pool), "{said} {fields}");
+        let is_warned = loaded.warnings.iter().any(|problem| format!("{problem:?}").contains("(G-7)"));
+        assert_eq!(is_warned, !warned.is_empty(), "{said} {fields}: {:#?}", loaded.warnings);
+    }
+    let text = std::fs::read_to_string("examples/pair/br.toml").expect("the pair is there");
+    let nowhere = text.replace("name = \"DP-London\"\ngeolocation = \"GL-London\"\n", "name = \"DP-London\"\n");
+    for (text, is_warned) in [(&text, false), (&nowhere, true)] {
+        let loaded = load_text("br", text).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        assert_eq!(loaded.warnings.iter().any(|problem| format!("{problem:?}").contains("(G-5)")), is_warned);
+    }
+}
+
+#[test]
 fn a_guest_keeps_the_phones_own_device_pool_and_css() {
     let plan = visited();
     let device = plan.device(plan.device_named("Sep001122334455").unwrap()).unwrap();

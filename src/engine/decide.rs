@@ -191,6 +191,8 @@ pub struct Decision {
     pub phone_party: Party,
     /// What somebody has to be told.
     pub alarms: SmallVec<[Alarm; 3]>,
+    /// When.
+    pub at: Civil,
     /// What was decided on the way.
     pub trail: Trail,
     /// What the region did to the first offer.
@@ -216,6 +218,7 @@ pub fn decide(plan: &Plan, question: &Question<'_>) -> Decision {
         Source::Trunk(_) => true,
     };
     decision.is_from_phone = question.source == Source::Phone;
+    decision.at = question.at;
     if decision.link.is_none() {
         decision.callee_session(plan, question);
     }
@@ -242,6 +245,7 @@ impl Decision {
             policy: RsvpPolicy::None,
             phone_party: Party::Caller,
             alarms: SmallVec::new(),
+            at: Civil::default(),
             trail: Trail::new(),
             region_trail: SmallVec::new(),
         }

@@ -250,7 +250,9 @@ impl Turn<'_> {
         if is_told {
             calling(editor, message, next.calling.as_ref(), &running, flow, &crossing);
         }
-        self.write_body(message, body, crossing.location);
+        if crossing.location || !out.plan.trust(to).location || !self.write_place(key, out, message, body, flow) {
+            self.write_body(message, body, crossing.location);
+        }
         let editor = &mut self.desk.editor;
         editor.write(message, &mut self.effects.arena)
     }

@@ -28,7 +28,7 @@ use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
 use crate::neighbour::Transport;
 use crate::sip::reply::Reply;
-use crate::sip::{Message, Name, Scheme, UriRef, multipart};
+use crate::sip::{Message, Name, Scheme, UriRef, location, multipart};
 use crate::table::{Full, Inserted};
 
 impl Turn<'_> {
@@ -426,7 +426,8 @@ impl Turn<'_> {
 /// What a new call asks of this node itself. An emergency call may ask what it likes (P-23).
 ///
 /// # Errors
-/// An extension of proxies that is not ours, no breadth left (RFC 5393), or too brief a session (RFC 4028).
+/// An extension of proxies that is not ours, no breadth left (RFC 5393), a location to route by that is none (RFC 6442), or
+/// too brief a session (RFC 4028).
 fn may_go_on(message: &Message<'_>, plan: &Plan) -> Result<(), Refusal> {
     if message.first(Name::ProxyRequire).is_some() {
         return Err(Refusal::BadExtension);
@@ -434,10 +435,21 @@ fn may_go_on(message: &Message<'_>, plan: &Plan) -> Result<(), Refusal> {
     if loops::breadth(message) == Some(0) {
         return Err(Refusal::NoBreadthLeft);
     }
+    if is_location_bad(message) {
+        return Err(Refusal::BadLocation);
+    }
     match session::terms(message, plan.sip.session_timer) {
         Ok(_) => Ok(()),
         Err(TooBrief(min_se_s)) => Err(Refusal::SessionTooBrief { min_se_s }),
     }
+}
+
+/// Whether a call asks to be routed by its location (RFC 6442 section 4.2) and has none that could be: its header points at
+/// a part that is not there, or at one out of form. Whoever does not ask for that is no business of a proxy.
+fn is_location_bad(message: &Message<'_>) -> bool {
+    message.first(Name::Geolocation).is_some()
+        && message.value(Name::GeolocationRouting).is_some_and(|value| value.eq_ignore_ascii_case(b"yes"))
+        && location::conveyed(message).is_err()
 }
 
 /// What the link has for a new call.

@@ -14,6 +14,7 @@ pub mod invite;
 pub mod keep;
 pub mod keys;
 pub mod link;
+pub(crate) mod located;
 pub(crate) mod loops;
 pub mod media;
 pub mod notes;

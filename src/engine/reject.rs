@@ -100,6 +100,8 @@ pub enum Refusal {
     TrunkNotSecure,
     /// A `sips` target, and a hop without TLS (RFC 5630 section 5.3).
     SipsNotAllowed,
+    /// The call is to be routed by a location that is not there or cannot be read (RFC 6442 section 4.3).
+    BadLocation,
 }
 
 /// Which of our limits stands in the way.
@@ -249,6 +251,7 @@ impl Refusal {
                 warning: Some(380),
                 ..caused(480, "Temporarily Unavailable: no hop of TLS for a sips target", 20)
             },
+            Self::BadLocation => Answer::plain(424, "Bad Location Information"),
             Self::NextHopSilent => caused(408, "Request Timeout: the next hop did not answer", 27),
         }
     }
@@ -289,6 +292,7 @@ mod tests {
             (R::KeysInClear, 488, Some(305), Some(65)),
             (R::TrunkNotSecure, 403, None, Some(21)),
             (R::SipsNotAllowed, 480, Some(380), Some(20)),
+            (R::BadLocation, 424, None, None),
             (R::MethodNotAllowed, 405, None, None),
             (R::TooManyRequests, 500, None, Some(42)),
             (R::NextHopOverloaded, 500, None, Some(42)),

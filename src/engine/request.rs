@@ -430,6 +430,10 @@ impl Turn<'_> {
         if answer.status == 421 {
             headers.push(("Require", b"path"));
         }
+        if answer.status == 424 {
+            // It cannot be processed, whichever the reason (RFC 6442 section 4.4).
+            headers.push(("Geolocation-Error", b"100;code=\"Cannot Process Location\""));
+        }
         if answer.status == 420 {
             headers.extend(message.values(Name::ProxyRequire).map(|value| ("Unsupported", value.text)));
         }

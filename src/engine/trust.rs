@@ -64,15 +64,7 @@ pub(crate) fn is_touched(message: &Message<'_>) -> bool {
                 | Name::GeolocationRouting
         )
     };
-    message.fields().iter().any(|field| is_told(field.name)) || may_hold_location(message)
-}
-
-/// Whether the body is of a kind in which a location could stand.
-fn may_hold_location(message: &Message<'_>) -> bool {
-    !message.body().is_empty()
-        && message
-            .content_type()
-            .is_some_and(|kind| kind.kind.eq_ignore_ascii_case(b"multipart") || kind.is("application", "pidf+xml"))
+    message.fields().iter().any(|field| is_told(field.name)) || multipart::may_hold_location(message)
 }
 
 /// What comes off a message between two neighbours of `plan`; the look-ups are made only where something could.

@@ -8,6 +8,7 @@ pub mod build;
 pub mod control;
 pub mod edit;
 pub mod frame;
+pub mod location;
 mod malformed;
 mod message;
 pub mod multipart;

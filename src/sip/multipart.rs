@@ -1,12 +1,13 @@
-//! Where the session description stands in a body: the whole of it, or one part of a multipart body (RFC 2046).
+//! Where the session description and a location stand in a body: the whole of it, or one part of a multipart body (RFC
+//! 2046).
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::Message;
 use super::read::MediaTypeRef;
+use super::{Message, Name};
 use crate::limits::{BODY_DEPTH_MAX, BODY_PARTS_MAX};
 
 /// The octets of the body that are an `application/sdp` description; `None` where there is none.
@@ -21,7 +22,57 @@ pub fn description(message: &Message<'_>) -> Option<Range<usize>> {
     if kind.is("application", "sdp") {
         return Some(0..body.len());
     }
-    part(body, &kind, BODY_DEPTH_MAX)
+    part(body, &kind, BODY_DEPTH_MAX, &is_description)
+}
+
+/// The octets of the location (`application/pidf+xml`) that a `cid` URI names (RFC 2392): the body, or a part of it as deep as
+/// a description is looked for. Its Content-ID may lack the angle brackets (G-14), and that of a body alone may be missing:
+/// nothing else can be meant.
+#[must_use]
+pub fn location(message: &Message<'_>, id: &[u8]) -> Option<Range<usize>> {
+    let (body, kind) = (message.body(), message.content_type()?);
+    if kind.is("application", "pidf+xml") {
+        let is_it = message.value(Name::ContentId).is_none_or(|value| bare_id(value) == id);
+        return (is_it && !body.is_empty()).then_some(0..body.len());
+    }
+    let wanted = |head: &[u8]| {
+        part_type(head).is_some_and(|kind| essence(kind).eq_ignore_ascii_case(LOCATION))
+            && header(head, b"content-id").is_some_and(|value| bare_id(value) == id)
+    };
+    part(body, &kind, BODY_DEPTH_MAX, &wanted)
+}
+
+/// A Content-ID without its angle brackets.
+fn bare_id(value: &[u8]) -> &[u8] {
+    let value = value.trim_ascii();
+    value.strip_prefix(b"<").and_then(|value| value.strip_suffix(b">")).unwrap_or(value).trim_ascii()
+}
+
+/// Whether a location stands in the body, or may: its type is named somewhere in the parts.
+#[must_use]
+pub fn may_hold_location(message: &Message<'_>) -> bool {
+    let body = message.body();
+    !body.is_empty()
+        && message.content_type().is_some_and(|kind| {
+            kind.is("application", "pidf+xml")
+                || kind.kind.eq_ignore_ascii_case(b"multipart") && mentions_location(body)
+        })
+}
+
+/// Where the closing delimiter of a multipart body begins, its line end before it included: a further part goes there.
+/// `None` where none is found among as many parts as are looked through.
+#[must_use]
+pub fn end_of_parts(body: &[u8], boundary: &[u8]) -> Option<usize> {
+    let mut at = delimiter(body, 0, boundary)?;
+    for _ in 0..BODY_PARTS_MAX {
+        at = delimiter(body, at.end, boundary)?;
+        let line = body.get(at.clone())?;
+        let line = line.strip_prefix(b"\r\n").unwrap_or(line);
+        if line.get(2 + boundary.len()..)?.starts_with(b"--") {
+            return Some(at.start);
+        }
+    }
+    None
 }
 
 /// Whether a body in which no description is found may hold one all the same: parts deeper than are looked through, a
@@ -32,8 +83,8 @@ pub fn may_hide_description(message: &Message<'_>) -> bool {
     !message.body().is_empty() && message.content_type().is_none_or(|kind| holds(kind.kind))
 }
 
-/// The first `application/sdp` part of a multipart body, or of a multipart body in it so many levels down.
-fn part(body: &[u8], kind: &MediaTypeRef<'_>, depth: usize) -> Option<Range<usize>> {
+/// The first part of a multipart body, or of a multipart body in it so many levels down, whose headers are those wanted.
+fn part(body: &[u8], kind: &MediaTypeRef<'_>, depth: usize, wanted: &impl Fn(&[u8]) -> bool) -> Option<Range<usize>> {
     if depth == 0 || !kind.kind.eq_ignore_ascii_case(b"multipart") {
         return None;
     }
@@ -50,10 +101,11 @@ fn part(body: &[u8], kind: &MediaTypeRef<'_>, depth: usize) -> Option<Range<usiz
         };
         let (head, content) = (piece.get(..head_end)?, piece.get(head_end + 2..)?);
         let start = at + head_end + 2;
-        if is_description(head) {
+        if wanted(head) {
             return Some(start..start + content.len());
         }
-        let within = part_type(head).and_then(MediaTypeRef::parse).and_then(|kind| part(content, &kind, depth - 1));
+        let within =
+            part_type(head).and_then(MediaTypeRef::parse).and_then(|kind| part(content, &kind, depth - 1, wanted));
         if let Some(found) = within {
             return Some(start + found.start..start + found.end);
         }
@@ -74,11 +126,28 @@ fn essence(kind: &[u8]) -> &[u8] {
 
 /// The Content-Type of a part's headers.
 fn part_type(head: &[u8]) -> Option<&[u8]> {
-    head.split(|octet| *octet == b'\n').find_map(|line| {
+    headers(head)
+        .find(|(name, _)| name.eq_ignore_ascii_case(b"content-type") || name.eq_ignore_ascii_case(b"c"))
+        .map(|(_, value)| value)
+}
+
+/// A header of a part, by its name in lower case; one that is folded right behind its colon is read from the next line.
+fn header<'h>(head: &'h [u8], name: &[u8]) -> Option<&'h [u8]> {
+    let (_, value) = headers(head).find(|(given, _)| given.eq_ignore_ascii_case(name))?;
+    if !value.is_empty() {
+        return Some(value);
+    }
+    let mut lines = head
+        .split(|octet| *octet == b'\n')
+        .skip_while(|line| !line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
+    lines.nth(1).filter(|line| line.starts_with(b" ") || line.starts_with(b"\t")).map(|line| line.trim_ascii())
+}
+
+/// The header lines of a part: name and value of each that has a colon.
+fn headers(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    head.split(|octet| *octet == b'\n').filter_map(|line| {
         let (name, value) = line.split_at(line.iter().position(|octet| *octet == b':')?);
-        let name = name.trim_ascii();
-        let is_type = name.eq_ignore_ascii_case(b"content-type") || name.eq_ignore_ascii_case(b"c");
-        is_type.then(|| value.get(1..).unwrap_or_default().trim_ascii())
+        Some((name.trim_ascii(), value.get(1..).unwrap_or_default().trim_ascii()))
     })
 }
 

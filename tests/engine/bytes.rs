@@ -47,7 +47,7 @@ fn odd_invite(body: &str) -> Vec<u8> {
 
 #[test]
 fn an_invite_over_the_trunk_changes_only_the_lines_that_must() {
-    let mut node = Node::hq();
+    let mut node = Node::hq_with(&[("[[remote_cluster]]\n", "[[remote_cluster]]\nsend_geolocation = false\n")]);
     let body = audio("18 101");
     let sent = node.hear(CC_HQ, odd_invite(&body)).the("INVITE");
     let expected = bytes_of(&[

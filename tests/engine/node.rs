@@ -315,6 +315,14 @@ impl Sent {
         self.text().split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
     }
 
+    /// The description in the body, alone or beside a location.
+    pub(crate) fn description(&self) -> String {
+        let mut index = emcc_trunk::sip::Index::default();
+        let message = emcc_trunk::sip::scan(&self.bytes, &mut index).expect("a message");
+        let range = emcc_trunk::sip::multipart::description(&message).unwrap_or_default();
+        String::from_utf8_lossy(&message.body()[range]).into_owned()
+    }
+
     /// The formats of the first line of that kind of media: `["0", "18"]`.
     pub(crate) fn formats(&self, kind: &str) -> Vec<String> {
         let body = self.body();

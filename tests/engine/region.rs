@@ -47,7 +47,7 @@ fn p_23_an_emergency_offer_with_nothing_left_goes_on_as_it_came() {
     let mut node = Node::hq();
     let invite = alice("9999").body(&audio("0"));
     let sent = node.hear(CC_HQ, &invite).the("INVITE");
-    assert_eq!((sent.to, sent.body()), (BR, audio("0")));
+    assert_eq!((sent.to, sent.description()), (BR, audio("0")));
     assert_eq!(node.alarms(), ["emergency offer without a codec within the region"]);
     let reply = node.hear(BR, answer(&sent, 200, "b1", &[], &audio("0"))).the("200");
     assert_eq!(reply.body(), audio("0"));
@@ -236,7 +236,8 @@ fn crypto_and_what_nobody_knows_stays_in_a_ruled_description() {
         a=x-private: odd  spacing\r\na=ice-lite\r\n";
     let offer = audio("0 18").replace("RTP/AVP", "RTP/SAVP") + kept;
     let sent = node.hear(CC_HQ, &alice("901614960000").body(&offer)).the("INVITE");
-    assert_eq!(sent.body(), offer.replace("SAVP 0 18", "SAVP 18").replace("a=rtpmap:0 PCMU/8000\r\n", ""));
+    let want = offer.replace("SAVP 0 18", "SAVP 18").replace("a=rtpmap:0 PCMU/8000\r\n", "");
+    assert_eq!(sent.description(), want);
 }
 
 #[test]

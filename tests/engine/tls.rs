@@ -113,7 +113,7 @@ fn s_1_keys_go_over_a_tls_trunk_when_both_its_ends_are_tls_and_the_peer_is_trust
     let sdp = keyed("RTP/SAVP", "18");
     let invite = alice("901614960000").body(&sdp);
     let sent = node.hear(CC_HQ, &invite).the("INVITE");
-    assert_eq!((sent.over, sent.body()), (Transport::Tls, sdp.clone()));
+    assert_eq!((sent.over, sent.description()), (Transport::Tls, sdp.clone()));
     let back = node.hear_over_tls(br_tls(), 9, answer(&sent, 200, "b1", &[], &sdp)).the("200");
     assert_eq!(back.body(), sdp, "the answer's key goes back the same way");
 }

@@ -1,6 +1,6 @@
 //! Calls that go where they should: the trunk, its marks, media, the parts of a dialog.
 
-use crate::network::Network;
+use crate::network::{Network, with};
 use crate::node::Node;
 use crate::tool::{ALICE_PHONE, Plan};
 
@@ -36,6 +36,34 @@ fn the_pair_carries_an_emergency_call_to_the_visited_gateway() {
         node.is_idle_after(2, 0, 0);
         node.shows("emcc_emergency_calls_total", &[], 2);
     }
+}
+
+#[test]
+fn r_9_and_rfc_6442_the_phones_place_crosses_the_trunk_and_reaches_the_gateway_that_is_told_locations() {
+    let network = Network::claim("place");
+    let hq = Node::hq(&network);
+    for (is_told, called) in [(false, "9999"), (true, "9999"), (true, "902079460000")] {
+        let name = "name = \"gw-br-1\"\n";
+        let text = with(&network.pair("br.toml"), name, &format!("{name}send_geolocation = {is_told}\n"));
+        let br = Node::start(&network, "br.toml", &text);
+        let gateway = Plan::called(&network, "gateway", network.sip(2, 20)).start();
+        let caller = alice(&network, "caller", called).done();
+        let gateway = gateway.done();
+        let invite = gateway.received("INVITE");
+        assert_eq!(invite.formats(), "18 101", "{called}");
+        assert_eq!(caller.received("SIP/2.0 200").formats(), "18 101", "{called}");
+        assert_eq!(invite.values("Geolocation").len(), usize::from(is_told), "{}", invite.text);
+        assert_eq!(invite.text.contains("<cl:A3>London</cl:A3><cl:FLR>2</cl:FLR>"), is_told, "{}", invite.text);
+        if is_told {
+            assert!(invite.value("Content-Type").starts_with("multipart/mixed;boundary="));
+            let routing = if called == "9999" { "yes" } else { "no" };
+            assert_eq!(invite.value("Geolocation-Routing"), routing);
+        } else {
+            assert_eq!(invite.value("Content-Type"), "application/sdp");
+        }
+        br.is_idle_after(1, 0, 0);
+    }
+    hq.is_idle_after(3, 0, 0);
 }
 
 #[test]

@@ -4,7 +4,9 @@ mod config;
 mod edit;
 mod engine;
 mod frame;
+mod multipart;
 #[path = "../../../benches/pair/mod.rs"]
 mod pair;
+mod pidf;
 mod scan;
 mod sdp;

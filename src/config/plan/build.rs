@@ -2,7 +2,7 @@
 
 use super::dial_plan::Dialing;
 use super::index::{ByName, ByText, Indexes, by_user};
-use super::lookup::{NameTables, roaming_pool};
+use super::lookup::{NameTables, roaming_index, roaming_pool};
 use super::sites::{Site, addresses, certificate_names, owners};
 use super::{
     Cluster, Device, DeviceId, DevicePool, EmccSession, Feature, Listen, Peer, Plan, Profile, RemoteCluster,
@@ -21,9 +21,10 @@ use crate::neighbour::names::Names;
 use crate::neighbour::select::Rank;
 use crate::neighbour::{Network, PhoneNetworks};
 use emcc_policies::admission::Capacity;
+use emcc_policies::device_pool::RoamingIndex;
 use emcc_policies::emergency::EmergencyNumbers;
 use emcc_policies::keepalive;
-use emcc_policies::location::{Field, Geolocation};
+use emcc_policies::location::Geolocation;
 use emcc_policies::login::compatibility::{LoginType, Pairing, judge};
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::TrunkSide;
@@ -70,7 +71,8 @@ pub(in crate::config) fn build(document: &Document, mut dialing: Dialing<'_>, co
         document.remote_clusters.iter().map(|c| remote_cluster(c, document, &feature.region)).collect();
     let devices: Arc<[_]> = devices(document, &ids, &device_pools, &dialing).into();
     let users: Arc<[_]> = document.users.iter().map(|row| user(row, &dialing)).collect();
-    let sessions: Arc<[_]> = sessions(document, &ids, &feature.geolocation_filter, &device_pools, &dialing).into();
+    let roaming = roaming_index(&feature.geolocation_filter, &device_pools);
+    let sessions: Arc<[_]> = sessions(document, &ids, &roaming, &device_pools, &dialing).into();
     let indexes = Arc::new(indexes(&remote_clusters, &devices, &users, &sessions));
     let neighbours = owners(&peers, &remote_clusters, &Names::default());
     let trunk = document.emcc_trunk.as_ref();
@@ -89,6 +91,7 @@ pub(in crate::config) fn build(document: &Document, mut dialing: Dialing<'_>, co
     Plan {
         device_headers,
         trusts_everybody,
+        roaming: Arc::new(roaming),
         cluster: Cluster {
             id: document.cluster.id.as_ref().map(boxed).unwrap_or_default(),
             version: value(&document.cluster.version, VERSION),
@@ -487,7 +490,7 @@ fn user(row: &document::User, dialing: &Dialing<'_>) -> User {
 fn sessions(
     document: &Document,
     ids: &Ids<'_>,
-    filter: &[Field],
+    index: &RoamingIndex,
     pools: &[DevicePool],
     dialing: &Dialing<'_>,
 ) -> Box<[EmccSession]> {
@@ -501,7 +504,7 @@ fn sessions(
                 let user = ids.user(row.user.as_ref())?;
                 let profile = document.users.get(user.0 as usize)?;
                 let (line, emcc) = (dialing.css(profile.line_css.as_ref()), dialing.css(profile.emcc_css.as_ref()));
-                let roaming = roaming_pool(filter, pools, template, row.geolocation.as_ref());
+                let roaming = roaming_pool(index, template, row.geolocation.as_ref());
                 let placed = roaming.device_pool.and_then(|id| pools.get(id.0 as usize));
                 Side::Home {
                     user,

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::config::address::{Address, Transport};
 use crate::neighbour::CertificateName;
-use emcc_policies::device_pool::{Roaming, choose};
+use emcc_policies::device_pool::{Roaming, RoamingIndex};
 use emcc_policies::location::{Field, Geolocation};
 use emcc_policies::route::{DevicePoolId, Party, PeerId, PeerKind, RouteGroupId, RouteListId};
 use emcc_policies::search_space::{CssId, PartitionId, PatternId};
@@ -99,7 +99,7 @@ impl Plan {
     /// Where a visiting phone at this place belongs (G-6 to G-10). Runs once a login: it allocates.
     #[must_use]
     pub fn roaming_pool(&self, phone: Option<&Geolocation>) -> RoamingPool {
-        roaming_pool(&self.feature.geolocation_filter, &self.device_pools, self.template_pool, phone)
+        roaming_pool(&self.roaming, self.template_pool, phone)
     }
 
     /// A device; nothing for an id of another plan.
@@ -149,14 +149,18 @@ impl Plan {
     }
 }
 
+/// Every device pool by its place under the filter of the configuration.
+pub(super) fn roaming_index(filter: &[Field], pools: &[DevicePool]) -> RoamingIndex {
+    let places: Vec<_> = pools.iter().map(|pool| (&*pool.name, pool.geolocation.as_deref())).collect();
+    RoamingIndex::new(filter, &places)
+}
+
 pub(super) fn roaming_pool(
-    filter: &[Field],
-    pools: &[DevicePool],
+    index: &RoamingIndex,
     template: Option<DevicePoolId>,
     phone: Option<&Geolocation>,
 ) -> RoamingPool {
-    let places: Vec<_> = pools.iter().map(|pool| (&*pool.name, pool.geolocation.as_deref())).collect();
-    let Roaming { pool, score, because } = choose(filter, phone, &places);
+    let Roaming { pool, score, because } = index.choose(phone);
     let chosen = pool.and_then(|place| u32::try_from(place).ok()).map(DevicePoolId);
     RoamingPool { device_pool: chosen.or(template), score, fallback: chosen.is_none(), because }
 }

@@ -28,7 +28,7 @@ use crate::neighbour::methods::Methods;
 use crate::neighbour::select::Rank;
 use crate::neighbour::{CertificateName, PhoneNetworks};
 use emcc_policies::admission::{Capacity, RsvpPolicy};
-use emcc_policies::device_pool::Because;
+use emcc_policies::device_pool::{Because, RoamingIndex};
 use emcc_policies::emergency::EmergencyNumbers;
 use emcc_policies::location::{Field, Geolocation};
 use emcc_policies::login::{ClusterMode, Security, Version};
@@ -98,6 +98,7 @@ pub struct Plan {
     /// Headers beside Call-Info that carry the device mark to or from some neighbour (P-13).
     pub device_headers: Headers,
     trusts_everybody: bool,
+    roaming: Arc<RoamingIndex>,
     names: Arc<lookup::NameTables>,
     indexes: Arc<index::Indexes>,
     neighbours: index::ByAddress,

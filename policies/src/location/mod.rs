@@ -1,4 +1,8 @@
-//! Civic locations: the 17 fields, and whose location counts.
+//! Civic locations: the 17 fields, whose location counts, and how they travel.
+
+pub mod pidf;
+mod pidf_read;
+mod pidf_write;
 
 use std::fmt;
 

@@ -1,8 +1,10 @@
 //! The device pool a visiting phone is placed in at its home cluster (G-6 to G-10). Runs once a login, not once a call.
 
+mod index;
+
 use std::cmp::Reverse;
 
-use crate::location::{FIELDS, Field, Geolocation};
+pub use index::RoamingIndex;
 
 /// Where a roaming phone is placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,81 +52,36 @@ impl Because {
     }
 }
 
-/// What two pools are compared by, the better one greater (G-10 step 5).
-type Rank = (usize, Reverse<usize>, usize);
+/// What two pools are compared by, the better one greater (G-10 step 5): equal fields, fields the phone leaves blank, run.
+type Rank = (u32, Reverse<u32>, u32);
 
-/// Chooses the roaming device pool. `pools` are all pools by name, with their geolocation where they have one.
-#[must_use]
-pub fn choose(filter: &[Field], phone: Option<&Geolocation>, pools: &[(&str, Option<&Geolocation>)]) -> Roaming {
-    let template = |because| Roaming { pool: None, score: 0, because };
-    if filter.is_empty() {
-        return template(Because::NoFilter);
-    }
-    let Some(phone) = phone.filter(|phone| !phone.is_blank()) else { return template(Because::NoLocation) };
-    let asked = normalised(filter, phone);
-    let ranked = pools.iter().enumerate().filter_map(|(place, (name, location))| {
-        Some((rank(filter, &asked, &normalised(filter, (*location)?))?, Reverse(*name), place))
-    });
-    let mut ranked: Vec<_> = ranked.collect();
-    ranked.sort_unstable_by(|a, b| b.cmp(a));
-    let Some((best, _, place)) = ranked.first() else { return template(Because::NoneMatches) };
-    let because = match ranked.get(1).map(|(second, _, _)| second) {
-        Some(second) if second == best => Because::Name,
-        Some(second) if (second.0, second.1) == (best.0, best.1) => Because::LongerRun,
-        Some(second) if second.0 == best.0 => Because::FewerUnknown,
-        _ => Because::Score,
-    };
-    Roaming { pool: Some(*place), score: best.0, because }
-}
-
-/// The comparable values of the filter's fields; every other field is blank (G-2).
-fn normalised(filter: &[Field], location: &Geolocation) -> [Option<String>; FIELDS] {
-    Field::ALL.map(|field| {
-        let value = location.get(field).filter(|_| filter.contains(&field))?;
-        let words: Vec<String> = value.split_whitespace().map(folded).collect();
-        Some(words.join(" ")).filter(|value| !value.is_empty())
-    })
-}
-
-/// Case-folded text: lower case, sharp s as ss, final sigma as any other. Does the country's upper-casing too, as only
-/// equality is asked.
-fn folded(word: &str) -> String {
-    word.chars().flat_map(char::to_lowercase).fold(String::with_capacity(word.len()), |mut folded, letter| {
-        match letter {
-            'ß' => folded.push_str("ss"),
-            'ς' => folded.push('σ'),
-            letter => folded.push(letter),
+/// A comparable value: words with one space between, case-folded; nothing where it is blank (G-10 step 2). Does the
+/// country's upper-casing too, as only equality is asked.
+fn normalised(value: &str, text: &mut String) {
+    text.clear();
+    for word in value.split_whitespace() {
+        if !text.is_empty() {
+            text.push(' ');
         }
-        folded
-    })
-}
-
-/// How well a pool agrees; nothing when it differs anywhere or agrees nowhere (G-10 steps 3 to 5).
-fn rank(filter: &[Field], phone: &[Option<String>; FIELDS], pool: &[Option<String>; FIELDS]) -> Option<Rank> {
-    let (mut score, mut unknown, mut run, mut running) = (0, 0, 0, true);
-    for (field, values) in Field::ALL.into_iter().zip(phone.iter().zip(pool)) {
-        if !filter.contains(&field) {
-            continue;
-        }
-        match values {
-            (Some(a), Some(b)) if a != b => return None,
-            (Some(_), Some(_)) => {
-                score += 1;
-                run += usize::from(running);
-                continue;
+        for letter in word.chars().flat_map(char::to_lowercase) {
+            match letter {
+                'ß' => text.push_str("ss"),
+                'ς' => text.push('σ'),
+                letter => text.push(letter),
             }
-            (None, Some(_)) => unknown += 1,
-            (_, None) => {}
         }
-        running = false;
     }
-    (score > 0).then_some((score, Reverse(unknown), run))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Field::{A1, A3, Country, Flr};
+    use crate::location::Field::{self, A1, A3, Country, Flr};
+    use crate::location::Geolocation;
+
+    fn choose(filter: &[Field], phone: Option<&Geolocation>, pools: &[(&str, Option<&Geolocation>)]) -> Roaming {
+        RoamingIndex::new(filter, pools).choose(phone)
+    }
 
     fn chosen(filter: &[Field], phone: &str, pools: &[(&str, &str)]) -> (String, usize, Because) {
         let read: Vec<_> = pools.iter().map(|(_, text)| Geolocation::parse(text).unwrap()).collect();

@@ -1,0 +1,392 @@
+//! Every device pool by its filtered place, made once for a configuration, so that a choice does not look at each of them.
+//!
+//! Pools of one filtered place differ in their names alone, so one entry stands for all of them. Entries are sorted by how
+//! many fields they have, then by name. A value that few entries have keeps a list of them, and each is weighed by itself.
+//! One that many have keeps a bit for every entry: of those that have none of the few, 512 at a time are asked at once
+//! whether they agree, and only what could still beat the best two found is weighed.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::{Because, Rank, Roaming, normalised};
+use crate::location::{FIELDS, Field, Geolocation};
+
+/// The device pools of a configuration under its filter.
+#[derive(Debug, Default)]
+pub struct RoamingIndex {
+    /// The fields of the filter in canonical order, each once. The bit of a field in a mask is its place here.
+    fields: Vec<Field>,
+    /// Values of each field: their text and their number, from 1.
+    numbers: Vec<HashMap<Box<str>, u32>>,
+    /// Which entries have the values of each field, by the value's number less one.
+    owners: Vec<Vec<Owners>>,
+    /// Which entries leave each field blank, a bit each.
+    blank: Vec<Vec<u64>>,
+    /// Of each entry the fields it has.
+    masks: Vec<u32>,
+    /// Of each entry the values of the fields; 0 is blank.
+    values: Vec<u32>,
+    /// Of each entry the place of its first pool by name, and whether others share it.
+    pools: Vec<(u32, bool)>,
+    /// Words of the entries with so many fields, by that number.
+    classes: Vec<Range<usize>>,
+}
+
+/// An entry before it has its place: the values of the fields, its first pool by name, and whether others share it.
+type Entry = (Box<[u32]>, (u32, bool));
+
+/// Who has a value.
+#[derive(Debug)]
+enum Owners {
+    /// These entries, in order.
+    Few(Vec<u32>),
+    /// Those whose bit is set.
+    Many(Vec<u64>),
+}
+
+/// Entries weighed at a time, in words of 64.
+const WORDS: usize = 8;
+/// A value has few owners up to this number of entries, or to this share of all.
+const FEW: usize = 8;
+/// See [`FEW`]: a list of a 256th is looked through in the time that all bits are.
+const FEW_SHARE: usize = 256;
+/// A value of the phone that no pool has.
+const NOBODYS: u32 = u32::MAX;
+/// Places of the binary digits of a score.
+const SCORE_DIGITS: usize = 5;
+const _: () = assert!(FIELDS < 1 << SCORE_DIGITS);
+
+impl RoamingIndex {
+    /// Indexes all pools: name and geolocation, where they have one.
+    #[must_use]
+    pub fn new(filter: &[Field], pools: &[(&str, Option<&Geolocation>)]) -> Self {
+        let fields: Vec<Field> = Field::ALL.into_iter().filter(|field| filter.contains(field)).collect();
+        let mut index = Self { numbers: vec![HashMap::new(); fields.len()], fields, ..Self::default() };
+        let mut places: HashMap<Box<[u32]>, (u32, bool)> = HashMap::new();
+        let mut text = String::new();
+        for (pool, (name, location)) in (0_u32..).zip(pools) {
+            let Some(location) = location else { continue };
+            let values = index.numbered(location, &mut text);
+            if values.iter().all(|value| *value == 0) {
+                continue;
+            }
+            let named = |pool: u32| pools.get(pool as usize).map(|(name, _)| *name);
+            places
+                .entry(values)
+                // Of two pools of one name the later one counts, as in a list sorted by name.
+                .and_modify(|(first, is_shared)| {
+                    *first = if named(*first) < Some(*name) { *first } else { pool };
+                    *is_shared = true;
+                })
+                .or_insert((pool, false));
+        }
+        let mut entries: Vec<Entry> = places.into_iter().collect();
+        let has = |values: &[u32]| values.iter().filter(|value| **value != 0).count();
+        let key = |pool: u32| (pools.get(pool as usize).map(|(name, _)| *name), Reverse(pool));
+        entries.sort_unstable_by_key(|(values, (pool, _))| (has(values), key(*pool)));
+        index.lay_out(&entries);
+        index
+    }
+
+    /// The numbers of a pool's values, new ones given where needed.
+    fn numbered(&mut self, location: &Geolocation, text: &mut String) -> Box<[u32]> {
+        let number = |(field, numbers): (&Field, &mut HashMap<Box<str>, u32>)| {
+            normalised(location.get(*field).unwrap_or_default(), text);
+            if text.is_empty() {
+                return 0;
+            }
+            if let Some(number) = numbers.get(text.as_str()) {
+                return *number;
+            }
+            let number = u32::try_from(numbers.len() + 1).unwrap_or(NOBODYS);
+            numbers.insert(text.as_str().into(), number);
+            number
+        };
+        self.fields.iter().zip(&mut self.numbers).map(number).collect()
+    }
+
+    /// Puts sorted entries into their places: a class begins at a word of its own, and behind the last one stand as many
+    /// words as are read at once.
+    fn lay_out(&mut self, entries: &[Entry]) {
+        let width = self.fields.len();
+        self.classes = vec![0..0; width + 1];
+        let mut lists: Vec<Vec<Vec<u32>>> =
+            self.numbers.iter().map(|numbers| vec![Vec::new(); numbers.len()]).collect();
+        let mut class = 0;
+        for (values, pool) in entries {
+            let has = values.iter().filter(|value| **value != 0).count();
+            if has != class {
+                self.pad();
+                class = has;
+                self.classes[has] = self.masks.len() / 64..0;
+            }
+            let entry = u32::try_from(self.masks.len()).unwrap_or(u32::MAX);
+            let mut mask = 0;
+            for (place, value) in values.iter().enumerate() {
+                if let Some(owners) = (*value as usize).checked_sub(1).and_then(|value| lists[place].get_mut(value)) {
+                    mask |= 1 << place;
+                    owners.push(entry);
+                }
+            }
+            self.masks.push(mask);
+            self.values.extend_from_slice(values);
+            self.pools.push(*pool);
+            self.classes[has].end = self.masks.len().div_ceil(64);
+        }
+        self.pad();
+        let words = self.masks.len() / 64 + WORDS;
+        let few = FEW.max(entries.len() / FEW_SHARE);
+        let bits = |owners: &[u32]| {
+            let mut bits = vec![0_u64; words];
+            owners.iter().for_each(|entry| bits[*entry as usize / 64] |= 1 << (entry % 64));
+            bits
+        };
+        self.owners = lists
+            .into_iter()
+            .map(|values| {
+                let owners =
+                    |list: Vec<u32>| if list.len() > few { Owners::Many(bits(&list)) } else { Owners::Few(list) };
+                values.into_iter().map(owners).collect()
+            })
+            .collect();
+        let blanks = |place: usize| {
+            let blank = self.masks.iter().enumerate().filter(|(_, mask)| **mask != 0 && **mask & 1 << place == 0);
+            bits(&blank.map(|(entry, _)| u32::try_from(entry).unwrap_or(u32::MAX)).collect::<Vec<_>>())
+        };
+        self.blank = (0..width).map(blanks).collect();
+    }
+
+    /// Fills the last word with entries that have nothing and agree with nobody.
+    fn pad(&mut self) {
+        while !self.masks.len().is_multiple_of(64) {
+            self.masks.push(0);
+            self.values.extend(std::iter::repeat_n(0, self.fields.len()));
+            self.pools.push((0, false));
+        }
+    }
+
+    /// Chooses the roaming device pool of a phone.
+    #[must_use]
+    pub fn choose(&self, phone: Option<&Geolocation>) -> Roaming {
+        let template = |because| Roaming { pool: None, score: 0, because };
+        if self.fields.is_empty() {
+            return template(Because::NoFilter);
+        }
+        let Some(phone) = phone.filter(|phone| !phone.is_blank()) else { return template(Because::NoLocation) };
+        let asked = self.asked(phone);
+        let mut best = Best::default();
+        for place in asked.few.iter().copied() {
+            self.weigh_owners(place, &asked, &mut best);
+        }
+        if !asked.many.is_empty() {
+            for class in asked.classes(self.fields.len()) {
+                self.scan(class, &asked, &mut best);
+            }
+        }
+        let Some((rank, entry)) = best.first else { return template(Because::NoneMatches) };
+        let because = match best.second {
+            Some(second) if second == rank => Because::Name,
+            Some(second) if (second.0, second.1) == (rank.0, rank.1) => Because::LongerRun,
+            Some(second) if second.0 == rank.0 => Because::FewerUnknown,
+            _ => Because::Score,
+        };
+        Roaming { pool: self.pools.get(entry).map(|(pool, _)| *pool as usize), score: rank.0 as usize, because }
+    }
+
+    /// What a phone asks of the index.
+    fn asked(&self, phone: &Geolocation) -> Asked<'_> {
+        let mut asked = Asked::default();
+        let mut text = String::with_capacity(64);
+        for (place, field) in self.fields.iter().enumerate() {
+            normalised(phone.get(*field).unwrap_or_default(), &mut text);
+            if text.is_empty() {
+                continue;
+            }
+            asked.mask |= 1 << place;
+            let number = self.numbers.get(place).and_then(|numbers| numbers.get(text.as_str())).copied();
+            let owners = number.and_then(|number| self.owners.get(place)?.get(number as usize - 1));
+            if let Some(value) = asked.values.get_mut(place) {
+                *value = number.unwrap_or(NOBODYS);
+            }
+            match owners {
+                Some(Owners::Few(_)) => asked.few.push(place),
+                Some(Owners::Many(bits)) => {
+                    asked.many.push((place, bits));
+                    continue;
+                }
+                None => {}
+            }
+            asked.apart.extend(self.blank.get(place).map(Vec::as_slice));
+        }
+        asked
+    }
+
+    /// Weighs the owners of a value that few have, but for those that have another such value too and were weighed there.
+    fn weigh_owners(&self, place: usize, asked: &Asked<'_>, best: &mut Best) {
+        let number = asked.values.get(place).copied().unwrap_or_default();
+        let Some(Owners::Few(list)) = self.owners.get(place).and_then(|values| values.get(number as usize - 1)) else {
+            return;
+        };
+        let width = self.fields.len();
+        for entry in list.iter().map(|entry| *entry as usize) {
+            let mask = self.masks.get(entry).copied().unwrap_or_default();
+            let rank = asked.rank(mask);
+            if !best.may_change(rank, entry) {
+                continue;
+            }
+            let values = self.values.get(entry * width..(entry + 1) * width).unwrap_or_default();
+            let both = mask & asked.mask;
+            let agrees = values.iter().zip(&asked.values).enumerate().all(|(at, (a, b))| both & 1 << at == 0 || a == b);
+            let is_weighed = asked.few.iter().take_while(|earlier| **earlier != place).any(|at| both & 1 << at != 0);
+            if agrees && !is_weighed {
+                best.offer(rank, entry, self.is_shared(entry));
+            }
+        }
+    }
+
+    /// Looks through the entries with `class` fields that have none of the values few have.
+    fn scan(&self, class: usize, asked: &Asked<'_>, best: &mut Best) {
+        let Some(words) = self.classes.get(class).filter(|words| !words.is_empty()) else { return };
+        let most = class.min(asked.many.len()) as u32;
+        if best.second.is_some_and(|second| (most, Reverse(class as u32 - most), most) < second) {
+            return;
+        }
+        for word in words.clone().step_by(WORDS) {
+            let mut agree = [u64::MAX; WORDS];
+            let meet = |agree: &mut [u64; WORDS], with: [&[u64]; 2]| {
+                let [a, b] = with.map(|bits| bits.get(word..).and_then(|bits| bits.first_chunk::<WORDS>()));
+                let (Some(a), Some(b)) = (a, b) else { return };
+                for ((agree, a), b) in agree.iter_mut().zip(a).zip(b) {
+                    *agree &= a | b;
+                }
+            };
+            asked.apart.iter().for_each(|blank| meet(&mut agree, [blank, blank]));
+            for (place, bits) in &asked.many {
+                meet(&mut agree, [self.blank.get(*place).map(Vec::as_slice).unwrap_or_default(), bits]);
+            }
+            for (word, agree) in (word..words.end).zip(agree).filter(|(_, agree)| *agree != 0) {
+                self.weigh_word(class as u32, word, agree, asked, best);
+            }
+        }
+    }
+
+    /// Weighs those of a word that agree and could change what is best.
+    fn weigh_word(&self, class: u32, word: usize, agree: u64, asked: &Asked<'_>, best: &mut Best) {
+        let scores = asked.scores(word);
+        // Who agrees in no field is no match (G-10 step 4).
+        let mut left = agree & scores.iter().fold(0, |any, digit| any | digit);
+        while left != 0 {
+            left &= best.second.map_or(u64::MAX, |second| {
+                let (better, equal) = compare(&scores, second.0);
+                // Every entry here has `class` fields, so that equal scores leave equally many unknown.
+                let unknown = Reverse(class.saturating_sub(second.0));
+                match unknown.cmp(&second.1) {
+                    std::cmp::Ordering::Greater => better | equal,
+                    std::cmp::Ordering::Equal => {
+                        let is_tie = best.first.is_some_and(|(rank, entry)| rank == second && word * 64 < entry);
+                        better | equal & asked.runs(word, if is_tie { second.2 } else { second.2 + 1 })
+                    }
+                    std::cmp::Ordering::Less => better,
+                }
+            });
+            if left == 0 {
+                return;
+            }
+            let entry = word * 64 + left.trailing_zeros() as usize;
+            left &= left - 1;
+            let rank = asked.rank(self.masks.get(entry).copied().unwrap_or_default());
+            best.offer(rank, entry, self.is_shared(entry));
+        }
+    }
+
+    fn is_shared(&self, entry: usize) -> bool {
+        self.pools.get(entry).is_some_and(|(_, is_shared)| *is_shared)
+    }
+}
+
+/// A phone's place as the index sees it.
+#[derive(Default)]
+struct Asked<'i> {
+    /// The fields it has.
+    mask: u32,
+    /// Their values; 0 is blank.
+    values: [u32; FIELDS],
+    /// Fields whose value few entries have.
+    few: SmallVec<[usize; FIELDS]>,
+    /// Fields whose value many entries have, and which.
+    many: SmallVec<[(usize, &'i [u64]); FIELDS]>,
+    /// Who leaves each other field blank.
+    apart: SmallVec<[&'i [u64]; FIELDS]>,
+}
+
+impl Asked<'_> {
+    /// How an entry with these fields that agrees compares with others.
+    fn rank(&self, mask: u32) -> Rank {
+        let both = mask & self.mask;
+        (both.count_ones(), Reverse((mask & !self.mask).count_ones()), both.trailing_ones())
+    }
+
+    /// The classes in which a scan finds the best soonest: with as many fields as may be equal and more, then with fewer.
+    fn classes(&self, width: usize) -> impl Iterator<Item = usize> + use<> {
+        let most = self.many.len();
+        (most..=width).chain((1..most).rev())
+    }
+
+    /// How many of the values many have the entries of a word have, as binary digits of 64 numbers.
+    fn scores(&self, word: usize) -> [u64; SCORE_DIGITS] {
+        let mut digits = [0; SCORE_DIGITS];
+        for (_, bits) in &self.many {
+            let mut carry = bits.get(word).copied().unwrap_or_default();
+            for digit in &mut digits {
+                (*digit, carry) = (*digit ^ carry, *digit & carry);
+            }
+        }
+        digits
+    }
+
+    /// Which entries of a word are equal in the first so many fields.
+    fn runs(&self, word: usize, length: u32) -> u64 {
+        (0..length as usize).fold(u64::MAX, |runs, place| {
+            let bits = self.many.iter().find(|(field, _)| *field == place).and_then(|(_, bits)| bits.get(word));
+            runs & bits.copied().unwrap_or_default()
+        })
+    }
+}
+
+/// Of 64 numbers in binary digits those above `than`, and those equal to it.
+fn compare(digits: &[u64; SCORE_DIGITS], than: u32) -> (u64, u64) {
+    digits.iter().enumerate().rev().fold((0, u64::MAX), |(above, equal), (place, digit)| {
+        if than >> place & 1 == 1 { (above, equal & digit) } else { (above | equal & digit, equal & !digit) }
+    })
+}
+
+/// The best entry so far, and the rank of the one after it, which says what decided.
+#[derive(Default)]
+struct Best {
+    first: Option<(Rank, usize)>,
+    second: Option<Rank>,
+}
+
+impl Best {
+    /// Whether an entry of this rank could change anything. Of equal ranks the earlier entry wins: they are of one class, in
+    /// the order of names.
+    fn may_change(&self, rank: Rank, entry: usize) -> bool {
+        let Some(second) = self.second else { return true };
+        rank > second || self.first.is_some_and(|(first, at)| rank == first && entry < at)
+    }
+
+    fn offer(&mut self, rank: Rank, entry: usize, is_shared: bool) {
+        match self.first {
+            Some((first, at)) if (rank, Reverse(entry)) < (first, Reverse(at)) => {
+                self.second = self.second.max(Some(rank));
+            }
+            before => {
+                self.second = if is_shared { Some(rank) } else { before.map(|(first, _)| first) };
+                self.first = Some((rank, entry));
+            }
+        }
+    }
+}
