@@ -234,18 +234,18 @@ impl<'a, 'p> Follow<'a, 'p> {
         starts.extend(codes.map(|code| Traced::dialed(shape.len(), code.len())));
         let found = plan.dial_plan.emergency_match(&dialed).and_then(|id| plan.dial_plan.row(id));
         let Some(row) = found.filter(|row| row.pattern.has_dot()) else {
-            return self.from_each(is_now, shape, &starts, budget, each);
+            return self.each_start(is_now, shape, &starts, budget, each);
         };
         let before_dot = Transform { discard: Some(Discard::PreDot), ..Transform::NONE };
         let whole = Traced::dialed(shape.len(), 0);
         transformed(&shape, &whole, &row.pattern, &before_dot, budget, &mut |piece, made, budget| {
             let mut starts = starts.clone();
             starts.extend(made);
-            self.from_each(is_now, piece, &starts, budget, each)
+            self.each_start(is_now, piece, &starts, budget, each)
         })
     }
 
-    fn from_each(
+    fn each_start(
         &self,
         is_now: bool,
         shape: Shape,
@@ -259,7 +259,7 @@ impl<'a, 'p> Follow<'a, 'p> {
         let watches = self.watches(Searched::One { is_now, space: None, emergency: true });
         split(&shape, start, &watches, true, budget, &mut |piece, budget| {
             self.alone(&chain, piece, &way, budget, &mut |piece, budget| {
-                self.from_each(is_now, piece, rest, budget, each)
+                self.each_start(is_now, piece, rest, budget, each)
             })
         })
     }

@@ -11,5 +11,5 @@ mod traced;
 mod walk;
 
 pub use shape::{Shape, Symbols, listed};
-pub use traced::{Part, Traced, transformed};
+pub use traced::{EachMade, Part, Traced, transformed};
 pub use walk::{Budget, Each, Exhausted, Watch, begun_shapes, split};

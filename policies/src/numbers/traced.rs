@@ -48,6 +48,9 @@ impl Traced {
     }
 }
 
+/// Gets a piece of a shape and what is made of its numbers, and the budget left.
+pub type EachMade<'e> = &'e mut dyn FnMut(Shape, Option<Traced>, &mut Budget) -> Result<(), Exhausted>;
+
 /// What a pattern's transform makes of the numbers of a shape, once they are `number` and match `pattern`: the shape in
 /// pieces, each with its number; none where that would be too long (D-20 to D-22).
 ///
@@ -59,7 +62,7 @@ pub fn transformed(
     pattern: &Pattern,
     transform: &Transform,
     budget: &mut Budget,
-    each: &mut dyn FnMut(Shape, Option<Traced>, &mut Budget) -> Result<(), Exhausted>,
+    each: EachMade<'_>,
 ) -> Result<(), Exhausted> {
     let pre_dot = matches!(transform.discard, Some(Discard::PreDot | Discard::PreDotTrailingHash));
     let trailing = matches!(transform.discard, Some(Discard::TrailingHash | Discard::PreDotTrailingHash));
