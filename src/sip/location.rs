@@ -204,7 +204,7 @@ mod tests {
         use crate::sip::multipart::end_of_parts;
         for (body, want) in [
             ("--b\r\n\r\nx\r\n--b--\r\n", Some(8)),
-            ("pre\r\n--b\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--", Some(21)),
+            ("pre\r\n--b\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--", Some(23)),
             ("--b\r\n\r\nx\r\n--b--epilogue", Some(8)),
             ("--b\r\n\r\nx\r\n--b\r\n", None),
             ("--b\r\n\r\nx", None),
