@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use emcc_policies::digits::{Digits, dialable};
 use emcc_policies::moment::{Civil, Moment};
 use emcc_policies::numbers::listed;
-use emcc_policies::route::PeerKind;
+use emcc_policies::route::{PeerKind, RouteBook};
 use emcc_policies::trail::Names as _;
 use serde::Serialize;
 
@@ -78,6 +79,8 @@ pub(super) fn run(diff: &Diff) -> u8 {
 #[derive(Serialize)]
 struct Compared {
     complete: bool,
+    /// What differs, or may, and was not looked at.
+    not_compared: Vec<&'static str>,
     callers_only_now: Vec<Callers>,
     callers_only_next: Vec<Callers>,
     changes: Vec<Change>,
@@ -153,7 +156,8 @@ impl Diff {
     fn answer(&self) -> Result<Compared, Halt> {
         let load = |path: &Path| config::load(path).map(|loaded| loaded.plan).map_err(Halt::refused);
         let mut named = NamedNeighbours::default();
-        let (now, next) = (named.locate(load(&self.config)?), named.locate(load(&self.candidate)?));
+        let (mut now, mut next) = (named.locate(load(&self.config)?), named.locate(load(&self.candidate)?));
+        let transform_alike = without_transformations(&mut now) == without_transformations(&mut next);
         let mut asked = Asked::everything(self.at.unwrap_or_else(|| Clock::start().now().civil));
         asked.calling = self.calling.or(asked.calling);
         let found = changes::between(&now, &next, &asked).map_err(|_| Halt::Disagreement)?;
@@ -171,7 +175,8 @@ impl Diff {
             })
         };
         Ok(Compared {
-            complete: found.is_complete,
+            complete: found.is_complete && transform_alike,
+            not_compared: if transform_alike { Vec::new() } else { vec![TRANSFORMATIONS] },
             callers_only_now: found.only_now.iter().map(callers).collect(),
             callers_only_next: found.only_next.iter().map(callers).collect(),
             changes: found.changes.into_iter().filter_map(change).collect(),
@@ -180,6 +185,21 @@ impl Diff {
 }
 
 const SERVICE: &str = "urn:service:sos";
+
+/// What [`without_transformations`] takes off, where it differs.
+const TRANSFORMATIONS: &str = "transformation patterns";
+
+const NOT_COMPARED: &str = "transformation patterns of gateways or trunks differ, and are not compared";
+
+/// Takes the transformation patterns of gateways and trunks off a plan: decisions are compared as they stand before these
+/// (D-24, D-25). Gives back what they were, as text: equal texts transform alike.
+fn without_transformations(plan: &mut Plan) -> Option<String> {
+    let told = plan.routes.transformations.as_ref().map(|transformations| format!("{transformations:?}"));
+    if told.is_some() {
+        plan.routes = Arc::new(RouteBook { transformations: None, ..RouteBook::clone(&plan.routes) });
+    }
+    told
+}
 
 impl Decided {
     fn of(plan: &Plan, decision: &Decision, dialed: Option<Digits>, named: &NamedNeighbours) -> Self {
@@ -273,7 +293,8 @@ impl Answer for Compared {
             more => writeln!(out, "{more} changes")?,
         }
         if !self.complete {
-            writeln!(out, "{red}incomplete:{red:#} the bound on the search was reached; there may be more changes")?;
+            let why = if self.not_compared.is_empty() { "the bound on the search was reached" } else { NOT_COMPARED };
+            writeln!(out, "{red}incomplete:{red:#} {why}; there may be more changes")?;
         }
         Ok(())
     }

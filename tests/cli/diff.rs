@@ -44,13 +44,43 @@ const ALICE: &str = "phone SEP001122334455 abroad";
 
 #[test]
 fn nothing_changes_between_equal_files() {
-    let nothing = json!({ "complete": true, "callers_only_now": [], "callers_only_next": [], "changes": [] });
+    let nothing =
+        json!({ "complete": true, "not_compared": [], "callers_only_now": [], "callers_only_next": [], "changes": [] });
     assert_eq!(compared(&pair("hq.toml")), nothing);
     let ran = asked(&pair("hq.toml"), &["--fail-on-change"]);
     assert_eq!(ran.code, Some(0));
     let (file, now) = (pair("hq.toml"), pair("hq.toml"));
     let ran = emcc_trunk(&["diff", "--config", &now, "--candidate", &file]);
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", "no decision changes\n"));
+}
+
+/// D-24, D-25: what is set aside is said, and numbers are told as they stand before it.
+#[test]
+fn transformation_patterns_that_differ_are_named_as_not_compared() {
+    let table = |mask: &str| {
+        format!(
+            "name = \"gw-hq\"\ncalling_transform_css = \"CSS-Numbers\"\n\n[[css]]\nname = \"CSS-Numbers\"\n\
+             partitions = [\"PT-Numbers\"]\n\n[[transformation_pattern]]\nkind = \"calling\"\npattern = \"5XXX\"\n\
+             partition = \"PT-Numbers\"\nmask = \"{mask}\"\n\n[[peer]]\nname = \"gw-hq\"\n"
+        )
+    };
+    // The peer keeps its own keys: they follow its name.
+    let with = |mask: &str| {
+        table(mask).replacen("\n\n[[css]]", "\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.29:5060\"]\n\n[[css]]", 1)
+    };
+    let (one, two) =
+        (with("408555XXXX").replacen("gw-hq", "gw-other", 1), with("408556XXXX").replacen("gw-hq", "gw-other", 1));
+    let now = edited("transform-now.toml", "name = \"gw-hq\"\n", &one);
+    let next = edited("transform-next.toml", "name = \"gw-hq\"\n", &two);
+    let ran = emcc_trunk(&["diff", "--json", "--config", &now, "--candidate", &next]);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    let object = ran.object();
+    assert_eq!((&object["complete"], &object["changes"]), (&json!(false), &json!([])));
+    assert_eq!(object["not_compared"], json!(["transformation patterns"]));
+    let people = emcc_trunk(&["diff", "--config", &now, "--candidate", &next]);
+    assert!(people.err.contains("transformation patterns of gateways or trunks differ"), "{}", people.err);
+    let same = emcc_trunk(&["diff", "--json", "--config", &now, "--candidate", &now]);
+    assert_eq!((same.code, &same.object()["complete"]), (Some(0), &json!(true)));
 }
 
 #[test]
