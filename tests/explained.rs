@@ -204,8 +204,11 @@ impl Node {
 /// `calls` random calls over one random plan. Gives back how many were refused, and how many emergencies there were.
 fn compare(plan: u64, calls: u64) -> (u64, u64) {
     let mut dice = Dice(plan + 1);
-    let (name, node, callers) =
-        if plan % 2 == 0 { ("hq.toml", "127.0.1.1:5060", AT_HQ) } else { ("br.toml", "127.0.2.1:5060", AT_BR) };
+    let (name, node, callers) = if plan.is_multiple_of(2) {
+        ("hq.toml", "127.0.1.1:5060", AT_HQ)
+    } else {
+        ("br.toml", "127.0.2.1:5060", AT_BR)
+    };
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("explained");
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join(format!("{plan}.toml"));
@@ -232,7 +235,7 @@ fn compare(plan: u64, calls: u64) -> (u64, u64) {
         });
         let mut live = Node::new(&file, 0);
         for (caller, called) in &asked {
-            if live.heard % CALLS_PER_ENGINE == 0 {
+            if live.heard.is_multiple_of(CALLS_PER_ENGINE) {
                 live = Node::new(&file, live.heard);
             }
             let caller = &callers[*caller];

@@ -165,7 +165,7 @@ pub fn load_watched(path: &Path, watched: &dyn Fn(Stage<'_>)) -> Result<Loaded, 
 pub fn load_with_places(path: &Path, watched: &dyn Fn(Stage<'_>)) -> Result<(Loaded, Places), Vec<Problem>> {
     let source = source::read(path, watched);
     // Where there are errors, nobody asks.
-    let places = source.whole.then(|| Places::of(&source.document, &source.report)).unwrap_or_default();
+    let places = if source.whole { Places::of(&source.document, &source.report) } else { Places::default() };
     loaded(source, Look::At(None), watched).map(|loaded| (loaded, places))
 }
 

@@ -288,7 +288,7 @@ fn slips_in_several_files_are_told_in_one_pass_and_nothing_is_applied() {
     let folder = written(Some(("users.csv", "id,emcc_enabled\nal ice,true\nbob,perhaps\n")));
     std::fs::write(folder.join("devices.csv"), "name,device_pool\nSEP 1,DP-HQ\n").unwrap();
     std::fs::write(folder.join("sessions.csv"), [0xff, 0xfe]).unwrap();
-    let problems = load(&folder.join("node.toml")).err().expect("nothing is applied");
+    let problems = load(&folder.join("node.toml")).expect_err("nothing is applied");
     let errors: Vec<_> = problems.iter().filter(|p| p.severity == Severity::Error).map(|p| &*p.key).collect();
     assert_eq!(errors, ["device[0].name", "csv.sessions", "user[0].id", "user[1].emcc_enabled"], "{problems:#?}");
     let _ = std::fs::remove_dir_all(folder);
@@ -298,10 +298,10 @@ fn slips_in_several_files_are_told_in_one_pass_and_nothing_is_applied() {
 fn a_file_that_is_not_there_or_empty_is_named() {
     for (file, text, says) in [("users.csv", "", "has no header row"), ("users.csv", "\n\n", "has no header row")] {
         let folder = written(Some((file, text)));
-        let problems = load(&folder.join("node.toml")).err().unwrap();
+        let problems = load(&folder.join("node.toml")).unwrap_err();
         assert!(problems.iter().any(|p| p.message.contains(says) && p.file.ends_with(file)), "{problems:#?}");
         std::fs::remove_file(folder.join(file)).unwrap();
-        let problems = load(&folder.join("node.toml")).err().unwrap();
+        let problems = load(&folder.join("node.toml")).unwrap_err();
         assert!(problems.iter().any(|p| p.key == "csv.users" && p.message.contains("cannot be read")), "{problems:#?}");
         let _ = std::fs::remove_dir_all(folder);
     }
