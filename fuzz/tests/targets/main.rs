@@ -7,6 +7,7 @@ mod frame;
 mod multipart;
 #[path = "../../../benches/pair/mod.rs"]
 mod pair;
+mod pattern;
 mod pidf;
 mod scan;
 mod sdp;
