@@ -5,6 +5,7 @@ mod analyse;
 mod index;
 mod open;
 mod proof;
+mod tail;
 
 pub use alternatives::{Alternative, Asked, Lost};
 pub use analyse::{Analysis, Outcome, Overlap, PASSES_MAX};
