@@ -63,10 +63,18 @@ impl DialPlan {
         found
     }
 
-    /// The row that wins a number at an hour when every partition is open, translations not followed.
+    /// For every emergency row and every ordinary pattern that has numbers in common with it, a shortest of those numbers:
+    /// where a search space has the one and not the other, that number shows it.
     #[must_use]
-    pub fn first_winner(&self, css: &[CssId], dialed: &Digits) -> Option<PatternId> {
-        self.winner(css, dialed, Hour::Without(&[]))
+    pub fn disputed_numbers(&self) -> Vec<(PatternId, Digits)> {
+        let firsts = self.emergencies.all().filter_map(|group| self.emergencies.first(group));
+        let rows = firsts.filter_map(|id| Some((id, self.row(id)?)));
+        rows.flat_map(|(id, row)| {
+            let mut numbers: Vec<_> = self.disputed(row, true).into_iter().collect();
+            numbers.sort_unstable_by(|a, b| (a.len(), a.as_str()).cmp(&(b.len(), b.as_str())));
+            numbers.into_iter().map(move |digits| (id, digits))
+        })
+        .collect()
     }
 
     /// Rows of one partition that match the same numbers: the one added first, and each of the others.

@@ -3,6 +3,8 @@
 mod certificates;
 mod emergency;
 mod geography;
+mod helpless;
+mod hours;
 mod names;
 mod neighbours;
 mod patterns;
@@ -30,8 +32,9 @@ pub(super) fn check<'d>(document: &'d Document, probe: Probe, look: Look, report
     geography::check(document, &names, report);
     usage::check(document, &names, report);
     let dialing = Dialing::of(document);
-    patterns::check(document, &dialing, report);
-    emergency::check(document, &dialing, report);
+    let moments = hours::moments(document);
+    patterns::check(document, &dialing, &moments, report);
+    emergency::check(document, &dialing, &moments, report);
     probe::check(document, probe, report);
     dialing
 }

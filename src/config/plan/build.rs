@@ -433,7 +433,32 @@ fn routes(document: &Document, ids: &Ids<'_>, transformations: Option<Arc<Transf
     }
 }
 
-fn device_pool(row: &document::DevicePool, ids: &Ids<'_>, dialing: &Dialing<'_>) -> DevicePool {
+/// The routes of a document that is only looked at, as [`build`] makes them; without transformation patterns, which
+/// change no destination.
+pub(in crate::config) struct Routing<'d> {
+    pub(in crate::config) book: RouteBook,
+    ids: Ids<'d>,
+    pools: Vec<LocalRouteGroups>,
+}
+
+impl<'d> Routing<'d> {
+    pub(in crate::config) fn of(document: &'d Document) -> Self {
+        let ids = Ids::of(document);
+        let pools = document.device_pools.iter().map(|row| local_route_groups(row, &ids)).collect();
+        Self { book: routes(document, &ids, None), pools, ids }
+    }
+
+    pub(in crate::config) fn pool(&self, name: Option<&Text>) -> Option<DevicePoolId> {
+        self.ids.pool(name)
+    }
+
+    pub(in crate::config) fn local_route_groups(&self, pool: Option<DevicePoolId>) -> &LocalRouteGroups {
+        static NONE: LocalRouteGroups = LocalRouteGroups { standard: None, named: Vec::new() };
+        pool.and_then(|id| self.pools.get(id.0 as usize)).unwrap_or(&NONE)
+    }
+}
+
+fn local_route_groups(row: &document::DevicePool, ids: &Ids<'_>) -> LocalRouteGroups {
     let mut groups = LocalRouteGroups::default();
     for (name, group) in &row.local_route_groups {
         let Some(group) = ids.group(group) else { continue };
@@ -443,11 +468,15 @@ fn device_pool(row: &document::DevicePool, ids: &Ids<'_>, dialing: &Dialing<'_>)
             groups.named.push((LocalRouteGroupId(*local), group));
         }
     }
+    groups
+}
+
+fn device_pool(row: &document::DevicePool, ids: &Ids<'_>, dialing: &Dialing<'_>) -> DevicePool {
     DevicePool {
         name: boxed(&row.name),
         geolocation: ids.place(row.geolocation.as_ref()),
         adjunct_css: dialing.css(row.adjunct_css.as_ref()),
-        local_route_groups: groups,
+        local_route_groups: local_route_groups(row, ids),
     }
 }
 
