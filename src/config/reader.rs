@@ -31,6 +31,7 @@ pub(super) enum Bulk {
     RoutePattern,
     TranslationPattern,
     DirectoryNumber,
+    TransformationPattern,
 }
 
 impl Bulk {
@@ -51,6 +52,7 @@ impl Bulk {
             Self::RoutePattern => "route_pattern",
             Self::TranslationPattern => "translation_pattern",
             Self::DirectoryNumber => "directory_number",
+            Self::TransformationPattern => "transformation_pattern",
         }
     }
 }
@@ -114,6 +116,7 @@ impl Reader {
             Bulk::TranslationPattern => {
                 document.patterns.extend(read_pattern(section, PatternKind::Translation, report));
             }
+            Bulk::TransformationPattern => document.transformations.extend(read_transformation(section)),
             Bulk::DirectoryNumber => {
                 document.patterns.extend(read_pattern(section, PatternKind::DirectoryNumber, report));
             }
