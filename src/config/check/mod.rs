@@ -11,6 +11,7 @@ mod patterns;
 mod phones;
 mod probe;
 mod secure;
+mod servers;
 mod usage;
 
 pub(super) use certificates::Look;
@@ -29,6 +30,7 @@ pub(super) fn check<'d>(document: &'d Document, probe: Probe, look: Look, report
     phones::check(document, &names, report);
     certificates::check(document, look, report);
     secure::check(document, report);
+    servers::check(document, report);
     geography::check(document, &names, report);
     usage::check(document, &names, report);
     let dialing = Dialing::of(document);
