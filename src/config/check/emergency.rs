@@ -2,11 +2,12 @@
 
 use crate::config::document::Document;
 use crate::config::plan::dial_plan::{Dialing, finds};
+use crate::config::plan::schedule::{self, Schedule};
 use crate::config::report::{Place, Report};
 use emcc_policies::digits::{Digits, Pattern};
 use emcc_policies::moment::Civil;
 use emcc_policies::search_space::{
-    Capture, CssId, DialPlan, Outcome, PatternId, SearchSpace, Target, of_emcc_phone, of_phone,
+    Capture, Captures, CssId, DialPlan, Outcome, PatternId, SearchSpace, Target, of_emcc_phone, of_phone,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +18,7 @@ pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report)
     let callers = callers(document, dialing);
     let single = dialing.plan.search_spaces().map(|css| SearchSpace::from_slice(&[css]));
     let spaces: Vec<_> = single.chain(callers.iter().cloned()).chain([SearchSpace::new()]).collect();
-    captures(dialing, &spaces, report);
+    captures(document, dialing, &spaces, report);
     taken(document, dialing, &spaces, report);
     reach(document, dialing, &callers, report);
 }
@@ -63,9 +64,12 @@ fn callers(document: &Document, dialing: &Dialing<'_>) -> Vec<SearchSpace> {
 }
 
 /// Patterns that are no emergency ones and take a number of one that is.
-fn captures(dialing: &Dialing<'_>, spaces: &[SearchSpace], report: &Report) {
+fn captures(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], report: &Report) {
     let plan = &dialing.plan;
-    for Capture { won, lost, digits, space } in plan.captures(spaces) {
+    let schedules: Vec<Schedule> = document.schedules.iter().map(Schedule::of).collect();
+    let hours = schedule::hours(&schedules);
+    let Captures { found, unproved } = plan.captures(spaces, hours.as_deref());
+    for Capture { won, lost, digits, space } in found {
         let (Some(winner), Some(row), Some(loser)) = (dialing.origin(won), plan.row(won), plan.row(lost)) else {
             continue;
         };
@@ -76,6 +80,14 @@ fn captures(dialing: &Dialing<'_>, spaces: &[SearchSpace], report: &Report) {
             named(dialing, spaces.get(space).map(AsRef::as_ref).unwrap_or_default())
         );
         report.error(winner.place(), message, "Narrow the pattern, or write emergency = true if it leads to help.");
+    }
+    for id in unproved {
+        let (Some(origin), Some(row)) = (dialing.origin(id), plan.row(id)) else { continue };
+        let message = format!(
+            "too many patterns have numbers of the emergency pattern \"{}\": not every number was looked at",
+            row.pattern.text()
+        );
+        report.warning(origin.place(), message, "Write the emergency numbers out, each as a pattern of its own.");
     }
 }
 
