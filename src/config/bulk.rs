@@ -348,7 +348,11 @@ fn value<'r>(form: Form, text: &'r str, at: &Range<usize>) -> Result<DeValue<'r>
                         "Write NAME=ROUTE GROUP, with ; between several, as in Standard Local Route Group=RG-London.",
                     ));
                 };
-                table.insert(Spanned::new(at.clone(), Cow::Borrowed(name.trim())), spanned(value.trim()));
+                let name = name.trim();
+                // The later one would silently take the place of the earlier.
+                if table.insert(Spanned::new(at.clone(), Cow::Borrowed(name)), spanned(value.trim())).is_some() {
+                    return Err(("a list with one name twice", "Give each local route group one route group."));
+                }
             }
             Ok(DeValue::Table(table))
         }

@@ -280,6 +280,13 @@ const SLIPS: &[Slip] = &[
         "device_pool[0].local_route_groups",
         "no list of local route groups",
     ),
+    slip(
+        "device_pools.csv",
+        "Standard Local Route Group = RG",
+        "§Standard Local Route Group = RG; Standard Local Route Group = RG",
+        "device_pool[0].local_route_groups",
+        "a list with one name twice",
+    ),
     // Names.
     slip("devices.csv", "SEP03,CSS-Phone", "SEP03,§CSS-Phon", "device[1].css", "CSS-Phon"),
     slip("devices.csv", "SEP03,", "§SEP01,", "device[1].name", "SEP01"),

@@ -333,9 +333,12 @@ fn an_ordinary_pattern_takes_an_emergency_number_only_where_it_wins_p23() {
         let plan = builder.build();
         let want: Vec<_> =
             want.map(|number| Capture { won, lost, digits: digits(number), space: 0 }).into_iter().collect();
-        assert_eq!(plan.captures(&[SearchSpace::from_slice(&[css])]), want, "{ordinary} over {lost:?}");
+        let spaces = [SearchSpace::from_slice(&[css])];
+        let got = plan.captures(&spaces, Some(&[NOW]));
+        assert_eq!(got, Captures { found: want, unproved: Vec::new() }, "{ordinary} over {lost:?}");
+        assert_eq!(plan.captures(&spaces, None), got);
         // Whoever does not reach the emergency pattern calls by P-23 alone, which the search space is warned of.
-        assert_eq!(plan.captures(&[SearchSpace::new()]), []);
+        assert_eq!(plan.captures(&[SearchSpace::new()], None).found, []);
     }
 }
 
@@ -351,8 +354,68 @@ fn an_emergency_pattern_that_sleeps_at_night_has_its_number_taken_then_p23() {
         builder.row(row("9XX", Some(other)));
         let plan = builder.build();
         // What closes with it, takes nothing.
-        assert_eq!(plan.captures(&[SearchSpace::from_slice(&[css])]).len(), want);
+        let spaces = [SearchSpace::from_slice(&[css])];
+        assert_eq!(plan.captures(&spaces, Some(&[Civil(0), Civil(100)])).found.len(), want);
+        assert_eq!(plan.captures(&spaces, None).found.len(), want);
+        // Never closed at the hours there are.
+        assert_eq!(plan.captures(&spaces, Some(&[Civil(0)])).found, []);
     }
+}
+
+/// By day one partition has the number, by night another: at no hour has none of them.
+#[test]
+fn two_emergency_patterns_that_take_turns_leave_no_hour_to_another_p23() {
+    #[derive(Debug)]
+    struct From(i64);
+    impl Hours for From {
+        fn open(&self, at: Civil) -> bool {
+            at.0 >= self.0
+        }
+    }
+    for (night, want) in [(100, 0), (101, 1)] {
+        let mut builder = DialPlanBuilder::default();
+        let by_day = builder.partition(Some(Arc::new(Before(100))));
+        let by_night = builder.partition(Some(Arc::new(From(night))));
+        let always = builder.partition(None);
+        let css = builder.css(&[by_day, by_night, always]);
+        builder.row(emergency(row("911", Some(by_day))));
+        builder.row(emergency(row("911", Some(by_night))));
+        builder.row(row("9XX", Some(always)));
+        let plan = builder.build();
+        let spaces = [SearchSpace::from_slice(&[css])];
+        let hours = [99, 100, 101].map(Civil);
+        assert_eq!(plan.captures(&spaces, Some(&hours)).found.len(), want);
+        // Without a calendar both may be closed at once.
+        assert_eq!(plan.captures(&spaces, None).found.len(), 1);
+    }
+}
+
+/// The numbers that better emergency patterns leave over are looked at, not the one both patterns begin with.
+#[test]
+fn a_number_behind_better_emergency_patterns_is_found_p23() {
+    let mut builder = DialPlanBuilder::default();
+    let css = builder.css(&[]);
+    builder.row(emergency(row("9XX", None)));
+    // As close as the ordinary one or closer, on all its numbers but 919.
+    builder.row(emergency(row("91[0-8]", None)));
+    let won = builder.row(row("91X", None));
+    let plan = builder.build();
+    let captures = plan.captures(&[SearchSpace::from_slice(&[css])], Some(&[NOW]));
+    let want = Capture { won, lost: PatternId(0), digits: digits("919"), space: 0 };
+    assert_eq!(captures, Captures { found: vec![want], unproved: Vec::new() });
+}
+
+#[test]
+fn an_emergency_pattern_with_too_many_neighbours_is_said_to_be_unproved_p23() {
+    let mut builder = DialPlanBuilder::default();
+    let css = builder.css(&[]);
+    let lost = builder.row(emergency(row("!", None)));
+    for number in 0..40 {
+        builder.row(row(&format!("!{number}!{}!{}", number % 7, number % 5), None));
+    }
+    let captures = builder.build().captures(&[SearchSpace::from_slice(&[css])], None);
+    assert_eq!(captures.unproved, [lost]);
+    assert!(!captures.found.is_empty());
 }
 
 #[test]

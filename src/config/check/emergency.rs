@@ -3,11 +3,12 @@
 use super::helpless;
 use crate::config::document::Document;
 use crate::config::plan::dial_plan::Dialing;
+use crate::config::plan::schedule::{self, Schedule};
 use crate::config::report::{Place, Report};
 use emcc_policies::digits::{Digits, Pattern};
 use emcc_policies::moment::Civil;
 use emcc_policies::search_space::{
-    Capture, CssId, DialPlan, Outcome, PatternId, SearchSpace, Target, of_emcc_phone, of_phone,
+    Capture, Captures, CssId, DialPlan, Outcome, PatternId, SearchSpace, Target, of_emcc_phone, of_phone,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +19,7 @@ pub(super) fn check(document: &Document, dialing: &Dialing<'_>, moments: &[Civil
     let callers = callers(document, dialing);
     let single = dialing.plan.search_spaces().map(|css| SearchSpace::from_slice(&[css]));
     let spaces: Vec<_> = single.chain(callers.iter().cloned()).chain([SearchSpace::new()]).collect();
-    let told = captures(dialing, &spaces, report);
+    let told = captures(document, dialing, &spaces, report);
     taken(document, dialing, &spaces, moments, report);
     let numbers = numbers(document, dialing);
     reach(document, dialing, &callers, &numbers, moments, report);
@@ -67,9 +68,11 @@ fn callers(document: &Document, dialing: &Dialing<'_>) -> Vec<SearchSpace> {
 }
 
 /// Patterns that are no emergency ones and take a number of one that is, which the same search space has. Gives them back.
-fn captures(dialing: &Dialing<'_>, spaces: &[SearchSpace], report: &Report) -> HashSet<PatternId> {
+fn captures(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], report: &Report) -> HashSet<PatternId> {
     let plan = &dialing.plan;
-    let found = plan.captures(spaces);
+    let schedules: Vec<Schedule> = document.schedules.iter().map(Schedule::of).collect();
+    let hours = schedule::hours(&schedules);
+    let Captures { found, unproved } = plan.captures(spaces, hours.as_deref());
     let told = found.iter().map(|capture| capture.won).collect();
     for Capture { won, lost, digits, space } in found {
         let (Some(winner), Some(row), Some(loser)) = (dialing.origin(won), plan.row(won), plan.row(lost)) else {
@@ -82,6 +85,14 @@ fn captures(dialing: &Dialing<'_>, spaces: &[SearchSpace], report: &Report) -> H
             named(dialing, spaces.get(space).map(AsRef::as_ref).unwrap_or_default())
         );
         report.error(winner.place(), message, "Narrow the pattern, or write emergency = true if it leads to help.");
+    }
+    for id in unproved {
+        let (Some(origin), Some(row)) = (dialing.origin(id), plan.row(id)) else { continue };
+        let message = format!(
+            "too many patterns have numbers of the emergency pattern \"{}\": not every number was looked at",
+            row.pattern.text()
+        );
+        report.warning(origin.place(), message, "Write the emergency numbers out, each as a pattern of its own.");
     }
     told
 }

@@ -1,28 +1,27 @@
 //! Moments at which a dial plan is looked at: what a partition hides by day must not be missed because the check reads it
 //! at night (D-4).
 
-use crate::config::document::{Document, Schedule as Row};
-use crate::config::plan::schedule::{DAY_MIN, Schedule};
+use crate::config::document::Document;
+use crate::config::plan::schedule::{Schedule, hours};
 use crate::limits::SCHEDULED_MOMENTS_MAX;
 use emcc_policies::moment::Civil;
 use emcc_policies::search_space::Hours;
 use std::collections::HashSet;
 
-/// Mondays 0:00 UTC of weeks in which zones stand differently to each other: winter, between the American and the
-/// European change of clocks in spring and in autumn, and summer.
-const WEEKS_FROM: [i64; 4] = [1_768_176_000, 1_773_619_200, 1_783_900_800, 1_792_972_800];
-const DAY_S: i64 = 86_400;
-const MINUTE_S: i64 = 60;
+/// Where more hours must be told apart than anybody can, the hours of one week stand for all.
+const HOURS_OF_A_WEEK: i64 = 7 * 24;
+const HOUR_S: i64 = 3_600;
 
-/// One moment for each combination of open and closed schedules that those weeks have, [`SCHEDULED_MOMENTS_MAX`] at most;
-/// one moment where there is no schedule. Between two changes of any schedule nothing changes, so each change is enough.
+/// One moment for each combination of open and closed schedules there is, [`SCHEDULED_MOMENTS_MAX`] at most; one moment
+/// where no partition has a schedule.
 pub(super) fn moments(document: &Document) -> Vec<Civil> {
     let scheduled = document.partitions.iter().filter_map(|row| row.schedule.as_ref());
     let named: HashSet<_> = scheduled.map(|name| name.as_str()).collect();
-    let rows: Vec<&Row> = document.schedules.iter().filter(|row| named.contains(row.name.as_str())).collect();
-    let schedules: Vec<Schedule> = rows.iter().map(|row| Schedule::of(row)).collect();
+    let rows = document.schedules.iter().filter(|row| named.contains(row.name.as_str()));
+    let schedules: Vec<Schedule> = rows.map(Schedule::of).collect();
+    let all = hours(&schedules).unwrap_or_else(|| (0..HOURS_OF_A_WEEK).map(|hour| Civil(hour * HOUR_S)).collect());
     let (mut seen, mut found) = (HashSet::new(), Vec::new());
-    for at in changes(&rows) {
+    for at in all {
         let open: Vec<bool> = schedules.iter().map(|schedule| schedule.open(at)).collect();
         if seen.insert(open) {
             found.push(at);
@@ -31,35 +30,6 @@ pub(super) fn moments(document: &Document) -> Vec<Civil> {
             break;
         }
     }
-    found
-}
-
-/// Every moment of those weeks at which a schedule may change, and the beginning of each.
-fn changes(rows: &[&Row]) -> Vec<Civil> {
-    let mut walls: Vec<_> = Vec::new();
-    for row in rows {
-        for period in &row.periods {
-            walls.extend(
-                [period.from.value % DAY_MIN, period.to.value % DAY_MIN]
-                    .map(|minute| (row.zone.as_ref().map(|at| &at.value), minute)),
-            );
-        }
-    }
-    let mut found = Vec::new();
-    for week in WEEKS_FROM {
-        found.push(Civil(week));
-        // A day more on either side: a zone's Monday begins before or after that of UTC.
-        for (zone, minute) in &walls {
-            for day in -1..8 {
-                let utc = week + day * DAY_S + i64::from(*minute) * MINUTE_S;
-                let Ok(time) = jiff::Timestamp::from_second(utc) else { continue };
-                let offset = zone.map_or(0, |zone| i64::from(zone.to_offset(time).seconds()));
-                found.push(Civil(utc - offset));
-            }
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
     found
 }
 
