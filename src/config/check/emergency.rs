@@ -215,7 +215,7 @@ fn reach(
         let lost = numbers.iter().filter(|number| moments.iter().any(|at| !reaches(number, *at)));
         let lost: Vec<_> = lost
             .map(|number| match moments.iter().any(|at| reaches(number, *at)) {
-                true => format!("{number} at every hour"),
+                true => format!("{number} (at some hours)"),
                 false => number.to_string(),
             })
             .collect();
