@@ -89,6 +89,8 @@ impl<'r> Row<'r> {
     pub(crate) fn offset_of(&self, place: usize) -> usize {
         let (mut left, mut quoted) = (place, false);
         let raw = self.text.get(self.offset..).unwrap_or_default();
+        // A quote opens a field at its beginning alone, and again right behind one that closed it.
+        let mut may_open = true;
         for (at, octet) in raw.iter().enumerate() {
             if left == 0 {
                 // Space before a field is not part of it.
@@ -96,11 +98,15 @@ impl<'r> Row<'r> {
                 return self.offset + at + spaces.count();
             }
             match octet {
-                b'"' => quoted = !quoted,
+                b'"' if quoted || may_open => {
+                    (quoted, may_open) = (!quoted, quoted);
+                    continue;
+                }
                 b',' if !quoted => left -= 1,
                 octet if is_line_end(*octet) && !quoted => return self.offset + at,
                 _ => {}
             }
+            may_open = *octet == b',' && !quoted;
         }
         self.text.len()
     }
@@ -140,6 +146,15 @@ mod tests {
             assert_eq!(read[2].2[1].chars().next(), Some('z'));
             assert_eq!(read[3].2, ["la", "\"q"]);
         }
+    }
+
+    #[test]
+    fn a_quote_within_a_field_opens_none() {
+        let read = read("a\"b,c\"d,e\n\"x\"\"y,\",z\n q,\"r,s\",t\n");
+        assert_eq!(read[0].1, ["a\"b", "c\"d", "e"]);
+        assert_eq!(read[0].2, ["a\"", "c\"", "e\n"]);
+        assert_eq!((read[1].1.as_slice(), &*read[1].2[1]), (&["x\"y,".to_owned(), "z".into()][..], "z\n"));
+        assert_eq!((read[2].1[1].as_str(), &*read[2].2[2]), ("r,s", "t\n"));
     }
 
     #[test]

@@ -74,6 +74,20 @@ pub enum Step {
     },
     /// A local route group of an EMCC phone at home: over the trunk (P-4, P-5).
     TrunkToVisiting,
+    /// A member of a route list left out: its transform would make a number too long.
+    TooLong {
+        /// The list.
+        list: RouteListId,
+        /// The member, from 1.
+        member: u16,
+    },
+    /// A next hop left out: its name leads to no address yet.
+    NoAddress {
+        /// The peer; none: the EMCC trunk.
+        to: Option<PeerId>,
+    },
+    /// The EMCC trunk left out: PSTN access is not active with the cluster it leads to (P-14).
+    TrunkInactive,
     /// A peer that is no gateway, left out of a visiting phone's route (P-12).
     NotCoLocated {
         /// It.
@@ -206,6 +220,14 @@ impl fmt::Display for Told<'_> {
                 let group = group.map_or("nothing, skipped", |group| names.route_group(group));
                 write!(f, "local route group of {pool}: {group}")
             }
+            Step::TooLong { list, member } => {
+                write!(f, "member {member} of {} left out: a number would be too long", names.route_list(list))
+            }
+            Step::NoAddress { to } => {
+                let to = to.map_or("the EMCC trunk", |peer| names.peer(peer));
+                write!(f, "{to} left out: its name leads to no address")
+            }
+            Step::TrunkInactive => f.write_str("the EMCC trunk left out: PSTN access is not active with that cluster"),
             Step::TrunkToVisiting => f.write_str("local route group of an EMCC phone: trunk to its visited cluster"),
             Step::NotCoLocated { peer } => write!(f, "{} is not a gateway beside the phone", names.peer(peer)),
             Step::EmergencyRecognised(by) => match by {
@@ -348,6 +370,8 @@ mod tests {
                 Step::CalledTransformed { pattern: PatternId(0), to: None },
                 "called number for the EMCC trunk by transformation pattern 5XXX",
             ),
+            (Step::TooLong { list: RouteListId(0), member: 2 }, "member 2 of RL left out: a number would be too long"),
+            (Step::NoAddress { to: Some(PeerId(0)) }, "gw left out: its name leads to no address"),
             (Step::NoRoute(NoRoute::Blocked), "no route: a blocking pattern won"),
             (
                 Step::EmergencyGoesOn { why: NoRoute::NoMatch, to: GoesOn::TrunkToVisiting },

@@ -1,7 +1,7 @@
 //! Digit analysis against an oracle that reads the rules one by one and tries every string: slow, and obvious.
 #![allow(clippy::unwrap_used)] // a failing test may panic anywhere
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use emcc_policies::digits::{Digits, Discard, Mask, Pattern, Transform};
@@ -413,29 +413,44 @@ proptest! {
         }
     }
 
-    /// Ordinary patterns that take a number of an emergency one are all found, whichever the number (P-23).
+    /// Ordinary patterns that take a number of an emergency one are found, each of them and no other (P-23).
     #[test]
-    fn p23_no_number_of_an_emergency_pattern_is_taken_unseen(
+    fn p23_what_takes_an_emergency_number_is_found_exactly(
         mut lines in prop::collection::vec(line(), 2..8),
         listed in prop::collection::vec(0..PARTITIONS, 1..5),
     ) {
-        // One emergency pattern, so that no other of its kind stands between.
-        lines.iter_mut().enumerate().for_each(|(at, line)| line.emergency = at == 0);
+        for (at, line) in lines.iter_mut().enumerate() {
+            line.emergency = at == 0 || line.emergency && at % 3 == 0;
+            // Emergency numbers have a length.
+            for token in line.pattern.tokens.iter_mut().filter(|_| line.emergency) {
+                token.times = Times::Once;
+                token.text = if token.text == "!" { "X" } else { token.text };
+            }
+        }
         let spaces = vec![listed];
         let (plan, ids) = plan(&lines, &spaces);
-        let captures = plan.captures(&[emcc_policies::search_space::SearchSpace::from_slice(&ids)]);
-        for capture in &captures {
-            prop_assert!(plan.row(PatternId(0)).unwrap().pattern.matches(&capture.digits).full);
-            prop_assert!(plan.row(capture.won).unwrap().pattern.matches(&capture.digits).full);
+        let hours = [Civil(0), Civil(1)];
+        let search = [emcc_policies::search_space::SearchSpace::from_slice(&ids)];
+        let captures = plan.captures(&search, Some(&hours));
+        prop_assert!(captures.unproved.is_empty());
+        let found: HashSet<PatternId> = captures.found.iter().map(|capture| capture.won).collect();
+        prop_assert_eq!(found.len(), captures.found.len());
+        let is_reached = |line: &Line| line.partition == PARTITIONS || spaces[0].contains(&line.partition);
+        for capture in &captures.found {
+            prop_assert!(plan.row(capture.lost).unwrap().pattern.matches(&capture.digits).full);
+            let is_won = hours.iter().any(|at| plan.closest_row(&ids, &capture.digits, *at) == Some(capture.won));
+            prop_assert!(is_won && !plan.row(capture.won).unwrap().emergency);
         }
-        for second in 0..2 {
-            let mut oracle = Oracle { lines: &lines, spaces: &spaces, at: Civil(second), counts: HashMap::new() };
-            let reaches = lines[0].partition == PARTITIONS || spaces[0].contains(&lines[0].partition);
-            for number in (0..1_000u32).map(|number| number.to_string()).filter(|_| reaches) {
-                if matches(&lines[0].pattern.tokens, number.as_bytes())
+        for at in hours {
+            let mut oracle = Oracle { lines: &lines, spaces: &spaces, at, counts: HashMap::new() };
+            for number in (0..1_000u32).map(|number| number.to_string()) {
+                let is_emergency = |line: &&Line| line.emergency && is_reached(line);
+                let mut emergencies = lines.iter().filter(is_emergency);
+                if emergencies.any(|line| matches(&line.pattern.tokens, number.as_bytes()))
                     && let (Some(won), _) = oracle.closest(&[0], number.as_bytes())
                 {
-                    prop_assert!(won == 0 || !captures.is_empty(), "{} goes to {:?}", number, lines[won]);
+                    let is_found = found.contains(&PatternId(u32::try_from(won).unwrap()));
+                    prop_assert!(lines[won].emergency || is_found, "{} goes to {:?}", number, lines[won]);
                 }
             }
         }

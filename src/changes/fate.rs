@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use emcc_policies::digits::Digits;
-use emcc_policies::numbers::{Part, Shape, Symbols};
+use emcc_policies::numbers::{Budget, Part, Shape, Symbols};
 
 use super::callers::Who;
-use super::paired::Pair;
-use super::{Asked, Disagreement, decided};
+use super::leave::Called;
+use super::paired::{self, Pair};
+use super::{Asked, Disagreement, Stopped, decided};
 use crate::config::plan::Plan;
 use crate::engine::decide::{Decision, NextHop, Target};
 use crate::engine::reject::Reject;
@@ -50,7 +51,7 @@ enum Kind {
 
 /// A called number as made from the one dialed, in words that fit numbers of other lengths too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Made {
+pub(super) enum Made {
     /// These digits, then the dialed ones without so many at the beginning and at the end.
     Dialed { before: Vec<u8>, without: usize, without_last: usize },
     /// Anything else.
@@ -59,10 +60,10 @@ enum Made {
 
 /// What becomes of every number of a shape, at one turn.
 #[derive(Clone)]
-struct Fate {
+pub(super) struct Fate {
     frame: Frame,
     /// The called number of each hop.
-    called: Vec<Vec<Part>>,
+    pub(super) called: Vec<Vec<Part>>,
 }
 
 fn frame(decision: &Decision, dialed: &Digits) -> (Frame, Vec<Digits>) {
@@ -87,22 +88,33 @@ pub(super) fn is_other(now: &Decision, next: &Decision, dialed: &Digits) -> bool
 }
 
 /// One configuration, as one caller meets it.
-struct Side<'a> {
-    plan: &'a Plan,
-    who: &'a Who,
-    asked: &'a Asked,
+pub(super) struct Side<'a> {
+    pub(super) plan: &'a Plan,
+    /// The same without transformation patterns, if it has any.
+    pub(super) bare: Option<&'a Plan>,
+    pub(super) called: &'a Called<'a>,
+    pub(super) who: &'a Who,
+    pub(super) asked: &'a Asked,
 }
 
-impl Side<'_> {
-    fn asked(&self, dialed: &Digits, turn: usize) -> Result<(Frame, Vec<Digits>), Disagreement> {
+impl<'a> Side<'a> {
+    fn of(side: &'a paired::Side<'_>, who: &'a Who, asked: &'a Asked) -> Self {
+        Self { plan: side.plan, bare: side.bare.as_ref(), called: &side.called, who, asked }
+    }
+
+    pub(super) fn decided(&self, dialed: &Digits, turn: usize) -> Result<Decision, Disagreement> {
         let decision = decided(self.plan, self.who, Target::Digits(*dialed), self.asked, turn);
-        decision.map(|decision| frame(&decision, dialed)).ok_or(Disagreement { number: *dialed })
+        decision.ok_or(Disagreement { number: *dialed })
+    }
+
+    fn asked(&self, dialed: &Digits, turn: usize) -> Result<(Frame, Vec<Digits>), Disagreement> {
+        Ok(frame(&self.decided(dialed, turn)?, dialed))
     }
 
     /// Asks about the first number of a shape, then about one for each bit of a place's number, with another character
     /// at every place that has that bit: a character of the called number came from the place whose bits it changed
     /// with.
-    fn fate(&self, shape: &Shape, turn: usize) -> Result<Fate, Disagreement> {
+    pub(super) fn fate(&self, shape: &Shape, turn: usize) -> Result<Fate, Disagreement> {
         let base = shape.example();
         let (frame, first) = self.asked(&base, turn)?;
         let free: Vec<usize> = (0..shape.len()).filter(|place| shape.at(*place).len() > 1).collect();
@@ -138,25 +150,36 @@ impl Side<'_> {
 /// What changes is told apart by, for one turn: both frames, and what is made of the numbers.
 type Told = (Frame, Vec<Made>, Frame, Vec<Made>);
 
-/// Of shapes in which every number takes one way, the numbers whose decisions differ, those alike together.
+/// Of shapes in which every number takes one way as far as its hops, the numbers whose decisions differ, those alike
+/// together.
 pub(super) fn differences(
     pair: &Pair<'_>,
     who: &Who,
     asked: &Asked,
     shapes: Vec<Shape>,
-) -> Result<Vec<Found>, Disagreement> {
-    let (now, next) = (Side { plan: pair.now.plan, who, asked }, Side { plan: pair.next.plan, who, asked });
+    budget: &mut Budget,
+    found: &mut Vec<Found>,
+) -> Result<(), Stopped> {
     let mut places: HashMap<(usize, Told), usize> = HashMap::new();
-    let mut found: Vec<Found> = Vec::new();
+    let (now, next) = (Side::of(&pair.now, who, asked), Side::of(&pair.next, who, asked));
     for shape in shapes {
         let mut left = vec![shape];
         // What differs at an earlier turn is told by that one.
         for turn in 0..pair.turns {
-            let mut equal = Vec::new();
+            let mut pieces = Vec::new();
             for shape in std::mem::take(&mut left) {
+                for shape in now.leaving(shape, turn, budget)? {
+                    pieces.extend(next.leaving(shape, turn, budget)?);
+                }
+            }
+            for shape in pieces {
                 let (old, new) = (now.fate(&shape, turn)?, next.fate(&shape, turn)?);
                 let mut differing = Vec::new();
-                parted(&old, &new, shape, &mut differing, &mut equal);
+                if old.frame == new.frame {
+                    parted(&old.called, &new.called, shape, &mut differing, &mut left);
+                } else {
+                    differing.push(shape);
+                }
                 for shape in differing {
                     let told = (old.frame.clone(), old.made(&shape), new.frame.clone(), new.made(&shape));
                     let place = *places.entry((turn, told)).or_insert(found.len());
@@ -166,26 +189,31 @@ pub(super) fn differences(
                             let example = shape.example();
                             // The last word is the deciding function's.
                             if now.asked(&example, turn)? == next.asked(&example, turn)? {
-                                return Err(Disagreement { number: example });
+                                return Err(Disagreement { number: example }.into());
                             }
                             found.push(Found { shapes: vec![shape], example, turn });
                         }
                     }
                 }
             }
-            left = equal;
         }
     }
-    Ok(found)
+    Ok(())
 }
 
-/// Parts a shape into the numbers two fates differ on, and the others.
-fn parted(old: &Fate, new: &Fate, shape: Shape, differing: &mut Vec<Shape>, equal: &mut Vec<Shape>) {
-    let lengths = |fate: &Fate| fate.called.iter().map(Vec::len).collect::<Vec<_>>();
-    if old.frame != new.frame || lengths(old) != lengths(new) {
+/// Parts a shape into the numbers of which two lists of numbers made differ, and the others.
+pub(super) fn parted<M: AsRef<[Part]>>(
+    old: &[M],
+    new: &[M],
+    shape: Shape,
+    differing: &mut Vec<Shape>,
+    equal: &mut Vec<Shape>,
+) {
+    let lengths = |made: &[M]| made.iter().map(|parts| parts.as_ref().len()).collect::<Vec<_>>();
+    if lengths(old) != lengths(new) {
         return differing.push(shape);
     }
-    let (old, new) = (old.called.iter().flatten(), new.called.iter().flatten());
+    let (old, new) = (old.iter().flat_map(AsRef::as_ref), new.iter().flat_map(AsRef::as_ref));
     let pairs: Vec<(Part, Part)> = old.copied().zip(new.copied()).collect();
     let mut open = vec![(shape, pairs.as_slice())];
     while let Some((shape, pairs)) = open.pop() {
@@ -247,8 +275,8 @@ impl Fate {
     }
 }
 
-/// A called number in words that fit other lengths: the longest end of it that is an end of the dialed number.
-fn made(parts: &[Part], shape: &Shape) -> Made {
+/// A number in words that fit other lengths: the longest end of it that is an end of the dialed number.
+pub(super) fn made(parts: &[Part], shape: &Shape) -> Made {
     let is_at = |part: &Part, place: usize| match *part {
         Part::Place(from) => usize::from(from) == place,
         Part::Literal(byte) => shape.at(place) == Symbols::only(byte),

@@ -10,10 +10,14 @@
 mod callers;
 mod fate;
 mod follow;
+mod leave;
 mod paired;
 mod reach;
+mod terms;
 
 pub use callers::Who;
+pub use leave::Leaving;
+pub use terms::{Setting, Whose};
 
 use std::collections::HashMap;
 
@@ -96,6 +100,10 @@ pub struct Changes {
     pub only_next: Vec<Group>,
     /// Emergency calls first.
     pub changes: Vec<Change>,
+    /// Numbers of which another becomes as they leave.
+    pub leaving: Vec<Leaving>,
+    /// Settings of region and link that are other ones for calls of somebody.
+    pub settings: Vec<Setting>,
     /// False: the bound on steps was reached, and there may be more.
     pub is_complete: bool,
 }
@@ -107,14 +115,47 @@ pub struct Disagreement {
     pub number: Digits,
 }
 
+/// What becomes of numbers as they leave is searched with this part of the steps the rest has.
+const LEAVING_SHARE: u64 = 4;
+
+/// Why a search ends early.
+enum Stopped {
+    Exhausted,
+    Disagreement(Disagreement),
+}
+
+impl From<Exhausted> for Stopped {
+    fn from(_: Exhausted) -> Self {
+        Self::Exhausted
+    }
+}
+
+impl From<Disagreement> for Stopped {
+    fn from(fault: Disagreement) -> Self {
+        Self::Disagreement(fault)
+    }
+}
+
+/// Whether a search came to its end.
+fn is_whole(searched: Result<(), Stopped>) -> Result<bool, Disagreement> {
+    match searched {
+        Ok(()) => Ok(true),
+        Err(Stopped::Exhausted) => Ok(false),
+        Err(Stopped::Disagreement(fault)) => Err(fault),
+    }
+}
+
 /// Compares two configurations.
 ///
 /// # Errors
 /// A fault of this program; nothing it found is to be relied upon.
 pub fn between(now: &Plan, next: &Plan, asked: &Asked) -> Result<Changes, Disagreement> {
-    let pair = Pair::of(now, next);
+    let pair = Pair::of(now, next, asked);
     let mut changes = Changes { is_complete: true, ..Changes::default() };
     let (both, groups) = grouped(&pair, asked, &mut changes);
+    changes.settings = terms::settings(&pair, &both);
+    let mut budget = Budget::new(asked.steps_max / LEAVING_SHARE);
+    changes.is_complete &= is_whole(leave::left_otherwise(&pair, asked, &mut budget, &mut changes.leaving))?;
     let mut budget = Budget::new(asked.steps_max);
     for (place, (now_facts, next_facts)) in both.iter().enumerate() {
         let Some(Group { example: who, .. }) = groups.get(place) else { continue };
@@ -130,8 +171,10 @@ pub fn between(now: &Plan, next: &Plan, asked: &Asked) -> Result<Changes, Disagr
             shapes.push(shape);
             Ok(())
         });
-        changes.is_complete &= searched != Err(Exhausted) && reach.is_complete();
-        for Found { shapes, example, turn } in differences(&pair, who, asked, shapes)? {
+        let mut found = Vec::new();
+        let told = is_whole(differences(&pair, who, asked, shapes, &mut budget, &mut found))?;
+        changes.is_complete &= searched != Err(Exhausted) && told && reach.is_complete();
+        for Found { shapes, example, turn } in found {
             let (Some(now), Some(next)) = (
                 decided(now, who, Target::Digits(example), asked, turn),
                 decided(next, who, Target::Digits(example), asked, turn),

@@ -7,6 +7,8 @@ use emcc_policies::route::{Distribution, PeerId, RouteListId};
 use emcc_policies::search_space::{CssId, PartitionId, PatternId, Row, Target, TranslateCss};
 use emcc_policies::trail::Names;
 
+use super::Asked;
+use super::leave::{Called, Exits, called, exits, untransformed};
 use crate::config::plan::Plan;
 
 /// Turns of circular groups that are looked at: a group of more peers differs from another by them, too.
@@ -15,6 +17,11 @@ const TURNS_MAX: usize = 16;
 /// One of two configurations; numbers are common to both.
 pub(super) struct Side<'p> {
     pub(super) plan: &'p Plan,
+    /// The same without transformation patterns, if it has any.
+    pub(super) bare: Option<Plan>,
+    /// What its transformation patterns do.
+    pub(super) exits: Exits,
+    pub(super) called: Called<'p>,
     partitions: Vec<u32>,
     spaces: Vec<u32>,
     lists: Vec<u32>,
@@ -99,6 +106,9 @@ impl<'p> Side<'p> {
         let peers: Vec<u32> = plan.peers.iter().map(|peer| names.peers.of(&peer.name)).collect();
         Self {
             plan,
+            bare: untransformed(plan),
+            exits: Exits::default(),
+            called: Called::new(),
             partition_ids: partitions.iter().copied().zip((0..).map(PartitionId)).collect(),
             partitions,
             space_ids: spaces.iter().copied().zip((0..).map(CssId)).collect(),
@@ -144,6 +154,10 @@ impl<'p> Side<'p> {
         self.peer_ids.get(&peer).copied()
     }
 
+    pub(super) fn peer_named(&self, name: &str) -> Option<PeerId> {
+        (0..).map(PeerId).zip(&self.plan.peers).find(|(_, peer)| *peer.name == *name).map(|(id, _)| id)
+    }
+
     pub(super) fn aim(&self, target: Target) -> Option<Aim> {
         match target {
             Target::RouteList(id) => self.lists.get(id.0 as usize).copied().map(Aim::List),
@@ -182,9 +196,12 @@ impl<'p> Side<'p> {
 }
 
 impl<'p> Pair<'p> {
-    pub(super) fn of(now: &'p Plan, next: &'p Plan) -> Self {
+    pub(super) fn of(now: &'p Plan, next: &'p Plan, asked: &Asked) -> Self {
         let mut names = Numberings::default();
+        let exits = exits(now, next, asked);
         let (mut now, mut next) = (Side::of(now, &mut names), Side::of(next, &mut names));
+        [now.exits, next.exits] = exits;
+        (now.called, next.called) = (called(now.plan, asked.at), called(next.plan, asked.at));
         let partitions = u32::try_from(names.partitions.0.len()).unwrap_or(u32::MAX);
         now.sort_rows(partitions);
         next.sort_rows(partitions);

@@ -10,8 +10,9 @@ use emcc_policies::route::{Distribution, LocalRouteGroupId, Member, PeerId, Peer
 use emcc_policies::search_space::{PatternId, Target};
 
 use super::callers::{Facts, Who};
+use super::leave::Exit;
 use super::paired::{Aim, Pair, Side, Space};
-use crate::config::plan::{Plan, RemoteClusterId};
+use crate::config::plan::RemoteClusterId;
 use crate::engine::decide::Role;
 use crate::neighbour::Address;
 
@@ -38,13 +39,16 @@ pub(super) struct Reach<'a, 'p> {
 /// A member of a route list, as one group of callers meets it.
 #[derive(PartialEq)]
 enum Leg<'p> {
-    /// The trunk to the cluster visited, and whether it takes ordinary calls.
-    Trunk(&'p [Address], bool),
-    /// Gateways, where trying begins, and what each is.
-    Group(Distribution, Vec<(PeerKind, &'p [Address])>),
+    /// The trunk to the cluster visited, what numbers are there, and whether it takes ordinary calls.
+    Trunk(&'p [Address], Exit, bool),
+    /// Gateways, and where trying begins.
+    Group(Distribution, Vec<Neighbour<'p>>),
     /// A local route group that stands for nothing.
     Nothing,
 }
+
+/// What a peer is, where, and what numbers are there.
+type Neighbour<'p> = (PeerKind, &'p [Address], Exit);
 
 impl<'a, 'p> Reach<'a, 'p> {
     pub(super) fn of(pair: &'a Pair<'p>, now: &'a Facts, next: &'a Facts, who: &Who, at: Civil) -> Self {
@@ -171,7 +175,7 @@ impl<'a, 'p> Reach<'a, 'p> {
             || a.plan.emergency.access_codes != b.plan.emergency.access_codes
             || last_resort(a) != last_resort(b)
             || now.role != next.role
-            || now.role == Role::Home && trunk(a.plan, now.link) != trunk(b.plan, next.link)
+            || now.role == Role::Home && trunk(a, now.link) != trunk(b, next.link)
             || other_row(a)
             || other_row(b)
             || is_closed_otherwise(a)
@@ -248,8 +252,7 @@ impl<'a, 'p> Reach<'a, 'p> {
 
 /// Where a route list leads callers with these facts, member by member.
 fn legs<'p>(side: &Side<'p>, list: u32, facts: &Facts) -> Vec<(Leg<'p>, Option<Transform>)> {
-    let plan = side.plan;
-    let list = side.list(list).and_then(|id: RouteListId| plan.routes.lists.get(id.0 as usize));
+    let list = side.list(list).and_then(|id: RouteListId| side.plan.routes.lists.get(id.0 as usize));
     let members = list.map(|list| list.members.as_slice()).unwrap_or_default();
     let local = |name: Option<LocalRouteGroupId>| match name {
         None => facts.standard,
@@ -257,7 +260,7 @@ fn legs<'p>(side: &Side<'p>, list: u32, facts: &Facts) -> Vec<(Leg<'p>, Option<T
     };
     let leg = |member: &Member| match *member {
         Member::Group(group) => gateways(side, Some(group)),
-        Member::Standard | Member::Named(_) if facts.role == Role::Home => trunk(plan, facts.link),
+        Member::Standard | Member::Named(_) if facts.role == Role::Home => trunk(side, facts.link),
         Member::Standard => gateways(side, local(None)),
         Member::Named(name) => gateways(side, local(Some(name))),
     };
@@ -266,31 +269,33 @@ fn legs<'p>(side: &Side<'p>, list: u32, facts: &Facts) -> Vec<(Leg<'p>, Option<T
 
 fn gateways<'p>(side: &Side<'p>, group: Option<RouteGroupId>) -> Leg<'p> {
     let Some(group) = group.and_then(|id| side.plan.routes.groups.get(id.0 as usize)) else { return Leg::Nothing };
-    Leg::Group(group.distribution, group.peers.iter().filter_map(|id| peer(side.plan, *id)).collect())
+    Leg::Group(group.distribution, group.peers.iter().filter_map(|id| peer(side, *id)).collect())
 }
 
-fn trunk(plan: &Plan, link: Option<RemoteClusterId>) -> Leg<'_> {
-    let Some((link, remote)) = link.and_then(|id| Some((id, plan.remote_cluster(id)?))) else { return Leg::Nothing };
-    Leg::Trunk(&remote.addresses, plan.pstn_access_active(link))
+fn trunk<'p>(side: &Side<'p>, link: Option<RemoteClusterId>) -> Leg<'p> {
+    let Some((link, remote)) = link.and_then(|id| Some((id, side.plan.remote_cluster(id)?))) else {
+        return Leg::Nothing;
+    };
+    Leg::Trunk(&remote.addresses, side.exits.trunk(), side.plan.pstn_access_active(link))
 }
 
-fn peer(plan: &Plan, id: PeerId) -> Option<(PeerKind, &[Address])> {
-    plan.peer(id).map(|peer| (peer.kind, &*peer.addresses))
+fn peer<'p>(side: &Side<'p>, id: PeerId) -> Option<Neighbour<'p>> {
+    side.plan.peer(id).map(|peer| (peer.kind, &*peer.addresses, side.exits.peer(id)))
 }
 
 /// The call control a directory number is at, or all of them.
-fn phones<'p>(side: &Side<'p>, number: Option<u32>) -> Vec<(PeerKind, &'p [Address])> {
+fn phones<'p>(side: &Side<'p>, number: Option<u32>) -> Vec<Neighbour<'p>> {
     match number {
-        Some(number) => side.peer(number).and_then(|id| peer(side.plan, id)).into_iter().collect(),
+        Some(number) => side.peer(number).and_then(|id| peer(side, id)).into_iter().collect(),
         None => {
-            let all = side.plan.peers.iter().filter(|peer| peer.kind == PeerKind::CallControl);
-            all.map(|peer| (peer.kind, &*peer.addresses)).collect()
+            let all = (0..).map(PeerId).take(side.plan.peers.len()).filter_map(|id| peer(side, id));
+            all.filter(|(kind, ..)| *kind == PeerKind::CallControl).collect()
         }
     }
 }
 
-fn last_resort<'p>(side: &Side<'p>) -> Vec<(PeerKind, &'p [Address])> {
-    side.plan.routes.last_resort.iter().filter_map(|id| peer(side.plan, *id)).collect()
+fn last_resort<'p>(side: &Side<'p>) -> Vec<Neighbour<'p>> {
+    side.plan.routes.last_resort.iter().filter_map(|id| peer(side, *id)).collect()
 }
 
 /// Emergency numbers that stand in no row: those configured, and every emergency number behind an access code (P-23).

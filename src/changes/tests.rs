@@ -1,9 +1,13 @@
 use std::collections::{BTreeSet, HashSet};
 
+use emcc_policies::emergency::Called;
 use proptest::prelude::*;
+
+use emcc_policies::route::Party;
 
 use super::*;
 use crate::config;
+use crate::engine::decide::{Question, Source};
 
 const AT: Civil = Civil(1_700_000_000);
 
@@ -31,7 +35,39 @@ struct RowSpec {
     discard: &'static str,
     mask: &'static str,
     prefix: &'static str,
+    calling_mask: &'static str,
     emergency: bool,
+}
+
+/// A transformation pattern of a generated configuration.
+#[derive(Clone, Debug)]
+struct TransformationSpec {
+    is_calling: bool,
+    text: &'static str,
+    partition: usize,
+    discard: &'static str,
+    mask: &'static str,
+    prefix: &'static str,
+}
+
+fn transformation() -> impl Strategy<Value = TransformationSpec> {
+    let texts = vec!["1", "9.!", "9.1", "X", "[12]X", "2!", "!", "*!", "1!.2", "XX!", "[^9]XX", "12", "**!"];
+    (
+        any::<bool>(),
+        prop::sample::select(texts),
+        0usize..4,
+        prop::sample::select(vec!["", "PreDot"]),
+        prop::sample::select(vec!["", "", "X", "9XX", "21", "X1"]),
+        prop::sample::select(vec!["", "9", "0"]),
+    )
+        .prop_map(|(is_calling, text, partition, discard, mask, prefix)| TransformationSpec {
+            is_calling,
+            text,
+            partition,
+            discard,
+            mask,
+            prefix,
+        })
 }
 
 fn rows() -> impl Strategy<Value = RowSpec> {
@@ -47,9 +83,10 @@ fn rows() -> impl Strategy<Value = RowSpec> {
         prop::sample::select(vec!["", "PreDot", "NoDigits", "PreDot Trailing-#"]),
         prop::sample::select(vec!["", "", "XX", "1X", "2", "XXX9"]),
         prop::sample::select(vec!["", "", "9", "1"]),
+        prop::sample::select(vec!["", "", "", "XX", "1"]),
         prop::bool::weighted(0.12),
     )
-        .prop_map(|(text, kind, partition, target, discard, mask, prefix, emergency)| RowSpec {
+        .prop_map(|(text, kind, partition, target, discard, mask, prefix, calling_mask, emergency)| RowSpec {
             text,
             kind,
             partition,
@@ -57,6 +94,7 @@ fn rows() -> impl Strategy<Value = RowSpec> {
             discard,
             mask,
             prefix,
+            calling_mask,
             emergency,
         })
 }
@@ -77,6 +115,10 @@ struct Spec {
     original_device: bool,
     pstn_access: bool,
     gateway_port: u16,
+    transformations: Vec<TransformationSpec>,
+    /// Search spaces of the transformation patterns of the trunk, `g0` and `g1`, for the calling and the called number; 3
+    /// for none.
+    exits: [[usize; 2]; 3],
 }
 
 fn specs() -> impl Strategy<Value = Spec> {
@@ -88,8 +130,9 @@ fn specs() -> impl Strategy<Value = Spec> {
         prop::sample::subsequence(vec!["91", "22", "2"], 0..3),
         prop::sample::subsequence(vec!["9", "1", "12"], 0..3),
         (0usize..2, 0u16..2),
+        (prop::collection::vec(transformation(), 0..6), prop::array::uniform3(prop::array::uniform2(0usize..4))),
     )
-        .prop_map(|(rows, spaces, lists, flags, numbers, codes, (pool_group, gateway_port))| Spec {
+        .prop_map(|(rows, spaces, lists, flags, numbers, codes, (pool_group, gateway_port), leaving)| Spec {
             rows,
             spaces,
             lists,
@@ -101,12 +144,14 @@ fn specs() -> impl Strategy<Value = Spec> {
             codes,
             pool_group,
             gateway_port,
+            transformations: leaving.0,
+            exits: leaving.1,
         })
 }
 
 /// Two plans of which some parts are the same.
 fn pairs() -> impl Strategy<Value = (Spec, Spec)> {
-    (specs(), specs(), any::<u16>()).prop_map(|(now, other, taken)| {
+    (specs(), specs(), any::<u32>()).prop_map(|(now, other, taken)| {
         let is = |bit: u32| taken >> bit & 1 == 1;
         let mut next = now.clone();
         if is(0) {
@@ -136,6 +181,13 @@ fn pairs() -> impl Strategy<Value = (Spec, Spec)> {
         if is(14) {
             next.spaces[1..].clone_from_slice(&other.spaces[1..]);
         }
+        if is(15) {
+            next.transformations =
+                now.transformations.iter().skip(1).chain(other.transformations.iter().take(2)).cloned().collect();
+        }
+        if is(16) && is(17) {
+            next.exits = other.exits;
+        }
         (now, next)
     })
 }
@@ -160,8 +212,13 @@ impl Spec {
             (_, 0..=2) => text += &format!("css = \"C{}\"\n", row.target),
             _ => text += "originator_css = true\n",
         }
-        for (key, value) in [("discard_digits", row.discard), ("called_mask", row.mask), ("prefix_digits", row.prefix)]
-        {
+        let values = [
+            ("discard_digits", row.discard),
+            ("called_mask", row.mask),
+            ("prefix_digits", row.prefix),
+            ("calling_mask", row.calling_mask),
+        ];
+        for (key, value) in values {
             if !value.is_empty() {
                 text += &format!("{key} = {value:?}\n");
             }
@@ -172,6 +229,29 @@ impl Spec {
         text
     }
 
+    /// A transformation pattern in a partition of its number alone: `T0` to `T2`, or none.
+    fn transformation(row: &TransformationSpec) -> String {
+        let kind = if row.is_calling { "calling" } else { "called" };
+        let mut text = format!("[[transformation_pattern]]\nkind = \"{kind}\"\npattern = {:?}\n", row.text);
+        if row.partition < 3 {
+            text += &format!("partition = \"T{}\"\n", row.partition);
+        }
+        for (key, value) in [("discard_digits", row.discard), ("mask", row.mask), ("prefix_digits", row.prefix)] {
+            if !value.is_empty() {
+                text += &format!("{key} = {value:?}\n");
+            }
+        }
+        text
+    }
+
+    /// The keys of an end's transformation patterns.
+    fn exit(&self, end: usize) -> String {
+        let [calling, called] = self.exits[end];
+        let keys = [("calling_transform_css", calling), ("called_transform_css", called)];
+        let named = keys.into_iter().filter(|(_, css)| *css < 3);
+        named.map(|(key, css)| format!("{key} = \"N{css}\"\n")).collect()
+    }
+
     fn toml(&self) -> String {
         let names = |list: &[usize], name: fn(usize) -> String| {
             let quoted: Vec<String> = list.iter().map(|item| format!("{:?}", name(*item))).collect();
@@ -180,10 +260,11 @@ impl Spec {
         let mut text = format!(
             "[cluster]\nid = \"HQ\"\n[sip]\nlisten = [\"udp:127.0.1.1:5060\"]\nphones = [\"127.9.0.0/16\"]\n\
              [intercluster_service_profile]\nemcc = true\npstn_access = {}\n\
-             [feature]\npstn_access_css = {:?}\n[emcc_trunk]\ncss = \"C1\"\ndevice_pool = \"DP\"\n\
+             [feature]\npstn_access_css = {:?}\n[emcc_trunk]\ncss = \"C1\"\ndevice_pool = \"DP\"\n{}\
              [emergency]\nnumbers = {:?}\naccess_codes = {:?}\n{}",
             self.pstn_access,
             if self.original_device { "original-device" } else { "trunk" },
+            self.exit(0),
             self.numbers,
             self.codes,
             if self.last_resort { "last_resort = [\"g0\"]\n" } else { "" },
@@ -194,7 +275,10 @@ impl Spec {
             text += &format!(
                 "[[peer]]\nname = \"g{gateway}\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.2{gateway}:{port}\"]\n"
             );
+            text += &self.exit(usize::from(gateway) + 1);
         }
+        text += "[[css]]\nname = \"N0\"\npartitions = [\"T0\", \"T1\"]\n[[css]]\nname = \"N1\"\n\
+                 partitions = [\"T1\", \"T0\", \"T2\"]\n[[css]]\nname = \"N2\"\npartitions = []\n";
         text += "[[remote_cluster]]\nid = \"BR\"\ntrunk = [\"udp:127.0.2.1:5060\"]\nservices = [\"emcc\", \"pstn-access\"]\n";
         text += &format!(
             "[[device_pool]]\nname = \"DP\"\nlocal_route_groups = {{ \"Standard Local Route Group\" = \"G{}\" }}\n",
@@ -221,6 +305,9 @@ impl Spec {
         for row in self.rows.iter().filter(|row| seen.insert((row.text, row.partition))) {
             text += &Self::row(row);
         }
+        let mut seen = HashSet::new();
+        let once = |row: &&TransformationSpec| seen.insert((row.is_calling, row.text, row.partition));
+        text.extend(self.transformations.iter().filter(once).map(Self::transformation));
         text
     }
 
@@ -230,7 +317,8 @@ impl Spec {
 }
 
 fn asked() -> Asked {
-    Asked { digits_max: LENGTH, steps_max: 500_000_000, ..Asked::everything(AT) }
+    let calling = Some(Digits::from_bytes(b"291").unwrap());
+    Asked { calling, digits_max: LENGTH, steps_max: 500_000_000, ..Asked::everything(AT) }
 }
 
 /// Whether a number's decision differs, asked of the deciding function alone.
@@ -250,7 +338,7 @@ fn compared_with_brute_force(now: &Plan, next: &Plan) -> Result<usize, TestCaseE
         Err(fault) => return Err(TestCaseError::fail(format!("the deciding function disagrees on {}", fault.number))),
     };
     prop_assert!(changes.is_complete);
-    let pair = Pair::of(now, next);
+    let pair = Pair::of(now, next, &asked());
     let facts = |who: &Who| (Facts::of(&pair.now, who, &asked()), Facts::of(&pair.next, who, &asked()));
     for who in callers(now) {
         let group = changes.groups.iter().position(|group| facts(&group.example) == facts(&who));
@@ -267,6 +355,18 @@ fn compared_with_brute_force(now: &Plan, next: &Plan) -> Result<usize, TestCaseE
         prop_assert!(change.shapes.iter().any(|shape| shape.has(&example)), "{} is not in its set", example);
         prop_assert!(fate::is_other(&change.now, &change.next, &example));
     }
+    for party in [Party::Calling, Party::Called] {
+        for to in [None, Some("g0"), Some("g1")] {
+            let of_it = |found: &&Leaving| found.party == party && found.to.iter().any(|name| name.as_deref() == to);
+            let listed: Vec<&Leaving> = changes.leaving.iter().filter(of_it).collect();
+            for number in numbers() {
+                let shapes = listed.iter().flat_map(|found| &found.shapes);
+                let times = shapes.filter(|shape| shape.has(&number)).count();
+                let differs = leave::is_left_otherwise(&pair, party, to, &number, AT);
+                prop_assert_eq!(times, usize::from(differs), "{:?} {:?} {}", party, to, number);
+            }
+        }
+    }
     let emergencies: Vec<bool> = changes.changes.iter().map(|change| !change.is_emergency()).collect();
     prop_assert!(emergencies.is_sorted());
     Ok(changes.changes.len())
@@ -279,6 +379,30 @@ proptest! {
     #[test]
     fn what_is_listed_is_exactly_what_the_deciding_function_decides_otherwise((now, next) in pairs()) {
         compared_with_brute_force(&now.plan(), &next.plan())?;
+    }
+
+    /// What `explain` says of every caller and every emergency number, over any dial plan: there is a way.
+    #[test]
+    fn p_23_no_emergency_call_of_anybody_is_refused_where_there_is_a_last_resort(spec in specs(), marked in any::<bool>()) {
+        let plan = Spec { last_resort: true, ..spec }.plan();
+        let urn = Target::Service(b"urn:service:sos.fire");
+        for who in callers(&plan) {
+            for target in numbers().iter().map(|number| Target::Digits(*number)).chain([urn]) {
+                let Some(question) = who.question(&plan, target, &asked(), 0) else { continue };
+                let is_marked_emergency = marked && matches!(question.source, Source::Trunk(_));
+                let decision = decide(&plan, &Question { is_marked_emergency, ..question });
+                let recognised = match target {
+                    Target::Digits(number) => {
+                        let called = Called::Number(&number);
+                        plan.emergency.recognise(&plan.dial_plan, called, is_marked_emergency).is_some()
+                    }
+                    _ => true,
+                };
+                prop_assert!(decision.emergency || !recognised, "{} dialing {:?}", who, target);
+                let has_way = decision.refusal.is_none() && !decision.next_hops.is_empty();
+                prop_assert!(has_way || !decision.emergency, "{} dialing {:?}", who, target);
+            }
+        }
     }
 
     #[test]
@@ -326,7 +450,7 @@ fn a_pattern_that_is_gone_changes_its_numbers_and_their_beginnings() {
 fn a_number_that_a_wildcard_comes_to_cover_is_told_with_every_length() {
     let got = edited("pattern = \"9.0!\"", "pattern = \"9.00!\"");
     let of_phone: Vec<&String> = got.iter().filter(|(who, _)| who == PHONE).map(|(_, numbers)| numbers).collect();
-    assert!(of_phone.iter().any(|numbers| numbers.split(' ').any(|set| set == "90[1-9]!")), "{got:?}");
+    assert!(of_phone.iter().any(|numbers| numbers.split(' ').any(|set| set == "90[1-9]X?")), "{got:?}");
 }
 
 #[test]

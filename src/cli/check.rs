@@ -31,7 +31,7 @@ struct Answer<'a> {
 /// Where standard output or standard error cannot be written.
 pub fn run(path: &Path, json: bool, offline: bool) -> io::Result<u8> {
     let probe = if offline { Probe::Offline } else { Probe::Bind };
-    let progress = Progress::new(!json);
+    let progress = Progress::of_stages(!json);
     let now = Clock::start().now().civil;
     let mut checked = config::check_watched(path, probe, now, &|stage| progress.at(&stage));
     drop(progress);

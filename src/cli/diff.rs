@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use emcc_policies::digits::{Digits, dialable};
 use emcc_policies::moment::{Civil, Moment};
 use emcc_policies::numbers::listed;
-use emcc_policies::route::{PeerKind, RouteBook};
+use emcc_policies::route::{Party, PeerKind};
 use emcc_policies::trail::Names as _;
 use serde::Serialize;
 
@@ -66,7 +65,7 @@ pub(super) fn run(diff: &Diff) -> u8 {
     let answer = diff.answer();
     let failed = answer.as_ref().map_or(0, |answer| match answer {
         Compared { complete: false, .. } => INCOMPLETE,
-        Compared { changes, .. } if diff.fail_on_change && !changes.is_empty() => CHANGED,
+        compared if diff.fail_on_change && compared.changed() > 0 => CHANGED,
         _ => 0,
     });
     match finish(answer, diff.json) {
@@ -79,11 +78,31 @@ pub(super) fn run(diff: &Diff) -> u8 {
 #[derive(Serialize)]
 struct Compared {
     complete: bool,
-    /// What differs, or may, and was not looked at.
-    not_compared: Vec<&'static str>,
     callers_only_now: Vec<Callers>,
     callers_only_next: Vec<Callers>,
     changes: Vec<Change>,
+    leaving: Vec<Leaving>,
+    settings: Vec<Setting>,
+}
+
+/// Numbers of which another becomes as they leave (D-24, D-25).
+#[derive(Serialize)]
+struct Leaving {
+    party: &'static str,
+    to: Vec<String>,
+    numbers: Vec<String>,
+    example: String,
+    now: Option<String>,
+    next: Option<String>,
+}
+
+/// A setting of region or link (M-1, V-9).
+#[derive(Serialize)]
+struct Setting {
+    setting: &'static str,
+    now: Option<String>,
+    next: Option<String>,
+    callers: Vec<Callers>,
 }
 
 #[derive(Serialize)]
@@ -156,8 +175,7 @@ impl Diff {
     fn answer(&self) -> Result<Compared, Halt> {
         let load = |path: &Path| config::load(path).map(|loaded| loaded.plan).map_err(Halt::refused);
         let mut named = NamedNeighbours::default();
-        let (mut now, mut next) = (named.locate(load(&self.config)?), named.locate(load(&self.candidate)?));
-        let transform_alike = without_transformations(&mut now) == without_transformations(&mut next);
+        let (now, next) = (named.locate(load(&self.config)?), named.locate(load(&self.candidate)?));
         let mut asked = Asked::everything(self.at.unwrap_or_else(|| Clock::start().now().civil));
         asked.calling = self.calling.or(asked.calling);
         let found = changes::between(&now, &next, &asked).map_err(|_| Halt::Disagreement)?;
@@ -175,30 +193,50 @@ impl Diff {
             })
         };
         Ok(Compared {
-            complete: found.is_complete && transform_alike,
-            not_compared: if transform_alike { Vec::new() } else { vec![TRANSFORMATIONS] },
+            complete: found.is_complete,
             callers_only_now: found.only_now.iter().map(callers).collect(),
             callers_only_next: found.only_next.iter().map(callers).collect(),
+            settings: found.settings.iter().map(|setting| Setting::of(setting, &found.groups)).collect(),
+            leaving: found.leaving.into_iter().map(Leaving::of).collect(),
             changes: found.changes.into_iter().filter_map(change).collect(),
         })
     }
 }
 
 const SERVICE: &str = "urn:service:sos";
+/// The EMCC trunk among the ends numbers leave by.
+const TRUNK: &str = "emcc_trunk";
 
-/// What [`without_transformations`] takes off, where it differs.
-const TRANSFORMATIONS: &str = "transformation patterns";
-
-const NOT_COMPARED: &str = "transformation patterns of gateways or trunks differ, and are not compared";
-
-/// Takes the transformation patterns of gateways and trunks off a plan: decisions are compared as they stand before these
-/// (D-24, D-25). Gives back what they were, as text: equal texts transform alike.
-fn without_transformations(plan: &mut Plan) -> Option<String> {
-    let told = plan.routes.transformations.as_ref().map(|transformations| format!("{transformations:?}"));
-    if told.is_some() {
-        plan.routes = Arc::new(RouteBook { transformations: None, ..RouteBook::clone(&plan.routes) });
+impl Leaving {
+    fn of(found: changes::Leaving) -> Self {
+        let end = |name: Option<Box<str>>| name.map_or_else(|| TRUNK.to_owned(), String::from);
+        Self {
+            party: match found.party {
+                Party::Calling => "calling",
+                Party::Called => "called",
+            },
+            to: found.to.into_iter().map(end).collect(),
+            numbers: listed(found.shapes),
+            example: found.example.to_string(),
+            now: found.now.map(|number| number.to_string()),
+            next: found.next.map(|number| number.to_string()),
+        }
     }
-    told
+}
+
+impl Setting {
+    fn of(found: &changes::Setting, groups: &[Group]) -> Self {
+        let callers = |whose: &changes::Whose| {
+            let (example, count) = whose.told(groups);
+            Callers { count, example }
+        };
+        Self {
+            setting: found.name,
+            now: found.now.clone(),
+            next: found.next.clone(),
+            callers: found.whose.iter().map(callers).collect(),
+        }
+    }
 }
 
 impl Decided {
@@ -272,31 +310,54 @@ impl Answer for Compared {
                 write!(out, "{red}EMERGENCY{red:#} ")?;
             }
             writeln!(out, "{bold}{}{bold:#}", told(&change.callers))?;
-            let shown: Vec<&str> = change.numbers.iter().take(NUMBERS_TOLD_MAX).map(String::as_str).collect();
-            write!(out, "  numbers: {}", shown.join(", "))?;
-            match change.numbers.len().saturating_sub(shown.len()) {
-                0 => writeln!(out)?,
-                more => writeln!(out, " and {more} more (--json lists them)")?,
-            }
+            tell_numbers(&change.numbers, out)?;
             let turn = if change.turn > 0 { format!(" at turn {}", change.turn + 1) } else { String::new() };
             writeln!(out, "  {}{turn}", change.example)?;
             writeln!(out, "    now:  {}\n    next: {}", change.now.sentence(), change.next.sentence())?;
+        }
+        for Leaving { party, to, numbers, example, now, next } in &self.leaving {
+            writeln!(out, "{bold}{party} number{bold:#} that leaves by {}", to.join(", "))?;
+            tell_numbers(numbers, out)?;
+            let stays = || "stays as the route made it".to_owned();
+            let becomes =
+                |made: &Option<String>| made.as_ref().map_or_else(stays, |number| format!("becomes {number}"));
+            writeln!(out, "  {example}\n    now:  {}\n    next: {}", becomes(now), becomes(next))?;
+        }
+        for Setting { setting, now, next, callers } in &self.settings {
+            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
+            writeln!(out, "{bold}{setting}{bold:#}\n    now:  {}\n    next: {}", value(now), value(next))?;
+            callers.iter().try_for_each(|callers| writeln!(out, "  of {}", told(callers)))?;
         }
         for (list, which) in [(&self.callers_only_now, "now"), (&self.callers_only_next, "next")] {
             for callers in list {
                 writeln!(out, "only {which}: {bold}{}{bold:#}", told(callers))?;
             }
         }
-        match self.changes.len() {
-            0 => writeln!(out, "no decision changes")?,
+        match self.changed() {
+            0 => writeln!(out, "nothing changes")?,
             1 => writeln!(out, "1 change")?,
             more => writeln!(out, "{more} changes")?,
         }
         if !self.complete {
-            let why = if self.not_compared.is_empty() { "the bound on the search was reached" } else { NOT_COMPARED };
-            writeln!(out, "{red}incomplete:{red:#} {why}; there may be more changes")?;
+            writeln!(out, "{red}incomplete:{red:#} the bound on the search was reached; there may be more changes")?;
         }
         Ok(())
+    }
+}
+
+impl Compared {
+    /// How many changes there are of all kinds.
+    fn changed(&self) -> usize {
+        self.changes.len() + self.leaving.len() + self.settings.len()
+    }
+}
+
+fn tell_numbers(numbers: &[String], out: &mut dyn Write) -> io::Result<()> {
+    let shown: Vec<&str> = numbers.iter().take(NUMBERS_TOLD_MAX).map(String::as_str).collect();
+    write!(out, "  numbers: {}", shown.join(", "))?;
+    match numbers.len().saturating_sub(shown.len()) {
+        0 => writeln!(out),
+        more => writeln!(out, " and {more} more (--json lists them)"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! How far a large configuration has come, for who waits at a terminal.
+//! How far something long has come, for who waits at a terminal.
 
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
@@ -10,35 +10,51 @@ use crate::config::Stage;
 /// How often the line moves.
 const TICK: Duration = Duration::from_millis(100);
 
-/// One line that tells the stage and the seconds so far, and goes when it is dropped. Nothing where standard error is no
-/// terminal.
+/// One line at the foot of a terminal, which goes when it is dropped. Nothing where standard error is no terminal.
 pub(super) struct Progress(Option<ProgressBar>);
 
 impl Progress {
-    /// Shown if `wanted` and where there is a terminal.
-    pub(super) fn new(wanted: bool) -> Self {
-        let shown = wanted && stderr().is_terminal();
-        Self(shown.then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
-                bar.set_style(style);
-            }
+    /// A line that tells the stage and the seconds so far; shown if `wanted`.
+    pub(super) fn of_stages(wanted: bool) -> Self {
+        let line = Self::shown(wanted, "{spinner} {elapsed} {wide_msg}", ProgressBar::new_spinner);
+        if let Self(Some(bar)) = &line {
             bar.enable_steady_tick(TICK);
-            bar
+        }
+        line
+    }
+
+    /// A bar over so many octets.
+    pub(super) fn over(octets: usize) -> Self {
+        let style = "{wide_bar} {percent}% of {total_bytes}, {eta} left";
+        Self::shown(true, style, || ProgressBar::new(u64::try_from(octets).unwrap_or(u64::MAX)))
+    }
+
+    fn shown(wanted: bool, style: &str, make: impl FnOnce() -> ProgressBar) -> Self {
+        let is_shown = wanted && stderr().is_terminal();
+        Self(is_shown.then(|| match ProgressStyle::with_template(style) {
+            Ok(style) => make().with_style(style),
+            Err(_) => make(),
         }))
     }
 
     /// A stage begins.
     pub(super) fn at(&self, stage: &Stage<'_>) {
-        if let Some(bar) = &self.0 {
+        if let Self(Some(bar)) = self {
             bar.set_message(stage.to_string());
+        }
+    }
+
+    /// So many octets are done.
+    pub(super) fn done(&self, octets: usize) {
+        if let Self(Some(bar)) = self {
+            bar.set_position(u64::try_from(octets).unwrap_or(u64::MAX));
         }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
+        if let Self(Some(bar)) = self {
             bar.finish_and_clear();
         }
     }

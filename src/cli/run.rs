@@ -24,7 +24,7 @@ use crate::metrics::Counters;
 /// Runs the node of a configuration file until it is stopped or drained.
 pub(super) fn run(path: &Path) -> Result<(), Halt> {
     log::open().map_err(Halt::Log)?;
-    let progress = Progress::new(true);
+    let progress = Progress::of_stages(true);
     let loaded = config::load_watched(path, &|stage| progress.at(&stage)).map_err(Halt::refused)?;
     drop(progress);
     tell(&loaded.warnings);

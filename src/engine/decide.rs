@@ -471,6 +471,7 @@ impl Decision {
             let to_trunk = matches!(self.next_hops.first().map(|hop| hop.to), Some(NextHop::Remote(_)));
             self.policy = plan.policy(link, to_trunk);
             if to_trunk && !self.emergency && !plan.pstn_access_active(link) {
+                self.trail.push(Step::TrunkInactive);
                 self.next_hops.clear();
                 self.refusal = Some(Refusal::ServiceInactive);
             }
@@ -594,6 +595,9 @@ impl Decision {
                 (NextHop::Peer(id), &peer.addresses, &peer.terms, peer.kind == PeerKind::Gateway)
             }
         };
+        if addresses.is_empty() {
+            self.trail.push(Step::NoAddress { to: hop.to.peer() });
+        }
         for (place, address) in addresses.iter().enumerate() {
             if self.next_hops.iter().all(|earlier| earlier.address != *address) {
                 // A number nobody changed leaves as it came.

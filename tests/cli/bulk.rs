@@ -171,11 +171,47 @@ fn alternatives_that_lost_are_told_with_their_place_and_why() {
     let ran = emcc_trunk(&["explain", "call", "--json", "--config", &hq, "--from", "alice", "--to", "919005551234"]);
     let answer = ran.object();
     assert_eq!(answer["match"]["pattern"], "9.1900!");
-    let others = answer["alternatives"].as_array().unwrap();
+    let others: Vec<&Value> =
+        answer["alternatives"].as_array().unwrap().iter().filter(|other| other["kind"] == "pattern").collect();
     assert_eq!(others.len(), 1, "{others:?}");
     let (pattern, why) = (&others[0]["pattern"], others[0]["why"].as_str().unwrap());
     assert_eq!((pattern, &others[0]["line"]), (&json!("9.1[2-9]XX[2-9]XXXXXX"), &json!(145)));
     assert_eq!(why, "matches 6400000000 numbers of this length, the winner 10000000");
     let text = emcc_trunk(&["explain", "call", "--config", &hq, "--from", "alice", "--to", "919005551234"]);
     assert!(text.err.contains("9.1900! is written at ") && text.err.contains(why), "{}", text.err);
+}
+
+/// G-10, P-22: device pools that lost and next hops left out stand beside the patterns.
+#[test]
+fn device_pools_that_lost_and_next_hops_left_out_are_told_g10_p22() {
+    let hq = pair("hq.toml");
+    let ask = |config: &str, from: &str, to: &str| {
+        emcc_trunk(&["explain", "call", "--json", "--config", config, "--from", from, "--to", to]).object()
+    };
+    let of_kind = |answer: &Value, kind: &str| -> Vec<Value> {
+        let all = answer["alternatives"].as_array().unwrap();
+        all.iter().filter(|other| other["kind"] == kind).cloned().collect()
+    };
+    let pool = |name: &str, why: &str| json!({ "kind": "device-pool", "device_pool": name, "why": why });
+    assert_eq!(
+        of_kind(&ask(&hq, "alice", "9911"), "device-pool"),
+        [pool("DP-HQ", "country is another"), pool("DP-Template", "has no field of the filter")]
+    );
+    // Of another caller no pool was chosen.
+    assert_eq!(of_kind(&ask(&hq, "SEP00AA00AA0001", "9911"), "device-pool"), [] as [Value; 0]);
+    let text = std::fs::read_to_string(&hq).unwrap();
+    let bare = text.replacen(
+        "css = \"CSS-Phone\"\ndevice_pool = \"DP-HQ\"",
+        "css = \"CSS-Phone\"\ndevice_pool = \"DP-Template\"",
+        1,
+    );
+    assert_ne!(bare, text);
+    let answer = ask(&file("no-local-group.toml", &bare), "SEP00AA00AA0001", "901234");
+    assert_eq!(answer["outcome"], "reject");
+    let why = "stands for nothing in DP-Template, skipped (P-22)";
+    assert_eq!(of_kind(&answer, "next-hop"), [json!({ "kind": "next-hop", "name": "local route group", "why": why })]);
+    let services = text.replacen("pstn_access = true", "pstn_access = false", 1);
+    let answer = ask(&file("no-pstn-access.toml", &services), "alice", "901234");
+    let why = "PSTN access is not active with that cluster (P-14)";
+    assert_eq!(of_kind(&answer, "next-hop"), [json!({ "kind": "next-hop", "name": "BR", "why": why })]);
 }

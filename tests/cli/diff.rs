@@ -44,54 +44,115 @@ const ALICE: &str = "phone SEP001122334455 abroad";
 
 #[test]
 fn nothing_changes_between_equal_files() {
-    let nothing =
-        json!({ "complete": true, "not_compared": [], "callers_only_now": [], "callers_only_next": [], "changes": [] });
+    let nothing = json!({
+        "complete": true, "callers_only_now": [], "callers_only_next": [], "changes": [], "leaving": [], "settings": []
+    });
     assert_eq!(compared(&pair("hq.toml")), nothing);
     let ran = asked(&pair("hq.toml"), &["--fail-on-change"]);
     assert_eq!(ran.code, Some(0));
     let (file, now) = (pair("hq.toml"), pair("hq.toml"));
     let ran = emcc_trunk(&["diff", "--config", &now, "--candidate", &file]);
-    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", "no decision changes\n"));
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", "nothing changes\n"));
 }
 
-/// D-24, D-25: what is set aside is said, and numbers are told as they stand before it.
+/// The example with transformation patterns of its gateway: a mask for calling numbers, a prefix for called ones.
+fn transforming(name: &str, mask: &str, prefix: &str) -> String {
+    let text = hq().replacen(
+        "name = \"gw-hq\"\n",
+        "name = \"gw-hq\"\ncalling_transform_css = \"CSS-Numbers\"\ncalled_transform_css = \"CSS-Numbers\"\n",
+        1,
+    );
+    let tables = format!(
+        "[[css]]\nname = \"CSS-Numbers\"\npartitions = [\"PT-Numbers\"]\n\
+         [[transformation_pattern]]\nkind = \"calling\"\npattern = \"5XXX\"\npartition = \"PT-Numbers\"\nmask = \"{mask}\"\n\
+         [[transformation_pattern]]\nkind = \"called\"\npattern = \"0!\"\npartition = \"PT-Numbers\"\n\
+         prefix_digits = \"{prefix}\"\n"
+    );
+    file(name, &(text + &tables))
+}
+
+/// D-24, D-25: by the end numbers leave by, and for the called number by who dials what.
 #[test]
-fn transformation_patterns_that_differ_are_named_as_not_compared() {
-    let table = |mask: &str| {
-        format!(
-            "name = \"gw-hq\"\ncalling_transform_css = \"CSS-Numbers\"\n\n[[css]]\nname = \"CSS-Numbers\"\n\
-             partitions = [\"PT-Numbers\"]\n\n[[transformation_pattern]]\nkind = \"calling\"\npattern = \"5XXX\"\n\
-             partition = \"PT-Numbers\"\nmask = \"{mask}\"\n\n[[peer]]\nname = \"gw-hq\"\n"
-        )
-    };
-    // The peer keeps its own keys: they follow its name.
-    let with = |mask: &str| {
-        table(mask).replacen("\n\n[[css]]", "\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.29:5060\"]\n\n[[css]]", 1)
-    };
-    let (one, two) =
-        (with("408555XXXX").replacen("gw-hq", "gw-other", 1), with("408556XXXX").replacen("gw-hq", "gw-other", 1));
-    let now = edited("transform-now.toml", "name = \"gw-hq\"\n", &one);
-    let next = edited("transform-next.toml", "name = \"gw-hq\"\n", &two);
+fn transformation_patterns_are_compared_where_numbers_leave_d24_d25() {
+    let now = transforming("transform-now.toml", "408555XXXX", "1");
+    let next = transforming("transform-next.toml", "408556XXXX", "2");
     let ran = emcc_trunk(&["diff", "--json", "--config", &now, "--candidate", &next]);
-    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
     let object = ran.object();
-    assert_eq!((&object["complete"], &object["changes"]), (&json!(false), &json!([])));
-    assert_eq!(object["not_compared"], json!(["transformation patterns"]));
+    assert_eq!(object["complete"], true);
+    let leaving = |party: &str, numbers: Value, example: &str, now: &str, next: &str| {
+        json!({
+            "party": party, "to": ["gw-hq"], "numbers": numbers, "example": example, "now": now, "next": next
+        })
+    };
+    let all = object["leaving"].as_array().unwrap();
+    assert_eq!(all[0], leaving("calling", json!(["5XXX"]), "5000", "4085555000", "4085565000"));
+    assert_eq!((&all[1]["party"], &all[1]["now"], &all[1]["next"]), (&json!("called"), &json!("100"), &json!("200")));
+    let changed = change(&object, PHONE, "90!");
+    assert_eq!(changed["now"]["next_hops"][0]["called"], "100");
+    assert_eq!(changed["next"]["next_hops"][0]["called"], "200");
+    // The user abroad leaves by the trunk, which has no such patterns.
+    assert!(!object["changes"].as_array().unwrap().iter().any(|change| change["callers"]["example"] == ALICE));
     let people = emcc_trunk(&["diff", "--config", &now, "--candidate", &next]);
-    assert!(people.err.contains("transformation patterns of gateways or trunks differ"), "{}", people.err);
-    let same = emcc_trunk(&["diff", "--json", "--config", &now, "--candidate", &now]);
-    assert_eq!((same.code, &same.object()["complete"]), (Some(0), &json!(true)));
+    assert!(
+        people
+            .err
+            .contains("calling number that leaves by gw-hq\n  numbers: 5XXX\n  5000\n    now:  becomes 4085555000\n"),
+        "{}",
+        people.err
+    );
+    let same = emcc_trunk(&["diff", "--json", "--config", &now, "--candidate", &now, "--fail-on-change"]);
+    assert_eq!(same.code, Some(0));
+}
+
+/// M-1, M-8, V-9: whose calls are under another region or link, without any number.
+#[test]
+fn settings_of_region_and_link_are_told_with_whose_calls_they_rule() {
+    let text = hq()
+        .replacen("region_max_audio_kbps = 8\n", "region_max_audio_kbps = 64\n", 1)
+        .replacen("link_audio_kbps = 2000", "link_audio_kbps = 1000", 1)
+        .replacen("rsvp_policy = \"mandatory-video-desired\"", "rsvp_policy = \"optional-video-desired\"", 1);
+    let (now, next) = (pair("hq.toml"), file("terms.toml", &text));
+    let object = compared(&next);
+    assert_eq!(object["changes"], json!([]));
+    let settings = object["settings"].as_array().unwrap();
+    let setting = |name: &str| settings.iter().find(|setting| setting["setting"] == name).unwrap();
+    let audio = setting("region_max_audio_kbps");
+    assert_eq!((&audio["now"], &audio["next"]), (&json!("8"), &json!("64")));
+    let callers = |setting: &Value| -> Vec<String> {
+        let callers = setting["callers"].as_array().unwrap();
+        callers.iter().map(|callers| callers["example"].as_str().unwrap().to_owned()).collect()
+    };
+    let whose = callers(audio);
+    assert!(whose.contains(&ALICE.to_owned()) && whose.contains(&format!("calls to {ALICE}")), "{whose:?}");
+    assert!(whose.contains(&"an unknown phone over the trunk of BR".to_owned()), "{whose:?}");
+    assert!(!whose.contains(&PHONE.to_owned()), "{whose:?}");
+    assert_eq!(
+        (&setting("link_audio_kbps")["now"], &setting("link_audio_kbps")["next"]),
+        (&json!("2000"), &json!("1000"))
+    );
+    let policy = setting("rsvp_policy");
+    assert_eq!(
+        (&policy["now"], &policy["next"]),
+        (&json!("mandatory-video-desired"), &json!("optional-video-desired"))
+    );
+    // A call that comes over the trunk is one of PSTN access.
+    assert!(!callers(policy).contains(&"an unknown phone over the trunk of BR".to_owned()));
+    assert!(callers(setting("pstn_access_rsvp_policy")).contains(&"an unknown phone over the trunk of BR".to_owned()));
+    let ran = emcc_trunk(&["diff", "--config", &now, "--candidate", &next, "--fail-on-change"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("link_audio_kbps\n    now:  2000\n    next: 1000\n  of "), "{}", ran.err);
 }
 
 #[test]
 fn a_changed_pattern_is_told_with_an_example_and_both_decisions() {
     let next = edited("pattern.toml", "pattern = \"9.0!\"", "pattern = \"9.00!\"");
     let object = compared(&next);
-    let gone = change(&object, PHONE, "90[1-9]!");
+    let gone = change(&object, PHONE, "90[1-9]X?");
     assert_eq!(
         *gone,
         json!({
-            "emergency": false, "callers": { "count": 1, "example": PHONE }, "numbers": ["90[1-9]", "90[1-9]!"],
+            "emergency": false, "callers": { "count": 1, "example": PHONE }, "numbers": ["90[1-9]X?"],
             "example": "901", "turn": 0,
             "now": {
                 "outcome": "gateway", "match": { "pattern": "9.0!", "partition": "PT-Local" }, "translations": [],
@@ -107,12 +168,12 @@ fn a_changed_pattern_is_told_with_an_example_and_both_decisions() {
     // 900 is no number any more, but the beginning of some.
     assert_eq!(change(&object, PHONE, "900")["next"]["status"], 484);
     // Of the user abroad the same numbers leave by the trunk.
-    let abroad = change(&object, ALICE, "90[1-9]!");
+    let abroad = change(&object, ALICE, "90[1-9]X?");
     assert_eq!(abroad["now"]["outcome"], "emcc-trunk");
     assert_eq!(asked(&next, &["--fail-on-change"]).code, Some(1));
     let ran = emcc_trunk(&["diff", "--config", &pair("hq.toml"), "--candidate", &next]);
     assert!(
-        ran.out.is_empty() && ran.err.contains("  numbers: 90[1-9], 90[1-9]!\n  901\n    now:  gateway gw-hq"),
+        ran.out.is_empty() && ran.err.contains("  numbers: 90[1-9]X?\n  901\n    now:  gateway gw-hq"),
         "{}",
         ran.err
     );

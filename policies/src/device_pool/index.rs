@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::{Because, Rank, Roaming, normalised};
+use super::{Because, Rank, Roaming, Standing, normalised};
 use crate::location::{FIELDS, Field, Geolocation};
 
 /// The device pools of a configuration under its filter.
@@ -199,6 +199,35 @@ impl RoamingIndex {
         Roaming { pool: self.pools.get(entry).map(|(pool, _)| *pool as usize), score: rank.0 as usize, because }
     }
 
+    /// How pools stand to a phone, each by itself: what [`Self::choose`] compares, for whoever asks why a pool was not
+    /// chosen. Looks at every one; not for a login.
+    pub fn standings<'a>(
+        &'a self,
+        phone: &'a Geolocation,
+        pools: impl IntoIterator<Item = Option<&'a Geolocation>> + 'a,
+    ) -> impl Iterator<Item = Standing> + 'a {
+        let asked = self.asked(phone);
+        let mut text = String::new();
+        pools.into_iter().map(move |pool| {
+            let Some(pool) = pool else { return Standing::NoLocation };
+            let number = |(field, numbers): (&Field, &HashMap<Box<str>, u32>)| {
+                normalised(pool.get(*field).unwrap_or_default(), &mut text);
+                // A value no pool of the index has is no phone's either.
+                if text.is_empty() { 0 } else { numbers.get(text.as_str()).copied().unwrap_or(NOBODYS - 1) }
+            };
+            let values: SmallVec<[u32; FIELDS]> = self.fields.iter().zip(&self.numbers).map(number).collect();
+            let has = |mask: u32, (place, value): (usize, &u32)| mask | u32::from(*value != 0) << place;
+            let mask = values.iter().enumerate().fold(0, has);
+            let (equal, Reverse(unknown), run) = asked.rank(mask);
+            match asked.differs(mask, &values).and_then(|place| self.fields.get(place)) {
+                _ if mask == 0 => Standing::NoLocation,
+                Some(field) => Standing::Differs(*field),
+                None if equal == 0 => Standing::NothingEqual,
+                None => Standing::Agrees { equal, unknown, run },
+            }
+        })
+    }
+
     /// What a phone asks of the index.
     fn asked(&self, phone: &Geolocation) -> Asked<'_> {
         let mut asked = Asked::default();
@@ -245,7 +274,7 @@ impl RoamingIndex {
             }
             let values = self.values.get(entry * width..(entry + 1) * width).unwrap_or_default();
             let both = mask & asked.mask;
-            let agrees = values.iter().zip(&asked.values).enumerate().all(|(at, (a, b))| both & 1 << at == 0 || a == b);
+            let agrees = asked.differs(mask, values).is_none();
             let is_weighed = asked.few.iter().take_while(|earlier| **earlier != place).any(|at| both & 1 << at != 0);
             if agrees && !is_weighed {
                 best.offer(rank, entry, self.is_shared(entry));
@@ -353,6 +382,12 @@ impl Asked<'_> {
     fn many_agree(&self, entry: usize) -> bool {
         let agrees = |many: &Many<'_>| many.agree.get(entry / 64).is_some_and(|word| word >> (entry % 64) & 1 == 1);
         self.many.iter().all(agrees)
+    }
+
+    /// The first field that an entry with these fields has too, with another value.
+    fn differs(&self, mask: u32, values: &[u32]) -> Option<usize> {
+        let both = mask & self.mask;
+        values.iter().zip(&self.values).enumerate().position(|(at, (a, b))| both & 1 << at != 0 && a != b)
     }
 
     /// The classes in which a scan finds the best soonest: with as many fields as may be equal and more, then with fewer.

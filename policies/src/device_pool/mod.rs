@@ -2,9 +2,11 @@
 
 mod index;
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 
 pub use index::RoamingIndex;
+
+use crate::location::Field;
 
 /// Where a roaming phone is placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,58 @@ impl Because {
     }
 }
 
+/// How one pool stands to a phone (G-10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It agrees in every field that both have.
+    Agrees {
+        /// Equal fields.
+        equal: u32,
+        /// Fields of the pool that the phone leaves blank.
+        unknown: u32,
+        /// Equal fields from the top of the filter without a gap.
+        run: u32,
+    },
+    /// This field is another one.
+    Differs(Field),
+    /// Both have no field in common (step 4).
+    NothingEqual,
+    /// It has none of the filter's fields.
+    NoLocation,
+}
+
+impl Standing {
+    /// The better of two greater; those that do not agree are all the least.
+    #[must_use]
+    pub fn compare(self, other: Self) -> Ordering {
+        let rank = |standing| match standing {
+            Self::Agrees { equal, unknown, run } => Some((equal, Reverse(unknown), run)),
+            Self::Differs(_) | Self::NothingEqual | Self::NoLocation => None::<Rank>,
+        };
+        rank(self).cmp(&rank(other))
+    }
+
+    /// Why a pool that stands so was not chosen, where one that stands like `chosen` was, or none.
+    #[must_use]
+    pub fn why_not(self, chosen: Option<Self>) -> String {
+        match (self, chosen) {
+            (Self::Differs(field), _) => format!("{} is another", field.name()),
+            (Self::NothingEqual, _) => "no field is equal".into(),
+            (Self::NoLocation, _) => "has no field of the filter".into(),
+            (Self::Agrees { equal, .. }, Some(Self::Agrees { equal: most, .. })) if equal < most => {
+                format!("fewer fields equal: {equal}, of the one chosen {most}")
+            }
+            (Self::Agrees { unknown, .. }, Some(Self::Agrees { unknown: least, .. })) if unknown > least => {
+                format!("more fields that the phone leaves blank: {unknown}, of the one chosen {least}")
+            }
+            (Self::Agrees { run, .. }, Some(Self::Agrees { run: longest, .. })) if run < longest => {
+                format!("fewer equal fields from the top: {run}, of the one chosen {longest}")
+            }
+            (Self::Agrees { .. }, _) => "a tie, and its name comes later in byte order".into(),
+        }
+    }
+}
+
 /// What two pools are compared by, the better one greater (G-10 step 5): equal fields, fields the phone leaves blank, run.
 type Rank = (u32, Reverse<u32>, u32);
 
@@ -76,7 +130,7 @@ fn normalised(value: &str, text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::location::Field::{self, A1, A3, Country, Flr};
+    use crate::location::Field::{A1, A3, Country, Flr};
     use crate::location::Geolocation;
 
     fn choose(filter: &[Field], phone: Option<&Geolocation>, pools: &[(&str, Option<&Geolocation>)]) -> Roaming {
@@ -124,11 +178,65 @@ mod tests {
         }
     }
 
+    /// Every pool that stands like another is ranked as the index ranks it: no pool stands above the one chosen.
+    #[test]
+    fn a_pool_that_was_not_chosen_is_told_why_g10() {
+        let filter = [Country, A1, A3, Flr];
+        let pools = [
+            ("a", "country=GB,A3=London"),
+            ("b", "country=GB,A3=Leeds"),
+            ("c", "country=GB,A3=London,FLR=2"),
+            ("d", "country=GB"),
+            ("e", "country=GB,A3=London"),
+            ("f", "A1=England"),
+            ("g", "NAM=Tower"),
+            ("h", "A1=E,A3=London"),
+        ];
+        let phone = Geolocation::parse("country=GB,A3=London").unwrap();
+        let read: Vec<_> = pools.iter().map(|(_, text)| Geolocation::parse(text).unwrap()).collect();
+        let named: Vec<_> = pools.iter().zip(&read).map(|((name, _), place)| (*name, Some(place))).collect();
+        let index = RoamingIndex::new(&filter, &named);
+        let chosen = index.choose(Some(&phone)).pool.unwrap();
+        assert_eq!((chosen, index.choose(Some(&phone)).because), (0, Because::Name));
+        let standings: Vec<Standing> = index.standings(&phone, named.iter().map(|(_, place)| *place)).collect();
+        let told: Vec<String> = standings.iter().map(|standing| standing.why_not(Some(standings[chosen]))).collect();
+        assert_eq!(
+            told[1..],
+            [
+                "A3 is another",
+                "more fields that the phone leaves blank: 1, of the one chosen 0",
+                "fewer fields equal: 1, of the one chosen 2",
+                "a tie, and its name comes later in byte order",
+                "no field is equal",
+                "has no field of the filter",
+                "fewer fields equal: 1, of the one chosen 2",
+            ]
+        );
+        assert!(standings.iter().all(|standing| standing.compare(standings[chosen]).is_le()));
+    }
+
     #[test]
     fn unselected_fields_never_count_g2() {
         let pools = [("DP", "country=GB,FLR=1")];
         assert_eq!(chosen(&[Country], "country=GB,FLR=2", &pools).0, "DP");
         assert_eq!(chosen(&[Country, Flr], "country=GB,FLR=2", &pools).0, "template");
+    }
+
+    /// G-11: logical partitioning drops fields from the end until something fits, and wants no gap between them. A
+    /// roaming pool is chosen by neither.
+    #[test]
+    fn no_field_is_dropped_to_make_a_pool_fit_and_a_gap_is_none_g11() {
+        let filter = [Country, A1, A3];
+        for (phone, pools, want) in [
+            // Without its last field the first would fit.
+            ("country=GB,A1=E,A3=Leeds", [("a", "country=GB,A1=E,A3=London"), ("b", "country=GB")], "b"),
+            ("country=GB,A1=E,A3=Leeds", [("a", "country=GB,A1=E,A3=London"), ("b", "country=US")], "template"),
+            // A1 is blank on either side, or country is: what is told counts.
+            ("country=GB,A3=London", [("a", "country=GB,A3=London"), ("b", "country=GB")], "a"),
+            ("A3=London", [("a", "country=GB,A3=London"), ("b", "country=GB")], "a"),
+        ] {
+            assert_eq!(chosen(&filter, phone, &pools).0, want, "{phone} {pools:?}");
+        }
     }
 
     #[test]

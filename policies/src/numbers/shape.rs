@@ -1,5 +1,6 @@
 //! Numbers of one length, told as a set of characters at each place.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use smallvec::SmallVec;
@@ -202,43 +203,46 @@ impl fmt::Display for Shape {
 }
 
 /// Shapes without a number in common as few lines in the syntax of patterns: what differs at one place is put together, and
-/// lengths that follow on each other by one more character of the same kind, up to the longest there is, end in `!` or `+`.
+/// lengths that follow on each other by one more character of the same kind, up to the longest there is, end in `!`, `+` or
+/// `?`.
 #[must_use]
 pub fn listed(shapes: Vec<Shape>) -> Vec<String> {
     let mut merged = merged(shapes);
-    merged.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
-    let mut lines = Vec::new();
-    let mut taken = vec![false; merged.len()];
-    for at in 0..merged.len() {
-        if taken.get(at).copied().unwrap_or(true) {
+    merged.sort_unstable_by(by_length);
+    let place = |wanted: &Shape| merged.binary_search_by(|known| by_length(known, wanted)).ok();
+    let mut lines: Vec<Option<String>> = merged.iter().map(|shape| Some(shape.to_string())).collect();
+    let mut is_in_run = vec![false; merged.len()];
+    for (at, first) in merged.iter().enumerate() {
+        let Some((tail, head)) = first.places().split_last() else { continue };
+        if is_in_run.get(at) == Some(&true) {
             continue;
         }
-        let Some(first) = merged.get(at) else { continue };
-        let Some(tail) = first.places().last().copied() else { continue };
-        let mut run = vec![at];
-        let mut longest = first.clone();
-        while let Ok(next) = merged.binary_search_by(|known| {
-            let wanted = longest.longer(tail);
-            (known.len(), known).cmp(&(wanted.len(), &wanted))
-        }) {
-            if longest.len() == DIGITS_MAX || taken.get(next).copied().unwrap_or(true) {
-                break;
-            }
-            longest = longest.longer(tail);
-            run.push(next);
+        let longer = (first.len() + 1..=DIGITS_MAX).scan(first.clone(), |longest, _| {
+            *longest = longest.longer(*tail);
+            Some(place(longest).filter(|at| is_in_run.get(*at) == Some(&false)))
+        });
+        let Some(run) = longer.collect::<Option<Vec<usize>>>().filter(|run| !run.is_empty()) else { continue };
+        for place in run.into_iter().chain([at]) {
+            is_in_run.get_mut(place).into_iter().for_each(|is_in_run| *is_in_run = true);
+            lines.get_mut(place).into_iter().for_each(|line| *line = None);
         }
-        if longest.len() == DIGITS_MAX && run.len() > 1 {
-            for place in run {
-                taken.get_mut(place).into_iter().for_each(|taken| *taken = true);
-            }
-            let head = Shape::new(first.places().iter().copied().take(first.len() - 1));
-            let wild = if tail == Symbols::DIGITS { "!".to_owned() } else { format!("{tail}+") };
-            lines.push(format!("{head}{wild}"));
-        } else {
-            lines.push(first.to_string());
+        let head = Shape::new(head.iter().copied());
+        let without = place(&head).filter(|at| is_in_run.get(*at) == Some(&false));
+        let text = match without {
+            Some(_) => format!("{head}{tail}?"),
+            None if *tail == Symbols::DIGITS => format!("{head}!"),
+            None => format!("{head}{tail}+"),
+        };
+        if let Some(without) = without.and_then(|at| is_in_run.get_mut(at)) {
+            *without = true;
         }
+        lines.get_mut(without.unwrap_or(at)).into_iter().for_each(|line| *line = Some(text.clone()));
     }
-    lines
+    lines.into_iter().flatten().collect()
+}
+
+fn by_length(a: &Shape, b: &Shape) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 /// The same numbers in fewer shapes: two that differ at one place are one.
@@ -269,7 +273,10 @@ pub(super) fn merged(mut shapes: Vec<Shape>) -> Vec<Shape> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::digits::Pattern;
 
     fn digits(text: &str) -> Digits {
         Digits::from_bytes(text.as_bytes()).unwrap()
@@ -315,7 +322,72 @@ mod tests {
         assert_eq!(listed(run(2, DIGITS_MAX)), ["9!"]);
         assert_eq!(listed(run(4, DIGITS_MAX)), ["9XX!"]);
         assert_eq!(listed(run(2, 4)), ["9X", "9XX", "9XXX"]);
+        let behind =
+            |head: &str, tail: &[Symbols]| Shape::new(head.bytes().map(Symbols::only).chain(tail.iter().copied()));
+        let run_behind = |head: &str, from: usize, tail: Symbols| -> Vec<Shape> {
+            (from..=DIGITS_MAX - head.len()).map(|more| behind(head, &vec![tail; more])).collect()
+        };
+        // With the number that has none of them, and with another.
+        assert_eq!(listed(run_behind("95", 0, Symbols::DIGITS)), ["95X?"]);
+        assert_eq!(listed(run_behind("95", 0, Symbols::only(b'*'))), ["95*?"]);
+        let both = [run_behind("95", 1, Symbols::DIGITS), of(&["96"])].concat();
+        assert_eq!(listed(both), ["96", "95!"]);
+        let two = [run_behind("5", 0, Symbols::DIGITS), run_behind("5", 2, Symbols::only(b'*'))].concat();
+        assert_eq!(listed(two), ["5X?", "5**+"]);
         let twos = (1..=DIGITS_MAX).map(|length| Shape::new((0..length).map(|_| Symbols::only(b'2'))));
         assert_eq!(listed(twos.collect()), ["2+"]);
+    }
+
+    fn sets() -> impl Strategy<Value = Symbols> {
+        let class = |bytes: &[u8]| bytes.iter().fold(Symbols(0), |set, byte| set.either(Symbols::only(*byte)));
+        prop::sample::select(vec![class(b"1"), class(b"2"), class(b"12"), class(b"*"), Symbols::DIGITS, class(b"1*")])
+    }
+
+    /// Shapes alone, and runs of one kind of character up to the longest; none has a number of another.
+    fn disjoint() -> impl Strategy<Value = Vec<Shape>> {
+        let one = (prop::collection::vec(sets(), 0..3), prop::option::of((sets(), 0usize..3)));
+        prop::collection::vec(one, 1..6).prop_map(|specs| {
+            let mut found: Vec<Shape> = Vec::new();
+            for (head, run) in specs {
+                let with = |tail: Symbols, more: usize| {
+                    Shape::new(head.iter().copied().chain(std::iter::repeat_n(tail, more)))
+                };
+                let shapes: Vec<Shape> = match run {
+                    None => vec![with(Symbols::ALL, 0)],
+                    Some((tail, least)) => (least..=DIGITS_MAX - head.len()).map(|more| with(tail, more)).collect(),
+                };
+                for shape in shapes.into_iter().filter(|shape| !shape.is_empty()) {
+                    let meets = |other: &Shape| {
+                        other.len() == shape.len() && other.0.iter().zip(&shape.0).all(|(a, b)| !a.both(*b).is_empty())
+                    };
+                    if !found.iter().any(meets) {
+                        found.push(shape);
+                    }
+                }
+            }
+            found
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn lines_read_as_patterns_have_the_numbers_of_the_shapes_each_once(shapes in disjoint()) {
+            let lines: Vec<Pattern> = listed(shapes.clone()).iter().map(|line| Pattern::parse(line).unwrap()).collect();
+            prop_assert!(lines.len() <= shapes.len());
+            let mut numbers = vec![Digits::EMPTY];
+            for _ in 0..4 {
+                let longer = |head: &Digits, byte: u8| {
+                    let mut longer = *head;
+                    longer.push(byte).unwrap();
+                    longer
+                };
+                numbers = numbers.iter().flat_map(|head| b"127*".map(|byte| longer(head, byte))).collect();
+                for number in &numbers {
+                    let times = lines.iter().filter(|line| line.matches(number).full).count();
+                    let wanted = shapes.iter().filter(|shape| shape.has(number)).count();
+                    prop_assert_eq!(times, wanted, "{}", number);
+                }
+            }
+        }
     }
 }

@@ -20,6 +20,12 @@ pub enum Part {
 pub struct Traced(SmallVec<[Part; 16]>);
 
 impl Traced {
+    /// The number of these characters, of the first [`DIGITS_MAX`] of them.
+    #[must_use]
+    pub fn new(parts: impl IntoIterator<Item = Part>) -> Self {
+        Self(parts.into_iter().take(DIGITS_MAX).collect())
+    }
+
     /// The number as dialed, from one of its characters on.
     #[must_use]
     pub fn dialed(length: usize, from: usize) -> Self {

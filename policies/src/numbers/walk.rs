@@ -67,13 +67,20 @@ impl<'a> Walk<'a> {
         Self { watches: ordered, leading, everything }
     }
 
-    fn start(&self) -> Vec<Alive> {
-        (0..).zip(&self.watches).map(|(at, watch)| (at, start(watch.pattern.elements()))).collect()
-    }
-
-    /// Whether there is something to look for among these; they stand in the order of the watches.
-    fn is_led(&self, alive: &[Alive]) -> bool {
-        self.everything || alive.first().is_some_and(|(at, _)| *at < self.leading)
+    /// The walk, and where it begins with the numbers of a shape; nowhere if there is nothing to look for.
+    fn begin(
+        watches: &[Watch<'a>],
+        everything: bool,
+        shape: &Shape,
+        budget: &mut Budget,
+    ) -> Result<(Self, Front), Exhausted> {
+        budget.spend(watches.len())?;
+        let walk = Self::new(watches, everything);
+        let alive: Vec<Alive> =
+            (0..).zip(&walk.watches).map(|(at, watch)| (at, start(watch.pattern.elements()))).collect();
+        let is_led = everything || walk.leading > 0;
+        let front = if is_led { vec![(alive, vec![shape.clone()])] } else { Front::new() };
+        Ok((walk, front))
     }
 
     fn stepped(&self, (at, set): Alive, symbol: u8) -> Option<Alive> {
@@ -175,13 +182,7 @@ pub fn begun_shapes(
     budget: &mut Budget,
     each: Each<'_>,
 ) -> Result<(), Exhausted> {
-    budget.spend(watches.len())?;
-    let walk = Walk::new(watches, everything);
-    let alive = walk.start();
-    if !walk.is_led(&alive) {
-        return Ok(());
-    }
-    let mut front: Front = vec![(alive, vec![Shape::default()])];
+    let (walk, mut front) = Walk::begin(watches, everything, &Shape::default(), budget)?;
     for _ in 0..longest.min(DIGITS_MAX) {
         front = walk.on(front, |_| Symbols::ALL, Shape::longer, budget)?;
         for (_, shapes) in &front {
@@ -204,13 +205,7 @@ pub fn split(
     budget: &mut Budget,
     each: Each<'_>,
 ) -> Result<(), Exhausted> {
-    budget.spend(watches.len())?;
-    let walk = Walk::new(watches, everything);
-    let alive = walk.start();
-    if !walk.is_led(&alive) {
-        return Ok(());
-    }
-    let mut front: Front = vec![(alive, vec![shape.clone()])];
+    let (walk, mut front) = Walk::begin(watches, everything, shape, budget)?;
     for part in number.parts() {
         front = match *part {
             Part::Literal(byte) => walk.on(front, |_| Symbols::only(byte), |shape, _| shape.clone(), budget)?,

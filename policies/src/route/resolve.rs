@@ -104,8 +104,11 @@ impl RouteBook {
         let mut hops = Hops::new();
         let mut forbidden = false;
         let members = self.lists.get(list.0 as usize).map(|list| list.members.as_slice()).unwrap_or_default();
-        for (member, own) in members {
-            let Ok((called, calling)) = numbers(call, own.as_ref()) else { continue };
+        for (place, (member, own)) in (1..).zip(members) {
+            let Ok((called, calling)) = numbers(call, own.as_ref()) else {
+                trail.push(Step::TooLong { list, member: place });
+                continue;
+            };
             let group = match (call.caller, local(*member)) {
                 (_, None) => group_of(*member),
                 (Caller::RoamingAtHome, Some(_)) => {

@@ -58,35 +58,55 @@ impl Transformations {
         };
         let to = hop.to.peer();
         if let (Some(css), Some(before)) = (spaces.calling, call.calling)
-            && let Some((pattern, made)) = made(&self.calling, css, &before, call.at)
+            && let Some((pattern, made)) = self.made(Party::Calling, css, &before, call.at)
         {
             hop.calling = Some(made);
             trail.push(Step::CallingTransformed { pattern, to });
         }
         if let (Some(css), Some(leaves)) = (spaces.called.filter(|_| !call.is_emergency), hop.called)
-            && let Some((pattern, made)) = made(&self.called, css, &leaves, call.at)
+            && let Some((pattern, made)) = self.made(Party::Called, css, &leaves, call.at)
         {
             hop.called = Some(made);
             trail.push(Step::CalledTransformed { pattern, to });
         }
     }
 
+    /// What the closest pattern of a search space makes of a number, and which that is; nothing where none matches, or
+    /// the number would be empty or too long.
+    #[must_use]
+    pub fn made(&self, party: Party, css: CssId, number: &Digits, at: Civil) -> Option<(PatternId, Digits)> {
+        let plan = self.patterns(party);
+        let id = plan.closest_row(&[css], number, at)?;
+        let row = plan.row(id)?;
+        let made = row.transform.called(&row.pattern, number).ok()?;
+        (!made.is_empty()).then_some((id, made))
+    }
+
+    /// The patterns for one of the two numbers.
+    #[must_use]
+    pub fn patterns(&self, party: Party) -> &DialPlan {
+        match party {
+            Party::Calling => &self.calling,
+            Party::Called => &self.called,
+        }
+    }
+
     /// The text of a pattern.
     #[must_use]
     pub fn text(&self, party: Party, id: PatternId) -> &str {
-        let plan = match party {
-            Party::Calling => &self.calling,
-            Party::Called => &self.called,
-        };
-        plan.row(id).map(|row| row.pattern.text()).unwrap_or_default()
+        self.patterns(party).row(id).map(|row| row.pattern.text()).unwrap_or_default()
     }
 }
 
-fn made(plan: &DialPlan, css: CssId, number: &Digits, at: Civil) -> Option<(PatternId, Digits)> {
-    let id = plan.closest_row(&[css], number, at)?;
-    let row = plan.row(id)?;
-    let made = row.transform.called(&row.pattern, number).ok()?;
-    (!made.is_empty()).then_some((id, made))
+impl TransformSpaces {
+    /// The search space for one of the two numbers.
+    #[must_use]
+    pub fn of(self, party: Party) -> Option<CssId> {
+        match party {
+            Party::Calling => self.calling,
+            Party::Called => self.called,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -290,7 +290,7 @@ impl DialPlan {
         css.iter().flat_map(|css| self.css_partitions(*css)).copied()
     }
 
-    fn is_open_in(&self, partition: PartitionId, hour: Hour<'_>) -> bool {
+    pub(super) fn is_open_in(&self, partition: PartitionId, hour: Hour<'_>) -> bool {
         let Some(schedule) = self.hours.get(partition.0 as usize).and_then(Option::as_ref) else { return true };
         match hour {
             Hour::At(at) => schedule.open(at),

@@ -3,19 +3,19 @@
 mod alternatives;
 mod analyse;
 mod index;
-mod open;
 mod proof;
 mod tail;
 
 pub use alternatives::{Alternative, Asked, Lost};
 pub use analyse::{Analysis, Outcome, Overlap, PASSES_MAX};
-pub use proof::Capture;
+pub use proof::{Capture, Captures};
 
 use std::fmt;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use self::analyse::Hour;
 use self::index::Index;
 use crate::digits::{Pattern, RowTransform};
 use crate::moment::Civil;
@@ -207,6 +207,12 @@ impl DialPlan {
     #[must_use]
     pub fn css_partitions(&self, css: CssId) -> &[PartitionId] {
         self.css.get(css.0 as usize).map(|space| &*space.partitions).unwrap_or_default()
+    }
+
+    /// Whether a partition can be reached at `at` (D-4); one of another plan always.
+    #[must_use]
+    pub fn is_open(&self, partition: PartitionId, at: Civil) -> bool {
+        self.is_open_in(partition, Hour::At(at))
     }
 
     /// Every search space, in the order added.

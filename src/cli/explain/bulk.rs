@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use csv::Writer;
 use emcc_policies::digits::Digits;
 use emcc_policies::moment::Civil;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::call::{dialed, digits};
@@ -17,6 +16,7 @@ use super::clusters::Clusters;
 use super::walk::{Asked, CallAnswer};
 use super::{instant, who};
 use crate::cli::halt::{EXIT_WRONG, Halt};
+use crate::cli::progress::Progress;
 use crate::limits::{BULK_BYTES_MAX, BULK_CALLERS_MAX};
 use crate::rows::{Row, Rows};
 
@@ -61,7 +61,7 @@ const ANSWER: [&str; 20] = [
     "error",
 ];
 
-/// Rows between two looks at the progress bar.
+/// Rows between two moves of the progress bar.
 const ROWS_PER_TICK: u64 = 1_024;
 
 /// One row of the answer as an object.
@@ -84,7 +84,7 @@ pub(super) fn run(calls: &Calls<'_>, file: &Path, json: bool) -> Result<u8, Halt
     let text = text_of(file)?;
     let mut rows = Rows::of(&text);
     let columns = columns(rows.next()).map_err(|why| Halt::Calls(file.to_owned(), why))?;
-    let bar = progress(&text);
+    let progress = Progress::over(text.len());
     let mut out = Out::new(json).map_err(Halt::Output)?;
     let mut callers = Callers::default();
     let (mut read, mut wrong) = (0_u64, 0_u64);
@@ -97,11 +97,11 @@ pub(super) fn run(calls: &Calls<'_>, file: &Path, json: bool) -> Result<u8, Halt
         out.row(&Told { line: row.line, from, to, answer: explained, error }).map_err(Halt::Output)?;
         read += 1;
         if read % ROWS_PER_TICK == 0 {
-            bar.set_position(u64::try_from(rows.read()).unwrap_or(u64::MAX));
+            progress.done(rows.read());
         }
     }
     out.finish().map_err(Halt::Output)?;
-    bar.finish_and_clear();
+    drop(progress);
     if wrong == 0 {
         return Ok(0);
     }
@@ -291,16 +291,6 @@ fn hops(answer: &CallAnswer) -> String {
         None => hop.name.clone(),
     });
     hops.collect::<Vec<_>>().join(" ")
-}
-
-/// A bar over the bytes of the text on a terminal; nothing elsewhere.
-fn progress(text: &[u8]) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(u64::try_from(text.len()).unwrap_or(u64::MAX));
-    let style = ProgressStyle::with_template("{wide_bar} {percent}% of {total_bytes}, {eta} left");
-    if let Ok(style) = style { bar.with_style(style) } else { bar }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(super) struct Clusters {
 impl Clusters {
     /// Loads the configuration of the cluster asked, and those of others.
     pub(super) fn load(config: &Path, remotes: &[PathBuf], is_json: bool) -> Result<Self, Halt> {
-        let progress = Progress::new(!is_json);
+        let progress = Progress::of_stages(!is_json);
         let here = cluster(config, &progress)?;
         let known = |path: &PathBuf| {
             let remote = cluster(path, &progress)?;

@@ -1,5 +1,6 @@
 //! `emcc-trunk explain`: a decision and the trail that led to it, by the very functions that decide live calls.
 
+mod alternatives;
 mod bulk;
 mod call;
 mod clusters;

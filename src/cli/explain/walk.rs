@@ -8,17 +8,17 @@ use emcc_policies::digits::Digits;
 use emcc_policies::moment::Civil;
 use emcc_policies::region::{self, Allowed};
 use emcc_policies::route::PeerKind;
-use emcc_policies::search_space::{Lost, PatternId, Target as RowTarget};
+use emcc_policies::search_space::{PatternId, Target as RowTarget};
 use emcc_policies::trail::Names;
 use serde::Serialize;
 
+use super::alternatives::{self, Alternative};
 use super::who;
 use crate::cli::Answer;
 use crate::config::Places;
 use crate::config::plan::{Plan, Side};
 use crate::engine::decide::{Decision, NextHop, Question, Target, decide};
 use crate::engine::reject::{Refusal, Reject};
-use crate::limits::EXPLAINED_ALTERNATIVES_MAX;
 
 /// What is dialed.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +86,7 @@ pub(crate) struct CallAnswer {
     pub(super) because: Vec<String>,
     /// The rules passed, the last one that won last.
     pub(super) rules: Vec<Rule>,
-    /// What matched too; none where nobody looked.
+    /// What lost or was left out; none where nobody looked.
     pub(super) alternatives: Option<Vec<Alternative>>,
     /// The same call at the cluster its first hop leads to, where that one's configuration is there.
     pub(super) remote: Option<Box<CallAnswer>>,
@@ -98,15 +98,6 @@ pub(super) struct Rule {
     pub(super) partition: Option<String>,
     pub(super) file: String,
     pub(super) line: u32,
-}
-
-#[derive(Serialize)]
-pub(super) struct Alternative {
-    /// The number compared: as dialed, or as a translation made it.
-    pub(super) dialed: String,
-    #[serde(flatten)]
-    pub(super) rule: Rule,
-    pub(super) why: String,
 }
 
 #[derive(Serialize)]
@@ -180,16 +171,13 @@ impl Cluster {
         let passed = decision.translations.iter().copied().chain(decision.matched);
         answer.rules = passed.map(|id| rule(plan, &self.places, id)).collect();
         if with_alternatives {
-            answer.alternatives = Some(match &to {
-                Dialed::Number(dialed) => alternatives(plan, &self.places, &decision, dialed, at),
-                Dialed::Service(_) => Vec::new(),
-            });
+            answer.alternatives = Some(alternatives::of(self, &decision, &to, at));
         }
         Ok(Walked { answer, onwards })
     }
 }
 
-fn rule(plan: &Plan, places: &Places, id: PatternId) -> Rule {
+pub(super) fn rule(plan: &Plan, places: &Places, id: PatternId) -> Rule {
     let (file, line) = places.of_row(id).unwrap_or_default();
     let partition = plan.dial_plan.row(id).and_then(|row| row.partition);
     Rule {
@@ -197,34 +185,6 @@ fn rule(plan: &Plan, places: &Places, id: PatternId) -> Rule {
         partition: partition.map(|id| plan.partition(id).to_owned()),
         file: file.to_owned(),
         line,
-    }
-}
-
-/// What else matched, pass by pass of the search space in effect.
-fn alternatives(plan: &Plan, places: &Places, decision: &Decision, dialed: &Digits, at: Civil) -> Vec<Alternative> {
-    let mut found = Vec::new();
-    for pass in plan.dial_plan.passes_of(&decision.css, dialed, at) {
-        let room = EXPLAINED_ALTERNATIVES_MAX - found.len();
-        let others = plan.dial_plan.alternatives(&pass, at, room);
-        found.extend(others.into_iter().map(|other| Alternative {
-            dialed: pass.dialed.to_string(),
-            rule: rule(plan, places, other.row),
-            why: lost(other.why),
-        }));
-    }
-    found
-}
-
-fn lost(why: Lost) -> String {
-    match why {
-        Lost::Wider { matches, winner_matches } => {
-            format!("matches {matches} numbers of this length, the winner {winner_matches}")
-        }
-        Lost::LaterPartition => "as close, but its partition comes later".into(),
-        Lost::ShorterBeginning => "as close, but begins with fewer literal digits".into(),
-        Lost::ByteOrder => "as close, but later in byte order".into(),
-        Lost::Closed => "its partition is closed at this hour".into(),
-        Lost::NotReached => "its partition is in none of the search spaces".into(),
     }
 }
 
@@ -406,13 +366,7 @@ impl Answer for CallAnswer {
             writeln!(out, "codecs: {}", or_none(codecs))?;
         }
         super::reasons(&self.because, out)?;
-        if let Some(alternatives) = self.alternatives.as_ref().filter(|found| !found.is_empty()) {
-            writeln!(out, "matched too, and did not win:")?;
-            for Alternative { dialed, rule: Rule { pattern, partition, file, line }, why } in alternatives {
-                let partition = partition.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
-                writeln!(out, "  - {pattern}{partition} for {dialed} ({file}:{line}): {why}")?;
-            }
-        }
+        alternatives::tell(self.alternatives.as_deref().unwrap_or_default(), out)?;
         match &self.remote {
             Some(remote) => {
                 writeln!(out, "\nthen, at the cluster it goes to:")?;

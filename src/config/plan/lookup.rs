@@ -6,7 +6,7 @@ use super::{
 };
 use crate::config::address::{Address, Transport};
 use crate::neighbour::CertificateName;
-use emcc_policies::device_pool::{Roaming, RoamingIndex};
+use emcc_policies::device_pool::{Roaming, RoamingIndex, Standing};
 use emcc_policies::location::{Field, Geolocation};
 use emcc_policies::route::{DevicePoolId, Party, PeerId, PeerKind, RouteGroupId, RouteListId};
 use emcc_policies::search_space::{CssId, PartitionId, PatternId};
@@ -100,6 +100,12 @@ impl Plan {
     #[must_use]
     pub fn roaming_pool(&self, phone: Option<&Geolocation>) -> RoamingPool {
         roaming_pool(&self.roaming, self.template_pool, phone)
+    }
+
+    /// How every device pool stands to a phone at this place, in the order of [`Plan::device_pools`]: for whoever asks why
+    /// it was not placed there.
+    pub fn roaming_standings<'a>(&'a self, phone: &'a Geolocation) -> impl Iterator<Item = Standing> + 'a {
+        self.roaming.standings(phone, self.device_pools.iter().map(|pool| pool.geolocation.as_deref()))
     }
 
     /// A device; nothing for an id of another plan.

@@ -39,6 +39,58 @@ impl Schedule {
     }
 }
 
+/// Most hours that are told apart.
+const HOURS_MAX: usize = 20_000;
+/// Weeks looked through for all ways in which the clocks of several zones stand to each other: a year of them.
+const WEEKS: i64 = 53;
+/// The Monday they begin with: 2026-01-05, 0:00 UTC.
+const FIRST_MONDAY: i64 = 1_767_571_200;
+const WEEK_S: i64 = WEEK_MIN as i64 * 60;
+
+/// One hour of each kind there is: at any time the schedules are open and closed as at one of these, by the rules zones
+/// have in 2026. Nothing where that would be too many.
+pub(in crate::config) fn hours(schedules: &[Schedule]) -> Option<Vec<Civil>> {
+    let mut zones: Vec<&TimeZone> = Vec::new();
+    for Schedule { zone, .. } in schedules {
+        if !zones.contains(&zone) {
+            zones.push(zone);
+        }
+    }
+    let offset_s = |zone: &TimeZone, at: i64| {
+        Timestamp::from_second(at).map_or(0, |time| i64::from(zone.to_offset(time).seconds()))
+    };
+    // Where every clock stands at the beginning and at the end, one week of a kind.
+    let mut weeks: Vec<(Vec<[i64; 2]>, i64)> = Vec::new();
+    for monday in (0..WEEKS).map(|week| FIRST_MONDAY + week * WEEK_S) {
+        let clocks = zones.iter().map(|zone| [monday, monday + WEEK_S].map(|at| offset_s(zone, at))).collect();
+        if !weeks.iter().any(|(known, _)| *known == clocks) {
+            weeks.push((clocks, monday));
+        }
+    }
+    let mut hours: Vec<i64> = Vec::new();
+    for (clocks, monday) in weeks {
+        let week = monday..monday + WEEK_S;
+        hours.push(monday);
+        for (zone, clocks) in zones.iter().zip(&clocks) {
+            let edges = schedules.iter().filter(|schedule| schedule.zone == **zone).flat_map(|schedule| &schedule.open);
+            let minutes = edges.flat_map(|range| [range.start, range.end]);
+            let seconds = minutes.flat_map(|minute| clocks.map(|offset| monday + i64::from(minute) * 60 - offset));
+            // A week of the zone's clock begins elsewhere than that of UTC.
+            let all = seconds.flat_map(|at| [at - WEEK_S, at, at + WEEK_S]);
+            hours.extend(all.filter(|at| week.contains(at)));
+            let changes = Timestamp::from_second(monday).ok().into_iter().flat_map(|time| zone.following(time));
+            let changes = changes.map(|change| change.timestamp().as_second());
+            hours.extend(changes.take_while(|at| week.contains(at)));
+        }
+        hours.sort_unstable();
+        hours.dedup();
+        if hours.len() > HOURS_MAX {
+            return None;
+        }
+    }
+    Some(hours.into_iter().map(Civil).collect())
+}
+
 impl Hours for Schedule {
     fn open(&self, at: Civil) -> bool {
         // Years that a calendar does not have are at its ends.
@@ -109,6 +161,30 @@ mod tests {
         // Clocks go back at 01:00 UTC on 2026-10-25, forward at 01:00 UTC on 2026-03-29.
         let times = ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"];
         assert_eq!(times.map(|time| early.open(at(time))), [true, true, false, false]);
+    }
+
+    /// Whatever the minute of some years, its kind is among the hours told apart.
+    #[test]
+    fn no_kind_of_hour_is_left_out_d4() {
+        let day = r#"{days = ["mon", "tue", "wed", "thu", "fri"], from = "08:00", to = "17:30"}"#;
+        let night = r#"{days = ["sat", "sun"], from = "22:00", to = "06:00"}"#;
+        let early = r#"{days = ["sun"], from = "00:30", to = "02:30"}"#;
+        for specs in [
+            vec![("UTC", day)],
+            vec![("Europe/London", day), ("Europe/London", night), ("Europe/London", early)],
+            vec![("America/New_York", day), ("Europe/London", night), ("Australia/Sydney", early), ("Asia/Tokyo", day)],
+        ] {
+            let schedules: Vec<Schedule> = specs.iter().map(|(zone, periods)| read(zone, periods)).collect();
+            let kind = |at: Civil| schedules.iter().map(|schedule| schedule.open(at)).collect::<Vec<bool>>();
+            let known: std::collections::HashSet<Vec<bool>> =
+                hours(&schedules).unwrap().into_iter().map(kind).collect();
+            // Every 30 minutes of two years.
+            for half_hour in 0..2 * 366 * 48 {
+                let time = Civil(1_767_225_600 + half_hour * 1_800);
+                assert!(known.contains(&kind(time)), "{time:?} {specs:?}");
+            }
+        }
+        assert_eq!(hours(&[]).map(|hours| hours.len()), Some(1));
     }
 
     #[test]
