@@ -364,10 +364,9 @@ struct Many<'i> {
 }
 
 impl Many<'_> {
-    /// Who of a word has the value.
+    /// Who of a word has the value, of those that agree: all but who leaves the field blank.
     fn has(&self, word: usize) -> u64 {
-        let of = |bits: &[u64]| bits.get(word).copied().unwrap_or_default();
-        of(self.agree) & !of(self.blank)
+        !self.blank.get(word).copied().unwrap_or(u64::MAX)
     }
 }
 
@@ -396,19 +395,20 @@ impl Asked<'_> {
         (most..=width).chain((1..most).rev())
     }
 
-    /// How many of the values many have the entries of a word have, as binary digits of 64 numbers.
+    /// How many of the values many have the entries of a word that agree have, as binary digits of 64 numbers.
     fn scores(&self, word: usize) -> [u64; SCORE_DIGITS] {
         let mut digits = [0; SCORE_DIGITS];
-        for many in &self.many {
+        for (summed, many) in (1_u32..).zip(&self.many) {
             let mut carry = many.has(word);
-            for digit in &mut digits {
+            // So many summed up need no more digits.
+            for digit in digits.iter_mut().take(summed.ilog2() as usize + 1) {
                 (*digit, carry) = (*digit ^ carry, *digit & carry);
             }
         }
         digits
     }
 
-    /// Which entries of a word are equal in the first so many fields.
+    /// Which entries of a word that agree are equal in the first so many fields.
     fn runs(&self, word: usize, length: u32) -> u64 {
         (0..length as usize).fold(u64::MAX, |runs, place| {
             runs & self.many.iter().find(|many| many.place == place).map_or(0, |many| many.has(word))
