@@ -192,6 +192,9 @@ pub const EXPLAINED_ALTERNATIVES_MAX: usize = 32;
 /// Callers `explain call --bulk` keeps in mind between rows.
 pub const BULK_CALLERS_MAX: usize = 100_000;
 
+/// Combinations of open and closed schedules at which a check looks at a dial plan.
+pub const SCHEDULED_MOMENTS_MAX: usize = 64;
+
 /// Octets of a file of calls for `explain call --bulk`.
 pub const BULK_BYTES_MAX: u64 = 1_073_741_824;
 

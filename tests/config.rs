@@ -653,6 +653,7 @@ fn every_documented_key_is_accepted() {
         ("users", "id"),
         ("sessions", "user,device"),
         ("patterns", "kind,pattern"),
+        ("transformation_patterns", "kind,pattern"),
         ("device_pools", "name"),
     ] {
         let path = folder.join(format!("{name}.csv"));

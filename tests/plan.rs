@@ -131,6 +131,40 @@ fn g5_to_g9_each_session_is_placed_by_what_the_visited_cluster_said_under_our_ow
 }
 
 #[test]
+fn g_3_and_g_4_the_enterprise_default_is_the_place_of_a_device_when_neither_it_nor_its_pool_has_one() {
+    use emcc_policies::location::Field;
+    let text = std::fs::read_to_string("examples/pair/br.toml").expect("the pair is there");
+    let of_pool = "name = \"DP-London\"\ngeolocation = \"GL-London\"\n";
+    let device = "name = \"SEP001122334455\"\n";
+    assert!(text.contains(of_pool) && text.contains(device));
+    let paris = "[[geolocation]]\nname = \"GL-Paris\"\nA3 = \"Paris\"\n";
+    for (own, pool, default, want) in [
+        ("", "\"GL-London\"", "\"GL-Paris\"", Some("London")),
+        ("", "", "\"GL-Paris\"", Some("Paris")),
+        ("", "", "\"Unspecified\"", None),
+        ("", "", "", None),
+        ("", "\"Unspecified\"", "\"GL-Paris\"", None),
+        ("\"Unspecified\"", "", "\"GL-Paris\"", None),
+        ("\"GL-London\"", "", "\"GL-Paris\"", Some("London")),
+    ] {
+        let key = |key: &str, value: &str| if value.is_empty() { String::new() } else { format!("{key} = {value}\n") };
+        let text = text
+            .replace(of_pool, &format!("name = \"DP-London\"\n{}", key("geolocation", pool)))
+            .replacen(device, &format!("{device}{}", key("geolocation", own)), 1)
+            .replace("[feature]\n", &format!("[feature]\n{}", key("default_geolocation", default)));
+        let loaded = load_text("br", &format!("{text}\n{paris}")).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let plan = &loaded.plan;
+        let found = plan.device(plan.device_named("SEP001122334455").unwrap()).unwrap();
+        let place = found.geolocation.as_ref().and_then(|place| place.get(Field::A3));
+        assert_eq!(place, want, "device {own}, pool {pool}, default {default}");
+        let named = |problem: &emcc_trunk::config::Problem| {
+            problem.message.contains("SEP001122334455") && problem.message.contains("(G-5)")
+        };
+        assert_eq!(loaded.warnings.iter().any(named), want.is_none(), "{:#?}", loaded.warnings);
+    }
+}
+
+#[test]
 fn a_guest_keeps_the_phones_own_device_pool_and_css() {
     let plan = visited();
     let device = plan.device(plan.device_named("Sep001122334455").unwrap()).unwrap();

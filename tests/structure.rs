@@ -214,6 +214,35 @@ fn every_rule_the_code_cites_has_a_line_in_the_rules() {
     report("rules without a line of their own in docs/rules.md", &wrong);
 }
 
+/// Easily got wrong: what a test's name calls `trap_N`.
+const TRAPS: std::ops::RangeInclusive<u32> = 1..=22;
+
+#[test]
+fn every_rule_of_routing_and_codecs_and_every_trap_has_a_test_of_its_name() {
+    let mut named = BTreeSet::new();
+    for source in rust_sources(&root(), &["codecs", "policies", "src", "tests"]) {
+        for after in source.whole.split("#[test]").skip(1) {
+            let name = after.split("fn ").nth(1).and_then(|rest| rest.split(['(', '<']).next()).unwrap_or_default();
+            named.extend(source::rules_of_name(name));
+        }
+    }
+    let rules = text_of(&root().join("docs/rules.md"));
+    let mut missing = Vec::new();
+    for (number, line) in rules.lines().enumerate() {
+        let Some(rule) = line.strip_prefix("| ").and_then(|row| row.split(" |").next()) else { continue };
+        let Some((letter, digits)) = rule.split_once('-') else { continue };
+        let (Some(letter), Ok(digits)) = (["P", "D", "G", "M"].iter().find(|known| **known == letter), digits.parse())
+        else {
+            continue;
+        };
+        if !line.contains("*(not served") && !named.contains(&(letter.to_ascii_lowercase(), digits)) {
+            missing.push(format!("docs/rules.md:{} {rule}", number + 1));
+        }
+    }
+    missing.extend(TRAPS.filter(|trap| !named.contains(&("trap".into(), *trap))).map(|trap| format!("trap {trap}")));
+    report("rules without a test that has their number in its name (`d_11_...`, `..._d11`, `d8_to_d13_...`)", &missing);
+}
+
 #[test]
 fn every_key_of_the_configuration_is_in_the_reference() {
     let contracts = text_of(&root().join("docs/contracts.md"));

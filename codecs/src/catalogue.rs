@@ -419,6 +419,62 @@ mod tests {
         identify(&encoding, fmtp.as_bytes()).map(|v| (v.id.codec().cucm_name, v.highest_bps, v.frame_ms))
     }
 
+    /// The published table once more, row by row: place in either list, name, check rate, highest rate, SDP name.
+    #[test]
+    fn every_row_is_the_published_one_m12() {
+        type Published = (u8, u8, &'static str, u32, u32, Option<&'static str>);
+        let rows: [Published; 31] = [
+            (1, 1, "OPUS (6k-510k)", 6, 510_000, Some("opus")),
+            (2, 2, "MP4A-LATM 128k", 128, 128_000, Some("MP4A-LATM")),
+            (3, 3, "AAC-LD (MP4A Generic)", 256, 256_000, Some("mpeg4-generic")),
+            (4, 4, "MP4A-LATM 64k", 64, 64_000, Some("MP4A-LATM")),
+            (5, 5, "MP4A-LATM 56k", 56, 56_000, Some("MP4A-LATM")),
+            (6, 6, "L16 256k", 256, 256_000, Some("L16")),
+            (7, 7, "MP4A-LATM 48k", 48, 48_000, Some("MP4A-LATM")),
+            (8, 9, "G.722 64k", 64, 64_000, Some("G722")),
+            (9, 8, "ISAC 32k", 32, 32_000, Some("isac")),
+            (10, 10, "MP4A-LATM 32k", 32, 32_000, Some("MP4A-LATM")),
+            (11, 11, "AMR-WB (7k-24k)", 7, 24_000, Some("AMR-WB")),
+            (12, 12, "G.722.1 32k", 32, 32_000, Some("G7221")),
+            (13, 13, "G.722 56k", 56, 56_000, None),
+            (14, 14, "G.722.1 24k", 24, 24_000, Some("G7221")),
+            (15, 15, "G.722 48k", 48, 48_000, None),
+            (16, 16, "MP4A-LATM 24k", 24, 24_000, Some("MP4A-LATM")),
+            (17, 17, "G.711 U-Law 64k", 64, 64_000, Some("PCMU")),
+            (18, 18, "G.711 A-Law 64k", 64, 64_000, Some("PCMA")),
+            (19, 19, "G.711 U-Law 56k", 56, 56_000, None),
+            (20, 20, "G.711 A-Law 56k", 56, 56_000, None),
+            (21, 21, "ILBC 16k", 16, 15_200, Some("iLBC")),
+            (22, 22, "G.728 16k", 16, 16_000, Some("G728")),
+            (23, 23, "AMR (5k-13k)", 5, 12_200, Some("AMR")),
+            (24, 24, "GSM Enhanced Full Rate 13k", 13, 12_200, Some("GSM-EFR")),
+            (25, 25, "GSM Full Rate 13k", 13, 13_000, Some("GSM")),
+            (26, 26, "G.729b 8k", 8, 8_000, Some("G729")),
+            (27, 27, "G.729ab 8k", 8, 8_000, Some("G729")),
+            (28, 28, "G.729 8k", 8, 8_000, Some("G729")),
+            (29, 29, "G.729a 8k", 8, 8_000, Some("G729")),
+            (30, 30, "GSM Half Rate 6k", 6, 5_600, Some("GSM-HR-08")),
+            (31, 31, "G.723.1 7k", 7, 6_300, Some("G723")),
+        ];
+        let own = |codec: &'static Codec| {
+            let ranks = (codec.low_loss_rank, codec.lossy_rank);
+            (ranks.0, ranks.1, codec.cucm_name, codec.check_kbps, codec.highest_bps, codec.encoding)
+        };
+        assert_eq!(CodecId::all().map(|id| own(id.codec())).collect::<Vec<_>>(), rows);
+    }
+
+    /// M-13: whatever other lists do with G.722, between any two codecs but G.722 and iSAC both lists have one order.
+    #[test]
+    fn no_other_pair_changes_places_m13() {
+        let moved = |id: CodecId| ["G.722 64k", "ISAC 32k"].contains(&id.codec().cucm_name);
+        for (a, b) in CodecId::all().flat_map(|a| CodecId::all().map(move |b| (a, b))) {
+            let order = |list| a.codec().rank(list).cmp(&b.codec().rank(list));
+            if !(moved(a) && moved(b)) {
+                assert_eq!(order(LinkLoss::LowLoss), order(LinkLoss::Lossy), "{:?} {:?}", a.codec(), b.codec());
+            }
+        }
+    }
+
     #[test]
     fn both_lists_are_whole_and_differ_only_in_g722_and_isac_m7() {
         let (mut low, mut lossy): (Vec<_>, Vec<_>) =

@@ -5,7 +5,8 @@ use emcc_codecs::bandwidth::{AddressFamily, Kbps};
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_codecs::sdp::{Direction, MediaKind, Session};
 use emcc_policies::region::{
-    Allowed, CheckRate, Directed, PeerRegion, Refusal, Region, Role, Shaped, Step, Trail, VariableRate, Why,
+    Allowed, CheckRate, Directed, PeerRegion, Refusal, Region, Role, Shaped, Step, SwitchedOff, Trail, VariableRate,
+    Why,
 };
 use proptest::prelude::*;
 
@@ -138,7 +139,7 @@ fn the_two_lists_differ_in_g722_and_isac_alone_m7() {
 }
 
 #[test]
-fn the_cap_filters_before_the_list_orders_traps_13_to_15_and_21() {
+fn the_cap_filters_before_the_list_orders_m3_to_m5_m10_traps_13_to_15() {
     use LinkLoss::{Lossy, LowLoss};
     for (cap, list, common, want) in [
         (8, LowLoss, &["g722", "g729"][..], &["g729"][..]),
@@ -160,6 +161,62 @@ fn g722_below_64k_stands_behind_isac_in_both_lists_trap_15_m14() {
     for list in [LinkLoss::LowLoss, LinkLoss::Lossy] {
         assert!(rank("ISAC 32k", list) < rank("G.722 56k", list));
         assert!(rank("ISAC 32k", list) < rank("G.722 48k", list));
+    }
+}
+
+#[test]
+fn opus_needs_both_switches_and_g722_its_own_m9_m10() {
+    let sdp = offer(&["opus", "g722", "pcmu", "g7221-32", "g729"]);
+    for (g722, opus, want) in [
+        (false, false, &["opus", "g722", "g7221-32", "pcmu", "g729"][..]),
+        (false, true, &["g722", "g7221-32", "pcmu", "g729"]),
+        // Whatever its own switch says, Opus needs G.722 to be advertised.
+        (true, false, &["g7221-32", "pcmu", "g729"]),
+        (true, true, &["g7221-32", "pcmu", "g729"]),
+    ] {
+        let switched_off = SwitchedOff { g722, opus };
+        let region = Region { switched_off, ..region(510, LinkLoss::LowLoss) };
+        assert_eq!(leaving(&region, &sdp), want, "G.722 off: {g722}, Opus off: {opus}");
+        let applied = offered(&region, &sdp);
+        let dropped = applied.trail.iter().filter(|step| step.to_string().contains("switched off")).count();
+        assert_eq!(dropped, 5 - want.len());
+    }
+    // What a call may cost whose offer is still to come knows the switches too: Opus is the dearest.
+    let cost = |switched_off| {
+        let region = Region { switched_off, variable_rate: VariableRate::Bound, ..region(510, LinkLoss::LowLoss) };
+        region.dearest_within_cap(AddressFamily::V4, false).0
+    };
+    assert!(cost(SwitchedOff { g722: true, opus: false }) < cost(SwitchedOff::default()));
+    // Alone, a codec that is switched off leaves nothing (M-6).
+    let off = Region { switched_off: SwitchedOff { g722: true, opus: true }, ..region(64, LinkLoss::LowLoss) };
+    assert_eq!(offered(&off, &offer(&["g722", "opus"])).shaped, Err(Refusal::NoCodecLeft));
+}
+
+/// M-2: nothing of another cluster's places comes into it. What we know of a peer is three parameters, and of those only
+/// a cap counts for the call.
+#[test]
+fn another_clusters_regions_and_list_mean_nothing_here_m2() {
+    use LinkLoss::{Lossy, LowLoss};
+    let ours = region(64, LowLoss);
+    let sdp = offer(&["isac", "g722", "pcmu", "g729"]);
+    for (audio_kbps, link_loss, want) in [
+        (64, LowLoss, &["g722", "isac", "pcmu", "g729"][..]),
+        (64, Lossy, &["g722", "isac", "pcmu", "g729"]),
+        (256, Lossy, &["g722", "isac", "pcmu", "g729"]),
+        (32, Lossy, &["isac", "g729"]),
+    ] {
+        let (met, _) = ours.meet(Some(PeerRegion { audio_kbps, video_kbps: 384, link_loss }));
+        assert_eq!(leaving(&met, &sdp), want, "{audio_kbps} {link_loss}");
+    }
+    assert_eq!(leaving(&ours.meet(None).0, &sdp), leaving(&ours, &sdp));
+}
+
+/// M-11: every device here speaks SIP, so AMR and AMR-WB are judged by their rates alone.
+#[test]
+fn amr_and_amr_wb_leave_wherever_the_cap_lets_them_m11() {
+    let sdp = offer(&["amr", "amr-wb"]);
+    for (cap, want) in [(12, &[][..]), (13, &["amr"]), (23, &["amr"]), (24, &["amr-wb", "amr"])] {
+        assert_eq!(leaving(&region(cap, LinkLoss::LowLoss), &sdp), want, "cap {cap}");
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 mod token;
 
 use self::token::Verdict;
+use crate::config::plan::Parameter;
 use crate::metrics::{Exporter, Gauge};
 
 /// What the server shows; every answer is asked for anew.
@@ -32,6 +33,8 @@ pub trait View: Send + Sync + 'static {
     fn status(&self) -> Status;
     /// Every address of a neighbour, in the order of the configuration.
     fn neighbours(&self) -> Vec<NeighbourAddress>;
+    /// The feature's parameters, as the running configuration has them.
+    fn parameters(&self) -> Vec<Parameter>;
     /// Takes no new calls but emergencies from now on, and ends the process when the others are over.
     fn drain(&self);
 }
@@ -178,6 +181,7 @@ fn router(exporter: Arc<Exporter>, view: Arc<dyn View>, token_file: Option<Arc<P
         .route("/ready", get(ready))
         .route("/api/v1/status", get(status))
         .route("/api/v1/neighbours", get(neighbours))
+        .route("/api/v1/parameters", get(parameters))
         .route(DRAIN, post(drain))
         .layer(middleware::from_fn(only_known_methods))
         .with_state(Shown { exporter, view, token_file })
@@ -228,6 +232,10 @@ async fn neighbours(State(shown): State<Shown>) -> Json<Vec<NeighbourAddress>> {
     Json(shown.view.neighbours())
 }
 
+async fn parameters(State(shown): State<Shown>) -> Json<Vec<Parameter>> {
+    Json(shown.view.parameters())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,6 +260,10 @@ mod tests {
         fn neighbours(&self) -> Vec<NeighbourAddress> {
             let (neighbour, address) = ("gw".to_owned(), "udp:127.0.0.1:5060".to_owned());
             vec![NeighbourAddress { neighbour, address, state: "resting", rests_s: Some(9) }]
+        }
+        fn parameters(&self) -> Vec<Parameter> {
+            let text = "[cluster]\nid = \"HQ\"\n[sip]\nlisten = [\"udp:127.0.0.1:5060\"]\n";
+            crate::config::load_text("test", text).unwrap().plan.parameters().into()
         }
         fn drain(&self) {
             self.is_draining.store(true, Relaxed);
@@ -350,6 +362,23 @@ mod tests {
         let (status, _, body) = ask(&admin, "GET", "/api/v1/neighbours");
         assert_eq!(status, 200);
         assert_eq!(body, r#"[{"neighbour":"gw","address":"udp:127.0.0.1:5060","state":"resting","rests_s":9}]"#);
+    }
+
+    #[test]
+    fn every_parameter_of_table_2_is_shown() {
+        let (admin, _) = started();
+        let (status, _, body) = ask(&admin, "GET", "/api/v1/parameters");
+        let shown: Vec<serde_json::Value> = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, shown.len()), (200, 13));
+        let keepalive = shown.iter().find(|row| row["key"] == "feature.rsvp_keepalive_s").unwrap();
+        let want = serde_json::json!({
+            "name": "RSVP SIP Trunk KeepAlive Timer", "key": "feature.rsvp_keepalive_s", "value": 15, "default": 15,
+            "range": "1-600 s", "acts": "keepalives of the RSVP trunk"
+        });
+        assert_eq!(keepalive, &want);
+        // What nothing acts on, nobody is told anything does.
+        let idle = shown.iter().find(|row| row["key"] == "feature.stale_device_interval_min").unwrap();
+        assert_eq!((&idle["value"], &idle["acts"]), (&1_440.into(), &serde_json::Value::Null));
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn called(pair: &Pair<'_>) -> Vec<Links> {
 }
 
 /// Settings by their keys, always the same keys in the same order.
-type Values = [(&'static str, Option<String>); 9];
+type Values = [(&'static str, Option<String>); 11];
 
 fn values(plan: &Plan, link: Option<RemoteClusterId>, policies: Policies) -> Values {
     let remote = link.and_then(|id| plan.remote_cluster(id));
@@ -110,6 +110,8 @@ fn values(plan: &Plan, link: Option<RemoteClusterId>, policies: Policies) -> Val
         ("region_max_video_kbps", region(|region| region.video_kbps.to_string())),
         ("region_link_loss", region(|region| region.link_loss.to_string())),
         ("variable_rate_codecs", region(|region| variable(region.variable_rate).to_owned())),
+        ("advertise_g722_codec", region(|region| (!region.switched_off.g722).to_string())),
+        ("opus_codec", region(|region| (!region.switched_off.opus).to_string())),
         ("codec.check_kbps", region(check_rates)),
         ("link_audio_kbps", remote.map(|remote| kbps(remote.link.audio_kbps))),
         ("link_video_kbps", remote.map(|remote| kbps(remote.link.video_kbps))),

@@ -1,11 +1,13 @@
 use std::collections::{BTreeSet, HashSet};
 
+use emcc_policies::emergency::Called;
 use proptest::prelude::*;
 
 use emcc_policies::route::Party;
 
 use super::*;
 use crate::config;
+use crate::engine::decide::{Question, Source};
 
 const AT: Civil = Civil(1_700_000_000);
 
@@ -377,6 +379,30 @@ proptest! {
     #[test]
     fn what_is_listed_is_exactly_what_the_deciding_function_decides_otherwise((now, next) in pairs()) {
         compared_with_brute_force(&now.plan(), &next.plan())?;
+    }
+
+    /// What `explain` says of every caller and every emergency number, over any dial plan: there is a way.
+    #[test]
+    fn p_23_no_emergency_call_of_anybody_is_refused_where_there_is_a_last_resort(spec in specs(), marked in any::<bool>()) {
+        let plan = Spec { last_resort: true, ..spec }.plan();
+        let urn = Target::Service(b"urn:service:sos.fire");
+        for who in callers(&plan) {
+            for target in numbers().iter().map(|number| Target::Digits(*number)).chain([urn]) {
+                let Some(question) = who.question(&plan, target, &asked(), 0) else { continue };
+                let is_marked_emergency = marked && matches!(question.source, Source::Trunk(_));
+                let decision = decide(&plan, &Question { is_marked_emergency, ..question });
+                let recognised = match target {
+                    Target::Digits(number) => {
+                        let called = Called::Number(&number);
+                        plan.emergency.recognise(&plan.dial_plan, called, is_marked_emergency).is_some()
+                    }
+                    _ => true,
+                };
+                prop_assert!(decision.emergency || !recognised, "{} dialing {:?}", who, target);
+                let has_way = decision.refusal.is_none() && !decision.next_hops.is_empty();
+                prop_assert!(has_way || !decision.emergency, "{} dialing {:?}", who, target);
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::admin::{Admin, AdminError, NeighbourAddress, Readiness, Status, View};
 use crate::certificates::{self, Certificates, Material};
-use crate::config::plan::Plan;
+use crate::config::plan::{Parameter, Plan};
 use crate::engine::running::Local;
 use crate::engine::watch::Seen;
 use crate::engine::{Bounds, Engine};
@@ -198,6 +198,10 @@ impl View for Page {
             neighbour: seen.neighbour.into(),
         })
         .collect()
+    }
+
+    fn parameters(&self) -> Vec<Parameter> {
+        self.engine.plan().parameters().into()
     }
 
     fn drain(&self) {

@@ -1,4 +1,4 @@
-//! Bulk data: devices, users, sessions, patterns and device pools from CSV files. A row becomes the table that the same
+//! Bulk data: devices, users, sessions, patterns, transformation patterns and device pools from CSV files. A row becomes the table that the same
 //! thing is in TOML, so that every key has one reader and every mistake one wording, whichever file it is in.
 
 use super::reader::{Bulk, Reader};
@@ -25,6 +25,7 @@ pub(super) enum BulkKind {
     Users,
     Sessions,
     Patterns,
+    TransformationPatterns,
     DevicePools,
 }
 
@@ -46,11 +47,12 @@ enum Form {
 
 impl BulkKind {
     /// Every kind with its key in `[csv]`.
-    pub(super) const ALL: [(&'static str, Self); 5] = [
+    pub(super) const ALL: [(&'static str, Self); 6] = [
         ("devices", Self::Devices),
         ("users", Self::Users),
         ("sessions", Self::Sessions),
         ("patterns", Self::Patterns),
+        ("transformation_patterns", Self::TransformationPatterns),
         ("device_pools", Self::DevicePools),
     ];
 
@@ -133,6 +135,18 @@ impl BulkKind {
                     ("description", Text),
                 ],
             ),
+            Self::TransformationPatterns => (
+                2,
+                &[
+                    ("kind", Text),
+                    ("pattern", Text),
+                    ("partition", Text),
+                    ("discard_digits", Text),
+                    ("mask", Text),
+                    ("prefix_digits", Text),
+                    ("description", Text),
+                ],
+            ),
             Self::DevicePools => (
                 1,
                 &[
@@ -154,6 +168,7 @@ impl BulkKind {
             Self::Users => Bulk::User,
             Self::Sessions => Bulk::Session,
             Self::Patterns => Bulk::RoutePattern,
+            Self::TransformationPatterns => Bulk::TransformationPattern,
             Self::DevicePools => Bulk::DevicePool,
         }
     }

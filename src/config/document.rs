@@ -127,9 +127,15 @@ pub(crate) struct Feature {
     pub(crate) region_max_video_kbps: Option<At<u32>>,
     pub(crate) region_link_loss: Option<At<LinkLoss>>,
     pub(crate) variable_rate_codecs: Option<At<VariableRate>>,
+    pub(crate) advertise_g722_codec: Option<At<bool>>,
+    pub(crate) opus_codec: Option<At<bool>>,
+    pub(crate) default_geolocation: Option<Text>,
     pub(crate) rsvp_keepalive_s: Option<At<u32>>,
     pub(crate) login_tftp_servers: Vec<Text>,
     pub(crate) enable_services: Option<At<bool>>,
+    pub(crate) stale_device_interval_min: Option<At<u32>>,
+    pub(crate) remote_cluster_update_interval_min: Option<At<u32>>,
+    pub(crate) remote_cluster_update_servers: Vec<Text>,
 }
 
 pub(crate) struct Trunk {

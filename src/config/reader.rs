@@ -31,6 +31,7 @@ pub(super) enum Bulk {
     RoutePattern,
     TranslationPattern,
     DirectoryNumber,
+    TransformationPattern,
 }
 
 impl Bulk {
@@ -51,6 +52,7 @@ impl Bulk {
             Self::RoutePattern => "route_pattern",
             Self::TranslationPattern => "translation_pattern",
             Self::DirectoryNumber => "directory_number",
+            Self::TransformationPattern => "transformation_pattern",
         }
     }
 }
@@ -114,6 +116,7 @@ impl Reader {
             Bulk::TranslationPattern => {
                 document.patterns.extend(read_pattern(section, PatternKind::Translation, report));
             }
+            Bulk::TransformationPattern => document.transformations.extend(read_transformation(section)),
             Bulk::DirectoryNumber => {
                 document.patterns.extend(read_pattern(section, PatternKind::DirectoryNumber, report));
             }
@@ -326,13 +329,18 @@ fn read_feature(mut section: Section<'_, '_>) -> Feature {
         region_max_video_kbps: section.number("region_max_video_kbps", 0..=8_128),
         region_link_loss: section.word("region_link_loss", words::LOSSES),
         variable_rate_codecs: section.word("variable_rate_codecs", words::VARIABLES),
+        advertise_g722_codec: section.flag("advertise_g722_codec"),
+        opus_codec: section.flag("opus_codec"),
+        default_geolocation: section.parsed("default_geolocation", words::name),
         rsvp_keepalive_s: section.number("rsvp_keepalive_s", 1..=600),
-        login_tftp_servers: section.parsed_list("login_tftp_servers", words::name).unwrap_or_default(),
+        login_tftp_servers: section.parsed_list("login_tftp_servers", words::server).unwrap_or_default(),
         enable_services: section.flag("enable_services_on_new_remote_cluster"),
+        stale_device_interval_min: section.number("stale_device_interval_min", 10..=1_440),
+        remote_cluster_update_interval_min: section.number("remote_cluster_update_interval_min", 15..=10_080),
+        remote_cluster_update_servers: section
+            .parsed_list("remote_cluster_update_servers", words::server)
+            .unwrap_or_default(),
     };
-    section.number("stale_device_interval_min", 10..=1_440);
-    section.number("remote_cluster_update_interval_min", 15..=10_080);
-    section.parsed_list("remote_cluster_update_servers", words::name);
     section.finish();
     feature
 }

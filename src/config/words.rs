@@ -75,6 +75,20 @@ pub(super) fn certificate_name(text: &str) -> Result<CertificateName, Bad> {
     )
 }
 
+/// A server: a host name or an IP address. Hosts of call control have underscores too.
+pub(super) fn server(text: &str) -> Result<String, Bad> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let is_host =
+        text.len() <= 253 && text.split('.').all(|part| (1..=63).contains(&part.len()) && part.bytes().all(legal));
+    if text.parse::<std::net::IpAddr>().is_ok() || is_host {
+        return Ok(text.to_owned());
+    }
+    bad(
+        format!("\"{text}\" is neither a host name nor an IP address"),
+        "Write one, without a port, as in \"192.0.2.1\".",
+    )
+}
+
 /// A name that travels in SIP headers (P-13): letters, digits, `-`, `_` and `.`.
 pub(super) fn token(text: &str) -> Result<String, Bad> {
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');

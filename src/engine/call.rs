@@ -102,6 +102,8 @@ pub struct Call {
     pub phase: Phase,
     /// The present hop rang.
     pub alerted: bool,
+    /// Whether the present hop was told a location of ours.
+    pub place: Told,
     /// The caller gave up.
     pub cancelled: bool,
     /// The INVITE carried an offer, or the one that came back was answered in a PRACK (RFC 3262 section 5).
@@ -148,6 +150,18 @@ pub struct Call {
 /// A hundred thousand calls stand at a time: a row, its decision and what is kept of its messages are 2 KiB together.
 const _: () = assert!(size_of::<Call>() <= 640 && size_of::<Decision>() <= 640);
 
+/// What a hop was told of where the caller is, beside what the call brought itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The place this node knows.
+    Ours,
+    /// Nothing any more: it refused the call that said so (G-17).
+    NotAgain,
+}
+
 /// What one pass of a call does for another of the same call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carries {
@@ -189,6 +203,8 @@ pub struct Said {
 pub enum Onward {
     /// Try this hop.
     Try(Next),
+    /// Try the same hop once more, without the location this node put into the call (G-17).
+    WithoutPlace(Next),
     /// Send this failure back; `None` when no hop answered at all.
     Fail(Option<Box<Best>>),
     /// The caller gave up and no hop said so itself: 487.
@@ -209,6 +225,7 @@ impl Call {
         let next = *self.decision.next_hops.get(self.next)?;
         self.next += 1;
         self.alerted = false;
+        self.place = Told::Nothing;
         Some(next)
     }
 
@@ -216,6 +233,14 @@ impl Call {
     pub fn after(&mut self, failure: Failure, said: Option<Said>) -> Onward {
         if self.phase != Phase::Hunting {
             return Onward::Nothing;
+        }
+        if self.place == Told::Ours
+            && !self.cancelled
+            && failure.is_of_a_location(self.decision.emergency)
+            && let Some(hop) = self.current().copied()
+        {
+            self.place = Told::NotAgain;
+            return Onward::WithoutPlace(hop);
         }
         if let Some((status, ours)) = failure.verdict() {
             self.weigh(status, said, ours);

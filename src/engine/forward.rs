@@ -8,7 +8,7 @@ use bytes::Bytes;
 use emcc_policies::digits::Digits;
 
 use super::Turn;
-use super::call::Phase;
+use super::call::{Phase, Told};
 use super::decide::{Decision, Next, NextHop, Role};
 use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::hunt::Failure;
@@ -72,6 +72,8 @@ pub(crate) struct Outgoing<'a> {
     /// Where the INVITE came from.
     pub(crate) caller: Flow,
     pub(crate) pass: u8,
+    /// The hop refused the location of ours (G-17).
+    pub(crate) without_place: bool,
 }
 
 impl Turn<'_> {
@@ -123,9 +125,11 @@ impl Turn<'_> {
     /// Sends a call's INVITE to its next hop, and to the one after when that cannot be reached at all.
     pub(crate) fn hunt(&mut self, key: CallKey, next: Next) {
         let facts = self.engine.calls.with(&key, |call| {
-            (call.plan.clone(), call.decision.clone(), call.invite.clone(), call.caller, call.pass, call.audio_only)
+            let without_place = call.place == Told::NotAgain;
+            let of_call = (call.plan.clone(), call.decision.clone(), call.invite.clone(), call.caller, call.pass);
+            (of_call, call.audio_only, without_place)
         });
-        let Some((plan, decision, invite, caller, pass, audio_only)) = facts else { return };
+        let Some(((plan, decision, invite, caller, pass), audio_only, without_place)) = facts else { return };
         let mut index = self.desk.index.take().unwrap_or_default();
         if let Ok(message) = crate::sip::scan(&invite, &mut index)
             // It was taken once, however it is written.
@@ -134,7 +138,7 @@ impl Turn<'_> {
             let allowed = super::media::allowed(audio_only);
             let shaping = Shaping { role: emcc_policies::region::Role::Offer, allowed };
             let body = self.shape(&plan, decision.link, &message, shaping, &mut Default::default());
-            let outgoing = Outgoing { plan: &plan, decision: &decision, caller, pass };
+            let outgoing = Outgoing { plan: &plan, decision: &decision, caller, pass, without_place };
             self.send_invite(key, &outgoing, &message, &of, &next, &body);
         }
         self.desk.index = Some(index);
@@ -250,7 +254,10 @@ impl Turn<'_> {
         if is_told {
             calling(editor, message, next.calling.as_ref(), &running, flow, &crossing);
         }
-        if crossing.location || !out.plan.trust(to).location || !self.write_place(key, out, message, body, flow) {
+        let may_be_told = !crossing.location && !out.without_place && out.plan.trust(to).location;
+        if may_be_told && self.write_place(key, out, message, body, flow) {
+            self.engine.calls.with(&key, |call| call.place = Told::Ours);
+        } else {
             self.write_body(message, body, crossing.location);
         }
         let editor = &mut self.desk.editor;

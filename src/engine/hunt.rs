@@ -20,6 +20,17 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether it may be the location this node put into the call that made the hop fail: it takes no such body, or cannot
+    /// use the place; of an emergency call also that the body or the message is too much for it.
+    #[must_use]
+    pub fn is_of_a_location(self, is_emergency: bool) -> bool {
+        match self {
+            Self::Status(415 | 424) => true,
+            Self::Status(400 | 406 | 413 | 513) => is_emergency,
+            _ => false,
+        }
+    }
+
     /// The status it counts as among the failures of a call, and whose word that is where it is ours.
     #[must_use]
     pub fn verdict(self) -> Option<(u16, Option<Refusal>)> {
@@ -92,6 +103,18 @@ mod tests {
     use super::*;
 
     const PLAIN: Hunt = Hunt { is_emergency: false, is_cancelled: false, alerted: false, is_gateway: true };
+
+    #[test]
+    fn g_17_a_hop_that_may_have_failed_for_our_location_is_known_by_its_status() {
+        for status in 300..=699 {
+            let (always, in_an_emergency) = (matches!(status, 415 | 424), matches!(status, 400 | 406 | 413 | 513));
+            assert_eq!(Failure::Status(status).is_of_a_location(false), always, "{status}");
+            assert_eq!(Failure::Status(status).is_of_a_location(true), always || in_an_emergency, "{status}");
+        }
+        for other in [Failure::Silent, Failure::Unreachable, Failure::Overloaded, Failure::RangTooLong] {
+            assert!(!other.is_of_a_location(true), "{other:?}");
+        }
+    }
 
     #[test]
     fn p_8_says_which_failures_are_followed_by_the_next_hop() {

@@ -12,7 +12,7 @@ use emcc_policies::trail::Step;
 use smallvec::SmallVec;
 
 use super::Turn;
-use super::call::{Booking, Call, Carries, Phase};
+use super::call::{Booking, Call, Carries, Phase, Told};
 use super::decide::{Decision, Question, Role, Source, Target, decide};
 use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
@@ -274,6 +274,7 @@ impl Turn<'_> {
             next: 0,
             phase: Phase::Hunting,
             alerted: false,
+            place: Told::Nothing,
             cancelled: false,
             had_offer: multipart::description(request.message).is_some(),
             audio_only,
@@ -313,7 +314,7 @@ impl Turn<'_> {
         if !self.may_try_at_once(&decision, request) {
             self.trying(request);
         }
-        let outgoing = Outgoing { plan, decision: &decision, caller, pass };
+        let outgoing = Outgoing { plan, decision: &decision, caller, pass, without_place: false };
         self.send_invite(key, &outgoing, request.message, request.essentials, &first, body);
     }
 

@@ -107,12 +107,12 @@ impl Turn<'_> {
             ContactRef::At(address) => Some(address),
             ContactRef::Any => None,
         });
+        let record = if message.method() == Some(Method::Register) { of.to.uri } else { of.from.uri };
+        // Looked up whether it is needed or not: of hardware nobody has a refusal takes as long as of a device at home.
+        let users = user_session(plan, &record).or_else(|| user_session(plan, &contact?.uri));
         let session = match contact.and_then(|contact| named_device(plan, &contact)) {
             Some(named) => named.ok()?,
-            None => {
-                let record = if message.method() == Some(Method::Register) { of.to.uri } else { of.from.uri };
-                user_session(plan, &record).or_else(|| user_session(plan, &contact?.uri))?
-            }
+            None => users?,
         };
         Some((self.registered_key(plan.session(session)?), session))
     }

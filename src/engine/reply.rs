@@ -421,6 +421,13 @@ impl Turn<'_> {
                 self.effects.notes.push(Note::Debug { what: "a hop failed: the next one is tried", call_id });
                 self.hunt(call_key, next);
             }
+            Some(Onward::WithoutPlace(hop)) => {
+                let call_id = self.engine.calls.with(&call_key, |call| call.call_id.clone());
+                self.effects
+                    .notes
+                    .push(Note::Debug { what: "a hop refused our location: it is tried without", call_id });
+                self.hunt(call_key, hop);
+            }
             Some(Onward::Fail(None)) if failure == Failure::Overloaded => {
                 self.fail_with(call_key, Reject::Refusal(Refusal::NextHopOverloaded));
             }
@@ -531,11 +538,11 @@ impl Turn<'_> {
         Some(server)
     }
 
-    /// What comes off a response from `from` on its way to the sender of that request: identities, where trust ends, and
-    /// what its sender may not send.
+    /// What comes off a response from `from` on its way to the sender of that request: identities, where trust ends,
+    /// locations where none may leave, and what its sender may not send.
     fn back_across(&self, message: &Message<'_>, from: Flow, server: TransactionKey) -> Crossing {
         let plan = &self.running.plan;
-        if plan.trusts_everybody() {
+        if plan.trusts_everybody() && !trust::tells_place(message) {
             return Crossing::FREE;
         }
         let neighbour = |flow: Flow| plan.neighbour(flow.transport, flow.remote);
@@ -545,7 +552,7 @@ impl Turn<'_> {
             return Crossing { headers, ..Crossing::FREE };
         }
         let to = self.engine.transactions.with(&server, |row| row.flow).and_then(neighbour);
-        Crossing { location: false, headers, ..Crossing::of(message, plan.trust(from), plan.trust(to)) }
+        Crossing { headers, ..Crossing::of(message, plan.trust(from), plan.trust(to)) }
     }
 
     /// Writes a response without our Via, with what the body became and what its session's timer is.
@@ -582,13 +589,14 @@ impl Turn<'_> {
         if message.status() != Some(status) {
             status_line(editor, message, status);
         }
-        if crossing.identity || !crossing.headers.is_empty() {
+        if crossing.identity || crossing.location || !crossing.headers.is_empty() {
             crossing.write(editor, message);
         }
         if let Some(agreed) = agreed {
             agreed.write(editor, message);
         }
         match body {
+            _ if crossing.location => self.write_body(message, body, true),
             Body::Changed(_) => editor.body(message, &self.desk.media),
             Body::Left => {
                 editor.remove_all(message, Name::ContentType);

@@ -67,6 +67,12 @@ pub(crate) fn is_touched(message: &Message<'_>) -> bool {
     message.fields().iter().any(|field| is_told(field.name)) || multipart::may_hold_location(message)
 }
 
+/// Whether a message tells, or may tell, of a place.
+pub(crate) fn tells_place(message: &Message<'_>) -> bool {
+    let is_told = |name| matches!(name, Name::Geolocation | Name::GeolocationRouting);
+    message.fields().iter().any(|field| is_told(field.name)) || multipart::may_hold_location(message)
+}
+
 /// What comes off a message between two neighbours of `plan`; the look-ups are made only where something could.
 pub(crate) fn crossing(plan: &Plan, message: &Message<'_>, from: Option<Neighbour>, to: Option<Neighbour>) -> Crossing {
     let headers = plan.headers_removed(from);

@@ -10,21 +10,23 @@ const NODE: &str = "[cluster]\nid = \"HQ\"\nversion = \"12.0\"\n[sip]\nlisten = 
     [emcc_template]\ndevice_pool = \"DP-HQ\"\n[emergency]\nlast_resort = [\"gw\"]\nnumbers = [\"112\"]\n\
     [[peer]]\nname = \"cc\"\nkind = \"call-control\"\naddresses = [\"udp:127.0.1.10:5060\"]\n\
     [[peer]]\nname = \"gw\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.20:5060\"]\n\
+    calling_transform_css = \"CSS-Out\"\ncalled_transform_css = \"CSS-Out\"\n\
     [[remote_cluster]]\nid = \"BR\"\ntrunk = [\"tcp:127.0.2.1:5060\"]\n\
     services = [\"emcc\", \"pstn-access\", \"rsvp-agent\"]\nlink_audio_kbps = 2000\nlink_video_kbps = 4000\n\
     [[geolocation]]\nname = \"GL-HQ\"\ncountry = \"US\"\nA3 = \"RTP\"\n\
     [[geolocation]]\nname = \"GL-London\"\ncountry = \"GB\"\nA3 = \"London\"\n\
     [[geolocation_filter]]\nname = \"city\"\nfields = [\"country\", \"A3\"]\n\
+    [[css]]\nname = \"CSS-Out\"\npartitions = [\"PT-Out\"]\n\
     [[css]]\nname = \"CSS-Trunk\"\npartitions = [\"PT-Emergency\"]\n\
     [[css]]\nname = \"CSS-Phone\"\npartitions = [\"PT-Internal\", \"PT-Emergency\", \"PT-Local\"]\n\
     [[route_list]]\nname = \"RL\"\nmembers = [\"Standard Local Route Group\"]\n\
     [[route_group]]\nname = \"RG\"\npeers = [\"gw\"]\n";
 
 const CSV: &str = "[csv]\ndevices = \"devices.csv\"\nusers = \"users.csv\"\nsessions = \"sessions.csv\"\n\
-    patterns = \"patterns.csv\"\ndevice_pools = \"device_pools.csv\"\n";
+    patterns = \"patterns.csv\"\ntransformation_patterns = \"transformation_patterns.csv\"\ndevice_pools = \"device_pools.csv\"\n";
 
 /// The files of `CSV`.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     (
         "devices.csv",
         "name,css,device_pool,directory_numbers,description\nSEP01,CSS-Phone,DP-HQ,5002; 5003,\"a desk, by the door\"\n\n\
@@ -44,6 +46,12 @@ const FILES: [(&str, &str); 5] = [
          translation,8XXX,PT-Internal,,,,true,,,5XXX,\n\
          directory-number,5XXX,PT-Internal,,cc,,,,,,\n\
          route,9.1900!,PT-Local,,,,,,,,true\n",
+    ),
+    (
+        "transformation_patterns.csv",
+        "kind,pattern,partition,mask,discard_digits,prefix_digits\n\
+         calling,5XXX,PT-Out,202555XXXX,,\n\
+         called,9.!,PT-Out,,PreDot,00\n",
     ),
     (
         "device_pools.csv",
@@ -69,6 +77,9 @@ const TABLES: &str = "[[device]]\nname = \"SEP01\"\ncss = \"CSS-Phone\"\ndevice_
     [[route_pattern]]\npattern = \"9.1900!\"\npartition = \"PT-Local\"\nblock = true\n\
     [[translation_pattern]]\npattern = \"8XXX\"\npartition = \"PT-Internal\"\noriginator_css = true\n\
     called_mask = \"5XXX\"\n\
+    [[transformation_pattern]]\nkind = \"calling\"\npattern = \"5XXX\"\npartition = \"PT-Out\"\nmask = \"202555XXXX\"\n\
+    [[transformation_pattern]]\nkind = \"called\"\npattern = \"9.!\"\npartition = \"PT-Out\"\ndiscard_digits = \"PreDot\"\n\
+    prefix_digits = \"00\"\n\
     [[directory_number]]\npattern = \"5XXX\"\npartition = \"PT-Internal\"\npeer = \"cc\"\n";
 
 /// Writes the node and its files, one of them changed, and gives back where they are.
@@ -96,6 +107,17 @@ fn rows_make_the_plan_that_the_same_tables_make() {
     assert_eq!(rows.users, tables.users);
     assert_eq!(rows.sessions, tables.sessions);
     assert_eq!(rows.device_pools, tables.device_pools);
+    let transformations = |plan: &Plan| {
+        let both = plan.routes.transformations.as_ref().expect("there are some");
+        let told = |plan: &emcc_policies::search_space::DialPlan| {
+            let told =
+                plan.rows().map(|(_, row)| format!("{} {:?} {:?}", row.pattern.text(), row.partition, row.transform));
+            told.collect::<Vec<_>>()
+        };
+        (told(&both.calling), told(&both.called))
+    };
+    assert_eq!(transformations(&rows), transformations(&tables));
+    assert_eq!((transformations(&rows).0.len(), transformations(&rows).1.len()), (1, 1));
     let patterns = |plan: &Plan| {
         let told = |row: &emcc_policies::search_space::Row| {
             format!("{} {:?} {:?} {} {:?}", row.pattern.text(), row.partition, row.transform, row.emergency, row.target)
@@ -187,6 +209,28 @@ const SLIPS: &[Slip] = &[
     slip("patterns.csv", "route,112,PT", "§route,,PT", "route_pattern[1].pattern", "route_pattern has no pattern"),
     slip("patterns.csv", "8XXX,PT-Internal,,,,true", "8XXX,PT-Internal,,,,", "", "translation_pattern has no css"),
     slip("patterns.csv", "5XXX,PT-Internal,,cc", "5XXX,PT-Internal,,", "", "directory_number has no peer"),
+    slip(
+        "transformation_patterns.csv",
+        "called,9.!",
+        "§,9.!",
+        "transformation_pattern[1].kind",
+        "transformation_pattern has no kind",
+    ),
+    slip(
+        "transformation_patterns.csv",
+        "called,9.!",
+        "§caller,9.!",
+        "transformation_pattern[1].kind",
+        "\"caller\" is no value",
+    ),
+    slip(
+        "transformation_patterns.csv",
+        "PT-Out,202555XXXX",
+        "PT-Out,§202555!",
+        "transformation_pattern[0].mask",
+        "is no mask",
+    ),
+    slip("transformation_patterns.csv", "mask,discard", "§called_mask,discard", "called_mask", "unknown column"),
     slip("device_pools.csv", "DP-London,GL-London,", "§,GL-London,", "device_pool[1].name", "device_pool has no name"),
     // Values.
     slip("devices.csv", "SEP01,", "§SEP 01,", "device[0].name", "cannot stand in a SIP header"),

@@ -7,7 +7,7 @@ use emcc_trunk::sip::location::conveyed;
 use emcc_trunk::sip::{Index, scan};
 
 use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Sent};
-use crate::wire::{PHONE, Request, alice, answer, audio, bob, from_hq, says};
+use crate::wire::{Dialog, PHONE, Request, alice, answer, audio, bob, from_hq, says, stand};
 
 /// What a message conveys as text, and the description in it.
 fn read(sent: &Sent) -> (String, String) {
@@ -262,4 +262,181 @@ fn p13_a_phone_nobody_knows_is_nowhere_and_the_trunks_own_place_is_never_said_fo
     invite.more.iter_mut().for_each(|line| *line = line.replace(PHONE, "SEP0000000000FF"));
     let sent = Node::br_with(&told).hear(HQ, &invite).the("INVITE");
     assert!(is_bare(&sent), "{}", sent.text());
+}
+
+/// A place as it was seen in the field: a blank before the namespace, `geopriv` right below the device (G-14).
+const SEEN: &str = "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" xmlns:dm=\"urn:ietf:params:xml:ns:pidf:data-model\" \
+    xmlns:g=\"urn:ietf:params:xml:ns:pidf:geopriv10\" xmlns:c=\" urn:ietf:params:xml:ns:pidf:geopriv10:civicLoc\">\
+    <dm:device id=\"d\"><g:geopriv><g:location-info><c:civicAddress><c:country>US</c:country><c:A1>TEX</c:A1>\
+    </c:civicAddress></g:location-info></g:geopriv></dm:device></presence>";
+const POINTS_AT_IT: [&str; 3] =
+    ["Geolocation: <cid:p@h>;inserted-by=\"127.0.0.1\"", "Geolocation-Routing: no", "Supported: Geolocation"];
+
+/// Type and body of a description, where there is one, and that place; the Content-ID lacks its brackets.
+fn seen(sdp: &str) -> (String, String) {
+    let id = "Content-ID: p@h";
+    match sdp {
+        "" => (format!("application/pidf+xml\r\n{id}"), SEEN.to_owned()),
+        _ => (
+            "multipart/mixed;boundary=b".to_owned(),
+            format!(
+                "--b\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n--b\r\nContent-Type: application/pidf+xml\r\n{id}\r\n\r\n\
+                 {SEEN}\r\n--b--\r\n"
+            ),
+        ),
+    }
+}
+
+/// An UPDATE of a dialog that says so.
+fn moved(dialog: &mut Dialog, sdp: &str) -> Request {
+    let (kind, body) = seen(sdp);
+    let update = dialog.request("UPDATE").body(&body);
+    let mut update = POINTS_AT_IT.iter().fold(update, |request, line| request.header(line));
+    update.content_type = kind;
+    update
+}
+
+/// A response that says so.
+fn told_so(request: &Sent, status: u16, sdp: &str) -> String {
+    let (kind, body) = seen(sdp);
+    answer(request, status, "b1", &POINTS_AT_IT, &body).replacen(
+        "Content-Type: application/sdp",
+        &format!("Content-Type: {kind}"),
+        1,
+    )
+}
+
+const GATEWAY_TOLD: (&str, &str) = ("name = \"gw-hq\"\n", "name = \"gw-hq\"\nsend_geolocation = true\n");
+const CALL_CONTROL_TOLD: (&str, &str) = ("name = \"cc-hq\"\n", "name = \"cc-hq\"\nsend_geolocation = true\n");
+
+#[test]
+fn g12_and_g14_a_location_in_an_update_leaves_only_where_it_may_and_as_it_came() {
+    for sdp in ["", &*audio("0")] {
+        let mut node = Node::hq();
+        let mut call = stand(&mut node, bob("912025550123").body(&audio("0")), &audio("0"));
+        let sent = node.hear(CC_HQ, &moved(&mut call.caller, sdp)).the("UPDATE");
+        assert_eq!((sent.to, is_bare(&sent), sent.body().as_str()), (GW_HQ, true, sdp), "{}", sent.text());
+        let kind = if sdp.is_empty() { "" } else { "application/sdp" };
+        assert_eq!(sent.header("Content-Type"), kind, "{}", sent.text());
+        let mut node = Node::hq_with(&[GATEWAY_TOLD]);
+        let mut call = stand(&mut node, bob("912025550123").body(&audio("0")), &audio("0"));
+        let update = moved(&mut call.caller, sdp);
+        let sent = node.hear(CC_HQ, &update).the("UPDATE");
+        assert_eq!((sent.to, sent.body()), (GW_HQ, update.body));
+        assert_eq!(read(&sent), ("country=US,A1=TEX".to_owned(), sdp.to_owned()), "{}", sent.text());
+    }
+    // Over the trunk it goes, and the description beside it is under the region (M-1).
+    let mut node = Node::hq();
+    let mut call = stand(&mut node, alice("901614960000").body(&audio("18")), &audio("18"));
+    let sent = node.hear(CC_HQ, &moved(&mut call.caller, &audio("0 18"))).the("UPDATE");
+    assert_eq!((sent.to, read(&sent)), (BR, ("country=US,A1=TEX".to_owned(), audio("18"))));
+}
+
+#[test]
+fn g12_and_g15_a_location_in_a_response_leaves_only_where_it_may_and_as_it_came() {
+    for sdp in ["", &*audio("0")] {
+        for status in [183, 200] {
+            let mut node = Node::hq();
+            let sent = node.hear(CC_HQ, &bob("912025550123").body(&audio("0"))).the("INVITE");
+            let back = node.hear(GW_HQ, told_so(&sent, status, sdp)).the(&status.to_string());
+            assert_eq!((back.to, is_bare(&back), back.body().as_str()), (CC_HQ, true, sdp), "{}", back.text());
+            assert_eq!(back.header("Content-Length"), back.body().len().to_string());
+            let mut node = Node::hq_with(&[CALL_CONTROL_TOLD]);
+            let sent = node.hear(CC_HQ, &bob("912025550123").body(&audio("0"))).the("INVITE");
+            let back = node.hear(GW_HQ, told_so(&sent, status, sdp)).the(&status.to_string());
+            assert_eq!((back.to, back.body()), (CC_HQ, seen(sdp).1));
+            assert_eq!(read(&back), ("country=US,A1=TEX".to_owned(), sdp.to_owned()), "{}", back.text());
+        }
+    }
+    let mut node = Node::hq();
+    let mut call = stand(&mut node, bob("912025550123").body(&audio("0")), &audio("0"));
+    let sent = node.hear(CC_HQ, &call.caller.request("UPDATE")).the("UPDATE");
+    let back = node.hear(GW_HQ, told_so(&sent, 200, "")).the("200");
+    assert!(back.to == CC_HQ && is_bare(&back) && back.body().is_empty(), "{}", back.text());
+    // A trunk is told (R-9), and its answer's description is under the region.
+    let mut node = Node::br();
+    let sent = node.hear(HQ, &from_hq("02079460000").body(&audio("18"))).the("INVITE");
+    let back = node.hear(GW_BR_1, told_so(&sent, 200, &audio("18"))).the("200");
+    assert_eq!((back.to, read(&back)), (HQ, ("country=US,A1=TEX".to_owned(), audio("18"))));
+}
+
+#[test]
+fn g17_a_location_out_of_form_inside_a_call_or_in_a_response_is_passed_on_or_taken_off_and_refuses_nothing() {
+    let bad = "--b\r\nContent-Type: application/pidf+xml\r\nContent-ID: p@h\r\n\r\n<!DOCTYPE x><presence\r\n--b--\r\n";
+    for (told, is_kept) in [(false, false), (true, true)] {
+        let changes = if told { vec![GATEWAY_TOLD, CALL_CONTROL_TOLD] } else { Vec::new() };
+        let mut node = Node::hq_with(&changes);
+        let mut call = stand(&mut node, bob("912025550123").body(&audio("0")), &audio("0"));
+        let mut update =
+            call.caller.request("UPDATE").header("Geolocation: <cid:p@h>").header("Geolocation-Routing: yes");
+        (update.content_type, update.body) = ("multipart/mixed;boundary=b".to_owned(), bad.to_owned());
+        let sent = node.hear(CC_HQ, &update).the("UPDATE");
+        assert_eq!((sent.to, sent.has("DOCTYPE"), is_bare(&sent)), (GW_HQ, is_kept, !is_kept), "{}", sent.text());
+        let response = answer(&sent, 200, "b1", &["Geolocation: <cid:p@h>"], bad).replacen(
+            "Content-Type: application/sdp",
+            "Content-Type: multipart/mixed;boundary=b",
+            1,
+        );
+        let back = node.hear(GW_HQ, response).the("200");
+        assert_eq!((back.to, back.has("DOCTYPE"), is_bare(&back)), (CC_HQ, is_kept, !is_kept), "{}", back.text());
+    }
+}
+
+#[test]
+fn g_17_a_hop_that_refuses_our_location_is_tried_again_without_it() {
+    for (called, statuses) in [("901614960000", &[415, 424][..]), ("9999", &[415, 424, 400, 406, 413, 513])] {
+        for status in statuses {
+            let mut node = Node::hq();
+            let invite = alice(called).body(&audio("18 101"));
+            let sent = node.hear(CC_HQ, &invite).the("INVITE");
+            assert_eq!((sent.to, read(&sent).0.as_str()), (BR, LONDON));
+            let out = node.hear(BR, answer(&sent, *status, "x", &[], ""));
+            assert_eq!(out.told(), ["ACK to br", "INVITE to br"], "{called} {status}");
+            let again = out.the("INVITE");
+            assert!(is_bare(&again) && again.body() == audio("18 101"), "{}", again.text());
+            assert_eq!(again.header("Content-Type"), "application/sdp");
+            for name in ["Call-ID", "From", "CSeq", "Call-Info", "Priority"] {
+                assert_eq!(again.headers(name), sent.headers(name), "{name}");
+            }
+            assert_eq!(node.hear(BR, answer(&again, 200, "y", &[], &audio("18"))).the("200").to, CC_HQ);
+            assert_eq!(node.ended(), [], "it stands");
+        }
+    }
+    // Once: what the hop says then is its answer.
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio("18"))).the("INVITE");
+    let again = node.hear(BR, answer(&sent, 415, "x", &[], "")).the("INVITE");
+    let out = node.hear(BR, answer(&again, 415, "y", &["Accept: text/plain"], ""));
+    assert_eq!((out.the("415").to, out.the("415").header("Accept").as_str()), (CC_HQ, "text/plain"));
+    // A failure that has nothing to do with it goes by P-8, and an ordinary call's 400 is its answer.
+    for status in [400, 486] {
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio("18"))).the("INVITE");
+        assert_eq!(node.hear(BR, answer(&sent, status, "x", &[], "")).the(&status.to_string()).to, CC_HQ);
+    }
+    // Where none of ours was sent, nothing is tried again.
+    let mut node = Node::hq_with(&[(TRUNK, TOLD_NOTHING)]);
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio("18"))).the("INVITE");
+    assert_eq!(node.hear(BR, answer(&sent, 415, "x", &[], "")).the("415").to, CC_HQ);
+}
+
+#[test]
+fn g_17_and_p_8_an_emergency_call_whose_location_is_refused_twice_goes_on_and_the_next_hop_is_told_again() {
+    let two = [("trunk = [\"udp:127.0.2.1:5060\"]", "trunk = [\"udp:127.0.2.1:5060\", \"udp:127.0.2.9:5060\"]")];
+    let other: SocketAddr = "127.0.2.9:5060".parse().expect("an address");
+    let mut node = Node::hq_with(&two);
+    let sent = node.hear(CC_HQ, &alice("9999").body(&audio("18"))).the("INVITE");
+    let (first, second) = if sent.to == BR { (BR, other) } else { (other, BR) };
+    let again = node.hear(first, answer(&sent, 415, "x", &[], "")).the("INVITE");
+    assert_eq!((again.to, is_bare(&again)), (first, true));
+    let next = node.hear(first, answer(&again, 415, "x", &[], "")).the("INVITE");
+    assert_eq!((next.to, read(&next).0.as_str()), (second, LONDON));
+    // A caller who gives up is not called for once more.
+    let mut node = Node::hq();
+    let invite = alice("9999").body(&audio("18"));
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    node.hear(BR, says(&sent, 180));
+    node.hear(CC_HQ, &invite.cancel());
+    let out = node.hear(BR, answer(&sent, 415, "b1", &[], ""));
+    assert!(out.told().iter().all(|told| !told.starts_with("INVITE")), "{:?}", out.told());
 }

@@ -8,7 +8,7 @@ fn gateway_to(called: &str) -> Request {
 }
 
 #[test]
-fn m_1_every_call_of_a_visiting_phone_is_ruled_and_no_other() {
+fn m_1_every_call_of_a_visiting_phone_is_ruled_and_no_other_trap_21() {
     type Place = fn() -> Node;
     let cases: [(&str, Place, Request, &str); 9] = [
         ("over the trunk", Node::hq, alice("901614960000"), "18 101"),

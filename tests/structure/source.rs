@@ -40,6 +40,54 @@ pub(crate) fn rust_sources(root: &Path, folders: &[&str]) -> Vec<Source> {
     sources
 }
 
+/// The rules and traps a test's name carries: `d_11`, `d11`, `p_20_to_p_22`, `traps_13_to_15_and_21`.
+pub(crate) fn rules_of_name(name: &str) -> Vec<(String, u32)> {
+    let (mut found, mut of, mut last, mut is_range) = (Vec::new(), None, None, false);
+    for token in name.split('_') {
+        let (word, digits) = match token.find(|c: char| c.is_ascii_digit()) {
+            Some(at) => token.split_at(at),
+            None => (token, ""),
+        };
+        let kind = match word {
+            "p" | "d" | "g" | "m" => Some(word),
+            "trap" | "traps" => Some("trap"),
+            "" => of,
+            _ => None,
+        };
+        match (kind, digits.parse::<u32>()) {
+            (Some(kind), Ok(number)) => {
+                let first = last.filter(|_| is_range && of == Some(kind)).map_or(number, |last: u32| last + 1);
+                found.extend((first..=number).map(|number| (kind.to_owned(), number)));
+                (of, last, is_range) = (Some(kind), Some(number), false);
+            }
+            (Some(kind), Err(_)) if digits.is_empty() && !word.is_empty() => {
+                (of, is_range) = (Some(kind), is_range && of == Some(kind));
+            }
+            (None, _) if token == "and" => is_range = false,
+            (None, _) if token == "to" && last.is_some() => is_range = true,
+            _ => (of, last, is_range) = (None, None, false),
+        }
+    }
+    found
+}
+
+#[test]
+fn a_name_carries_the_rules_it_is_written_to_carry() {
+    for (name, want) in [
+        ("d_11_order", "d11"),
+        ("closest_wins_d11", "d11"),
+        ("p_20_to_p_22_members", "p20 p21 p22"),
+        ("d4_to_d6_analysis", "d4 d5 d6"),
+        ("m_14_and_m_15_order", "m14 m15"),
+        ("filters_m3_to_m5_m10_traps_13_to_15_and_21", "m3 m4 m5 m10 trap13 trap14 trap15 trap21"),
+        ("p_8_rfc_3261_16_7_step_6_goes_back", "p8"),
+        ("a_480_after_16", ""),
+    ] {
+        let got: Vec<_> = rules_of_name(name).into_iter().map(|(kind, number)| format!("{kind}{number}")).collect();
+        assert_eq!(got.join(" "), want, "{name}");
+    }
+}
+
 /// The documents: Markdown at the root and in `docs`.
 pub(crate) fn markdown(root: &Path) -> Vec<String> {
     let mut paths = Vec::new();

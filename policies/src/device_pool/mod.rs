@@ -222,6 +222,23 @@ mod tests {
         assert_eq!(chosen(&[Country, Flr], "country=GB,FLR=2", &pools).0, "template");
     }
 
+    /// G-11: logical partitioning drops fields from the end until something fits, and wants no gap between them. A
+    /// roaming pool is chosen by neither.
+    #[test]
+    fn no_field_is_dropped_to_make_a_pool_fit_and_a_gap_is_none_g11() {
+        let filter = [Country, A1, A3];
+        for (phone, pools, want) in [
+            // Without its last field the first would fit.
+            ("country=GB,A1=E,A3=Leeds", [("a", "country=GB,A1=E,A3=London"), ("b", "country=GB")], "b"),
+            ("country=GB,A1=E,A3=Leeds", [("a", "country=GB,A1=E,A3=London"), ("b", "country=US")], "template"),
+            // A1 is blank on either side, or country is: what is told counts.
+            ("country=GB,A3=London", [("a", "country=GB,A3=London"), ("b", "country=GB")], "a"),
+            ("A3=London", [("a", "country=GB,A3=London"), ("b", "country=GB")], "a"),
+        ] {
+            assert_eq!(chosen(&filter, phone, &pools).0, want, "{phone} {pools:?}");
+        }
+    }
+
     #[test]
     fn case_and_inner_space_do_not_count_but_accents_do() {
         for (phone, pool, same) in [

@@ -14,7 +14,7 @@ fn pattern(text: &str) -> Pattern {
 }
 
 #[test]
-fn each_token_matches_what_the_syntax_says() {
+fn each_token_matches_what_the_syntax_says_traps_8_and_9() {
     for (text, dialed, full, could_grow) in [
         ("911", "911", true, false),
         ("911", "91", false, true),
@@ -53,7 +53,7 @@ fn each_token_matches_what_the_syntax_says() {
 }
 
 #[test]
-fn a_wrong_text_is_told_where() {
+fn a_wrong_text_is_told_where_and_a_numbering_plan_is_refused_d2() {
     for (text, at, what) in [
         ("", 0, Wrong::Empty),
         (".", 0, Wrong::Empty),

@@ -378,7 +378,7 @@ mod tests {
 
     /// Traps 1 and 2.
     #[test]
-    fn uid_in_the_url_is_not_the_default_url_and_error_1_is_positive() {
+    fn uid_in_the_url_is_not_the_default_url_and_error_1_is_positive_traps_1_and_2() {
         let failed = judge(&versions("12.0", "11.5", LoginType::Uid)).unwrap();
         assert_eq!((failed.result, failed.code.map(Code::number)), (LoginResult::Fail, Some(1)));
         assert_eq!(failed.display(), Some("Login is unavailable (1)"));
@@ -448,7 +448,7 @@ mod tests {
 
     /// Trap 4 and C-7.
     #[test]
-    fn not_supported_is_not_login_fails() {
+    fn not_supported_is_not_login_fails_trap_4() {
         let old_visited = judge(&modes(("9.1", Mixed), ("8.6", Mixed), Secure)).unwrap();
         assert_eq!(
             (old_visited.result.name(), old_visited.display()),

@@ -273,7 +273,7 @@ mod tests {
 
     /// Trap 3.
     #[test]
-    fn internal_codes_show_another_number_or_none() {
+    fn internal_codes_show_another_number_or_none_trap_3() {
         let internal: Vec<u16> = Code::all().filter(|c| c.row().is_internal).map(Code::number).collect();
         assert_eq!(internal, [39, 40, 41, 44]);
         for code in Code::all() {

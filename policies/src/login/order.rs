@@ -334,7 +334,7 @@ mod tests {
 
     /// Trap 5.
     #[test]
-    fn inactive_pstn_access_blocks_the_login_before_emcc_is_looked_at() {
+    fn inactive_pstn_access_blocks_the_login_before_emcc_is_looked_at_p19_trap_5() {
         let mut facts = Facts::default();
         facts.note(Check::EmccActive, true);
         facts.note(Check::PstnAccessActive, false);
@@ -349,7 +349,7 @@ mod tests {
 
     /// L-12.
     #[test]
-    fn emcc_is_not_asked_for_a_local_user() {
+    fn emcc_is_not_asked_for_a_local_user_and_a_synchronised_copy_is_none_l12_trap_19() {
         let mut facts = Facts { user_is_local: true, ..Facts::default() };
         facts.note(Check::PstnAccessActive, false);
         facts.note(Check::LocalPinRight, false);

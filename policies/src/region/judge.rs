@@ -1,4 +1,5 @@
-//! One format against the region: the cap first, then its place in the list (M-3 to M-5, M-16, M-24).
+//! One format against the region: the switches and the cap first, then its place in the list (M-3 to M-5, M-9, M-10,
+//! M-16, M-24).
 
 use emcc_codecs::bandwidth::{AddressFamily, Kbps, answered_kbps, worst_case_kbps};
 use emcc_codecs::catalogue::{CodecId, EncodingName, ToldBy, decimal, highest_mode_bps, identify, is_known_name};
@@ -7,7 +8,7 @@ use emcc_codecs::sdp::{Format, Media};
 use smallvec::SmallVec;
 
 use super::trail::{Step, Trail, Why};
-use super::{Region, VariableRate};
+use super::{Region, SwitchedOff, VariableRate};
 
 /// An audio codec that leaves, and what its bandwidth is reckoned from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,7 @@ impl Region {
             return Ok((Verdict::Keep { rank: RANK_OWN }, leaving));
         };
         let codec = variant.id.codec();
+        self.switched_on(variant.id)?;
         self.within_cap(configured_kbps.unwrap_or(codec.check_kbps))?;
         let rank = codec.rank(self.link_loss);
         let leaving = Leaving {
@@ -100,6 +102,7 @@ impl Region {
     pub fn dearest_within_cap(&self, family: AddressFamily, srtp: bool) -> (Kbps, u32) {
         let catalogued = CodecId::all().filter_map(|id| {
             let codec = id.codec();
+            self.switched_on(id).ok()?;
             let check_kbps = self.configured_kbps(codec.encoding?.as_bytes()).unwrap_or(codec.check_kbps);
             let bps = if check_kbps > self.audio_kbps { None } else { self.highest_bps_within_cap(id) };
             Some((bps?, codec.shortest_frame_ms))
@@ -157,6 +160,17 @@ impl Region {
         }
         leaving.sort_unstable_by_key(|(rank, at, _)| (*rank, *at));
         JudgedStream { verdicts, leaving: leaving.into_iter().map(|(_, _, codec)| codec).collect() }
+    }
+
+    /// Whether neither switch takes the codec out (M-9, M-10).
+    fn switched_on(&self, id: CodecId) -> Result<(), Why> {
+        let is = |name: &str| id.codec().encoding.is_some_and(|own| own.eq_ignore_ascii_case(name));
+        match self.switched_off {
+            SwitchedOff { g722: false, opus: false } => Ok(()),
+            SwitchedOff { g722: true, .. } if is("G722") => Err(Why::SwitchedOff),
+            SwitchedOff { .. } if is("opus") => Err(Why::SwitchedOff),
+            SwitchedOff { .. } => Ok(()),
+        }
     }
 
     fn within_cap(&self, rate_kbps: u32) -> Result<(), Why> {

@@ -34,6 +34,15 @@ pub struct CheckRate {
     pub check_kbps: u32,
 }
 
+/// The two switches of call control that take a codec out of every call, whatever the cap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SwitchedOff {
+    /// G.722 is not advertised: it does not leave (M-10), and Opus needs it (M-9).
+    pub g722: bool,
+    /// Opus is not enabled (M-9).
+    pub opus: bool,
+}
+
 /// The region parameters of EMCC calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
@@ -45,6 +54,8 @@ pub struct Region {
     pub link_loss: LinkLoss,
     /// How variable-rate codecs meet the cap.
     pub variable_rate: VariableRate,
+    /// Codecs that are not to leave.
+    pub switched_off: SwitchedOff,
     /// Check rates from the configuration; the first of a name counts.
     pub check_rates: Box<[CheckRate]>,
 }
@@ -57,6 +68,7 @@ impl Default for Region {
             video_kbps: 384,
             link_loss: LinkLoss::LowLoss,
             variable_rate: VariableRate::Exclude,
+            switched_off: SwitchedOff::default(),
             check_rates: Box::default(),
         }
     }

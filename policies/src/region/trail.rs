@@ -32,6 +32,8 @@ pub enum Why {
         /// Cap in kbit/s.
         cap_kbps: u32,
     },
+    /// A switch of the configuration takes it out (M-9, M-10).
+    SwitchedOff,
     /// It is redundancy for formats that were all dropped (M-24).
     NoPrimaryLeft,
 }
@@ -91,6 +93,7 @@ impl fmt::Display for Why {
                 write!(f, "variable rate up to {highest_kbps} kbps, cap {cap_kbps} kbps")
             }
             Self::Unbindable { cap_kbps } => write!(f, "its parameters cannot hold it to {cap_kbps} kbps"),
+            Self::SwitchedOff => f.write_str("switched off by advertise_g722_codec or opus_codec"),
             Self::NoPrimaryLeft => f.write_str("none of the formats it repeats is left"),
         }
     }

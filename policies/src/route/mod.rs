@@ -52,7 +52,7 @@ pub enum Distribution {
 }
 
 /// What the local route groups of one device pool stand for (P-21).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LocalRouteGroups {
     /// The Standard Local Route Group; none: its members are skipped (P-22).
     pub standard: Option<RouteGroupId>,

@@ -164,7 +164,7 @@ impl Cluster {
 
 /// Alice of HQ, logged in on a phone in London.
 #[test]
-fn a_roaming_phone_at_home_leaves_over_the_trunk_by_a_local_route_group() {
+fn a_roaming_phone_at_home_leaves_over_the_trunk_by_a_local_route_group_p4_trap_10() {
     let hq = hq();
     let css = of_emcc_phone(Some(hq.css[ADJUNCT_LONDON]), Some(hq.css[LINE]), Some(hq.css[EMCC]));
     for (dialed, won, want, emergency) in [
@@ -184,6 +184,20 @@ fn a_roaming_phone_at_home_leaves_over_the_trunk_by_a_local_route_group() {
         assert_eq!(decision.emergency, emergency, "{dialed}");
         assert!(decision.alarms.is_empty());
     }
+}
+
+/// P-18: with an emergency responder that serves both clusters there is no adjunct CSS; the number is home's own, and
+/// leads to home's responder.
+#[test]
+fn without_an_adjunct_css_an_emergency_number_leads_where_home_says_p18() {
+    let (to_responder, by_location) = (Target::RouteList(RouteListId(1)), OUT);
+    let book = hq().book;
+    let rows = [("911", 0, to_responder, true), ("9.0!", 0, by_location, false)];
+    let home = cluster(1, &[&[0]], &rows, book, &["cc-hq", "gw-hq"]);
+    let css = of_emcc_phone(None, Some(home.css[0]), None);
+    let told = |dialed| home.told(&home.decide(&css, dialed, Caller::RoamingAtHome, false).0);
+    assert_eq!(told("911"), "gw-hq:911");
+    assert_eq!(told("9012"), "trunk:012");
 }
 
 #[test]
@@ -214,7 +228,7 @@ fn any_other_phone_leaves_by_the_local_route_group_of_its_pool_p22() {
 
 /// The phone in London, its call come over the trunk. Trap 11: group 0 is its own pool's, 1 the trunk's.
 #[test]
-fn a_visiting_phone_leaves_by_the_gateways_beside_it() {
+fn a_visiting_phone_leaves_by_the_gateways_beside_it_p11_trap_11() {
     let (br, groups) = (br(), pool(0));
     let caller = Caller::Visiting { pool: Some(DevicePoolId(0)), groups: &groups };
     for (space, dialed, marked, won, want, alarms) in [
@@ -273,7 +287,7 @@ fn the_whole_way_of_an_emergency_at_the_visited_cluster_is_told() {
 
 /// Trap 12.
 #[test]
-fn the_original_device_search_space_is_the_phones() {
+fn the_original_device_search_space_is_the_phones_p9_trap_12() {
     let rows = [("999", 0, OUT, false), ("911", 1, OUT, false)];
     let visited = cluster(2, &[&[0], &[1]], &rows, br().book, &["cc-br", "gw-br-1", "gw-br-2", "gw-trunk-pool"]);
     let groups = pool(0);
@@ -285,7 +299,7 @@ fn the_original_device_search_space_is_the_phones() {
 
 /// Trap 22.
 #[test]
-fn an_emergency_number_without_a_pattern_goes_to_where_the_phone_is() {
+fn an_emergency_number_without_a_pattern_goes_to_where_the_phone_is_trap_22() {
     let mut hq = hq();
     hq.emergency = EmergencyNumbers { numbers: vec![digits("112")], access_codes: vec![digits("9")] };
     let css = hq.spaces(&[ADJUNCT_LONDON, LINE, EMCC]);

@@ -99,15 +99,45 @@ impl DialPlan {
         proof.captures
     }
 
-    /// The row that wins a number at an hour when every partition is open, translations not followed.
+    /// For every emergency row and every ordinary pattern that has numbers in common with it, a shortest of those numbers:
+    /// where a search space has the one and not the other, that number shows it.
     #[must_use]
-    pub fn first_winner(&self, css: &[CssId], dialed: &Digits) -> Option<PatternId> {
-        self.winner(css, dialed, Hour::Without(&[]))
+    pub fn disputed_numbers(&self) -> Vec<(PatternId, Digits)> {
+        let firsts = self.emergencies.all().filter_map(|group| self.emergencies.first(group));
+        let rows = firsts.filter_map(|id| Some((id, self.row(id)?)));
+        rows.flat_map(|(id, row)| {
+            let mut numbers: Vec<_> = self.disputed(row).into_iter().collect();
+            numbers.sort_unstable_by(|a, b| (a.len(), a.as_str()).cmp(&(b.len(), b.as_str())));
+            numbers.into_iter().map(move |digits| (id, digits))
+        })
+        .collect()
     }
 
     /// Rows of one partition that match the same numbers: the one added first, and each of the others.
     pub fn equal_rows(&self) -> impl Iterator<Item = (PatternId, PatternId)> {
         self.index.equal()
+    }
+
+    /// Numbers of the row that another pattern might take, of each pair: a shortest on which the other is closer, one on
+    /// which both are equally close, and one whichever is.
+    fn disputed(&self, row: &Row) -> HashSet<Digits> {
+        let (own, index) = (&row.pattern, &self.index);
+        let mut numbers = HashSet::new();
+        for group in index.overlapping(&own.canonical()) {
+            let Some(other) = index.first(group).and_then(|id| self.row(id)).map(|row| &row.pattern) else {
+                continue;
+            };
+            if !self.is_ordinary(group) {
+                continue;
+            }
+            let closer = own.in_common(other, |length| other.count(length) < own.count(length));
+            let as_close = own.in_common(other, |length| other.count(length) == own.count(length));
+            numbers.extend([closer, as_close, own.in_common(other, |_| true)].into_iter().flatten());
+            if numbers.len() >= NUMBERS_MAX {
+                break;
+            }
+        }
+        numbers
     }
 
     fn reaches(&self, css: &[CssId], partitions: &HashSet<Option<PartitionId>>) -> bool {
@@ -162,7 +192,7 @@ impl Proof<'_> {
         });
         if searched == Err(Exhausted) {
             self.captures.unproved.push(lost);
-            for digits in self.disputed(row) {
+            for digits in plan.disputed(row) {
                 reaching.iter().for_each(|(space, css)| self.winners(lost, digits, *space, css));
             }
         }
@@ -194,27 +224,5 @@ impl Proof<'_> {
             }
             closed.push(schedule);
         }
-    }
-
-    /// Numbers of the row that another pattern might take, of each pair: a shortest on which the other is closer, one on
-    /// which both are equally close, and one whichever is.
-    fn disputed(&self, row: &Row) -> HashSet<Digits> {
-        let (own, index) = (&row.pattern, &self.plan.index);
-        let mut numbers = HashSet::new();
-        for group in index.overlapping(&own.canonical()) {
-            let Some(other) = index.first(group).and_then(|id| self.plan.row(id)).map(|row| &row.pattern) else {
-                continue;
-            };
-            if !self.plan.is_ordinary(group) {
-                continue;
-            }
-            let closer = own.in_common(other, |length| other.count(length) < own.count(length));
-            let as_close = own.in_common(other, |length| other.count(length) == own.count(length));
-            numbers.extend([closer, as_close, own.in_common(other, |_| true)].into_iter().flatten());
-            if numbers.len() >= NUMBERS_MAX {
-                break;
-            }
-        }
-        numbers
     }
 }

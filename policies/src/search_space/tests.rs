@@ -41,7 +41,7 @@ fn won<'a>(plan: &'a DialPlan, css: &[CssId], dialed: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn the_closest_match_wins_wherever_it_is() {
+fn the_closest_match_wins_wherever_it_is_d8_to_d13_traps_6_and_7() {
     for (partitions, dialed, want) in [
         // D-11.
         (&[&["XXXXXXX"][..], &["123XXXX"], &["1234XXX"]][..], "1234567", "1234XXX"),
@@ -63,6 +63,92 @@ fn the_closest_match_wins_wherever_it_is() {
     ] {
         let (plan, css) = ordered(partitions);
         assert_eq!(won(&plan, &[css], dialed), Some(want), "{partitions:?} dialing {dialed}");
+    }
+}
+
+/// D-9: over `0`-`9`, `*`, `#` and `+`, and a dot counts nothing.
+#[test]
+fn strings_are_counted_over_what_can_be_dialed_d9() {
+    for (text, length, want) in [
+        ("!", 3, 1_000),
+        ("X", 1, 10),
+        ("[*#]", 1, 2),
+        (r"\+X", 2, 10),
+        ("9.911", 4, 1),
+        ("9911", 4, 1),
+        ("9.!", 4, 1_000),
+        ("9!", 4, 1_000),
+    ] {
+        assert_eq!(Pattern::parse(text).unwrap().count(length), want, "{text} at {length}");
+    }
+}
+
+/// D-10: the best of each partition's best is the one best of all.
+#[test]
+fn the_best_of_every_partitions_best_wins_d10() {
+    let partitions: &[&[&str]] = &[&["9!", "91X!"], &["91!", "9X2X"], &["912X", "9[12]XX"]];
+    let (all, css) = ordered(partitions);
+    for dialed in ["9123", "9199", "9923", "9299", "9", "91"] {
+        let alone = partitions.iter().filter_map(|own| {
+            let (plan, css) = ordered(&[own]);
+            won(&plan, &[css], dialed).map(str::to_owned)
+        });
+        let best = alone.min_by_key(|text| Pattern::parse(text).unwrap().count(dialed.len()));
+        assert_eq!(won(&all, &[css], dialed).map(str::to_owned), best, "{dialed}");
+    }
+}
+
+/// D-11 and D-12: a closer match wins from the last partition, and of equally close ones the first partition's.
+#[test]
+fn partitions_decide_between_equal_matches_alone_d11_d12() {
+    for (partitions, dialed, want) in [
+        (&[&["XXXXXXX"][..], &["123XXXX"], &["1234XXX"]][..], "1234567", "1234XXX"),
+        (&[&["1234XXX"], &["123XXXX"], &["XXXXXXX"]], "1234567", "1234XXX"),
+        (&[&["[1]234"], &["1234"]], "1234", "[1]234"),
+        (&[&["1234"], &["[1]234"]], "1234", "1234"),
+        (&[&["5XXX"], &["[5]XXX"], &["5!"]], "5001", "5XXX"),
+    ] {
+        let (plan, css) = ordered(partitions);
+        assert_eq!(won(&plan, &[css], dialed), Some(want), "{partitions:?} dialing {dialed}");
+    }
+    // D-12 on concatenated spaces: the first space's partitions are listed first.
+    let mut builder = DialPlanBuilder::default();
+    let (first, second) = (builder.partition(None), builder.partition(None));
+    let (line, device) = (builder.css(&[first]), builder.css(&[second]));
+    builder.row(row("[5]XXX", Some(second)));
+    builder.row(row("5XXX", Some(first)));
+    let plan = builder.build();
+    assert_eq!(won(&plan, &[line, device], "5001"), Some("5XXX"));
+    assert_eq!(won(&plan, &[device, line], "5001"), Some("[5]XXX"));
+}
+
+/// D-1: with `#` at its end a pattern is complete, and no other sign is.
+#[test]
+fn a_number_sign_ends_dialing_d1() {
+    let (plan, css) = ordered(&[&["9.011!#", "9.011!"]]);
+    for (dialed, want) in [
+        ("9011442", Overlap::Wait),
+        ("9011442#", Overlap::Route),
+        ("9011442*", Overlap::Reorder),
+        ("9011442##", Overlap::Reorder),
+        ("9011#", Overlap::Reorder),
+    ] {
+        assert_eq!(plan.digit_by_digit(&[css], &digits(dialed), NOW), want, "{dialed}");
+    }
+    assert_eq!(won(&plan, &[css], "9011442#"), Some("9.011!#"));
+    assert_eq!(won(&plan, &[css], "9011442"), Some("9.011!"));
+}
+
+/// D-19: a whole number is never waited for, where the same digits one by one would be.
+#[test]
+fn a_number_that_comes_whole_takes_the_closest_match_at_once_d19() {
+    let (plan, css) = ordered(&[&["911", "911X", "0!", "5XXX"]]);
+    for (dialed, want) in [("911", "911"), ("9115", "911X"), ("0", ""), ("01", "0!"), ("5001", "5XXX")] {
+        let pattern = won(&plan, &[css], dialed);
+        assert_eq!(pattern, Some(want).filter(|want| !want.is_empty()), "{dialed}");
+    }
+    for waits in ["911", "01"] {
+        assert_eq!(plan.digit_by_digit(&[css], &digits(waits), NOW), Overlap::Wait, "{waits}");
     }
 }
 

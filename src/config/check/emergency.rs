@@ -1,7 +1,8 @@
 //! Emergency numbers (P-23): nothing may stand before them, and every caller should reach them.
 
+use super::helpless;
 use crate::config::document::Document;
-use crate::config::plan::dial_plan::{Dialing, finds};
+use crate::config::plan::dial_plan::Dialing;
 use crate::config::plan::schedule::{self, Schedule};
 use crate::config::report::{Place, Report};
 use emcc_policies::digits::{Digits, Pattern};
@@ -14,13 +15,16 @@ use std::collections::{HashMap, HashSet};
 /// Different search spaces that are looked at; a cluster has tens.
 const SPACES_MAX: usize = 4_096;
 
-pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report) {
+pub(super) fn check(document: &Document, dialing: &Dialing<'_>, moments: &[Civil], report: &Report) {
     let callers = callers(document, dialing);
     let single = dialing.plan.search_spaces().map(|css| SearchSpace::from_slice(&[css]));
     let spaces: Vec<_> = single.chain(callers.iter().cloned()).chain([SearchSpace::new()]).collect();
-    captures(document, dialing, &spaces, report);
-    taken(document, dialing, &spaces, report);
-    reach(document, dialing, &callers, report);
+    let told = captures(document, dialing, &spaces, report);
+    taken(document, dialing, &spaces, moments, report);
+    let numbers = numbers(document, dialing);
+    reach(document, dialing, &callers, &numbers, moments, report);
+    strays(document, dialing, &callers, &told, moments, report);
+    helpless::check(document, dialing, &numbers, moments, report);
 }
 
 /// The search spaces calls begin with, each once.
@@ -63,12 +67,13 @@ fn callers(document: &Document, dialing: &Dialing<'_>) -> Vec<SearchSpace> {
     found
 }
 
-/// Patterns that are no emergency ones and take a number of one that is.
-fn captures(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], report: &Report) {
+/// Patterns that are no emergency ones and take a number of one that is, which the same search space has. Gives them back.
+fn captures(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], report: &Report) -> HashSet<PatternId> {
     let plan = &dialing.plan;
     let schedules: Vec<Schedule> = document.schedules.iter().map(Schedule::of).collect();
     let hours = schedule::hours(&schedules);
     let Captures { found, unproved } = plan.captures(spaces, hours.as_deref());
+    let told = found.iter().map(|capture| capture.won).collect();
     for Capture { won, lost, digits, space } in found {
         let (Some(winner), Some(row), Some(loser)) = (dialing.origin(won), plan.row(won), plan.row(lost)) else {
             continue;
@@ -89,11 +94,12 @@ fn captures(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], 
         );
         report.warning(origin.place(), message, "Write the emergency numbers out, each as a pattern of its own.");
     }
+    told
 }
 
 /// Ordinary patterns that take a configured number, with an access code or without: a phone rings, or the number is
 /// changed. A block is none of them: an emergency call goes on behind it.
-fn taken(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], report: &Report) {
+fn taken(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], moments: &[Civil], report: &Report) {
     let plan = &dialing.plan;
     let codes = document.emergency.access_codes.iter().map(|at| at.value);
     let codes: Vec<_> = std::iter::once(Digits::EMPTY).chain(codes).collect();
@@ -102,7 +108,8 @@ fn taken(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], rep
         let dialed = codes.iter().filter_map(|code| Digits::from_bytes(format!("{code}{number}").as_bytes()).ok());
         for dialed in dialed.collect::<Vec<_>>() {
             for css in spaces {
-                let Some((won, does)) = misled(plan, css, &dialed, &number) else { continue };
+                let mut misled = moments.iter().filter_map(|at| misled(plan, css, &dialed, &number, *at));
+                let Some((won, does)) = misled.next() else { continue };
                 let Some(origin) = dialing.origin(won).filter(|_| told.insert((won, number))) else { continue };
                 let text = plan.row(won).map(|row| row.pattern.text()).unwrap_or_default();
                 let message =
@@ -118,13 +125,13 @@ fn taken(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], rep
 }
 
 /// The ordinary row that takes the number first, and what becomes of it, where that is no way to help.
-fn misled(plan: &DialPlan, css: &[CssId], dialed: &Digits, number: &Digits) -> Option<(PatternId, String)> {
-    let won = plan.first_winner(css, dialed)?;
-    let analysis = plan.analyse(css, dialed, None, Civil(0));
-    if plan.row(won)?.emergency || analysis.emergency {
+fn misled(plan: &DialPlan, css: &[CssId], dialed: &Digits, number: &Digits, at: Civil) -> Option<(PatternId, String)> {
+    let analysis = plan.analyse(css, dialed, None, at);
+    if analysis.emergency {
         return None;
     }
     let Outcome::Found { row: last, dialed, .. } = analysis.outcome else { return None };
+    let won = analysis.translations.first().copied().unwrap_or(last);
     let last = plan.row(last)?;
     match last.target {
         Target::DirectoryNumber { .. } => Some((won, "rings a phone".to_owned())),
@@ -173,25 +180,45 @@ fn in_brackets(text: &str, digit: char) -> bool {
     ranged || written.contains(&digit)
 }
 
-/// Emergency numbers some caller's search space has no way for.
-fn reach(document: &Document, dialing: &Dialing<'_>, callers: &[SearchSpace], report: &Report) {
-    let plan = &dialing.plan;
-    let mut numbers: Vec<Digits> = document.emergency.numbers.iter().map(|at| at.value).collect();
-    numbers.extend(plan.rows().filter(|(_, row)| row.emergency).filter_map(|(_, row)| sample(&row.pattern)));
+/// A number of each emergency there is, each once: the configured ones, and one of each emergency pattern.
+fn numbers(document: &Document, dialing: &Dialing<'_>) -> Vec<Digits> {
+    let configured = document.emergency.numbers.iter().map(|at| at.value);
+    let marked = dialing.plan.rows().filter(|(_, row)| row.emergency).filter_map(|(_, row)| sample(&row.pattern));
     let mut seen = HashSet::new();
-    numbers.retain(|number| seen.insert(*number));
+    configured.chain(marked).filter(|number| seen.insert(*number)).collect()
+}
+
+/// Emergency numbers some caller's search space has no way for, at some hour.
+fn reach(
+    document: &Document,
+    dialing: &Dialing<'_>,
+    callers: &[SearchSpace],
+    numbers: &[Digits],
+    moments: &[Civil],
+    report: &Report,
+) {
+    let plan = &dialing.plan;
     let configured: HashSet<_> = document.emergency.numbers.iter().map(|at| at.value).collect();
     let codes = &document.emergency.access_codes;
-    let behind = |number: &Digits, css: &[CssId]| {
+    let finds = |css: &[CssId], number: &Digits, at: Civil| {
+        matches!(plan.analyse(css, number, None, at).outcome, Outcome::Found { .. })
+    };
+    let behind = |number: &Digits, css: &[CssId], at: Civil| {
         configured.contains(number)
             && codes.iter().any(|code| {
                 let dialed = format!("{}{number}", code.value);
-                Digits::from_bytes(dialed.as_bytes()).is_ok_and(|digits| finds(plan, css, &digits))
+                Digits::from_bytes(dialed.as_bytes()).is_ok_and(|digits| finds(css, &digits, at))
             })
     };
     for css in callers {
-        let lost = numbers.iter().filter(|number| !finds(plan, css, number) && !behind(number, css));
-        let lost: Vec<_> = lost.map(ToString::to_string).collect();
+        let reaches = |number: &Digits, at: Civil| finds(css, number, at) || behind(number, css, at);
+        let lost = numbers.iter().filter(|number| moments.iter().any(|at| !reaches(number, *at)));
+        let lost: Vec<_> = lost
+            .map(|number| match moments.iter().any(|at| reaches(number, *at)) {
+                true => format!("{number} (at some hours)"),
+                false => number.to_string(),
+            })
+            .collect();
         if let Some(place) = place_of(document, dialing, css).filter(|_| !lost.is_empty()) {
             let message = format!(
                 "{} does not reach the emergency number{} {}",
@@ -200,6 +227,44 @@ fn reach(document: &Document, dialing: &Dialing<'_>, callers: &[SearchSpace], re
                 lost.join(", ")
             );
             report.warning(place, message, "Add a partition that has them; until then such calls go on by P-23 alone.");
+        }
+    }
+}
+
+/// Ordinary patterns that take the number of an emergency pattern in a search space that does not have this one: the call
+/// is known to be an emergency, and goes where the ordinary pattern leads. Told once for each pattern and search space.
+fn strays(
+    document: &Document,
+    dialing: &Dialing<'_>,
+    callers: &[SearchSpace],
+    captures: &HashSet<PatternId>,
+    moments: &[Civil],
+    report: &Report,
+) {
+    let plan = &dialing.plan;
+    let mut told = HashSet::new();
+    for (lost, digits) in plan.disputed_numbers() {
+        for css in callers {
+            let taken = moments.iter().find_map(|at| {
+                let analysis = plan.analyse(css, &digits, None, *at);
+                let Outcome::Found { row, .. } = analysis.outcome else { return None };
+                let first = analysis.translations.first().copied().unwrap_or(row);
+                Some((first, row)).filter(|_| !analysis.emergency)
+            });
+            let mut is_new = |won: &PatternId| !captures.contains(won) && told.insert((*won, css));
+            let Some((won, last)) = taken.filter(|(won, _)| is_new(won)) else { continue };
+            let (Some(place), Some(loser)) = (place_of(document, dialing, css), plan.row(lost)) else { continue };
+            let text = |id: PatternId| plan.row(id).map(|row| row.pattern.text()).unwrap_or_default();
+            let rings = plan.row(last).is_some_and(|row| matches!(row.target, Target::DirectoryNumber { .. }));
+            let message = format!(
+                "{} does not have the emergency pattern \"{}\", and its number {digits} {} by \"{}\"",
+                named(dialing, css),
+                loser.pattern.text(),
+                if rings { "rings a phone" } else { "leaves as any other" },
+                text(won)
+            );
+            let fix = "Add the emergency pattern's partition to it, or narrow the other pattern.";
+            report.warning(place, message, fix);
         }
     }
 }

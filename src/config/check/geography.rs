@@ -76,11 +76,12 @@ fn field_of(pool: &DevicePool, field: Field, names: &Names<'_>) -> String {
 
 /// A phone that others may log in on needs a place of its own or of its pool (G-5).
 fn visiting_phones(document: &Document, names: &Names<'_>, report: &Report) {
+    let default = document.feature.default_geolocation.as_ref();
     for device in &document.devices {
         let pool = device.device_pool.as_ref().and_then(|name| names.device_pools.get(name.as_str()));
-        let inherited = pool.is_none_or(|pool| pool.geolocation.as_ref().is_some_and(|name| name.value != UNSPECIFIED));
-        let has_place = device.geolocation.as_ref().map_or(inherited, |name| name.value != UNSPECIFIED);
-        if !has_place {
+        let chosen = device.geolocation.as_ref().or(pool.and_then(|pool| pool.geolocation.as_ref())).or(default);
+        // Of a pool that is not there its own name's error says enough.
+        if pool.is_some() && chosen.is_none_or(|name| name.value == UNSPECIFIED) {
             let message = format!("device \"{}\" has no geolocation, its own or its pool's (G-5)", device.name.value);
             report.warning(&device.name.place, message, "Write geolocation at the device or at its device pool.");
         }

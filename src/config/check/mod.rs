@@ -3,12 +3,15 @@
 mod certificates;
 mod emergency;
 mod geography;
+mod helpless;
+mod hours;
 mod names;
 mod neighbours;
 mod patterns;
 mod phones;
 mod probe;
 mod secure;
+mod servers;
 mod usage;
 
 pub(super) use certificates::Look;
@@ -27,11 +30,13 @@ pub(super) fn check<'d>(document: &'d Document, probe: Probe, look: Look, report
     phones::check(document, &names, report);
     certificates::check(document, look, report);
     secure::check(document, report);
+    servers::check(document, report);
     geography::check(document, &names, report);
     usage::check(document, &names, report);
     let dialing = Dialing::of(document);
-    patterns::check(document, &dialing, report);
-    emergency::check(document, &dialing, report);
+    let moments = hours::moments(document);
+    patterns::check(document, &dialing, &moments, report);
+    emergency::check(document, &dialing, &moments, report);
     probe::check(document, probe, report);
     dialing
 }

@@ -101,6 +101,8 @@ fn dangling(name: &Text, table: &str, near: Option<&str>, report: &Report) {
 /// Reports every name used that nothing has, and every name of the wrong kind of thing.
 pub(super) fn references(document: &Document, names: &Names<'_>, report: &Report) {
     refer(document.feature.geolocation_filter.as_ref(), &names.filters, "geolocation_filter", report);
+    let default = document.feature.default_geolocation.as_ref().filter(|name| name.value != UNSPECIFIED);
+    refer(default, &names.geolocations, "geolocation", report);
     refer(document.template_pool.as_ref(), &names.device_pools, "device_pool", report);
     for trunk in document.emcc_trunk.iter().chain(&document.rsvp_trunk) {
         refer(trunk.css.as_ref(), &names.spaces, "css", report);

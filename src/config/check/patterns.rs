@@ -9,9 +9,9 @@ use emcc_policies::moment::Civil;
 use emcc_policies::search_space::{CssId, Outcome, PartitionId, PatternId, Target};
 use std::collections::{HashMap, HashSet};
 
-pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report) {
+pub(super) fn check(document: &Document, dialing: &Dialing<'_>, moments: &[Civil], report: &Report) {
     equal(dialing, report);
-    circles(dialing, report);
+    circles(dialing, moments, report);
     numbers(document, report);
     intercom(document, report);
 }
@@ -41,8 +41,8 @@ fn same_numbers(pattern: &At<Pattern>, partition: Option<&Text>, first: &Place, 
     report.error(&pattern.place, message, "Remove one of them, or put it into another partition.");
 }
 
-/// Translations that lead back to themselves until the tenth pass (D-15).
-fn circles(dialing: &Dialing<'_>, report: &Report) {
+/// Translations that lead back to themselves until the tenth pass (D-15), at any hour.
+fn circles(dialing: &Dialing<'_>, moments: &[Civil], report: &Report) {
     let plan = &dialing.plan;
     let mut reached: HashMap<Option<PartitionId>, CssId> = HashMap::new();
     for css in plan.search_spaces() {
@@ -54,9 +54,12 @@ fn circles(dialing: &Dialing<'_>, report: &Report) {
     for (id, row) in plan.rows().filter(|(_, row)| matches!(row.target, Target::Translate { .. })) {
         let Some(digits) = sample(&row.pattern) else { continue };
         let reaching = reached.get(&row.partition);
-        let analysis = plan.analyse(reaching.map(std::slice::from_ref).unwrap_or_default(), &digits, None, Civil(0));
-        let circles = matches!(analysis.outcome, Outcome::StillTranslating { .. });
-        if let Some(origin) = dialing.origin(id).filter(|_| circles && analysis.translations.first() == Some(&id)) {
+        let css = reaching.map(std::slice::from_ref).unwrap_or_default();
+        let circles = moments.iter().any(|at| {
+            let analysis = plan.analyse(css, &digits, None, *at);
+            matches!(analysis.outcome, Outcome::StillTranslating { .. }) && analysis.translations.first() == Some(&id)
+        });
+        if let Some(origin) = dialing.origin(id).filter(|_| circles) {
             let message = format!("{digits} is still translated after ten passes, so the call is refused (D-15)");
             report.warning(origin.place(), message, "Give the translation a CSS that does not reach it again.");
         }

@@ -114,11 +114,16 @@ fn pools_and_places(document: &Document, report: &Report) {
         .iter()
         .filter_map(|pool| pool.geolocation.as_ref())
         .chain(document.devices.iter().filter_map(|device| device.geolocation.as_ref()))
+        .chain(&document.feature.default_geolocation)
         .map(|name| name.as_str())
         .collect();
     for place in document.geolocations.iter().filter(|place| !places.contains(place.name.as_str())) {
         let message = format!("nothing is at geolocation \"{}\"", place.name.value);
-        report.warning(&place.name.place, message, "Name it at a device or a device pool, or remove it.");
+        report.warning(
+            &place.name.place,
+            message,
+            "Name it at a device, a device pool or feature.default_geolocation, or remove it.",
+        );
     }
     let filter = document.feature.geolocation_filter.as_ref().map(|name| name.as_str());
     for unused in document.filters.iter().filter(|row| Some(row.name.as_str()) != filter) {

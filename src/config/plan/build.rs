@@ -24,11 +24,11 @@ use emcc_policies::admission::Capacity;
 use emcc_policies::device_pool::RoamingIndex;
 use emcc_policies::emergency::EmergencyNumbers;
 use emcc_policies::keepalive;
-use emcc_policies::location::Geolocation;
+use emcc_policies::location::{Configured, Geolocation, effective};
 use emcc_policies::login::compatibility::{LoginType, Pairing, judge};
 use emcc_policies::login::{ClusterMode, Security, Version};
 use emcc_policies::pstn_access::TrunkSide;
-use emcc_policies::region::{CheckRate, PeerRegion, Region};
+use emcc_policies::region::{CheckRate, PeerRegion, Region, SwitchedOff};
 use emcc_policies::route::PeerKind;
 use emcc_policies::route::{
     DevicePoolId, LocalRouteGroupId, LocalRouteGroups, Member, PeerId, RouteBook, RouteGroup, RouteGroupId, RouteList,
@@ -54,6 +54,10 @@ const DRAIN_S: u32 = 3_600;
 pub(in crate::config) const MIN_SE_S: u32 = 90;
 /// The session interval RFC 4028 section 4 recommends.
 pub(in crate::config) const SESSION_EXPIRES_S: u32 = 1_800;
+/// Minutes between checks for stale sessions.
+const STALE_DEVICE_INTERVAL_MIN: u32 = 1_440;
+/// Minutes between updates from remote clusters.
+const REMOTE_CLUSTER_UPDATE_INTERVAL_MIN: u32 = 30;
 const RSVP_RETRY_S: u32 = 60;
 const RSVP_MID_CALL_RETRIES: u32 = 1;
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9411);
@@ -69,7 +73,7 @@ pub(in crate::config) fn build(document: &Document, mut dialing: Dialing<'_>, co
     let peers: Box<[_]> = document.peers.iter().map(peer).collect();
     let remote_clusters: Box<[_]> =
         document.remote_clusters.iter().map(|c| remote_cluster(c, document, &feature.region)).collect();
-    let devices: Arc<[_]> = devices(document, &ids, &device_pools, &dialing).into();
+    let devices: Arc<[_]> = devices(document, &ids, &dialing).into();
     let users: Arc<[_]> = document.users.iter().map(|row| user(row, &dialing)).collect();
     let roaming = roaming_index(&feature.geolocation_filter, &device_pools);
     let sessions: Arc<[_]> = sessions(document, &ids, &roaming, &device_pools, &dialing).into();
@@ -188,6 +192,15 @@ impl<'d> Ids<'d> {
         self.places.get(name?.as_str()).cloned()
     }
 
+    /// What is chosen at one level (G-3, G-4); a place that is not there is none.
+    fn chosen(&self, name: Option<&Text>) -> Configured<Arc<Geolocation>> {
+        match (name, self.place(name)) {
+            (None, _) => Configured::Inherit,
+            (Some(_), None) => Configured::Unspecified,
+            (Some(_), Some(place)) => Configured::At(place),
+        }
+    }
+
     fn group(&self, name: &Text) -> Option<RouteGroupId> {
         self.groups.get(name.as_str()).copied().map(RouteGroupId)
     }
@@ -291,10 +304,22 @@ fn feature(document: &Document) -> Feature {
             video_kbps: value(&feature.region_max_video_kbps, default.video_kbps),
             link_loss: value(&feature.region_link_loss, default.link_loss),
             variable_rate: value(&feature.variable_rate_codecs, default.variable_rate),
+            switched_off: SwitchedOff {
+                g722: !value(&feature.advertise_g722_codec, true),
+                opus: !value(&feature.opus_codec, true),
+            },
             check_rates: rates.collect(),
         },
         rsvp_keepalive_s: keepalive.unwrap_or(keepalive::INTERVAL_S_DEFAULT),
         login_tftp_servers: feature.login_tftp_servers.iter().map(boxed).collect(),
+        geolocation_filter_name: feature.geolocation_filter.as_ref().map(boxed),
+        enable_services: value(&feature.enable_services, false),
+        stale_device_interval_min: value(&feature.stale_device_interval_min, STALE_DEVICE_INTERVAL_MIN),
+        remote_cluster_update_servers: feature.remote_cluster_update_servers.iter().map(boxed).collect(),
+        remote_cluster_update_interval_min: value(
+            &feature.remote_cluster_update_interval_min,
+            REMOTE_CLUSTER_UPDATE_INTERVAL_MIN,
+        ),
     }
 }
 
@@ -433,7 +458,32 @@ fn routes(document: &Document, ids: &Ids<'_>, transformations: Option<Arc<Transf
     }
 }
 
-fn device_pool(row: &document::DevicePool, ids: &Ids<'_>, dialing: &Dialing<'_>) -> DevicePool {
+/// The routes of a document that is only looked at, as [`build`] makes them; without transformation patterns, which
+/// change no destination.
+pub(in crate::config) struct Routing<'d> {
+    pub(in crate::config) book: RouteBook,
+    ids: Ids<'d>,
+    pools: Vec<LocalRouteGroups>,
+}
+
+impl<'d> Routing<'d> {
+    pub(in crate::config) fn of(document: &'d Document) -> Self {
+        let ids = Ids::of(document);
+        let pools = document.device_pools.iter().map(|row| local_route_groups(row, &ids)).collect();
+        Self { book: routes(document, &ids, None), pools, ids }
+    }
+
+    pub(in crate::config) fn pool(&self, name: Option<&Text>) -> Option<DevicePoolId> {
+        self.ids.pool(name)
+    }
+
+    pub(in crate::config) fn local_route_groups(&self, pool: Option<DevicePoolId>) -> &LocalRouteGroups {
+        static NONE: LocalRouteGroups = LocalRouteGroups { standard: None, named: Vec::new() };
+        pool.and_then(|id| self.pools.get(id.0 as usize)).unwrap_or(&NONE)
+    }
+}
+
+fn local_route_groups(row: &document::DevicePool, ids: &Ids<'_>) -> LocalRouteGroups {
     let mut groups = LocalRouteGroups::default();
     for (name, group) in &row.local_route_groups {
         let Some(group) = ids.group(group) else { continue };
@@ -443,15 +493,20 @@ fn device_pool(row: &document::DevicePool, ids: &Ids<'_>, dialing: &Dialing<'_>)
             groups.named.push((LocalRouteGroupId(*local), group));
         }
     }
+    groups
+}
+
+fn device_pool(row: &document::DevicePool, ids: &Ids<'_>, dialing: &Dialing<'_>) -> DevicePool {
     DevicePool {
         name: boxed(&row.name),
         geolocation: ids.place(row.geolocation.as_ref()),
         adjunct_css: dialing.css(row.adjunct_css.as_ref()),
-        local_route_groups: groups,
+        local_route_groups: local_route_groups(row, ids),
     }
 }
 
-fn devices(document: &Document, ids: &Ids<'_>, pools: &[DevicePool], dialing: &Dialing<'_>) -> Box<[Device]> {
+fn devices(document: &Document, ids: &Ids<'_>, dialing: &Dialing<'_>) -> Box<[Device]> {
+    let default = ids.place(document.feature.default_geolocation.as_ref());
     let mut lines = HashMap::new();
     for user in &document.users {
         if let Some(number) = &user.directory_number {
@@ -462,14 +517,14 @@ fn devices(document: &Document, ids: &Ids<'_>, pools: &[DevicePool], dialing: &D
         let css = dialing.css(row.css.as_ref());
         // The reader refuses a device without a pool, the name check one whose pool is not there.
         let device_pool = ids.pool(row.device_pool.as_ref()).unwrap_or(DevicePoolId(0));
-        let inherited = pools.get(device_pool.0 as usize).and_then(|pool| pool.geolocation.clone());
+        let of_pool = document.device_pools.get(device_pool.0 as usize).and_then(|pool| pool.geolocation.as_ref());
         let line = row.directory_numbers.first().and_then(|number| lines.get(number.as_str()).copied().flatten());
         Device {
             name: boxed(&row.name),
             css,
             search_space: of_phone(line, css),
             device_pool,
-            geolocation: if row.geolocation.is_some() { ids.place(row.geolocation.as_ref()) } else { inherited },
+            geolocation: effective(ids.chosen(row.geolocation.as_ref()), ids.chosen(of_pool), default.clone()),
             security_mode: value(&row.security_mode, Security::NonSecure),
             directory_numbers: row.directory_numbers.iter().map(boxed).collect(),
         }

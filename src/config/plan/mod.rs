@@ -8,10 +8,12 @@ pub(in crate::config) mod dial_plan;
 mod index;
 mod kept;
 mod lookup;
+mod parameters;
 pub(in crate::config) mod schedule;
 mod service;
 mod sites;
 pub use kept::Kept;
+pub use parameters::{Parameter, Value};
 pub use service::Trust;
 
 pub(in crate::config) use build::build;
@@ -182,6 +184,16 @@ pub struct Feature {
     pub rsvp_keepalive_s: u16,
     /// TFTP servers that devices logging in from elsewhere are sent to, default first (L-8).
     pub login_tftp_servers: Box<[Box<str>]>,
+    /// Name of the EMCC geolocation filter.
+    pub geolocation_filter_name: Option<Box<str>>,
+    /// Whether a remote cluster that lists no services gets all of them (L-33).
+    pub enable_services: bool,
+    /// Minutes between checks for stale sessions, 10 to 1440 (L-24). Nothing here runs them.
+    pub stale_device_interval_min: u32,
+    /// Servers remote clusters ask about this one, default first (L-28). Nothing here answers them.
+    pub remote_cluster_update_servers: Box<[Box<str>]>,
+    /// Minutes between updates from remote clusters, 15 to 10080 (L-28). Nothing here runs them.
+    pub remote_cluster_update_interval_min: u32,
 }
 
 /// The second EMCC trunk.
