@@ -281,9 +281,11 @@ pub(super) fn left_otherwise(
     budget: &mut Budget,
     found: &mut Vec<Leaving>,
 ) -> Result<(), Stopped> {
+    /// Transformation patterns and search space of both configurations, and the ends that have them.
+    type Alike = ([usize; 2], [Option<CssId>; 2], Vec<Option<Box<str>>>);
     let ends = ends(pair);
     for (place, party) in PARTIES.into_iter().enumerate() {
-        let mut alike: Vec<([usize; 2], [Option<CssId>; 2], Vec<Option<Box<str>>>)> = Vec::new();
+        let mut alike: Vec<Alike> = Vec::new();
         for end in &ends {
             let sets = end.sets.map(|sets| sets.get(place).copied().unwrap_or_default());
             if sets.first() == sets.last() {
