@@ -32,19 +32,30 @@ fn main() {
     for problem in checked.problems.iter().take(5) {
         println!("  {problem}");
     }
-    println!("check: {took:.2?}, {} problems, ok: {}", checked.problems.len(), checked.is_ok());
+    println!("check: {took}, {} problems, ok: {}", checked.problems.len(), checked.is_ok());
     let (loaded, took) = timed(|| config::load(&path));
     let plan = loaded.unwrap_or_else(|problems| panic!("{} problems", problems.len())).plan;
-    println!("load: {took:.2?}");
+    println!("load: {took}");
     println!("resident at the highest: {} MB", resident_mb());
     reload::measure(plan, &path);
     std::fs::remove_dir_all(&folder).expect("the folder goes");
 }
 
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let began = Instant::now();
+/// Runs `work` and says how long it took, and how much of that this thread had no CPU.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, String) {
+    let (began, waited) = (Instant::now(), without_cpu(OWN));
     let made = work();
-    (made, began.elapsed())
+    (made, format!("{:.2?} ({:.2?} of it waiting for a CPU)", began.elapsed(), without_cpu(OWN) - waited))
+}
+
+/// The thread that asks, in the system's own words.
+const OWN: &str = "thread-self";
+
+/// How long a thread has been ready to run while others had the CPU: what no code of ours can help. Zero where the system
+/// does not tell.
+fn without_cpu(thread: &str) -> Duration {
+    let told = std::fs::read_to_string(format!("/proc/{thread}/schedstat")).unwrap_or_default();
+    Duration::from_nanos(told.split(' ').nth(1).and_then(|nanoseconds| nanoseconds.parse().ok()).unwrap_or(0))
 }
 
 /// The most memory this process ever had, in megabytes.
@@ -118,7 +129,7 @@ mod reload {
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::time::{Duration, Instant};
 
-    use super::{Path, config, timed};
+    use super::{Path, config, timed, without_cpu};
     use emcc_policies::digits::Digits;
     use emcc_policies::moment::Civil;
     use emcc_trunk::config::Plan;
@@ -137,8 +148,10 @@ mod reload {
         let engine = Engine::new(first, locals, Counters::noop(), Bounds::default(), 1_700_000_000, 42);
         let retired = Retired::start().expect("a thread");
         let (is_over, slowest_us) = (AtomicBool::new(false), AtomicU64::new(0));
+        let (names, named) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(|| {
+                let _ = names.send(std::fs::read_link("/proc/thread-self").unwrap_or_default());
                 let dialed = Digits::from_bytes(b"914085551234").expect("a number");
                 // Calls keep the configuration they began with for a while.
                 let mut standing = std::collections::VecDeque::new();
@@ -154,24 +167,26 @@ mod reload {
                     slowest_us.fetch_max(began.elapsed().as_micros() as u64, Ordering::Relaxed);
                 }
             });
+            let caller = named.recv().expect("the thread's name").display().to_string();
+            // The slowest call since the last report, and how long its thread had no CPU since then, all calls together.
+            let mut waited = without_cpu(&caller);
+            let mut report = |what: String| {
+                let (slowest, now) = (slowest_us.swap(0, Ordering::Relaxed), without_cpu(&caller));
+                println!("{what}; slowest call: {slowest} us; all calls waited {:.2?} for a CPU", now - waited);
+                waited = now;
+            };
             std::thread::sleep(WATCHED);
-            println!("slowest call of {WATCHED:?} with nothing beside: {} us", slowest_us.swap(0, Ordering::Relaxed));
+            report(format!("calls for {WATCHED:?} with nothing beside"));
             let (second, took) = timed(|| config::load(path).map(|loaded| loaded.plan));
-            println!(
-                "load beside calls: {took:.2?}; slowest call meanwhile: {} us",
-                slowest_us.swap(0, Ordering::Relaxed)
-            );
+            report(format!("load beside calls: {took}"));
             let second = second.unwrap_or_else(|problems| panic!("{} problems", problems.len()));
             let ((), took) = timed(|| {
                 retired.keep(engine.plan().keep());
                 engine.reload(second);
             });
+            report(format!("swap: {took}"));
             std::thread::sleep(2 * WATCHED);
-            println!(
-                "swap: {took:.2?}; slowest call of {:?} after it, the old plan dropped: {} us",
-                2 * WATCHED,
-                slowest_us.load(Ordering::Relaxed)
-            );
+            report(format!("calls for {:?} after it, the old plan dropped", 2 * WATCHED));
             is_over.store(true, Ordering::Relaxed);
         });
     }

@@ -6,8 +6,6 @@
 
 use std::fmt;
 
-use smallvec::SmallVec;
-
 /// Which preference list orders the codecs of a call: the session's link loss type (M-7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LinkLoss {
@@ -133,8 +131,10 @@ pub struct Variant {
 /// when no row fits: other clocks and channel counts are other rates.
 #[must_use]
 pub fn identify(encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<Variant> {
-    let rows: SmallVec<[CodecId; 8]> = CodecId::all().filter(|id| fits(id.codec(), encoding)).collect();
-    let first = *rows.first()?;
+    let name = folded(encoding.name);
+    let named = || CodecId::all().zip(&FOLDED).filter(|(_, row)| **row == name && name != NO_NAME);
+    let rows = || named().map(|(id, _)| id).filter(|id| has_shape(id.codec(), encoding));
+    let first = rows().next()?;
     let codec = first.codec();
     let whole =
         |id: CodecId| Variant { id, highest_bps: id.codec().highest_bps, frame_ms: id.codec().shortest_frame_ms };
@@ -144,18 +144,14 @@ pub fn identify(encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<Variant> {
         ToldBy::Annexb => {
             let says_no = parameter(fmtp, b"annexb").once().is_some_and(|v| v.eq_ignore_ascii_case(b"no"));
             let wanted = if says_no { "G.729 8k" } else { "G.729b 8k" };
-            whole(rows.iter().copied().find(|id| id.codec().cucm_name == wanted).unwrap_or(first))
+            whole(rows().find(|id| id.codec().cucm_name == wanted).unwrap_or(first))
         }
         ToldBy::Bitrate => {
-            let highest = rows.iter().copied().max_by_key(|id| id.codec().highest_bps)?;
-            match parameter(fmtp, b"bitrate").once().and_then(decimal) {
-                None => whole(highest),
-                Some(bps) => whole(
-                    rows.into_iter()
-                        .filter(|id| id.codec().highest_bps >= bps)
-                        .min_by_key(|id| id.codec().highest_bps)?,
-                ),
-            }
+            let rate = |id: &CodecId| id.codec().highest_bps;
+            whole(match parameter(fmtp, b"bitrate").once().and_then(decimal) {
+                None => rows().max_by_key(rate)?,
+                Some(bps) => rows().filter(|id| rate(id) >= bps).min_by_key(rate)?,
+            })
         }
         ToldBy::BitrateKbps => match parameter(fmtp, b"bitrate") {
             Parameter::Once(b"5.3") => narrowed(5_300),
@@ -179,14 +175,39 @@ pub fn identify(encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<Variant> {
 /// Whether a row has this encoding name: tells a known codec in an unknown shape from an unknown codec.
 #[must_use]
 pub fn is_known_name(name: &[u8]) -> bool {
-    CATALOGUE.iter().any(|c| c.encoding.is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(name)))
+    let name = folded(name);
+    name != NO_NAME && FOLDED.contains(&name)
 }
 
-fn fits(codec: &Codec, encoding: &Encoding<'_>) -> bool {
-    let Some(name) = codec.encoding else { return false };
-    if !name.as_bytes().eq_ignore_ascii_case(encoding.name) {
-        return false;
+/// The encoding names of the rows, folded: one comparison a row instead of one a letter.
+const FOLDED: [u128; CATALOGUE.len()] = {
+    let mut names = [NO_NAME; CATALOGUE.len()];
+    let mut row = 0;
+    while row < names.len() {
+        if let Some(name) = CATALOGUE[row].encoding {
+            names[row] = folded(name.as_bytes());
+        }
+        row += 1;
     }
+    names
+};
+
+/// What a name folds to that no row can have.
+const NO_NAME: u128 = 0;
+
+/// A name of 1 to 15 bytes in capitals with its length behind it: equal where names are equal but for case.
+const fn folded(name: &[u8]) -> u128 {
+    let mut kept = [0u8; 16];
+    let [letters @ .., length] = &mut kept;
+    let Some((place, _)) = letters.split_at_mut_checked(name.len()) else { return NO_NAME };
+    place.copy_from_slice(name);
+    place.make_ascii_uppercase();
+    *length = name.len() as u8;
+    u128::from_le_bytes(kept)
+}
+
+/// Whether a format of this row's name is this row.
+fn has_shape(codec: &Codec, encoding: &Encoding<'_>) -> bool {
     match codec.told_by {
         // RFC 6416 lets the clock be the sampling rate and states the rate of all channels in `bitrate`.
         ToldBy::Bitrate if codec.clock_hz == MP4A_LATM_HZ => true,

@@ -2,12 +2,10 @@
 //! allowance, streams removed (RFC 3264), preconditions set to a strength (RFC 3312). Whatever no edit names leaves as
 //! it came, byte for byte; attribute lines keep their order.
 
-use std::io::Write;
-
 use smallvec::SmallVec;
 
 use crate::catalogue::{OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, decimal, highest_mode_bps, mode_set, parameter};
-use crate::sdp::{Format, Line, Media, MediaKind, Session, attribute, payload_type_and_rest, words};
+use crate::sdp::{Format, Line, Media, MediaKind, OfFormat, Session, attribute, payload_type_and_rest, words};
 
 /// Rank of formats the configuration added to the catalogue: behind all of it, in offered order (M-24).
 pub const RANK_OWN: u8 = 254;
@@ -201,9 +199,22 @@ impl Pen<'_, '_, '_> {
         self.out.get(begun..) != Some(self.from.bytes())
     }
 
-    fn put(&mut self, text: std::fmt::Arguments<'_>) {
-        // A Vec takes every write.
-        let _ = self.out.write_fmt(text);
+    fn put(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    /// Writes a number in decimal; `fmt` would take several times as long for it.
+    fn put_number(&mut self, number: u64) {
+        let (mut digits, mut left, mut used) = ([0u8; 20], number, 0);
+        for place in digits.iter_mut().rev() {
+            *place = b'0' + (left % 10) as u8;
+            left /= 10;
+            used += 1;
+            if left == 0 {
+                break;
+            }
+        }
+        self.out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
     }
 
     /// Begins a line of our own at `at`, which is the start of a line or the end of the description.
@@ -247,8 +258,8 @@ impl Pen<'_, '_, '_> {
 
     /// Drops or bounds one attribute line that speaks of a format.
     fn format_line(&mut self, media: &Media<'_>, verdicts: &[Verdict], line: Line) {
-        let Some((name @ (b"rtpmap" | b"fmtp"), value)) = attribute(self.from.text(line)) else { return };
-        let Some((payload_type, _)) = payload_type_and_rest(value) else { return };
+        let Some(OfFormat::Rtpmap(payload_type) | OfFormat::Fmtp(payload_type)) = line.format else { return };
+        let is_fmtp = matches!(line.format, Some(OfFormat::Fmtp(_)));
         let Some((format, verdict)) =
             media.formats.iter().zip(verdicts).find(|(f, _)| f.payload_type == Some(payload_type))
         else {
@@ -257,10 +268,14 @@ impl Pen<'_, '_, '_> {
         match verdict {
             Verdict::Keep { .. } => {}
             Verdict::Drop => self.cut(line.start, line.next),
-            Verdict::Bound { bound, .. } if name == b"fmtp" => self.bound_line(line, *bound),
+            Verdict::Bound { bound, .. } if is_fmtp => self.bound_line(line, *bound),
             Verdict::Bound { bound, .. } if format.fmtp_lines == 0 => {
                 self.begin_line(line.next);
-                self.put(format_args!("a=fmtp:{payload_type} {}=", parameter_of(*bound)));
+                self.put("a=fmtp:");
+                self.put_number(u64::from(payload_type));
+                self.put(" ");
+                self.put(parameter_of(*bound));
+                self.put("=");
                 self.bound_value(*bound);
                 self.end_line();
             }
@@ -282,12 +297,13 @@ impl Pen<'_, '_, '_> {
             }
             _ => {
                 self.keep_to(line.end);
-                let separator = match params.last() {
+                self.put(match params.last() {
                     None => " ",
                     Some(b';') => "",
                     Some(_) => ";",
-                };
-                self.put(format_args!("{separator}{name}="));
+                });
+                self.put(name);
+                self.put("=");
             }
         }
         self.bound_value(bound);
@@ -295,11 +311,11 @@ impl Pen<'_, '_, '_> {
 
     fn bound_value(&mut self, bound: Bound) {
         match bound {
-            Bound::AverageBitrate { bps } => self.put(format_args!("{bps}")),
+            Bound::AverageBitrate { bps } => self.put_number(u64::from(bps)),
             Bound::Modes { set } => {
                 for (at, mode) in (0..16).filter(|mode| set >> mode & 1 == 1).enumerate() {
-                    let separator = if at > 0 { "," } else { "" };
-                    self.put(format_args!("{separator}{mode}"));
+                    self.put(if at > 0 { "," } else { "" });
+                    self.put_number(mode);
                 }
             }
         }
@@ -338,10 +354,12 @@ impl Pen<'_, '_, '_> {
     }
 
     fn bandwidth_text(&mut self, modifier: Modifier, bps: u64) {
-        match modifier {
-            Modifier::As => self.put(format_args!("b=AS:{}", bps.div_ceil(1_000))),
-            Modifier::Tias => self.put(format_args!("b=TIAS:{bps}")),
-        }
+        let (name, value) = match modifier {
+            Modifier::As => ("b=AS:", bps.div_ceil(1_000)),
+            Modifier::Tias => ("b=TIAS:", bps),
+        };
+        self.put(name);
+        self.put_number(value);
     }
 
     fn qos(&mut self, media: &Media<'_>, qos: Qos) {
@@ -364,7 +382,7 @@ impl Pen<'_, '_, '_> {
                     let offset = strength.as_ptr().addr().saturating_sub(text.as_ptr().addr());
                     let start = line.start + u32::try_from(offset).unwrap_or(0);
                     self.cut(start, start + u32::try_from(strength.len()).unwrap_or(0));
-                    self.put(format_args!("{wanted}"));
+                    self.put(wanted);
                 }
                 _ => {}
             }

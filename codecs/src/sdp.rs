@@ -58,6 +58,17 @@ pub struct Line {
     pub end: u32,
     /// End of its line end: the start of the next line.
     pub next: u32,
+    /// The format it speaks of, where it is an `a=rtpmap` or `a=fmtp` line of a media block.
+    pub(crate) format: Option<OfFormat>,
+}
+
+/// Which payload type an attribute line of a format names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OfFormat {
+    /// `a=rtpmap`.
+    Rtpmap(u8),
+    /// `a=fmtp`.
+    Fmtp(u8),
 }
 
 /// The media of an `m=` line.
@@ -195,12 +206,12 @@ impl<'a> Session<'a> {
                     return Err(Malformed::TooManyMedia);
                 }
                 let start = session.lines[at].start.saturating_add(2);
-                let media = media_line(value, start, number, defaults)?;
-                session.media.push(Media { lines: line..number, ..media });
+                session.media.push(media_line(value, start, line..number, defaults)?);
                 said_direction = false;
             } else if let Some(media) = session.media.last_mut() {
                 media.lines.end = number;
-                block_line(media, text, &mut said_direction);
+                let format = block_line(media, text, &mut said_direction);
+                session.lines[at].format = format;
             } else {
                 session.session_lines = number;
                 defaults.read(text);
@@ -256,7 +267,8 @@ impl<'a> Session<'a> {
 #[must_use]
 pub fn attribute(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let body = text.strip_prefix(b"a=")?;
-    Some(match memchr::memchr(b':', body) {
+    // Names are short: a plain look ends before a search in steps has begun.
+    Some(match body.iter().position(|byte| *byte == b':') {
         Some(colon) => (body.get(..colon)?, body.get(colon + 1..)?),
         None => (body, &[]),
     })
@@ -282,25 +294,30 @@ fn payload_type(token: &[u8]) -> Option<u8> {
 
 fn index_lines(bytes: &[u8]) -> Result<SmallVec<[Line; 64]>, Malformed> {
     let mut lines: SmallVec<[Line; 64]> = SmallVec::new();
-    let mut start = 0usize;
-    while start < bytes.len() {
-        if lines.len() == LINES_MAX {
-            return Err(Malformed::TooManyLines);
+    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let (mut start, mut ended_by_both) = (0usize, 0usize);
+    let mut push = |start: usize, end: usize, next: usize| {
+        let has_room = lines.len() < LINES_MAX;
+        if has_room {
+            lines.push(Line { start: place(start), end: place(end), next: place(next), format: None });
         }
-        let rest = bytes.get(start..).unwrap_or_default();
-        let (text, next) = match memchr::memchr(b'\n', rest) {
-            Some(length) => (rest.get(..length).unwrap_or_default(), start + length + 1),
-            None => (rest, bytes.len()),
-        };
-        // A last line may lack its line end; half of one is none.
-        let is_ended = next > start + text.len();
-        let text = if is_ended { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
-        if memchr::memchr2(b'\r', 0, text).is_some() {
-            return Err(Malformed::ControlByte { line: u16::try_from(lines.len() + 1).unwrap_or(u16::MAX) });
-        }
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        lines.push(Line { start: place(start), end: place(start + text.len()), next: place(next) });
-        start = next;
+        has_room.then_some(()).ok_or(Malformed::TooManyLines)
+    };
+    for feed in memchr::memchr_iter(b'\n', bytes) {
+        let is_both = bytes.get(start..feed).is_some_and(|text| text.ends_with(b"\r"));
+        ended_by_both += usize::from(is_both);
+        push(start, feed - usize::from(is_both), feed + 1)?;
+        start = feed + 1;
+    }
+    // A last line may lack its line end; half of one is none.
+    if start < bytes.len() {
+        push(start, bytes.len(), bytes.len())?;
+    }
+    // Two looks at all bytes cost less than two at each line.
+    if memchr::memchr_iter(b'\r', bytes).count() != ended_by_both || memchr::memchr(0, bytes).is_some() {
+        let text = |line: &Line| bytes.get(line.start as usize..line.end as usize).unwrap_or_default();
+        let line = lines.iter().position(|line| memchr::memchr2(b'\r', 0, text(line)).is_some()).unwrap_or(0);
+        return Err(Malformed::ControlByte { line: u16::try_from(line + 1).unwrap_or(u16::MAX) });
     }
     Ok(lines)
 }
@@ -328,8 +345,10 @@ fn connection_family(text: &[u8]) -> Option<AddressFamily> {
     Some(if words.next()?.eq_ignore_ascii_case(b"IP6") { AddressFamily::V6 } else { AddressFamily::V4 })
 }
 
-/// Reads `<media> <port>[/<count>] <protocol> <format>...`; `start` is where `value` lies in the description.
-fn media_line(value: &[u8], start: u32, line: u16, defaults: Defaults) -> Result<Media<'_>, Malformed> {
+/// Reads `<media> <port>[/<count>] <protocol> <format>...`; `start` is where `value` lies in the description, `lines` is
+/// this one.
+fn media_line(value: &[u8], start: u32, lines: Range<u16>, defaults: Defaults) -> Result<Media<'_>, Malformed> {
+    let line = lines.end;
     let bad = Malformed::MediaLine { line };
     // Where a word of this line lies in the description: both are slices of the same bytes.
     let place = |word: &[u8]| {
@@ -373,30 +392,33 @@ fn media_line(value: &[u8], start: u32, line: u16, defaults: Defaults) -> Result
         has_mandatory_qos: false,
         port_bytes: place(port),
         format_bytes: format_bytes.ok_or(bad)?,
-        lines: 0..0,
+        lines,
     })
 }
 
-fn block_line<'a>(media: &mut Media<'a>, text: &'a [u8], said_direction: &mut bool) {
+/// Takes a line of a media block in; the format it speaks of, if it does.
+fn block_line<'a>(media: &mut Media<'a>, text: &'a [u8], said_direction: &mut bool) -> Option<OfFormat> {
     if let Some(family) = connection_family(text) {
         media.family = family;
-        return;
+        return None;
     }
-    let Some((name, value)) = attribute(text) else { return };
+    let (name, value) = attribute(text)?;
     match name {
         b"rtpmap" => {
-            let Some((payload_type, rest)) = payload_type_and_rest(value) else { return };
+            let (payload_type, rest) = payload_type_and_rest(value)?;
             for format in media.formats.iter_mut().filter(|f| f.payload_type == Some(payload_type)) {
                 format.rtpmap_lines = format.rtpmap_lines.saturating_add(1);
                 format.encoding = encoding(rest);
             }
+            return Some(OfFormat::Rtpmap(payload_type));
         }
         b"fmtp" => {
-            let Some((payload_type, rest)) = payload_type_and_rest(value) else { return };
+            let (payload_type, rest) = payload_type_and_rest(value)?;
             for format in media.formats.iter_mut().filter(|f| f.payload_type == Some(payload_type)) {
                 format.fmtp_lines = format.fmtp_lines.saturating_add(1);
                 format.fmtp = rest;
             }
+            return Some(OfFormat::Fmtp(payload_type));
         }
         b"ptime" => media.ptime_ms = milliseconds(value),
         b"maxptime" => media.max_ptime_ms = milliseconds(value),
@@ -417,6 +439,7 @@ fn block_line<'a>(media: &mut Media<'a>, text: &'a [u8], said_direction: &mut bo
             }
         }
     }
+    None
 }
 
 /// Decides what each format is once all lines of its block are known.

@@ -2,8 +2,8 @@
 //!
 //! Pools of one filtered place differ in their names alone, so one entry stands for all of them. Entries are sorted by how
 //! many fields they have, then by name. A value that few entries have keeps a list of them, and each is weighed by itself.
-//! One that many have keeps a bit for every entry: of those that have none of the few, 512 at a time are asked at once
-//! whether they agree, and only what could still beat the best two found is weighed.
+//! One that many have keeps a bit for every entry that agrees, which has it or leaves the field blank: of those that have
+//! none of the few, 512 at a time are asked at once, and only what could still beat the best two found is weighed.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -43,12 +43,14 @@ type Entry = (Box<[u32]>, (u32, bool));
 enum Owners {
     /// These entries, in order.
     Few(Vec<u32>),
-    /// Those whose bit is set.
+    /// Those whose bit is set; the bits of those that leave the field blank are set too.
     Many(Vec<u64>),
 }
 
 /// Entries weighed at a time, in words of 64.
 const WORDS: usize = 8;
+/// Fields met before a look whether anybody is left.
+const FIELDS_MET: usize = 4;
 /// A value has few owners up to this number of entries, or to this share of all.
 const FEW: usize = 8;
 /// See [`FEW`]: a list of a 256th is looked through in the time that all bits are.
@@ -144,19 +146,20 @@ impl RoamingIndex {
             owners.iter().for_each(|entry| bits[*entry as usize / 64] |= 1 << (entry % 64));
             bits
         };
-        self.owners = lists
-            .into_iter()
-            .map(|values| {
-                let owners =
-                    |list: Vec<u32>| if list.len() > few { Owners::Many(bits(&list)) } else { Owners::Few(list) };
-                values.into_iter().map(owners).collect()
-            })
-            .collect();
         let blanks = |place: usize| {
             let blank = self.masks.iter().enumerate().filter(|(_, mask)| **mask != 0 && **mask & 1 << place == 0);
             bits(&blank.map(|(entry, _)| u32::try_from(entry).unwrap_or(u32::MAX)).collect::<Vec<_>>())
         };
         self.blank = (0..width).map(blanks).collect();
+        let agree =
+            |list: &[u32], blank: &[u64]| bits(list).iter().zip(blank).map(|(has, blank)| has | blank).collect();
+        let owners = |(values, blank): (Vec<Vec<u32>>, &Vec<u64>)| {
+            let owners = |list: Vec<u32>| {
+                if list.len() > few { Owners::Many(agree(&list, blank)) } else { Owners::Few(list) }
+            };
+            values.into_iter().map(owners).collect()
+        };
+        self.owners = lists.into_iter().zip(&self.blank).map(owners).collect();
     }
 
     /// Fills the last word with entries that have nothing and agree with nobody.
@@ -228,6 +231,7 @@ impl RoamingIndex {
     /// What a phone asks of the index.
     fn asked(&self, phone: &Geolocation) -> Asked<'_> {
         let mut asked = Asked::default();
+        let mut apart: SmallVec<[&[u64]; FIELDS]> = SmallVec::new();
         let mut text = String::with_capacity(64);
         for (place, field) in self.fields.iter().enumerate() {
             normalised(phone.get(*field).unwrap_or_default(), &mut text);
@@ -240,16 +244,17 @@ impl RoamingIndex {
             if let Some(value) = asked.values.get_mut(place) {
                 *value = number.unwrap_or(NOBODYS);
             }
+            let blank = self.blank.get(place).map(Vec::as_slice).unwrap_or_default();
             match owners {
-                Some(Owners::Few(_)) => asked.few.push(place),
-                Some(Owners::Many(bits)) => {
-                    asked.many.push((place, bits));
-                    continue;
+                Some(Owners::Many(agree)) => asked.many.push(Many { place, agree, blank }),
+                Some(Owners::Few(_)) => {
+                    asked.few.push(place);
+                    apart.push(blank);
                 }
-                None => {}
+                None => apart.push(blank),
             }
-            asked.apart.extend(self.blank.get(place).map(Vec::as_slice));
         }
+        asked.agree.extend(asked.many.iter().map(|many| many.agree).chain(apart));
         asked
     }
 
@@ -260,7 +265,8 @@ impl RoamingIndex {
             return;
         };
         let width = self.fields.len();
-        for entry in list.iter().map(|entry| *entry as usize) {
+        // The bits lie in the cache, what is known of each entry does not.
+        for entry in list.iter().map(|entry| *entry as usize).filter(|entry| asked.many_agree(*entry)) {
             let mask = self.masks.get(entry).copied().unwrap_or_default();
             let rank = asked.rank(mask);
             if !best.may_change(rank, entry) {
@@ -283,18 +289,14 @@ impl RoamingIndex {
         if best.second.is_some_and(|second| (most, Reverse(class as u32 - most), most) < second) {
             return;
         }
-        for word in words.clone().step_by(WORDS) {
+        'words: for word in words.clone().step_by(WORDS) {
             let mut agree = [u64::MAX; WORDS];
-            let meet = |agree: &mut [u64; WORDS], with: [&[u64]; 2]| {
-                let [a, b] = with.map(|bits| bits.get(word..).and_then(|bits| bits.first_chunk::<WORDS>()));
-                let (Some(a), Some(b)) = (a, b) else { return };
-                for ((agree, a), b) in agree.iter_mut().zip(a).zip(b) {
-                    *agree &= a | b;
+            for fields in asked.agree.chunks(FIELDS_MET) {
+                let here = fields.iter().filter_map(|bits| bits.get(word..)?.first_chunk::<WORDS>());
+                here.for_each(|bits| agree.iter_mut().zip(bits).for_each(|(agree, bits)| *agree &= bits));
+                if agree.iter().fold(0, |any, word| any | word) == 0 {
+                    continue 'words;
                 }
-            };
-            asked.apart.iter().for_each(|blank| meet(&mut agree, [blank, blank]));
-            for (place, bits) in &asked.many {
-                meet(&mut agree, [self.blank.get(*place).map(Vec::as_slice).unwrap_or_default(), bits]);
             }
             for (word, agree) in (word..words.end).zip(agree).filter(|(_, agree)| *agree != 0) {
                 self.weigh_word(class as u32, word, agree, asked, best);
@@ -345,10 +347,28 @@ struct Asked<'i> {
     values: [u32; FIELDS],
     /// Fields whose value few entries have.
     few: SmallVec<[usize; FIELDS]>,
-    /// Fields whose value many entries have, and which.
-    many: SmallVec<[(usize, &'i [u64]); FIELDS]>,
-    /// Who leaves each other field blank.
-    apart: SmallVec<[&'i [u64]; FIELDS]>,
+    /// Fields whose value many entries have.
+    many: SmallVec<[Many<'i>; FIELDS]>,
+    /// Who agrees in each field: has its value, where many have it, or leaves it blank.
+    agree: SmallVec<[&'i [u64]; FIELDS]>,
+}
+
+/// A value of a phone that many entries have.
+struct Many<'i> {
+    /// The place of the field.
+    place: usize,
+    /// Who has the value or leaves the field blank.
+    agree: &'i [u64],
+    /// Who leaves it blank.
+    blank: &'i [u64],
+}
+
+impl Many<'_> {
+    /// Who of a word has the value.
+    fn has(&self, word: usize) -> u64 {
+        let of = |bits: &[u64]| bits.get(word).copied().unwrap_or_default();
+        of(self.agree) & !of(self.blank)
+    }
 }
 
 impl Asked<'_> {
@@ -356,6 +376,12 @@ impl Asked<'_> {
     fn rank(&self, mask: u32) -> Rank {
         let both = mask & self.mask;
         (both.count_ones(), Reverse((mask & !self.mask).count_ones()), both.trailing_ones())
+    }
+
+    /// Whether an entry agrees in every field whose value many have.
+    fn many_agree(&self, entry: usize) -> bool {
+        let agrees = |many: &Many<'_>| many.agree.get(entry / 64).is_some_and(|word| word >> (entry % 64) & 1 == 1);
+        self.many.iter().all(agrees)
     }
 
     /// The first field that an entry with these fields has too, with another value.
@@ -373,8 +399,8 @@ impl Asked<'_> {
     /// How many of the values many have the entries of a word have, as binary digits of 64 numbers.
     fn scores(&self, word: usize) -> [u64; SCORE_DIGITS] {
         let mut digits = [0; SCORE_DIGITS];
-        for (_, bits) in &self.many {
-            let mut carry = bits.get(word).copied().unwrap_or_default();
+        for many in &self.many {
+            let mut carry = many.has(word);
             for digit in &mut digits {
                 (*digit, carry) = (*digit ^ carry, *digit & carry);
             }
@@ -385,8 +411,7 @@ impl Asked<'_> {
     /// Which entries of a word are equal in the first so many fields.
     fn runs(&self, word: usize, length: u32) -> u64 {
         (0..length as usize).fold(u64::MAX, |runs, place| {
-            let bits = self.many.iter().find(|(field, _)| *field == place).and_then(|(_, bits)| bits.get(word));
-            runs & bits.copied().unwrap_or_default()
+            runs & self.many.iter().find(|many| many.place == place).map_or(0, |many| many.has(word))
         })
     }
 }

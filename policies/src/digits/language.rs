@@ -39,6 +39,16 @@ impl Element {
         self.0 & (1 << symbol) != 0
     }
 
+    /// It as a word, for who keeps many.
+    pub(crate) fn word(self) -> u32 {
+        self.0
+    }
+
+    /// What [`Self::word`] gave.
+    pub(crate) fn of_word(word: u32) -> Self {
+        Self(word)
+    }
+
     /// Whether it stands for one character only.
     pub(crate) fn is_literal(self) -> bool {
         self.0.is_power_of_two()

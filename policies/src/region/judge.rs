@@ -123,8 +123,9 @@ impl Region {
     /// Judges every format of an audio stream and tells the trail what happened.
     pub(super) fn judge_stream(&self, media: &Media<'_>, trail: &mut Trail) -> JudgedStream {
         let mut verdicts = Verdicts::new();
-        let mut leaving: SmallVec<[(u8, usize, Leaving); 12]> = SmallVec::new();
-        for (at, format) in media.formats.iter().enumerate() {
+        let mut codecs: SmallVec<[Leaving; 12]> = SmallVec::new();
+        let mut order: SmallVec<[(u8, usize); 12]> = SmallVec::new();
+        for format in &media.formats {
             let verdict = if is_follower(format) || is_red(format) {
                 Verdict::Keep { rank: RANK_FOLLOWS }
             } else {
@@ -138,7 +139,8 @@ impl Region {
                             }
                             Verdict::Drop => RANK_FOLLOWS,
                         };
-                        leaving.push((rank, at, codec));
+                        order.push((rank, codecs.len()));
+                        codecs.push(codec);
                         verdict
                     }
                     Err(why) => {
@@ -158,8 +160,8 @@ impl Region {
                 trail.push(dropped(format, Why::NoPrimaryLeft));
             }
         }
-        leaving.sort_unstable_by_key(|(rank, at, _)| (*rank, *at));
-        JudgedStream { verdicts, leaving: leaving.into_iter().map(|(_, _, codec)| codec).collect() }
+        order.sort_unstable();
+        JudgedStream { verdicts, leaving: order.iter().filter_map(|(_, at)| codecs.get(*at)).copied().collect() }
     }
 
     /// Whether neither switch takes the codec out (M-9, M-10).

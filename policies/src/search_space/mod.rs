@@ -4,6 +4,7 @@ mod alternatives;
 mod analyse;
 mod index;
 mod proof;
+mod tail;
 
 pub use alternatives::{Alternative, Asked, Lost};
 pub use analyse::{Analysis, Outcome, Overlap, PASSES_MAX};
