@@ -274,6 +274,14 @@ fn ends(pair: &Pair<'_>) -> Vec<Both> {
     std::iter::once(both(None, None, None)).chain(peers).collect()
 }
 
+/// Ends that treat one of the two numbers alike in each configuration.
+struct Alike {
+    /// Which set of patterns, in each.
+    sets: [usize; 2],
+    css: [Option<CssId>; 2],
+    names: Vec<Option<Box<str>>>,
+}
+
 /// Every set of numbers that leaves otherwise by an end both configurations have.
 pub(super) fn left_otherwise(
     pair: &Pair<'_>,
@@ -291,12 +299,15 @@ pub(super) fn left_otherwise(
             if sets.first() == sets.last() {
                 continue;
             }
-            match alike.iter_mut().find(|(known, ..)| *known == sets) {
-                Some((.., names)) => names.push(end.name.clone()),
-                None => alike.push((sets, end.spaces.map(|spaces| spaces.of(party)), vec![end.name.clone()])),
+            match alike.iter_mut().find(|known| known.sets == sets) {
+                Some(Alike { names, .. }) => names.push(end.name.clone()),
+                None => {
+                    let css = end.spaces.map(|spaces| spaces.of(party));
+                    alike.push(Alike { sets, css, names: vec![end.name.clone()] });
+                }
             }
         }
-        for (_, css, names) in alike {
+        for Alike { css, names, .. } in alike {
             let between = Between { pair, party, css, asked };
             between.differences(&names, budget, found)?;
         }
