@@ -61,6 +61,11 @@ impl Exits {
     pub(super) fn peer(&self, id: PeerId) -> Exit {
         self.peers.get(id.0 as usize).map(|(exit, _)| *exit).unwrap_or_default()
     }
+
+    /// Those of a peer, or of the trunk.
+    fn sets(&self, of: Option<PeerId>) -> Sets {
+        of.map_or(Some(self.trunk), |id| self.peers.get(id.0 as usize).copied()).unwrap_or_default().1
+    }
 }
 
 /// Rows a number may be transformed by, partition by partition in the order of the search space, those in none last.
@@ -258,25 +263,23 @@ fn ends(pair: &Pair<'_>) -> Vec<Both> {
         let all = side.plan.routes.transformations.as_deref();
         all.and_then(|all| id.map_or(Some(all.trunk), |id| all.peers.get(id.0 as usize).copied())).unwrap_or_default()
     };
-    let sets = |side: &Side<'_>, id: Option<PeerId>| match id {
-        None => side.exits.trunk.1,
-        Some(id) => side.exits.peers.get(id.0 as usize).map(|(_, sets)| *sets).unwrap_or_default(),
-    };
-    let both = |name: Option<Box<str>>, ids: [Option<PeerId>; 2]| {
-        let sides = [&pair.now, &pair.next].into_iter().zip(ids);
-        let (mut of, mut numbers) = ([TransformSpaces::default(); 2], [Sets::default(); 2]);
-        for (at, (side, id)) in sides.enumerate() {
-            if let (Some(of), Some(numbers)) = (of.get_mut(at), numbers.get_mut(at)) {
-                (*of, *numbers) = (spaces(side, id), sets(side, id));
-            }
-        }
-        Both { name, spaces: of, sets: numbers }
+    let both = |name: Option<Box<str>>, now: Option<PeerId>, next: Option<PeerId>| {
+        let ids = [(&pair.now, now), (&pair.next, next)];
+        Both { name, spaces: ids.map(|(side, id)| spaces(side, id)), sets: ids.map(|(side, id)| side.exits.sets(id)) }
     };
     let peers = (0..).map(PeerId).zip(&pair.now.plan.peers).filter_map(|(id, peer)| {
         let other = pair.next.peer_named(&peer.name)?;
-        Some(both(Some(peer.name.clone()), [Some(id), Some(other)]))
+        Some(both(Some(peer.name.clone()), Some(id), Some(other)))
     });
-    std::iter::once(both(None, [None, None])).chain(peers).collect()
+    std::iter::once(both(None, None, None)).chain(peers).collect()
+}
+
+/// Ends that treat one of the two numbers alike in each configuration.
+struct Alike {
+    /// Which set of patterns, in each.
+    sets: [usize; 2],
+    css: [Option<CssId>; 2],
+    names: Vec<Option<Box<str>>>,
 }
 
 /// Every set of numbers that leaves otherwise by an end both configurations have.
@@ -286,20 +289,25 @@ pub(super) fn left_otherwise(
     budget: &mut Budget,
     found: &mut Vec<Leaving>,
 ) -> Result<(), Stopped> {
+    /// Transformation patterns and search space of both configurations, and the ends that have them.
+    type Alike = ([usize; 2], [Option<CssId>; 2], Vec<Option<Box<str>>>);
     let ends = ends(pair);
     for (place, party) in PARTIES.into_iter().enumerate() {
-        let mut alike: Vec<([usize; 2], [Option<CssId>; 2], Vec<Option<Box<str>>>)> = Vec::new();
+        let mut alike: Vec<Alike> = Vec::new();
         for end in &ends {
             let sets = end.sets.map(|sets| sets.get(place).copied().unwrap_or_default());
             if sets.first() == sets.last() {
                 continue;
             }
-            match alike.iter_mut().find(|(known, ..)| *known == sets) {
-                Some((.., names)) => names.push(end.name.clone()),
-                None => alike.push((sets, end.spaces.map(|spaces| spaces.of(party)), vec![end.name.clone()])),
+            match alike.iter_mut().find(|known| known.sets == sets) {
+                Some(Alike { names, .. }) => names.push(end.name.clone()),
+                None => {
+                    let css = end.spaces.map(|spaces| spaces.of(party));
+                    alike.push(Alike { sets, css, names: vec![end.name.clone()] });
+                }
             }
         }
-        for (_, css, names) in alike {
+        for Alike { css, names, .. } in alike {
             let between = Between { pair, party, css, asked };
             between.differences(&names, budget, found)?;
         }

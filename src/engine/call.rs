@@ -234,9 +234,10 @@ impl Call {
         if self.phase != Phase::Hunting {
             return Onward::Nothing;
         }
+        let is_last = self.next >= self.decision.next_hops.len();
         if self.place == Told::Ours
             && !self.cancelled
-            && failure.is_of_a_location(self.decision.emergency)
+            && failure.is_of_a_location(self.decision.emergency, is_last)
             && let Some(hop) = self.current().copied()
         {
             self.place = Told::NotAgain;

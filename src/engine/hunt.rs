@@ -21,12 +21,14 @@ pub enum Failure {
 
 impl Failure {
     /// Whether it may be the location this node put into the call that made the hop fail: it takes no such body, or cannot
-    /// use the place; of an emergency call also that the body or the message is too much for it.
+    /// use the place; of an emergency call also that the body or the message is too much for it, or, where no other hop is
+    /// left (`is_last`), for the network on the way: one that loses fragments loses every copy.
     #[must_use]
-    pub fn is_of_a_location(self, is_emergency: bool) -> bool {
+    pub fn is_of_a_location(self, is_emergency: bool, is_last: bool) -> bool {
         match self {
             Self::Status(415 | 424) => true,
             Self::Status(400 | 406 | 413 | 513) => is_emergency,
+            Self::Silent => is_emergency && is_last,
             _ => false,
         }
     }
@@ -108,11 +110,20 @@ mod tests {
     fn g_17_a_hop_that_may_have_failed_for_our_location_is_known_by_its_status() {
         for status in 300..=699 {
             let (always, in_an_emergency) = (matches!(status, 415 | 424), matches!(status, 400 | 406 | 413 | 513));
-            assert_eq!(Failure::Status(status).is_of_a_location(false), always, "{status}");
-            assert_eq!(Failure::Status(status).is_of_a_location(true), always || in_an_emergency, "{status}");
+            for is_last in [false, true] {
+                assert_eq!(Failure::Status(status).is_of_a_location(false, is_last), always, "{status}");
+                assert_eq!(
+                    Failure::Status(status).is_of_a_location(true, is_last),
+                    always || in_an_emergency,
+                    "{status}"
+                );
+            }
         }
-        for other in [Failure::Silent, Failure::Unreachable, Failure::Overloaded, Failure::RangTooLong] {
-            assert!(!other.is_of_a_location(true), "{other:?}");
+        for (is_emergency, is_last) in [(false, false), (false, true), (true, false), (true, true)] {
+            assert_eq!(Failure::Silent.is_of_a_location(is_emergency, is_last), is_emergency && is_last);
+            for other in [Failure::Unreachable, Failure::Overloaded, Failure::RangTooLong] {
+                assert!(!other.is_of_a_location(is_emergency, is_last), "{other:?}");
+            }
         }
     }
 

@@ -440,3 +440,35 @@ fn g_17_and_p_8_an_emergency_call_whose_location_is_refused_twice_goes_on_and_th
     let out = node.hear(BR, answer(&sent, 415, "b1", &[], ""));
     assert!(out.told().iter().all(|told| !told.starts_with("INVITE")), "{:?}", out.told());
 }
+
+#[test]
+fn g_17_and_p_23_an_emergency_that_hears_nothing_from_its_last_hop_is_sent_there_once_more_without_a_location() {
+    let alone = [("last_resort = [\"gw-hq\"]", "")];
+    let invites = |out: &crate::node::Out| -> Vec<(SocketAddr, bool)> {
+        let sent = out.0.iter().filter(|sent| sent.what() == "INVITE");
+        sent.map(|sent| (sent.to, is_bare(sent))).collect()
+    };
+    let mut node = Node::hq_with(&alone);
+    assert_eq!(invites(&node.hear(CC_HQ, &alice("9999").body(&audio("18")))), [(BR, false)]);
+    let out = node.wait(4_100);
+    assert_eq!(invites(&out).last(), Some(&(BR, true)), "{:?}", out.told());
+    let again = out.0.iter().rfind(|sent| sent.what() == "INVITE").expect("it is there").clone();
+    assert_eq!(node.hear(BR, answer(&again, 200, "y", &[], &audio("18"))).the("200").to, CC_HQ);
+    assert_eq!(node.ended(), [], "it stands");
+    // Silent twice, it fails; an ordinary call, or one with a hop left, is not tried twice.
+    let mut node = Node::hq_with(&alone);
+    node.hear(CC_HQ, &alice("9999").body(&audio("18")));
+    node.wait(4_100);
+    let out = node.wait(4_100);
+    assert!(
+        out.0.iter().any(|sent| sent.to == CC_HQ && sent.what().parse::<u16>().is_ok_and(|status| status > 399)),
+        "{:?}",
+        out.told()
+    );
+    for (called, changes) in [("901614960000", &alone[..]), ("9999", &[])] {
+        let mut node = Node::hq_with(changes);
+        node.hear(CC_HQ, &alice(called).body(&audio("18")));
+        let out = node.wait(4_100);
+        assert!(!invites(&out).contains(&(BR, true)), "{called}: {:?}", out.told());
+    }
+}
