@@ -289,8 +289,6 @@ pub(super) fn left_otherwise(
     budget: &mut Budget,
     found: &mut Vec<Leaving>,
 ) -> Result<(), Stopped> {
-    /// Transformation patterns and search space of both configurations, and the ends that have them.
-    type Alike = ([usize; 2], [Option<CssId>; 2], Vec<Option<Box<str>>>);
     let ends = ends(pair);
     for (place, party) in PARTIES.into_iter().enumerate() {
         let mut alike: Vec<Alike> = Vec::new();
