@@ -2,7 +2,7 @@
 
 use crate::digits::Digits;
 use crate::route::{Caller, NoRoute};
-use crate::search_space::{DialPlan, PatternId};
+use crate::search_space::{Analysis, DialPlan, Outcome, PatternId};
 
 /// The emergency numbers a node is configured with, beside those its own patterns mark. There is no built-in list.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ pub enum Called<'a> {
 pub struct Emergency {
     /// What it was recognised by.
     pub by: Recognised,
-    /// The number as dialed; none for a service URN.
+    /// The number as dialed, or as translated into an emergency number; none for a service URN.
     pub dialed: Option<Digits>,
     /// The number without access code; for a service URN the first configured, none where there is none.
     pub number: Option<Digits>,
@@ -120,16 +120,26 @@ impl EmergencyNumbers {
 }
 
 impl Emergency {
-    /// A call that turned out to be one only while its number was translated.
-    pub(crate) fn on_the_way(dialed: Option<Digits>) -> Self {
-        Self { by: Recognised::OnTheWay, dialed, number: dialed }
+    /// A call that turned out to be one only while its number was translated. It goes on with what the emergency pattern
+    /// was reached by, where one was: the number as dialed is nobody's emergency number.
+    pub(crate) fn on_the_way(dialed: Option<Digits>, plan: &DialPlan, analysis: Option<&Analysis>) -> Self {
+        let reached = match analysis.map(|analysis| &analysis.outcome) {
+            Some(Outcome::Found { row, dialed, .. }) => {
+                plan.row(*row).filter(|row| row.emergency).map(|row| (row, dialed))
+            }
+            _ => None,
+        };
+        let by = Recognised::OnTheWay;
+        let Some((row, reached)) = reached else { return Self { by, dialed, number: dialed } };
+        let rest = row.pattern.before_dot(reached).map(|taken| reached.from(taken)).filter(|rest| !rest.is_empty());
+        Self { by, dialed: Some(*reached), number: Some(rest.unwrap_or(*reached)) }
     }
 
     /// The numbers to look for among all emergency patterns, in order: the pattern that recognised a call is found by the
-    /// number as dialed, a configured number by itself.
+    /// number as dialed or translated, a configured number by itself.
     pub(crate) fn tried_in_patterns(&self) -> impl Iterator<Item = Digits> {
         let both = match self.by {
-            Recognised::OwnPattern(_) => [self.dialed, self.number],
+            Recognised::OwnPattern(_) | Recognised::OnTheWay => [self.dialed, self.number],
             _ => [self.number, self.dialed],
         };
         both.into_iter().flatten()

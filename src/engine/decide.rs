@@ -359,19 +359,21 @@ impl Decision {
         let none = LocalRouteGroups::default();
         let caller = Caller::Local { pool: None, groups: &none };
         if emergency.is_none() {
-            // The closest match over every search space; only if that is no directory number, those everybody reaches.
+            // The closest match over every search space; only if that is no directory number, those everybody reaches. What
+            // turns out to be an emergency call on the way is one (P-23).
             self.css = plan.dial_plan.search_spaces().collect();
-            let is_number = |decision: &Self| {
-                decision
-                    .matched
-                    .and_then(|id| plan.dial_plan.row(id))
-                    .is_some_and(|row| matches!(row.target, RowTarget::DirectoryNumber { .. }))
+            let may_ring = |decision: &Self| {
+                decision.emergency
+                    || decision
+                        .matched
+                        .and_then(|id| plan.dial_plan.row(id))
+                        .is_some_and(|row| matches!(row.target, RowTarget::DirectoryNumber { .. }))
             };
             self.route(plan, question, caller, None);
-            if !is_number(self) {
+            if !may_ring(self) {
                 *self = Self::of(Role::Local);
                 self.route(plan, question, caller, None);
-                if !is_number(self) {
+                if !may_ring(self) {
                     self.next_hops.clear();
                     self.refusal = Some(self.refusal.unwrap_or(Refusal::NoPattern));
                 }

@@ -333,3 +333,18 @@ fn a_gateways_emergency_goes_on_too() {
     let sent = node.hear(GW_BR_1, &Request::new("INVITE", GW_BR_1, BR, "2079460000", "999")).the("INVITE");
     assert!([GW_BR_2, GW_TRUNK_POOL].contains(&sent.to), "{sent:?}");
 }
+
+#[test]
+fn p_23_a_number_from_the_pstn_that_is_translated_into_an_emergency_number_is_an_emergency() {
+    let translated = (
+        "[[route_pattern]]\npattern = \"911\"\n",
+        "[[translation_pattern]]\npattern = \"6911\"\npartition = \"PT-Internal\"\ncss = \"CSS-Phone\"\ncalled_mask = \"911\"\n\n\
+         [[route_pattern]]\npattern = \"911\"\n",
+    );
+    let mut node = Node::hq_with(&[translated]);
+    let from_pstn = Request::new("INVITE", GW_HQ, HQ, "2025550100", "6911").body(&audio("0"));
+    let sent = node.hear(GW_HQ, &from_pstn).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, "911"));
+    // Without the translation it is a number nobody here has.
+    assert_eq!(Node::hq().hear(GW_HQ, &from_pstn).refusal().what(), "404");
+}

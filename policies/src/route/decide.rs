@@ -60,11 +60,9 @@ pub fn decide(plan: &DialPlan, book: &RouteBook, call: &Call<'_>, trail: &mut Tr
         refused: None,
         alarms: SmallVec::new(),
     };
-    let routed = match &call.dialed {
-        Some(dialed) => {
-            let analysis = plan.analyse(call.css, dialed, call.calling.as_ref(), call.at);
-            decision.follow(plan, book, call, &analysis, trail)
-        }
+    let analysis = call.dialed.map(|dialed| plan.analyse(call.css, &dialed, call.calling.as_ref(), call.at));
+    let routed = match &analysis {
+        Some(analysis) => decision.follow(plan, book, call, analysis, trail),
         None => Err(NoRoute::NoMatch),
     };
     match routed {
@@ -75,7 +73,12 @@ pub fn decide(plan: &DialPlan, book: &RouteBook, call: &Call<'_>, trail: &mut Tr
         }
     }
     if decision.emergency {
-        decision.go_on(plan, book, call, trail);
+        let recognised = call.emergency.unwrap_or_else(|| {
+            let found = Emergency::on_the_way(call.dialed, plan, analysis.as_ref());
+            trail.push(Step::EmergencyRecognised(found.by));
+            found
+        });
+        decision.go_on(plan, book, call, &recognised, trail);
     }
     decision
 }
@@ -114,12 +117,7 @@ impl Decision {
     }
 
     /// Where an emergency call goes after what its search space gave, or in its place (P-23).
-    fn go_on(&mut self, plan: &DialPlan, book: &RouteBook, call: &Call<'_>, trail: &mut Trail) {
-        let recognised = call.emergency.unwrap_or_else(|| {
-            let found = Emergency::on_the_way(call.dialed);
-            trail.push(Step::EmergencyRecognised(found.by));
-            found
-        });
+    fn go_on(&mut self, plan: &DialPlan, book: &RouteBook, call: &Call<'_>, recognised: &Emergency, trail: &mut Trail) {
         if let Some(why) = self.refused {
             let mut tried = None;
             while let Some(next) = goes_on_after(call.caller, tried).filter(|_| self.hops.is_empty()) {
@@ -133,7 +131,7 @@ impl Decision {
                         self.leave(book, &mut hop, calling, call.at, trail);
                         add(&mut self.hops, hop);
                     }
-                    GoesOn::EmergencyPatterns => self.by_any_emergency_pattern(plan, book, call, &recognised, trail),
+                    GoesOn::EmergencyPatterns => self.by_any_emergency_pattern(plan, book, call, recognised, trail),
                     GoesOn::LastResort => break,
                 }
             }
