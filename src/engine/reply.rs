@@ -425,7 +425,7 @@ impl Turn<'_> {
                 let call_id = self.engine.calls.with(&call_key, |call| call.call_id.clone());
                 self.effects
                     .notes
-                    .push(Note::Debug { what: "a hop refused our location: it is tried without", call_id });
+                    .push(Note::Debug { what: "a hop failed with our location: it is tried without", call_id });
                 self.hunt(call_key, hop);
             }
             Some(Onward::Fail(None)) if failure == Failure::Overloaded => {
