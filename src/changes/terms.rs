@@ -1,6 +1,6 @@
 //! What calls of EMCC phones are under wherever they go: the region and the link's policy (M-1, V-9).
 
-use emcc_policies::region::{Region, VariableRate};
+use emcc_policies::region::Region;
 
 use super::callers::{Facts, Who};
 use super::paired::Pair;
@@ -109,7 +109,7 @@ fn values(plan: &Plan, link: Option<RemoteClusterId>, policies: Policies) -> Val
         ("region_max_audio_kbps", region(|region| region.audio_kbps.to_string())),
         ("region_max_video_kbps", region(|region| region.video_kbps.to_string())),
         ("region_link_loss", region(|region| region.link_loss.to_string())),
-        ("variable_rate_codecs", region(|region| variable(region.variable_rate).to_owned())),
+        ("variable_rate_codecs", region(|region| region.variable_rate.name().to_owned())),
         ("advertise_g722_codec", region(|region| (!region.switched_off.g722).to_string())),
         ("opus_codec", region(|region| (!region.switched_off.opus).to_string())),
         ("codec.check_kbps", region(check_rates)),
@@ -118,13 +118,6 @@ fn values(plan: &Plan, link: Option<RemoteClusterId>, policies: Policies) -> Val
         ("rsvp_policy", policy(policies.ordinary, false)),
         ("pstn_access_rsvp_policy", policy(policies.pstn_access, true)),
     ]
-}
-
-fn variable(rate: VariableRate) -> &'static str {
-    match rate {
-        VariableRate::Exclude => "exclude",
-        VariableRate::Bound => "bound",
-    }
 }
 
 /// In the order in which the first of a name counts.

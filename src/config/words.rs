@@ -25,7 +25,7 @@ pub(super) const PSTN_ACCESS_CSS: &[(&str, PstnAccessCss)] =
     &[("trunk", PstnAccessCss::Trunk), ("original-device", PstnAccessCss::OriginalDevice)];
 pub(super) const LOSSES: &[(&str, LinkLoss)] = &[("low-loss", LinkLoss::LowLoss), ("lossy", LinkLoss::Lossy)];
 pub(super) const VARIABLES: &[(&str, VariableRate)] =
-    &[("exclude", VariableRate::Exclude), ("bound", VariableRate::Bound)];
+    &[(VariableRate::Exclude.name(), VariableRate::Exclude), (VariableRate::Bound.name(), VariableRate::Bound)];
 pub(super) const RSVP_POLICIES: &[(&str, RsvpPolicy)] = &[
     (RsvpPolicy::ALL[0].name(), RsvpPolicy::ALL[0]),
     (RsvpPolicy::ALL[1].name(), RsvpPolicy::ALL[1]),

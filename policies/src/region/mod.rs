@@ -24,6 +24,17 @@ pub enum VariableRate {
     Bound,
 }
 
+impl VariableRate {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exclude => "exclude",
+            Self::Bound => "bound",
+        }
+    }
+}
+
 /// A check rate the configuration gives: for a codec of the catalogue in place of its own, or for a format the
 /// catalogue does not have, which then counts as an audio codec of that rate, ranked last (M-24).
 #[derive(Clone, Debug, PartialEq, Eq)]
