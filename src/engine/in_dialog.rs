@@ -615,7 +615,7 @@ impl Turn<'_> {
         if let Some(local) = running.local(flow) {
             forward::via(editor, message, local, branch, running.asks_load(flow));
         }
-        editor.received_and_rport(message, request.flow.remote);
+        editor.received_and_rport(message, &of.via, request.flow.remote);
         editor.max_forwards(message, forward::hops_left(of));
         if passing.is_routed_here {
             loops::write_breadth(editor, message);
