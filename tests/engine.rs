@@ -31,6 +31,8 @@ mod node;
 mod offers;
 #[path = "engine/overload.rs"]
 mod overload;
+#[path = "engine/patience.rs"]
+mod patience;
 #[path = "engine/phones.rs"]
 mod phones;
 #[path = "engine/proxy.rs"]

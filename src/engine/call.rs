@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::decide::{Decision, Next};
 use super::effects::{CallKey, TransactionKey};
 use super::hunt::{Failure, Hunt, rank};
+use super::patience::{Open, Patience};
 use super::reject::Refusal;
 use crate::config::plan::Plan;
 use crate::dialog::{self, Kept};
@@ -94,7 +95,7 @@ pub struct Call {
     pub answer: Bytes,
     /// The transaction of the INVITE.
     pub server: TransactionKey,
-    /// The transaction of the hop being tried.
+    /// The transaction of the hop being tried; none while an emergency call waits for those it left open.
     pub client: Option<TransactionKey>,
     /// Index of the next hop to try.
     pub next: usize,
@@ -112,6 +113,8 @@ pub struct Call {
     pub audio_only: bool,
     /// The best failure so far.
     pub best: Option<Box<Best>>,
+    /// What an emergency call keeps in mind while it hunts.
+    pub patience: Option<Box<Patience>>,
     /// Where the INVITE came from.
     pub caller: Flow,
     /// Where the hop that answered is.
@@ -209,7 +212,9 @@ pub enum Onward {
     Fail(Option<Box<Best>>),
     /// The caller gave up and no hop said so itself: 487.
     Cancelled,
-    /// Nothing: the call is past hunting.
+    /// Nothing of its own: a hop that was left open may still take the call.
+    Wait,
+    /// Nothing: the call is past hunting, or tries another hop already.
     Nothing,
 }
 
@@ -229,17 +234,26 @@ impl Call {
         Some(next)
     }
 
-    /// Decides what follows a hop's failure (P-8).
-    pub fn after(&mut self, failure: Failure, said: Option<Said>) -> Onward {
+    /// Decides what follows when the try of `client` failed (P-8).
+    pub fn after(&mut self, client: TransactionKey, failure: Failure, said: Option<Said>) -> Onward {
         if self.phase != Phase::Hunting {
             return Onward::Nothing;
         }
+        if self.client != Some(client) {
+            return self.after_open(client, failure, said);
+        }
         let is_last = self.next >= self.decision.next_hops.len();
-        if self.place == Told::Ours
+        let is_of_our_place =
+            self.place == Told::Ours && !self.cancelled && failure.is_of_a_location(self.decision.emergency, is_last);
+        if failure == Failure::Silent
             && !self.cancelled
-            && failure.is_of_a_location(self.decision.emergency, is_last)
-            && let Some(hop) = self.current().copied()
+            && let Some(patience) = &mut self.patience
+            && let Some(hop) = self.next.checked_sub(1)
         {
+            let place = if is_of_our_place { Told::NotAgain } else { self.place };
+            patience.keep(Open { client, hop, place });
+        }
+        if is_of_our_place && let Some(hop) = self.current().copied() {
             self.place = Told::NotAgain;
             return Onward::WithoutPlace(hop);
         }
@@ -256,6 +270,38 @@ impl Call {
             && let Some(next) = self.advance()
         {
             return Onward::Try(next);
+        }
+        self.client = None;
+        self.at_the_end()
+    }
+
+    /// As [`Self::after`], of a hop that was left open.
+    fn after_open(&mut self, client: TransactionKey, failure: Failure, said: Option<Said>) -> Onward {
+        let Some((patience, open)) =
+            self.patience.as_mut().and_then(|patience| patience.close(client).map(|open| (patience, open)))
+        else {
+            return Onward::Nothing;
+        };
+        if open.place == Told::Ours && failure.is_of_a_location(true, false) {
+            patience.note_again(open.hop);
+        } else if let Some((status, ours)) = failure.verdict() {
+            self.weigh(status, said, ours);
+        }
+        if self.client.is_some() { Onward::Nothing } else { self.at_the_end() }
+    }
+
+    /// What is left when no hop is at work and none is next.
+    fn at_the_end(&mut self) -> Onward {
+        if !self.cancelled
+            && let Some(patience) = &mut self.patience
+        {
+            if let Some(hop) = patience.take_again().and_then(|hop| self.decision.next_hops.get(hop)) {
+                self.place = Told::NotAgain;
+                return Onward::WithoutPlace(*hop);
+            }
+            if patience.is_open() {
+                return Onward::Wait;
+            }
         }
         if self.cancelled && self.best.as_ref().is_none_or(|best| best.status != 487) {
             return Onward::Cancelled;

@@ -147,6 +147,7 @@ impl Turn<'_> {
             call.status = status;
         }
         call.phase = Phase::Ended;
+        self.close_open(call.patience.take(), None, Cut::CallerGone.reason());
         let now = self.now.moment;
         self.engine.counters.call_ended(call.status, by == EndedBy::Cancelled);
         self.effects.notes.push(Note::CallEnded(Box::new(CallRecord {

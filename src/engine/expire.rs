@@ -13,8 +13,9 @@ use super::trust::Crossing;
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX};
 use crate::sip::{Strictness, essentials, scan};
 use crate::transaction::row::{Cancel, Machine, Purpose, Row};
-use crate::transaction::{T2_MS, client, client_invite, server, server_invite};
+use crate::transaction::{LIFETIME_MS, T2_MS, client, client_invite, server, server_invite};
 use bytes::Bytes;
+use emcc_policies::moment::Moment;
 
 use crate::neighbour::Flow;
 
@@ -58,10 +59,10 @@ impl Turn<'_> {
     }
 
     fn transaction_due(&mut self, key: TransactionKey) {
-        let now = self.now.moment;
+        let (now, no_response_ms) = (self.now.moment, self.running.plan.sip.no_response_ms);
         let due = self.engine.transactions.with(&key, |row| {
             row.timing.armed = None;
-            let due = if row.timing.next() > now { Due::Nothing } else { expire(row, now) };
+            let due = if row.timing.next() > now { Due::Nothing } else { expire(row, now, no_response_ms) };
             let hint = if row.is_gone() { None } else { row.timing.arm() };
             (due, hint, row.is_gone())
         });
@@ -291,15 +292,15 @@ impl Turn<'_> {
 
 impl Call {
     /// Plans the next look at whether a lost booking can be had again.
-    pub(crate) fn plan_retry(&mut self, now: emcc_policies::moment::Moment) {
+    pub(crate) fn plan_retry(&mut self, now: Moment) {
         let retry_ms = u64::from(self.plan.rsvp.retry_s) * 1_000;
         self.retry_at =
             (retry_ms > 0 && self.decision.link.is_some()).then(|| now.plus_ms(retry_ms.max(ADJUST_AFTER_MS)));
     }
 }
 
-/// Steps a row whose deadline came.
-fn expire(row: &mut Row, now: emcc_policies::moment::Moment) -> Due {
+/// Steps a row whose deadline came. `no_response_ms` is how long a next hop may say nothing.
+fn expire(row: &mut Row, now: Moment, no_response_ms: u64) -> Due {
     let resend_due = row.timing.resend_at.is_some_and(|at| at <= now) && row.timing.ends_at > now;
     let before = row.machine;
     let due = match row.machine {
@@ -323,7 +324,14 @@ fn expire(row: &mut Row, now: emcc_policies::moment::Moment) -> Due {
             row.machine = Machine::Server(server::step(state, event).0);
             Due::Nothing
         }
-        Machine::ClientInvite(state) => client_invite_expires(row, state, resend_due),
+        Machine::ClientInvite(state) => {
+            let due = client_invite_expires(row, state, resend_due);
+            if row.machine == Machine::ClientInvite(client_invite::State::Overdue) && row.machine != before {
+                // What is left of Timer B.
+                row.timing.ends_at = now.plus_ms(LIFETIME_MS.saturating_sub(no_response_ms));
+            }
+            due
+        }
         Machine::Client(state) => {
             use client::{Act, Event, State};
             let event = match (resend_due, state) {
@@ -354,7 +362,8 @@ fn client_invite_expires(row: &mut Row, state: client_invite::State, resend_due:
     use client_invite::{Act, Event, State};
     let event = match (resend_due, state) {
         (true, _) => Event::TimerA,
-        (_, State::Calling) => Event::Silence,
+        (_, State::Calling) if row.is_patient && row.cancel == Cancel::No => Event::Overdue,
+        (_, State::Calling | State::Overdue) => Event::Silence,
         (_, State::Proceeding) => Event::TimerC,
         _ => Event::End,
     };

@@ -15,6 +15,7 @@ use super::forward::{self, Launch, is_neighbour};
 use super::keys::{Keys, Passage};
 use super::loops;
 use super::media::{Body, Rates, Shaping, ask};
+use super::patience::Tries;
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
 use super::running::transport_of;
@@ -201,21 +202,15 @@ impl Turn<'_> {
             self.engine.counters.response_out(200);
             self.effects.send(back, range, None);
         }
+        let reason = reasons(request.message);
         let client = match call {
-            Some(call) => self
-                .engine
-                .calls
-                .with(&call, |call| {
-                    let is_hunting = call.server == invite && call.phase == Phase::Hunting;
-                    call.cancelled |= is_hunting;
-                    // A re-INVITE is cancelled by itself; the call stands.
-                    if is_hunting { call.client } else { partner.filter(|_| call.server != invite) }
-                })
-                .flatten(),
+            Some(call) if self.give_up(call, invite, &reason) => None,
+            // A re-INVITE is cancelled by itself; the call stands.
+            Some(call) => partner.filter(|_| self.engine.calls.with(&call, |call| call.server != invite) == Some(true)),
             None => partner,
         };
         if let Some(client) = client {
-            self.cancel_client(client, reasons(request.message));
+            self.cancel_client(client, reason);
         }
     }
 
@@ -366,7 +361,7 @@ impl Turn<'_> {
                         let ours_s = if is_early { 0 } else { call.plan.sip.session_timer.expires_s };
                         let policy = SessionTimer { expires_s: ours_s, ..call.plan.sip.session_timer };
                         let session = (!call.decision.emergency).then_some(policy);
-                        (call.caller, call.callee, call.client, session, call.legs.contains(&leg))
+                        (call.caller, call.callee, call.tries().next(), session, call.legs.contains(&leg))
                     })
                 });
                 any |= found.is_some();
@@ -441,10 +436,13 @@ impl Turn<'_> {
         let keys = (0..self.passes())
             .flat_map(|pass| [of.from_tag, of.to_tag].map(|tag| self.call_key(of.call_id, tag, pass)));
         keys.into_iter().any(|key| {
-            let ends = self.engine.calls.with(&key, |call| (call.caller, call.callee, call.client));
-            let Some((caller, callee, client)) = ends else { return false };
-            let early = || client.and_then(|client| self.engine.transactions.with(&client, |row| row.flow));
-            caller.remote == remote || callee.or_else(early).is_some_and(|callee| callee.remote == remote)
+            let ends = self.engine.calls.with(&key, |call| {
+                let early: Tries = if call.callee.is_some() { Tries::new() } else { call.tries().collect() };
+                (call.caller, call.callee, early)
+            });
+            let Some((caller, callee, early)) = ends else { return false };
+            let is_early = |client| self.engine.transactions.with(client, |row| row.flow.remote) == Some(remote);
+            [Some(caller), callee].into_iter().flatten().any(|end| end.remote == remote) || early.iter().any(is_early)
         })
     }
 

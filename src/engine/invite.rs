@@ -279,6 +279,7 @@ impl Turn<'_> {
             had_offer: multipart::description(request.message).is_some(),
             audio_only,
             best: None,
+            patience: None,
             caller: self.response_flow(request.flow, request.essentials),
             callee: None,
             booking,
@@ -296,6 +297,7 @@ impl Turn<'_> {
             status: 0,
             cseq: [request.essentials.cseq.number, 0],
         };
+        call.patience = call.decision.emergency.then(Box::default);
         call.plan_retry(now);
         let owner = call.rides_on();
         let decision = call.decision.clone();

@@ -21,6 +21,7 @@ pub mod notes;
 pub mod order;
 pub mod overload;
 pub mod own;
+pub mod patience;
 pub mod precedence;
 pub mod probe;
 pub mod register;

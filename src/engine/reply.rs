@@ -268,12 +268,12 @@ impl Turn<'_> {
 
     fn provisional(&mut self, key: TransactionKey, heard: &Heard, message: &Message<'_>, status: u16) {
         if let (Purpose::Hunt, Some(call)) = (heard.purpose, heard.call) {
-            let is_current = self.engine.calls.with(&call, |call| {
-                let current = call.client == Some(key) && call.phase == Phase::Hunting;
-                call.alerted |= current && status >= 180;
-                current
+            let is_tried = self.engine.calls.with(&call, |call| {
+                let is_tried = call.phase == Phase::Hunting && call.tries().any(|client| client == key);
+                call.alerted |= is_tried && call.client == Some(key) && status >= 180;
+                is_tried
             });
-            if is_current != Some(true) {
+            if is_tried != Some(true) {
                 return;
             }
         }
@@ -369,7 +369,8 @@ impl Turn<'_> {
                 call.legs.push(leg);
                 // A hop given up may still win: from here on it is the one that answered.
                 let other = call.client.replace(key).filter(|current| *current != key);
-                (Verdict::Pass, other, call.arm(), Some(call.began))
+                let left = call.patience.take();
+                (Verdict::Pass, Some((other, left)), call.arm(), Some(call.began))
             }
             Phase::Answered | Phase::Standing if call.client == Some(key) && call.legs.len() < LEGS_MAX => {
                 call.legs.push(leg);
@@ -379,7 +380,7 @@ impl Turn<'_> {
             Phase::Ended => (Verdict::HangUp(Cut::CallerGone), None, None, None),
             _ => (Verdict::HangUp(Cut::AnsweredElsewhere), None, None, None),
         });
-        let Some((verdict, other, hint, began)) = verdict else {
+        let Some((verdict, others, hint, began)) = verdict else {
             return Verdict::HangUp(Cut::CallerGone);
         };
         if let Some(at) = hint {
@@ -388,8 +389,12 @@ impl Turn<'_> {
         if let Some(began) = began {
             self.engine.counters.call_answered(now.since_ms(began));
         }
-        if let Some(other) = other {
-            self.cancel_client(other, Bytes::from_static(Cut::AnsweredElsewhere.reason().as_bytes()));
+        if let Some((other, left)) = others {
+            let reason = Cut::AnsweredElsewhere.reason();
+            if let Some(other) = other {
+                self.cancel_client(other, Bytes::from_static(reason.as_bytes()));
+            }
+            self.close_open(left, Some(key), reason);
         }
         verdict
     }
@@ -405,35 +410,34 @@ impl Turn<'_> {
     /// What follows when the hop of `client` failed (P-8).
     pub(crate) fn after(&mut self, call_key: CallKey, client: TransactionKey, failure: Failure, said: Option<Said>) {
         let onward = self.engine.calls.with(&call_key, |call| {
-            if call.client != Some(client) {
-                return Onward::Nothing;
-            }
-            call.after(failure, said)
+            // A silent hop that was left open is silent twice, and counts once.
+            let is_news = call.phase == Phase::Hunting && call.client == Some(client);
+            (call.after(client, failure, said), is_news)
         });
-        let is_lost = matches!(failure, Failure::Silent | Failure::Unreachable);
-        if is_lost && !matches!(onward, None | Some(Onward::Nothing)) {
+        let (onward, is_news) = onward.unwrap_or((Onward::Nothing, false));
+        if is_news && matches!(failure, Failure::Silent | Failure::Unreachable) {
             self.engine.counters.hop_failed();
         }
         match onward {
-            Some(Onward::Try(next)) => {
+            Onward::Try(next) => {
                 self.engine.counters.failed_over();
                 let call_id = self.engine.calls.with(&call_key, |call| call.call_id.clone());
                 self.effects.notes.push(Note::Debug { what: "a hop failed: the next one is tried", call_id });
                 self.hunt(call_key, next);
             }
-            Some(Onward::WithoutPlace(hop)) => {
+            Onward::WithoutPlace(hop) => {
                 let call_id = self.engine.calls.with(&call_key, |call| call.call_id.clone());
                 self.effects
                     .notes
                     .push(Note::Debug { what: "a hop failed with our location: it is tried without", call_id });
                 self.hunt(call_key, hop);
             }
-            Some(Onward::Fail(None)) if failure == Failure::Overloaded => {
+            Onward::Fail(None) if failure == Failure::Overloaded => {
                 self.fail_with(call_key, Reject::Refusal(Refusal::NextHopOverloaded));
             }
-            Some(Onward::Fail(best)) => self.fail(call_key, best),
-            Some(Onward::Cancelled) => self.fail_with(call_key, Reject::Refusal(Refusal::Cancelled)),
-            Some(Onward::Nothing) | None => {}
+            Onward::Fail(best) => self.fail(call_key, best),
+            Onward::Cancelled => self.fail_with(call_key, Reject::Refusal(Refusal::Cancelled)),
+            Onward::Wait | Onward::Nothing => {}
         }
     }
 
@@ -696,6 +700,14 @@ impl Turn<'_> {
                 Some((row.flow, row.request.clone(), row.timing.arm()))
             }
             (Machine::ClientInvite(client_invite::State::Calling), Cancel::No) => {
+                row.cancel = Cancel::Pending;
+                row.response = reason.clone();
+                None
+            }
+            (Machine::ClientInvite(state @ client_invite::State::Overdue), Cancel::No) => {
+                // Not repeated any more; should it be heard of all the same, it is cancelled then.
+                row.machine = Machine::ClientInvite(client_invite::step(state, client_invite::Event::Silence).0);
+                row.enter(now);
                 row.cancel = Cancel::Pending;
                 row.response = reason.clone();
                 None

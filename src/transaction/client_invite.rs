@@ -6,6 +6,8 @@
 pub enum State {
     /// Sent; nothing heard yet.
     Calling,
+    /// Silent for too long, and an emergency call's: the next hop is being tried, and this one is asked on beside it.
+    Overdue,
     /// A provisional response came.
     Proceeding,
     /// A failure came and was acknowledged; copies of it are acknowledged again.
@@ -29,7 +31,9 @@ pub enum Event {
     Failure,
     /// Time to repeat the request.
     TimerA,
-    /// The next hop said nothing in its time, not even 100.
+    /// The next hop said nothing in its time, not even 100; it may have until Timer B.
+    Overdue,
+    /// The next hop said nothing in its time, or to Timer B where it was left open, not even 100.
     Silence,
     /// Timer B of an abandoned transaction, D or M: nothing more is waited for.
     End,
@@ -69,12 +73,13 @@ pub enum Act {
 pub fn step(state: State, event: Event) -> (State, Act) {
     use self::{Event as E, State as S};
     match (state, event) {
-        (S::Calling, E::TimerA) => (S::Calling, Act::Resend),
-        (S::Calling, E::Silence) => (S::Abandoned, Act::ReportSilence),
-        (S::Calling | S::Proceeding, E::Provisional) => (S::Proceeding, Act::PassProvisional),
-        (S::Calling | S::Proceeding | S::Abandoned, E::Success) => (S::Accepted, Act::PassSuccess),
-        (S::Calling | S::Proceeding, E::Failure) => (S::Completed, Act::AckAndPassFailure),
-        (S::Calling | S::Proceeding, E::Unreachable) => (S::Gone, Act::ReportUnreachable),
+        (S::Calling | S::Overdue, E::TimerA) => (state, Act::Resend),
+        (S::Calling, E::Overdue) => (S::Overdue, Act::ReportSilence),
+        (S::Calling | S::Overdue, E::Silence) => (S::Abandoned, Act::ReportSilence),
+        (S::Calling | S::Overdue | S::Proceeding, E::Provisional) => (S::Proceeding, Act::PassProvisional),
+        (S::Calling | S::Overdue | S::Proceeding | S::Abandoned, E::Success) => (S::Accepted, Act::PassSuccess),
+        (S::Calling | S::Overdue | S::Proceeding, E::Failure) => (S::Completed, Act::AckAndPassFailure),
+        (S::Calling | S::Overdue | S::Proceeding, E::Unreachable) => (S::Gone, Act::ReportUnreachable),
         (S::Proceeding, E::TimerC) => (S::Abandoned, Act::ReportTimerC),
         (S::Abandoned, E::Provisional) => (S::Abandoned, Act::CancelLate),
         (S::Abandoned, E::Failure) => (S::Completed, Act::Ack),
@@ -97,6 +102,7 @@ mod tests {
             (S::Calling, E::Success, S::Accepted, Act::PassSuccess),
             (S::Calling, E::Failure, S::Completed, Act::AckAndPassFailure),
             (S::Calling, E::Silence, S::Abandoned, Act::ReportSilence),
+            (S::Calling, E::Overdue, S::Overdue, Act::ReportSilence),
             (S::Calling, E::Unreachable, S::Gone, Act::ReportUnreachable),
             (S::Proceeding, E::Provisional, S::Proceeding, Act::PassProvisional),
             (S::Proceeding, E::Success, S::Accepted, Act::PassSuccess),
@@ -117,6 +123,15 @@ mod tests {
         assert_eq!(step(S::Abandoned, E::Failure), (S::Completed, Act::Ack));
         assert_eq!(step(S::Abandoned, E::Success), (S::Accepted, Act::PassSuccess));
         assert_eq!(step(S::Abandoned, E::End), (S::Gone, Act::Absorb));
+    }
+
+    #[test]
+    fn p_23_a_hop_that_is_overdue_is_asked_on_and_heard_as_any_other() {
+        for event in [E::Provisional, E::Success, E::Failure, E::Unreachable, E::Silence] {
+            assert_eq!(step(S::Overdue, event), step(S::Calling, event), "{event:?}");
+        }
+        assert_eq!(step(S::Overdue, E::TimerA), (S::Overdue, Act::Resend));
+        assert_eq!(step(S::Overdue, E::Overdue), (S::Overdue, Act::Absorb));
     }
 
     #[test]

@@ -1,0 +1,189 @@
+//! The patience of an emergency call (P-23, P-8): an INVITE it left behind stays open, whatever comes of it counts, and no
+//! failure goes back before (RFC 3261 section 16.7, steps 5 and 6).
+
+use std::net::SocketAddr;
+
+use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Out, Sent};
+use crate::wire::{Request, alice, answer, audio, from_hq, says};
+
+fn emergency() -> Request {
+    from_hq("999").header("Priority: emergency")
+}
+
+/// What was sent there, in order.
+fn sent_to(out: &Out, to: SocketAddr) -> Vec<String> {
+    out.0.iter().filter(|sent| sent.to == to).map(Sent::what).collect()
+}
+
+/// An emergency at `node` of BR whose first gateway says nothing for 4 s; the INVITEs to both gateways.
+fn overdue(node: &mut Node) -> (Request, Sent, Sent) {
+    let invite = emergency();
+    let first = node.hear(HQ, &invite).the("INVITE");
+    assert_eq!(first.to, GW_BR_1);
+    let second = node.wait(4_100).to(GW_BR_2);
+    (invite, first, second)
+}
+
+/// As [`overdue`], and the second gateway refuses.
+fn waiting(node: &mut Node) -> (Request, Sent) {
+    let (invite, first, second) = overdue(node);
+    let out = node.hear(GW_BR_2, answer(&second, 404, "b2", &[], ""));
+    assert_eq!(out.told(), ["ACK to gw-br-2"], "one hop is open: nothing goes back");
+    (invite, first)
+}
+
+fn is_empty_in_the_end(node: &mut Node) {
+    node.wait(70_000);
+    assert_eq!((node.engine.transactions(), node.engine.calls(), node.booked()), (0, 0, [0; 4]));
+}
+
+#[test]
+fn rfc_3261_16_7_no_failure_of_an_emergency_goes_back_while_a_silent_hop_may_still_answer() {
+    let mut node = Node::br();
+    let (_, first) = waiting(&mut node);
+    assert_eq!(node.wait(900).told(), Vec::<String>::new());
+    assert_eq!(node.hear(GW_BR_1, says(&first, 180)).told(), ["180 to hq"]);
+    assert_eq!(node.wait_with_peer(600_000).told(), Vec::<String>::new(), "no ringing of it is too long");
+    assert_eq!(node.hear(GW_BR_1, says(&first, 200)).told(), ["200 to hq"]);
+    assert_eq!(node.ended(), [], "it stands");
+    let mut node = Node::br();
+    let (_, first) = waiting(&mut node);
+    assert_eq!(node.hear(GW_BR_1, says(&first, 200)).told(), ["200 to hq"], "without ringing too");
+}
+
+#[test]
+fn rfc_3261_17_1_1_2_an_overdue_hop_of_an_emergency_is_asked_on_until_timer_b() {
+    let mut node = Node::br();
+    let (invite, first) = waiting(&mut node);
+    let out = node.wait_with_peer(27_800);
+    assert_eq!(out.told(), ["INVITE to gw-br-1"; 3], "7.5, 15.5 and 31.5 s after the first");
+    assert!(out.0.iter().all(|sent| sent.bytes == first.bytes));
+    let out = node.wait_with_peer(400);
+    let failure = out.the("404");
+    assert_eq!((failure.to, failure.header("To").ends_with(";tag=b2")), (HQ, true), "the best of those that came");
+    assert_eq!(node.ended(), [(404, "refused")]);
+    node.hear(HQ, &invite.ack(&failure));
+    // Whoever rings now rings for nobody.
+    assert_eq!(node.hear(GW_BR_1, says(&first, 180)).told(), ["CANCEL to gw-br-1"]);
+    is_empty_in_the_end(&mut node);
+}
+
+#[test]
+fn an_emergency_whose_every_hop_is_silent_fails_at_the_last_timer_b() {
+    let mut node = Node::br();
+    overdue(&mut node);
+    let out = node.wait_with_peer(31_800);
+    assert!(out.0.iter().all(|sent| sent.what() == "INVITE"), "{:?}", out.told());
+    assert!(node.wait_with_peer(400).told().contains(&"500 to hq".to_owned()));
+    is_empty_in_the_end(&mut node);
+}
+
+#[test]
+fn rfc_3261_16_7_a_late_failure_of_an_overdue_hop_counts_among_the_others() {
+    for (late, back) in [(503, 404), (407, 407), (603, 603)] {
+        let mut node = Node::br();
+        let (_, first) = waiting(&mut node);
+        let out = node.hear(GW_BR_1, answer(&first, late, "b1", &[], ""));
+        assert_eq!(out.told(), ["ACK to gw-br-1".to_owned(), format!("{back} to hq")], "{late}");
+        // Before the last hop has said its word it ends nothing.
+        let mut node = Node::br();
+        let (_, first, second) = overdue(&mut node);
+        assert_eq!(node.hear(GW_BR_1, answer(&first, late, "b1", &[], "")).told(), ["ACK to gw-br-1"], "{late}");
+        let out = node.hear(GW_BR_2, answer(&second, 404, "b2", &[], ""));
+        assert_eq!(out.told(), ["ACK to gw-br-2".to_owned(), format!("{back} to hq")], "{late}");
+    }
+}
+
+#[test]
+fn rfc_3261_16_7_of_two_hops_that_ring_for_an_emergency_the_first_to_answer_takes_it() {
+    for (winner, loser) in [(0, 1), (1, 0)] {
+        let mut node = Node::br();
+        let (_, first, second) = overdue(&mut node);
+        let hops = [first, second];
+        let tags = ["b1", "b2"];
+        for (hop, tag) in [(1, "b2"), (0, "b1")] {
+            let out = node.hear(hops[hop].to, answer(&hops[hop], 180, tag, &[], ""));
+            assert_eq!(out.told(), ["180 to hq"], "both are heard");
+        }
+        let out = node.hear(hops[winner].to, answer(&hops[winner], 200, tags[winner], &[], ""));
+        assert_eq!(out.told(), [format!("CANCEL to {}", crate::node::name(hops[loser].to)), "200 to hq".to_owned()]);
+        assert!(out.the("CANCEL").has("SIP;cause=200"), "answered elsewhere (RFC 3326)");
+        let out = node.hear(hops[loser].to, answer(&hops[loser], 487, tags[loser], &[], ""));
+        assert_eq!(out.told(), [format!("ACK to {}", crate::node::name(hops[loser].to))]);
+    }
+}
+
+#[test]
+fn rfc_3261_9_1_an_overdue_hop_is_cancelled_as_soon_as_it_says_a_word_once_another_has_answered() {
+    let mut node = Node::br();
+    let (_, first, second) = overdue(&mut node);
+    assert_eq!(node.hear(GW_BR_2, answer(&second, 200, "b2", &[], "")).told(), ["200 to hq"]);
+    let out = node.wait_with_peer(10_000);
+    assert_eq!(sent_to(&out, GW_BR_1), Vec::<String>::new(), "it is not asked on: {:?}", out.told());
+    let out = node.hear(GW_BR_1, says(&first, 100));
+    assert_eq!(out.told(), ["CANCEL to gw-br-1"]);
+    assert!(out.the("CANCEL").has("SIP;cause=200"));
+    assert_eq!(node.hear(GW_BR_1, says(&first, 487)).told(), ["ACK to gw-br-1"]);
+}
+
+#[test]
+fn rfc_3261_16_10_a_cancel_of_the_caller_ends_every_try_of_an_emergency() {
+    // One rings, one is at work.
+    let mut node = Node::br();
+    let (invite, first, second) = overdue(&mut node);
+    node.hear(GW_BR_1, says(&first, 180));
+    node.hear(GW_BR_2, answer(&second, 100, "b2", &[], ""));
+    let out = node.hear(HQ, &invite.cancel());
+    assert_eq!(out.told(), ["200 to hq", "CANCEL to gw-br-2", "CANCEL to gw-br-1"]);
+    assert_eq!(node.hear(GW_BR_1, says(&first, 487)).told(), ["ACK to gw-br-1"]);
+    let out = node.hear(GW_BR_2, answer(&second, 487, "b2", &[], ""));
+    assert_eq!(out.told(), ["ACK to gw-br-2", "487 to hq"]);
+    node.hear(HQ, &invite.ack(&out.the("487")));
+    is_empty_in_the_end(&mut node);
+    // None is at work: it is over at once.
+    let mut node = Node::br();
+    let (invite, first) = waiting(&mut node);
+    let out = node.hear(HQ, &invite.cancel());
+    assert_eq!(out.told(), ["200 to hq", "487 to hq"]);
+    assert_eq!(node.ended(), [(487, "cancelled")]);
+    node.hear(HQ, &invite.ack(&out.the("487")));
+    assert_eq!(node.hear(GW_BR_1, says(&first, 180)).told(), ["CANCEL to gw-br-1"]);
+    is_empty_in_the_end(&mut node);
+}
+
+#[test]
+fn an_overdue_hop_that_turns_out_to_be_out_of_reach_is_waited_for_no_longer() {
+    let mut node = Node::br();
+    let (_, first) = waiting(&mut node);
+    assert_eq!(node.fail(&first).told(), ["404 to hq"]);
+}
+
+#[test]
+fn g_17_an_overdue_hop_of_an_emergency_that_refuses_our_location_is_tried_once_more_without() {
+    for comes_first in [false, true] {
+        let mut node = Node::hq();
+        let first = node.hear(CC_HQ, &alice("9999").body(&audio("18"))).the("INVITE");
+        let second = node.wait(4_100).to(GW_HQ);
+        let refusal = answer(&first, 424, "b1", &[], "");
+        if comes_first {
+            assert_eq!(node.hear(BR, refusal.clone()).told(), ["ACK to br"], "the other is at work");
+        }
+        let mut out = node.hear(GW_HQ, answer(&second, 503, "g", &[], ""));
+        if !comes_first {
+            assert_eq!(out.told(), ["ACK to gw-hq"]);
+            out = node.hear(BR, refusal);
+        }
+        let again = out.the("INVITE");
+        assert_eq!((again.to, again.headers("Geolocation").len(), again.has("pidf+xml")), (BR, 0, false));
+        assert_eq!(node.hear(BR, answer(&again, 424, "b1", &[], "")).told(), ["ACK to br", "424 to cc-hq"], "once");
+    }
+}
+
+#[test]
+fn an_ordinary_call_waits_for_no_silent_hop() {
+    let mut node = Node::br();
+    node.hear(HQ, &from_hq("02079460000")).the("INVITE");
+    let second = node.wait(4_100).to(GW_BR_2);
+    assert_eq!(node.hear(GW_BR_2, says(&second, 404)).told(), ["ACK to gw-br-2", "404 to hq"]);
+    assert_eq!(sent_to(&node.wait(10_000), GW_BR_1), Vec::<String>::new());
+}
