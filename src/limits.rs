@@ -109,6 +109,9 @@ pub const REMOTE_CLUSTERS_MAX: usize = 256;
 /// a word, since ringing has its own limit (`sip.ring_s`) and an emergency call's has none.
 pub const SETUP_MS_MAX: u64 = 3 * 3_600_000;
 
+/// From one look at the hops of an emergency call that hunts to the next, milliseconds: is one of them down?
+pub const EMERGENCY_LOOK_MS: u64 = 2_000;
+
 /// Longest a call may stand, milliseconds.
 pub const CALL_MS_MAX: u64 = 24 * 3_600_000;
 

@@ -245,13 +245,13 @@ impl Call {
         let is_last = self.next >= self.decision.next_hops.len();
         let is_of_our_place =
             self.place == Told::Ours && !self.cancelled && failure.is_of_a_location(self.decision.emergency, is_last);
-        if failure == Failure::Silent
+        if matches!(failure, Failure::Silent | Failure::Overtaken)
             && !self.cancelled
             && let Some(patience) = &mut self.patience
             && let Some(hop) = self.next.checked_sub(1)
         {
             let place = if is_of_our_place { Told::NotAgain } else { self.place };
-            patience.keep(Open { client, hop, place });
+            patience.keep(Open { client, hop, place, rang: self.alerted });
         }
         if is_of_our_place && let Some(hop) = self.current().copied() {
             self.place = Told::NotAgain;
@@ -342,7 +342,8 @@ impl Call {
     /// The next moment something must happen.
     #[must_use]
     pub fn next_deadline(&self) -> Moment {
-        let soon = [self.adjust_at, self.retry_at, self.settles_at].into_iter().flatten();
+        let looks_at = self.patience.as_ref().map(|patience| patience.looks_at);
+        let soon = [self.adjust_at, self.retry_at, self.settles_at, looks_at].into_iter().flatten();
         soon.fold(self.ends_at.min(self.session_ends_at), Moment::min)
     }
 

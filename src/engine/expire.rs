@@ -190,6 +190,7 @@ impl Turn<'_> {
             Nothing,
             Adjust,
             Retry,
+            Look,
             End(Phase),
             Expired {
                 is_emergency: bool,
@@ -224,6 +225,8 @@ impl Turn<'_> {
             } else if call.retry_at.is_some_and(|at| at <= now) {
                 call.plan_retry(now);
                 What::Retry
+            } else if call.looks(now) {
+                What::Look
             } else {
                 What::Nothing
             };
@@ -237,6 +240,7 @@ impl Turn<'_> {
             What::Nothing => {}
             What::Adjust => self.adjust(key),
             What::Retry => self.retry(key),
+            What::Look => self.look(key),
             What::End(Phase::Hunting) => {
                 let client = self.engine.calls.with(&key, |call| call.client).flatten();
                 if let Some(client) = client {

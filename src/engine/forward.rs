@@ -156,10 +156,14 @@ impl Turn<'_> {
     ) {
         let branch = self.marked_branch(self.loop_mark(out.caller.remote.ip(), message));
         let client = self.client_key(&branch, b"INVITE");
+        let now = self.now.moment;
         let server = self.engine.calls.with(&key, |call| {
             let hunting = call.phase == Phase::Hunting && !call.cancelled;
             hunting.then(|| {
                 call.client = Some(client);
+                if let Some(patience) = &mut call.patience {
+                    patience.tried_at = now;
+                }
                 call.server
             })
         });

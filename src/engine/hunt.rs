@@ -11,6 +11,8 @@ pub enum Failure {
     Unreachable,
     /// The request may not be sent over it, for this reason of ours.
     Barred(Refusal),
+    /// It spoke and is known to be dead since: an emergency call tries the next one beside it.
+    Overtaken,
     /// It asked for less than it gets, and is spared this one (RFC 7339).
     Overloaded,
     /// It rang longer than a phone may ring.
@@ -39,7 +41,7 @@ impl Failure {
         match self {
             Self::Status(status) => Some((status, None)),
             Self::Barred(refusal) => Some((Reject::Refusal(refusal).answer().status, Some(refusal))),
-            Self::Silent | Self::Unreachable | Self::Overloaded | Self::RangTooLong => None,
+            Self::Silent | Self::Unreachable | Self::Overtaken | Self::Overloaded | Self::RangTooLong => None,
         }
     }
 }
@@ -70,6 +72,7 @@ impl Hunt {
         match failure {
             Failure::Silent
             | Failure::Unreachable
+            | Failure::Overtaken
             | Failure::Overloaded
             | Failure::RangTooLong
             | Failure::Barred(_) => true,
@@ -121,7 +124,7 @@ mod tests {
         }
         for (is_emergency, is_last) in [(false, false), (false, true), (true, false), (true, true)] {
             assert_eq!(Failure::Silent.is_of_a_location(is_emergency, is_last), is_emergency && is_last);
-            for other in [Failure::Unreachable, Failure::Overloaded, Failure::RangTooLong] {
+            for other in [Failure::Unreachable, Failure::Overtaken, Failure::Overloaded, Failure::RangTooLong] {
                 assert!(!other.is_of_a_location(is_emergency, is_last), "{other:?}");
             }
         }
@@ -132,6 +135,7 @@ mod tests {
         for (failure, want) in [
             (Failure::Silent, true),
             (Failure::Unreachable, true),
+            (Failure::Overtaken, true),
             (Failure::Overloaded, true),
             (Failure::RangTooLong, true),
             (Failure::Barred(Refusal::KeysInClear), true),

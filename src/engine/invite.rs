@@ -21,6 +21,7 @@ use super::in_dialog::Passing;
 use super::keys::{Keys, Passage};
 use super::loops;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
+use super::patience::Patience;
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
 use super::session::{self, TooBrief};
@@ -297,7 +298,7 @@ impl Turn<'_> {
             status: 0,
             cseq: [request.essentials.cseq.number, 0],
         };
-        call.patience = call.decision.emergency.then(Box::default);
+        call.patience = call.decision.emergency.then(|| Box::new(Patience::new(now)));
         call.plan_retry(now);
         let owner = call.rides_on();
         let decision = call.decision.clone();

@@ -2,12 +2,20 @@
 //! of that counts as any hop's, and no failure goes back while one is open (RFC 3261 section 16.7, steps 5 and 6).
 
 use bytes::Bytes;
+use emcc_policies::moment::Moment;
 use smallvec::SmallVec;
 
 use super::Turn;
 use super::call::{Call, Phase, Told};
-use super::effects::{CallKey, TransactionKey};
+use super::effects::{CallKey, Hint, TransactionKey};
+use super::ending::Cut;
+use super::hunt::Failure;
+use super::probe::address_of;
 use super::reject::{Refusal, Reject};
+use crate::limits::EMERGENCY_LOOK_MS;
+use crate::neighbour::Flow;
+use crate::transaction::client_invite;
+use crate::transaction::row::{Cancel, Machine};
 
 /// Tries of one call that are open beside each other without a list on the heap.
 const OPEN_INLINE: usize = 4;
@@ -24,11 +32,17 @@ pub struct Open {
     pub hop: usize,
     /// Whether it was told a location of ours.
     pub place: Told,
+    /// It rings, or did.
+    pub rang: bool,
 }
 
 /// What an emergency call keeps in mind while it hunts; other calls have none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Patience {
+    /// When the present hop was tried.
+    pub tried_at: Moment,
+    /// When its hops are looked at next.
+    pub looks_at: Moment,
     /// At most two a hop: with our location and without.
     open: SmallVec<[Open; OPEN_INLINE]>,
     /// Hops that refused the location of ours when the call had gone on already: each is tried once more without (G-17).
@@ -36,6 +50,13 @@ pub struct Patience {
 }
 
 impl Patience {
+    /// That of a call which begins at `now`.
+    #[must_use]
+    pub fn new(now: Moment) -> Self {
+        let looks_at = now.plus_ms(EMERGENCY_LOOK_MS);
+        Self { tried_at: now, looks_at, open: SmallVec::new(), again: SmallVec::new() }
+    }
+
     /// Keeps the INVITE of a hop open.
     pub fn keep(&mut self, open: Open) {
         self.open.push(open);
@@ -63,6 +84,17 @@ impl Patience {
         self.again.pop()
     }
 
+    /// Whether a hop is to be tried again.
+    #[must_use]
+    pub fn has_again(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    /// Open tries that have not rung.
+    pub fn quiet(&self) -> impl Iterator<Item = TransactionKey> {
+        self.open.iter().filter(|open| !open.rang).map(|open| open.client)
+    }
+
     /// Its open tries.
     pub fn clients(&self) -> impl Iterator<Item = TransactionKey> {
         self.open.iter().map(|open| open.client)
@@ -74,6 +106,28 @@ impl Call {
     pub fn tries(&self) -> impl Iterator<Item = TransactionKey> {
         self.client.into_iter().chain(self.patience.iter().flat_map(|patience| patience.clients()))
     }
+
+    /// One of its tries rings.
+    pub fn rang(&mut self, client: TransactionKey) {
+        self.alerted |= self.client == Some(client);
+        let open = self.patience.iter_mut().flat_map(|patience| &mut patience.open);
+        open.filter(|open| open.client == client).for_each(|open| open.rang = true);
+    }
+
+    /// Whether the time to look at its hops has come; plans the next look.
+    pub fn looks(&mut self, now: Moment) -> bool {
+        let Some(patience) = self.patience.as_mut().filter(|patience| patience.looks_at <= now) else { return false };
+        patience.looks_at = now.plus_ms(EMERGENCY_LOOK_MS);
+        true
+    }
+}
+
+/// What a look finds.
+enum Looked {
+    /// A hop at work, tried at that moment, and another one next.
+    At { client: TransactionKey, tried_at: Moment, rang: bool },
+    /// None at work; these were left open and have not rung.
+    Waits(Tries),
 }
 
 impl Turn<'_> {
@@ -99,6 +153,72 @@ impl Turn<'_> {
             self.fail_with(key, Reject::Refusal(Refusal::Cancelled));
         }
         true
+    }
+
+    /// A look at the hops of an emergency call that hunts. One that spoke and is known to be dead since is left for the
+    /// next one, its INVITE open all the same; one that is down and has not rung is waited for no longer when no other is
+    /// at work. What probes know of a hop that was down before it was tried says nothing: it may answer no probe at all.
+    pub(crate) fn look(&mut self, key: CallKey) {
+        let looked = self.engine.calls.with(&key, |call| {
+            let patience = call.patience.as_ref().filter(|_| call.phase == Phase::Hunting && !call.cancelled)?;
+            let has_next = call.next < call.decision.next_hops.len() || patience.has_again();
+            match call.client {
+                Some(client) if has_next => {
+                    Some(Looked::At { client, tried_at: patience.tried_at, rang: call.alerted })
+                }
+                Some(_) => None,
+                None => Some(Looked::Waits(patience.quiet().collect())),
+            }
+        });
+        match looked.flatten() {
+            Some(Looked::At { client, tried_at, rang }) => {
+                let Some(flow) = self.proceeding(client) else { return };
+                let is_dead = self.down_since(flow).is_some_and(|since| since > tried_at);
+                if is_dead {
+                    if rang {
+                        // No ringing is too long (P-23), but nobody may be there any more: the next word sets it anew.
+                        self.bound(client, self.running.plan.sip.ring_ms);
+                    }
+                    self.after(key, client, Failure::Overtaken, None);
+                }
+            }
+            Some(Looked::Waits(quiet)) => {
+                for client in quiet {
+                    let flow = self.engine.transactions.with(&client, |row| row.flow);
+                    if flow.is_some_and(|flow| self.down_since(flow).is_some()) {
+                        self.cancel_client(client, Bytes::from_static(Cut::HopSilent.reason().as_bytes()));
+                        self.after(key, client, Failure::Silent, None);
+                    }
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Where a try went that said something, nothing final, and was not cancelled.
+    fn proceeding(&self, client: TransactionKey) -> Option<Flow> {
+        let proceeding = Machine::ClientInvite(client_invite::State::Proceeding);
+        let row = self
+            .engine
+            .transactions
+            .with(&client, |row| (row.machine == proceeding && row.cancel == Cancel::No).then_some(row.flow));
+        row.flatten()
+    }
+
+    fn down_since(&self, flow: Flow) -> Option<Moment> {
+        self.engine.is_any_unwell().then(|| self.running.watches.down_since(address_of(flow))).flatten()
+    }
+
+    /// A try that rings is cancelled in so many milliseconds unless it says another word.
+    fn bound(&mut self, client: TransactionKey, ms: u64) {
+        let now = self.now.moment;
+        let hint = self.engine.transactions.with(&client, |row| {
+            let rings = row.machine == Machine::ClientInvite(client_invite::State::Proceeding);
+            rings.then(|| row.timing.wait(now, ms)).and_then(|()| row.timing.arm())
+        });
+        if let Some(Some(at)) = hint {
+            self.effects.hints.push((at, Hint::Transaction(client)));
+        }
     }
 
     /// Cancels what an emergency call left open, once that is over or answered by `winner`.

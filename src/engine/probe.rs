@@ -110,6 +110,6 @@ impl Turn<'_> {
 }
 
 /// Where the other end of a flow of ours listens.
-fn address_of(flow: Flow) -> Address {
+pub(crate) fn address_of(flow: Flow) -> Address {
     Address { transport: flow.transport, socket: flow.remote }
 }

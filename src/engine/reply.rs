@@ -270,7 +270,9 @@ impl Turn<'_> {
         if let (Purpose::Hunt, Some(call)) = (heard.purpose, heard.call) {
             let is_tried = self.engine.calls.with(&call, |call| {
                 let is_tried = call.phase == Phase::Hunting && call.tries().any(|client| client == key);
-                call.alerted |= is_tried && call.client == Some(key) && status >= 180;
+                if is_tried && status >= 180 {
+                    call.rang(key);
+                }
                 is_tried
             });
             if is_tried != Some(true) {
@@ -437,7 +439,8 @@ impl Turn<'_> {
             }
             Onward::Fail(best) => self.fail(call_key, best),
             Onward::Cancelled => self.fail_with(call_key, Reject::Refusal(Refusal::Cancelled)),
-            Onward::Wait | Onward::Nothing => {}
+            Onward::Wait => self.look(call_key),
+            Onward::Nothing => {}
         }
     }
 

@@ -105,6 +105,12 @@ impl Watches {
         self.at(address).is_some_and(|watch| watch.lock().is_out(now))
     }
 
+    /// Since when the address is down; `None` while it is not, or is not watched.
+    #[must_use]
+    pub fn down_since(&self, address: Address) -> Option<Moment> {
+        self.at(address)?.lock().down_since()
+    }
+
     /// Every watch.
     pub fn iter(&self) -> impl Iterator<Item = &Watch> {
         self.all.iter().map(AsRef::as_ref)

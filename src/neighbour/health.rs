@@ -68,6 +68,8 @@ pub struct Health {
     standing: Standing,
     /// Until when a 503 asked to be left alone.
     rests_until: Option<Moment>,
+    /// When it went down last.
+    down_at: Option<Moment>,
     /// When it is probed next; none before the first look.
     probe_at: Option<Moment>,
     /// When the probe that is out is lost at the latest; none: none is out.
@@ -79,6 +81,12 @@ impl Health {
     #[must_use]
     pub fn standing(&self) -> Standing {
         self.standing
+    }
+
+    /// Since when it is down; `None` while it is not.
+    #[must_use]
+    pub fn down_since(&self) -> Option<Moment> {
+        self.down_at.filter(|_| self.standing == Standing::Down)
     }
 
     /// What is left of the rest a 503 asked for.
@@ -117,6 +125,9 @@ impl Health {
             self.probe_at = Some(now);
         }
         let is_other_kind = std::mem::discriminant(&self.standing) != std::mem::discriminant(&before);
+        if is_other_kind && self.standing == Standing::Down {
+            self.down_at = Some(now);
+        }
         is_other_kind.then_some((before, self.standing))
     }
 
@@ -183,6 +194,21 @@ mod tests {
         }
         assert_eq!(step(Up, ProbeLost, 1), Down, "one lost probe may be enough");
         assert_eq!(step(Up, TrafficLost, 1), Probing { lost: 0 }, "a call alone is never enough");
+    }
+
+    #[test]
+    fn an_address_is_down_since_the_last_probe_that_made_it_so() {
+        let mut health = Health::default();
+        for ms in [1_000, 5_000] {
+            health.heard(Event::ProbeLost, at(ms), &TIMES);
+            assert_eq!(health.down_since(), None);
+        }
+        for ms in [9_000, 39_000] {
+            health.heard(Event::ProbeLost, at(ms), &TIMES);
+            assert_eq!(health.down_since(), Some(at(9_000)));
+        }
+        health.heard(Event::Answered, at(40_000), &TIMES);
+        assert_eq!(health.down_since(), None);
     }
 
     #[test]

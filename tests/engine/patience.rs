@@ -187,3 +187,108 @@ fn an_ordinary_call_waits_for_no_silent_hop() {
     assert_eq!(node.hear(GW_BR_2, says(&second, 404)).told(), ["ACK to gw-br-2", "404 to hq"]);
     assert_eq!(sent_to(&node.wait(10_000), GW_BR_1), Vec::<String>::new());
 }
+
+const PROBED: (&str, &str) = ("[sip]", "[sip]\nhealth_s = 10");
+
+/// Lets seconds pass in which everybody but `dead` answers probes, and nobody anything else; what else was sent.
+fn seconds(node: &mut Node, seconds: u64, dead: &[SocketAddr]) -> Out {
+    let is_probe = |sent: &Sent| sent.what() == "OPTIONS";
+    let out = node.beats(seconds, |sent| (is_probe(sent) && !dead.contains(&sent.to)).then(|| says(sent, 200)));
+    Out(out.0.into_iter().filter(|sent| !is_probe(sent)).collect())
+}
+
+#[test]
+fn p_23_a_hop_that_rang_and_is_known_to_be_dead_since_is_left_for_the_next_and_stays_open() {
+    let mut node = Node::br_with(&[PROBED]);
+    let first = node.hear(HQ, &emergency()).the("INVITE");
+    node.hear(GW_BR_1, says(&first, 180));
+    let out = seconds(&mut node, 22, &[GW_BR_1]);
+    let second = out.0.first().expect("another is tried").clone();
+    assert_eq!((second.what().as_str(), second.to, sent_to(&out, GW_BR_1).len()), ("INVITE", GW_BR_2, 0));
+    node.hear(GW_BR_2, answer(&second, 180, "b2", &[], ""));
+    assert_eq!(seconds(&mut node, 100, &[GW_BR_1]).told(), Vec::<String>::new(), "both ring");
+    // It was not dead after all.
+    assert_eq!(node.hear(GW_BR_1, says(&first, 200)).told(), ["CANCEL to gw-br-2", "200 to hq"]);
+    assert_eq!(node.ended(), [], "it stands");
+}
+
+#[test]
+fn p_23_the_home_node_leaves_a_visited_node_that_rang_and_died() {
+    let mut node = Node::hq_with(&[PROBED]);
+    let first = node.hear(CC_HQ, &alice("9999")).the("INVITE");
+    node.hear(BR, says(&first, 180));
+    let out = seconds(&mut node, 22, &[BR]);
+    let second = out.0.first().expect("another is tried").clone();
+    assert_eq!((second.what().as_str(), second.to), ("INVITE", GW_HQ));
+    assert_eq!(node.hear(GW_HQ, answer(&second, 200, "g", &[], "")).told(), ["CANCEL to br", "200 to cc-hq"]);
+}
+
+#[test]
+fn p_23_a_dead_hop_that_rang_is_waited_for_as_long_as_ring_s_when_the_others_have_failed() {
+    for speaks_again in [false, true] {
+        let mut node = Node::br_with(&[PROBED]);
+        let first = node.hear(HQ, &emergency()).the("INVITE");
+        node.hear(GW_BR_1, says(&first, 180));
+        let second = seconds(&mut node, 22, &[GW_BR_1]).to(GW_BR_2);
+        assert_eq!(node.hear(GW_BR_2, answer(&second, 404, "b2", &[], "")).told(), ["ACK to gw-br-2"]);
+        assert_eq!(seconds(&mut node, 150, &[GW_BR_1]).told(), Vec::<String>::new());
+        if speaks_again {
+            assert_eq!(node.hear(GW_BR_1, says(&first, 180)).told(), ["180 to hq"]);
+            assert_eq!(seconds(&mut node, 600, &[]).told(), Vec::<String>::new(), "no ringing is too long");
+            continue;
+        }
+        let out = seconds(&mut node, 40, &[GW_BR_1]);
+        assert_eq!((sent_to(&out, GW_BR_1)[0].as_str(), sent_to(&out, HQ)[0].as_str()), ("CANCEL", "404"));
+    }
+}
+
+#[test]
+fn p_23_a_hop_that_answered_no_probe_before_is_not_left_for_that() {
+    let mut node = Node::br_with(&[PROBED]);
+    seconds(&mut node, 30, &[GW_BR_1, GW_BR_2]);
+    let first = node.hear(HQ, &emergency()).the("INVITE");
+    assert_eq!(first.to, GW_BR_1);
+    node.hear(GW_BR_1, says(&first, 180));
+    assert_eq!(seconds(&mut node, 120, &[GW_BR_1, GW_BR_2]).told(), Vec::<String>::new());
+}
+
+#[test]
+fn p_23_the_only_hop_left_is_not_left_for_being_dead() {
+    let mut node = Node::br_with(&[PROBED]);
+    let first = node.hear(HQ, &emergency()).the("INVITE");
+    let second = node.hear(GW_BR_1, says(&first, 404)).the("INVITE");
+    node.hear(GW_BR_2, answer(&second, 180, "b2", &[], ""));
+    assert_eq!(seconds(&mut node, 600, &[GW_BR_2]).told(), Vec::<String>::new());
+    assert_eq!(node.hear(GW_BR_2, answer(&second, 200, "b2", &[], "")).told(), ["200 to hq"]);
+}
+
+#[test]
+fn p_8_a_silent_hop_that_is_known_to_be_dead_is_waited_for_no_longer() {
+    // Known already: it is tried last, and then nothing is waited for.
+    let mut node = Node::br_with(&[PROBED]);
+    seconds(&mut node, 30, &[GW_BR_1]);
+    let first = node.hear(HQ, &emergency()).the("INVITE");
+    assert_eq!(first.to, GW_BR_2);
+    node.hear(GW_BR_2, says(&first, 404)).the("INVITE");
+    let out = node.wait(4_100);
+    assert_eq!(sent_to(&out, HQ), ["404"], "{:?}", out.told());
+    // Found out meanwhile.
+    let mut node = Node::br_with(&[PROBED]);
+    let (_, first) = waiting(&mut node);
+    let out = seconds(&mut node, 20, &[GW_BR_1]);
+    assert_eq!(sent_to(&out, HQ)[0], "404", "before Timer B: {:?}", out.told());
+    assert_eq!(node.hear(GW_BR_1, says(&first, 180)).told(), ["CANCEL to gw-br-1"]);
+    // Answering probes, it is slow and not dead.
+    let mut node = Node::br_with(&[PROBED]);
+    waiting(&mut node);
+    let out = seconds(&mut node, 20, &[]);
+    assert_eq!(sent_to(&out, HQ), Vec::<String>::new());
+}
+
+#[test]
+fn an_ordinary_call_is_not_moved_by_health_while_it_rings() {
+    let mut node = Node::br_with(&[PROBED]);
+    let first = node.hear(HQ, &from_hq("02079460000")).the("INVITE");
+    node.hear(GW_BR_1, says(&first, 180));
+    assert_eq!(seconds(&mut node, 120, &[GW_BR_1]).told(), Vec::<String>::new());
+}
