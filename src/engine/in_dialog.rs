@@ -272,6 +272,9 @@ impl Turn<'_> {
         if keys == Keys::Removed {
             body = self.without_keys(request.message, &body);
         }
+        if request.method == Method::Bye && found.by == Party::Caller && !found.is_leg {
+            self.hangs_up_early(request.essentials, flow);
+        }
         let passing = Passing { call: Some(found.key), by: found.by, terms, ..Passing::new(&body) };
         self.pass_on(&request, flow, &passing);
     }

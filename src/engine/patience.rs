@@ -14,6 +14,8 @@ use super::probe::address_of;
 use super::reject::{Refusal, Reject};
 use crate::limits::EMERGENCY_LOOK_MS;
 use crate::neighbour::Flow;
+use crate::sip::Essentials;
+use crate::transaction::LIFETIME_MS;
 use crate::transaction::client_invite;
 use crate::transaction::row::{Cancel, Machine};
 
@@ -107,6 +109,17 @@ impl Call {
         self.client.into_iter().chain(self.patience.iter().flat_map(|patience| patience.clients()))
     }
 
+    /// Its caller gives it up: it tries nothing else. `None` where it does not hunt.
+    fn give_up(&mut self) -> Option<GivenUp> {
+        if self.phase != Phase::Hunting {
+            return None;
+        }
+        self.cancelled = true;
+        let tries = self.tries().collect();
+        let is_patient = self.patience.take().is_some();
+        Some(GivenUp { tries, waits: is_patient && self.client.is_none(), is_patient })
+    }
+
     /// One of its tries rings.
     pub fn rang(&mut self, client: TransactionKey) {
         self.alerted |= self.client == Some(client);
@@ -122,6 +135,16 @@ impl Call {
     }
 }
 
+/// A call its caller gave up.
+struct GivenUp {
+    /// Its tries.
+    tries: Tries,
+    /// None was at work, so that nobody will report its end.
+    waits: bool,
+    /// It is an emergency call.
+    is_patient: bool,
+}
+
 /// What a look finds.
 enum Looked {
     /// A hop at work, tried at that moment, and another one next.
@@ -134,18 +157,9 @@ impl Turn<'_> {
     /// The caller gave the call up while it hunts: nothing else is tried, and every try is cancelled. `server` is the
     /// INVITE it is about. `false` where that call does not hunt.
     pub(crate) fn give_up(&mut self, key: CallKey, server: TransactionKey, reason: &Bytes) -> bool {
-        let tries = self.engine.calls.with(&key, |call| {
-            let is_hunting = call.server == server && call.phase == Phase::Hunting;
-            is_hunting.then(|| {
-                call.cancelled = true;
-                // With none at work nobody would report its end.
-                let waits = call.client.is_none() && call.patience.is_some();
-                let tries: Tries = call.tries().collect();
-                call.patience = None;
-                (waits, tries)
-            })
-        });
-        let Some(Some((waits, tries))) = tries else { return false };
+        let given_up =
+            self.engine.calls.with(&key, |call| if call.server == server { call.give_up() } else { None }).flatten();
+        let Some(GivenUp { tries, waits, .. }) = given_up else { return false };
         for client in tries {
             self.cancel_client(client, reason.clone());
         }
@@ -153,6 +167,27 @@ impl Turn<'_> {
             self.fail_with(key, Reject::Refusal(Refusal::Cancelled));
         }
         true
+    }
+
+    /// The caller ends an early dialog with BYE (RFC 3261 section 15): no pass of its call tries anything else. The BYE
+    /// itself ends the try it goes to; others that an emergency call has open are cancelled.
+    pub(crate) fn hangs_up_early(&mut self, of: &Essentials<'_>, to: Flow) {
+        for pass in 0..self.passes() {
+            let key = self.call_key(of.call_id, of.from_tag, pass);
+            let given_up = self.engine.calls.with(&key, Call::give_up).flatten();
+            let Some(GivenUp { tries, waits, is_patient: true }) = given_up else { continue };
+            for client in tries {
+                if self.engine.transactions.with(&client, |row| row.flow.remote == to.remote) == Some(true) {
+                    // Should its INVITE get no final response all the same.
+                    self.bound(client, LIFETIME_MS);
+                } else {
+                    self.cancel_client(client, Bytes::from_static(Cut::CallerGone.reason().as_bytes()));
+                }
+            }
+            if waits {
+                self.fail_with(key, Reject::Refusal(Refusal::Cancelled));
+            }
+        }
     }
 
     /// A look at the hops of an emergency call that hunts. One that spoke and is known to be dead since is left for the
@@ -209,12 +244,12 @@ impl Turn<'_> {
         self.engine.is_any_unwell().then(|| self.running.watches.down_since(address_of(flow))).flatten()
     }
 
-    /// A try that rings is cancelled in so many milliseconds unless it says another word.
+    /// A try that has said something is cancelled in so many milliseconds unless it says another word.
     fn bound(&mut self, client: TransactionKey, ms: u64) {
         let now = self.now.moment;
         let hint = self.engine.transactions.with(&client, |row| {
-            let rings = row.machine == Machine::ClientInvite(client_invite::State::Proceeding);
-            rings.then(|| row.timing.wait(now, ms)).and_then(|()| row.timing.arm())
+            let speaks = row.machine == Machine::ClientInvite(client_invite::State::Proceeding);
+            speaks.then(|| row.timing.wait(now, ms)).and_then(|()| row.timing.arm())
         });
         if let Some(Some(at)) = hint {
             self.effects.hints.push((at, Hint::Transaction(client)));

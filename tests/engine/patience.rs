@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Out, Sent};
-use crate::wire::{Request, alice, answer, audio, from_hq, says};
+use crate::wire::{Dialog, Request, alice, answer, audio, from_hq, says};
 
 fn emergency() -> Request {
     from_hq("999").header("Priority: emergency")
@@ -291,4 +291,69 @@ fn an_ordinary_call_is_not_moved_by_health_while_it_rings() {
     let first = node.hear(HQ, &from_hq("02079460000")).the("INVITE");
     node.hear(GW_BR_1, says(&first, 180));
     assert_eq!(seconds(&mut node, 120, &[GW_BR_1]).told(), Vec::<String>::new());
+}
+
+#[test]
+fn rfc_3261_15_a_bye_of_the_caller_in_an_early_dialog_ends_the_hunt() {
+    // What follows an emergency's 487 and an ordinary call's 503 otherwise.
+    for (called, status) in [("999", 487), ("999", 404), ("02079460000", 503)] {
+        for bye_first in [true, false] {
+            let mut node = Node::br();
+            let invite = from_hq(called);
+            let first = node.hear(HQ, &invite).the("INVITE");
+            let rings = node.hear(GW_BR_1, says(&first, 180)).the("180");
+            let mut caller = Dialog::of_caller(&invite, &rings);
+            let out = node.hear(HQ, &caller.request("BYE"));
+            assert_eq!(out.told(), ["BYE to gw-br-1"], "{called} {status}");
+            let bye = out.the("BYE");
+            if bye_first {
+                assert_eq!(node.hear(GW_BR_1, says(&bye, 200)).told(), ["200 to hq"]);
+            }
+            let out = node.hear(GW_BR_1, says(&first, status));
+            assert_eq!(out.told(), ["ACK to gw-br-1", "487 to hq"], "{called} {status}");
+            node.hear(HQ, &invite.ack(&out.the("487")));
+            if !bye_first {
+                assert_eq!(node.hear(GW_BR_1, says(&bye, 200)).told(), ["200 to hq"]);
+            }
+            is_empty_in_the_end(&mut node);
+        }
+    }
+}
+
+#[test]
+fn rfc_3261_15_a_bye_of_the_callee_in_an_early_dialog_does_not_end_an_emergency() {
+    let mut node = Node::br();
+    let first = node.hear(HQ, &emergency()).the("INVITE");
+    node.hear(GW_BR_1, says(&first, 180));
+    node.hear(GW_BR_1, &Dialog::of_callee(&first, "b1").request("BYE")).the("BYE");
+    assert_eq!(node.hear(GW_BR_1, says(&first, 487)).told(), ["ACK to gw-br-1", "INVITE to gw-br-2"]);
+}
+
+#[test]
+fn rfc_3261_15_an_early_bye_cancels_the_other_tries_of_an_emergency() {
+    let mut node = Node::br();
+    let (invite, first, second) = overdue(&mut node);
+    let rings = node.hear(GW_BR_1, says(&first, 180)).the("180");
+    node.hear(GW_BR_2, answer(&second, 180, "b2", &[], ""));
+    let mut caller = Dialog::of_caller(&invite, &rings);
+    let out = node.hear(HQ, &caller.request("BYE"));
+    assert_eq!(out.told(), ["CANCEL to gw-br-2", "BYE to gw-br-1"]);
+    assert_eq!(node.hear(GW_BR_1, says(&first, 487)).told(), ["ACK to gw-br-1"]);
+    let out = node.hear(GW_BR_2, answer(&second, 487, "b2", &[], ""));
+    assert_eq!(out.told(), ["ACK to gw-br-2", "487 to hq"]);
+    assert_eq!(node.ended(), [(487, "cancelled")]);
+}
+
+#[test]
+fn rfc_3261_15_an_early_bye_that_ends_no_invite_is_followed_by_a_cancel() {
+    let mut node = Node::br();
+    let invite = emergency();
+    let first = node.hear(HQ, &invite).the("INVITE");
+    let rings = node.hear(GW_BR_1, says(&first, 180)).the("180");
+    let bye = node.hear(HQ, &Dialog::of_caller(&invite, &rings).request("BYE")).the("BYE");
+    node.hear(GW_BR_1, says(&bye, 200));
+    let out = node.wait_with_peer(33_000);
+    assert_eq!((sent_to(&out, GW_BR_1)[0].as_str(), sent_to(&out, HQ)[0].as_str()), ("CANCEL", "487"));
+    assert_eq!(sent_to(&out, GW_BR_2), Vec::<String>::new());
+    is_empty_in_the_end(&mut node);
 }
