@@ -109,8 +109,24 @@ pub const REMOTE_CLUSTERS_MAX: usize = 256;
 /// a word, since ringing has its own limit (`sip.ring_s`) and an emergency call's has none.
 pub const SETUP_MS_MAX: u64 = 3 * 3_600_000;
 
-/// From one look at the hops of an emergency call that hunts to the next, milliseconds: is one of them down?
+/// From one look at the hops of an emergency call that hunts to the next, milliseconds: is one of them slow or down?
 pub const EMERGENCY_LOOK_MS: u64 = 2_000;
+
+/// How long an emergency call waits for a gateway that says no more than 100 before it tries the next hop beside it,
+/// milliseconds.
+pub const EMERGENCY_TRYING_MS: u64 = 8_000;
+
+/// The same of a trunk, milliseconds: the node behind it goes through its own gateways meanwhile, and only when it has found
+/// none of them is the call to go to another country. Enough for two of its gateways, and most of a third.
+pub const EMERGENCY_TRUNK_TRYING_MS: u64 = 3 * EMERGENCY_TRYING_MS;
+
+/// How much longer than its own Timer C an emergency call keeps a trunk that says no more than 100, milliseconds: the Timer C
+/// of the node behind it begins anew with each of its gateways.
+pub const EMERGENCY_TRUNK_MORE_MS: u64 = 60_000;
+
+/// The far node has come to its second gateway when the near one leaves it.
+const _: () = assert!(EMERGENCY_TRUNK_TRYING_MS > 2 * (EMERGENCY_TRYING_MS + EMERGENCY_LOOK_MS));
+const _: () = assert!(EMERGENCY_TRUNK_MORE_MS > EMERGENCY_TRUNK_TRYING_MS);
 
 /// Longest a call may stand, milliseconds.
 pub const CALL_MS_MAX: u64 = 24 * 3_600_000;

@@ -11,7 +11,8 @@ pub enum Failure {
     Unreachable,
     /// The request may not be sent over it, for this reason of ours.
     Barred(Refusal),
-    /// It spoke and is known to be dead since: an emergency call tries the next one beside it.
+    /// It said no more than 100 for long, or is known to be dead since it spoke: an emergency call tries the next one beside
+    /// it.
     Overtaken,
     /// It asked for less than it gets, and is spared this one (RFC 7339).
     Overloaded,

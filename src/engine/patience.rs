@@ -12,7 +12,8 @@ use super::ending::Cut;
 use super::hunt::Failure;
 use super::probe::address_of;
 use super::reject::{Refusal, Reject};
-use crate::limits::EMERGENCY_LOOK_MS;
+use crate::config::plan::Neighbour;
+use crate::limits::{EMERGENCY_LOOK_MS, EMERGENCY_TRUNK_TRYING_MS, EMERGENCY_TRYING_MS};
 use crate::neighbour::Flow;
 use crate::sip::Essentials;
 use crate::transaction::LIFETIME_MS;
@@ -190,8 +191,8 @@ impl Turn<'_> {
         }
     }
 
-    /// A look at the hops of an emergency call that hunts. One that spoke and is known to be dead since is left for the
-    /// next one, its INVITE open all the same; one that is down and has not rung is waited for no longer when no other is
+    /// A look at the hops of an emergency call that hunts. One that says no more than 100 for long, or spoke and is known to
+    /// be dead since, is left for the next one, its INVITE open all the same; one that is down and has not rung is waited for no longer when no other is
     /// at work. What probes know of a hop that was down before it was tried says nothing: it may answer no probe at all.
     pub(crate) fn look(&mut self, key: CallKey) {
         let looked = self.engine.calls.with(&key, |call| {
@@ -209,7 +210,9 @@ impl Turn<'_> {
             Some(Looked::At { client, tried_at, rang }) => {
                 let Some(flow) = self.proceeding(client) else { return };
                 let is_dead = self.down_since(flow).is_some_and(|since| since > tried_at);
-                if is_dead {
+                let trying_ms = if self.is_trunk(flow) { EMERGENCY_TRUNK_TRYING_MS } else { EMERGENCY_TRYING_MS };
+                let is_slow = !rang && self.now.moment.since_ms(tried_at) >= trying_ms;
+                if is_dead || is_slow {
                     if rang {
                         // No ringing is too long (P-23), but nobody may be there any more: the next word sets it anew.
                         self.bound(client, self.running.plan.sip.ring_ms);
@@ -238,6 +241,11 @@ impl Turn<'_> {
             .transactions
             .with(&client, |row| (row.machine == proceeding && row.cancel == Cancel::No).then_some(row.flow));
         row.flatten()
+    }
+
+    /// Whether another node of this kind is there, which hunts itself.
+    pub(crate) fn is_trunk(&self, flow: Flow) -> bool {
+        matches!(self.running.plan.neighbour(flow.transport, flow.remote), Some(Neighbour::Remote { .. }))
     }
 
     fn down_since(&self, flow: Flow) -> Option<Moment> {

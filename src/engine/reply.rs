@@ -17,7 +17,7 @@ use super::media::Body;
 use super::reject::{Refusal, Reject};
 use super::session::Agreed;
 use super::trust::{self, Crossing};
-use crate::limits::{LEGS_MAX, SETUP_MS_MAX};
+use crate::limits::{EMERGENCY_TRUNK_MORE_MS, LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::{Flow, Transport};
 use crate::sip::build;
 use crate::sip::{
@@ -158,8 +158,11 @@ impl Turn<'_> {
                     let life_ms = match row.cancel {
                         Cancel::Sent => LIFETIME_MS,
                         // No ringing of an emergency call is too long (P-23); but a hop that said no more than 100 may have
-                        // nothing behind it, and another one is tried after Timer C.
+                        // nothing behind it, and another one is tried after Timer C; or it hunts itself.
                         _ if row.is_patient && status > 100 => SETUP_MS_MAX + LIFETIME_MS,
+                        _ if row.is_patient && self.is_trunk(row.flow) => {
+                            self.running.plan.sip.ring_ms + EMERGENCY_TRUNK_MORE_MS
+                        }
                         _ => self.running.plan.sip.ring_ms,
                     };
                     row.timing.wait(now, life_ms);

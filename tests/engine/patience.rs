@@ -357,3 +357,103 @@ fn rfc_3261_15_an_early_bye_that_ends_no_invite_is_followed_by_a_cancel() {
     assert_eq!(sent_to(&out, GW_BR_2), Vec::<String>::new());
     is_empty_in_the_end(&mut node);
 }
+
+#[test]
+fn p_23_a_gateway_that_says_no_more_than_100_is_left_for_the_next_and_stays_open() {
+    let mut node = Node::br();
+    let first = node.hear(HQ, &emergency()).the("INVITE");
+    node.hear(GW_BR_1, says(&first, 100));
+    assert_eq!(node.wait_with_peer(7_900).told(), Vec::<String>::new());
+    let second = node.wait_with_peer(300).the("INVITE");
+    assert_eq!(second.to, GW_BR_2);
+    node.hear(GW_BR_2, answer(&second, 100, "b2", &[], ""));
+    assert_eq!(node.wait_with_peer(60_000).told(), Vec::<String>::new(), "none is next");
+    assert_eq!(node.hear(GW_BR_1, says(&first, 180)).told(), ["180 to hq"]);
+    assert_eq!(node.hear(GW_BR_1, says(&first, 200)).told(), ["CANCEL to gw-br-2", "200 to hq"]);
+    // One that rings is not left.
+    let mut node = Node::br();
+    let first = node.hear(HQ, &emergency()).the("INVITE");
+    node.hear(GW_BR_1, says(&first, 180));
+    assert_eq!(node.wait_with_peer(600_000).told(), Vec::<String>::new());
+}
+
+#[test]
+fn p_8_hops_of_an_emergency_that_never_say_more_than_100_end_it_with_timer_c() {
+    let mut node = Node::br();
+    let first = node.hear(HQ, &emergency()).the("INVITE");
+    node.hear(GW_BR_1, says(&first, 100));
+    let second = node.wait_with_peer(8_200).the("INVITE");
+    node.hear(GW_BR_2, answer(&second, 100, "b2", &[], ""));
+    let out = node.wait_with_peer(174_000);
+    assert_eq!((sent_to(&out, GW_BR_1)[0].as_str(), sent_to(&out, HQ)), ("CANCEL", vec![]), "the other is open");
+    let out = node.wait_with_peer(12_000);
+    assert_eq!((sent_to(&out, GW_BR_2)[0].as_str(), sent_to(&out, HQ)[0].as_str()), ("CANCEL", "500"));
+    is_empty_in_the_end(&mut node);
+}
+
+#[test]
+fn p_23_a_trunk_that_says_no_more_than_100_gets_time_for_the_gateways_behind_it() {
+    for ring_s in [5, 181] {
+        let mut node = Node::hq_with(&[("[sip]", &format!("[sip]\nring_s = {ring_s}"))]);
+        let first = node.hear(CC_HQ, &alice("9999")).the("INVITE");
+        node.hear(BR, says(&first, 100));
+        let out = node.wait(23_900);
+        assert_eq!((sent_to(&out, GW_HQ), sent_to(&out, CC_HQ)), (vec![], vec![]), "{ring_s}");
+        let out = node.wait(2_200);
+        assert_eq!(sent_to(&out, GW_HQ)[0], "INVITE", "{ring_s}");
+        assert!(!sent_to(&out, BR).contains(&"CANCEL".to_owned()), "{ring_s}");
+        let second = out.to(GW_HQ);
+        assert_eq!(node.hear(GW_HQ, answer(&second, 503, "g", &[], "")).told(), ["ACK to gw-hq"], "{ring_s}");
+        assert_eq!(node.hear(BR, says(&first, 200)).told(), ["200 to cc-hq"], "{ring_s}");
+    }
+}
+
+/// Carries what the nodes send each other and what `gateway` answers until nothing is on its way; gives back what went to
+/// others.
+fn carry(
+    pair: &mut [(Node, SocketAddr); 2],
+    sent: Vec<(usize, Sent)>,
+    gateway: &dyn Fn(&Sent) -> Option<u16>,
+) -> Vec<Sent> {
+    let mut on_the_way = std::collections::VecDeque::from(sent);
+    let mut others = Vec::new();
+    while let Some((by, sent)) = on_the_way.pop_front() {
+        let other = 1 - by;
+        if sent.to == pair[other].1 {
+            let from = pair[by].1;
+            on_the_way.extend(pair[other].0.hear(from, sent.bytes).0.into_iter().map(|sent| (other, sent)));
+        } else if let Some(status) = gateway(&sent) {
+            on_the_way.extend(pair[by].0.hear(sent.to, says(&sent, status)).0.into_iter().map(|sent| (by, sent)));
+            others.push(sent);
+        } else {
+            others.push(sent);
+        }
+    }
+    others
+}
+
+#[test]
+fn p_23_an_emergency_goes_to_the_next_gateway_of_its_country_before_the_home_node_leaves_it() {
+    for ring_s in [5, 181] {
+        let ring = format!("[sip]\nring_s = {ring_s}");
+        let changes = [("[sip]", ring.as_str())];
+        let mut pair = [(Node::hq_with(&changes), HQ), (Node::br_with(&changes), BR)];
+        let gateway = |sent: &Sent| match (sent.what().as_str(), sent.to) {
+            ("INVITE", GW_BR_1) => Some(100),
+            ("INVITE", GW_BR_2) => Some(200),
+            ("CANCEL" | "OPTIONS", _) => Some(200),
+            _ => None,
+        };
+        let sent = pair[0].0.hear(CC_HQ, &alice("9999").body(&audio("18"))).0;
+        let mut told = carry(&mut pair, sent.into_iter().map(|sent| (0, sent)).collect(), &gateway);
+        for _ in 0..150 {
+            for by in [0, 1] {
+                let sent = pair[by].0.wait(100).0.into_iter().map(|sent| (by, sent)).collect();
+                told.extend(carry(&mut pair, sent, &gateway));
+            }
+        }
+        let to = |to: SocketAddr| told.iter().filter(|sent| sent.to == to).map(Sent::what).collect::<Vec<_>>();
+        assert_eq!((to(GW_BR_2)[0].as_str(), to(GW_HQ)), ("INVITE", vec![]), "{ring_s}");
+        assert_eq!(to(CC_HQ), ["100", "200"], "{ring_s}");
+    }
+}
