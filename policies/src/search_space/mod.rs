@@ -2,12 +2,14 @@
 
 mod alternatives;
 mod analyse;
+mod circles;
 mod index;
 mod proof;
 mod tail;
 
 pub use alternatives::{Alternative, Asked, Lost};
 pub use analyse::{Analysis, Outcome, Overlap, PASSES_MAX};
+pub use circles::{Circle, Circles};
 pub use proof::{Capture, Captures};
 
 use std::fmt;
