@@ -126,6 +126,11 @@ impl DialPlanBuilder {
         CssId(last(&self.css))
     }
 
+    /// Makes room for so many more rows.
+    pub fn reserve(&mut self, rows: usize) {
+        self.rows.reserve_exact(rows);
+    }
+
     /// Adds a row.
     pub fn row(&mut self, row: Row) -> PatternId {
         self.rows.push(row);
