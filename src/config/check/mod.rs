@@ -1,5 +1,6 @@
 //! Whether the values of a document fit each other. One file a concern; each only reports.
 
+mod callers;
 mod certificates;
 mod emergency;
 mod geography;
@@ -48,9 +49,10 @@ pub(super) fn check<'d>(
             _ => Dialing::of(document),
         }
     });
-    let moments = hours::moments(document);
-    patterns::check(document, &dialing, &moments, report);
-    emergency::check(document, &dialing, &moments, report);
+    let looked = hours::looked(document, report);
+    let spaces = callers::Spaces::of(document, &dialing);
+    patterns::check(document, &dialing, &spaces.all, &looked.moments, report);
+    emergency::check(document, &dialing, &spaces, &looked, report);
     probe::check(document, probe, report);
     dialing
 }
