@@ -2,8 +2,8 @@
 //! M-16, M-24).
 
 use emcc_codecs::bandwidth::{AddressFamily, Kbps, answered_kbps, worst_case_kbps};
-use emcc_codecs::catalogue::{CodecId, EncodingName, ToldBy, decimal, highest_mode_bps, identify, is_known_name};
-use emcc_codecs::offer::{RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within};
+use emcc_codecs::catalogue::{CodecId, EncodingName, Named, ToldBy, decimal, highest_mode_bps, variant};
+use emcc_codecs::offer::{Placed, RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within};
 use emcc_codecs::sdp::{Format, Media};
 use smallvec::SmallVec;
 
@@ -45,11 +45,8 @@ impl Leaving {
     }
 }
 
-/// An audio stream judged: a verdict a format, and the codecs that leave in their order.
-pub(super) struct JudgedStream {
-    pub(super) verdicts: Verdicts,
-    pub(super) leaving: SmallVec<[Leaving; 12]>,
-}
+/// Codecs that leave, in their order.
+pub(super) type Leavings = SmallVec<[Leaving; 12]>;
 
 impl Region {
     /// Decides one audio codec: whether it may leave, how, and what it may cost then.
@@ -57,14 +54,19 @@ impl Region {
     /// # Errors
     /// [`Why`] it may not.
     pub fn judge(&self, format: &Format<'_>) -> Result<(Verdict, Leaving), Why> {
+        self.judge_named(format, named(format))
+    }
+
+    fn judge_named(&self, format: &Format<'_>, named: Named) -> Result<(Verdict, Leaving), Why> {
         let (Some(encoding), Some(payload_type)) = (format.encoding, format.payload_type) else {
             return Err(Why::NotInCatalogue);
         };
         let configured_kbps = self.configured_kbps(encoding.name);
-        let Some(variant) = identify(&encoding, format.fmtp) else {
+        let row = if let Named::Codec(first) = named { variant(first, &encoding, format.fmtp) } else { None };
+        let Some(variant) = row else {
             // A known codec in a shape the table lacks, L16/44100 for one, has a rate of its own that a check rate
             // given by name does not tell.
-            let check_kbps = configured_kbps.filter(|_| !is_known_name(encoding.name)).ok_or(Why::NotInCatalogue)?;
+            let check_kbps = configured_kbps.filter(|_| !is_catalogued(named)).ok_or(Why::NotInCatalogue)?;
             self.within_cap(check_kbps)?;
             let name = EncodingName::of(encoding.name);
             let highest_bps = check_kbps.saturating_mul(1_000);
@@ -76,7 +78,7 @@ impl Region {
         self.within_cap(configured_kbps.unwrap_or(codec.check_kbps))?;
         let rank = codec.rank(self.link_loss);
         let leaving = Leaving {
-            name: EncodingName::of(codec.encoding.unwrap_or_default().as_bytes()),
+            name: variant.id.name(),
             codec: Some(variant.id),
             payload_type,
             highest_bps: variant.highest_bps,
@@ -110,7 +112,7 @@ impl Region {
         let own = self
             .check_rates
             .iter()
-            .filter(|rate| rate.check_kbps <= self.audio_kbps && !is_known_name(rate.encoding.as_bytes()))
+            .filter(|rate| rate.check_kbps <= self.audio_kbps && !is_catalogued(Named::of(rate.encoding.as_bytes())))
             .map(|rate| (rate.check_kbps.saturating_mul(1_000), OWN_FRAME_MS));
         let (mut dearest, mut payload_bps) = (Kbps(0), 0);
         for (bps, frame_ms) in catalogued.chain(own) {
@@ -120,16 +122,20 @@ impl Region {
         (dearest, self.video_kbps.saturating_sub(payload_bps.div_ceil(1_000)))
     }
 
-    /// Judges every format of an audio stream and tells the trail what happened.
-    pub(super) fn judge_stream(&self, media: &Media<'_>, trail: &mut Trail) -> JudgedStream {
+    /// Judges every format of an audio stream, tells the trail what happened, and adds the codecs that leave to `leaving`.
+    pub(super) fn judge_stream(&self, media: &Media<'_>, trail: &mut Trail, leaving: &mut Leavings) -> Verdicts {
         let mut verdicts = Verdicts::new();
-        let mut codecs: SmallVec<[Leaving; 12]> = SmallVec::new();
-        let mut order: SmallVec<[(u8, usize); 12]> = SmallVec::new();
+        let mut codecs = Leavings::new();
+        let mut order: SmallVec<[Placed; 12]> = SmallVec::new();
+        let mut has_red = false;
         for format in &media.formats {
-            let verdict = if is_follower(format) || is_red(format) {
+            let named = named(format);
+            let is_red = named == Named::Redundancy;
+            has_red |= is_red;
+            let verdict = if is_red || named == Named::Follower && format.payload_type.is_some() {
                 Verdict::Keep { rank: RANK_FOLLOWS }
             } else {
-                match self.judge(format) {
+                match self.judge_named(format, named) {
                     Ok((verdict, codec)) => {
                         let rank = match verdict {
                             Verdict::Keep { rank } => rank,
@@ -139,7 +145,7 @@ impl Region {
                             }
                             Verdict::Drop => RANK_FOLLOWS,
                         };
-                        order.push((rank, codecs.len()));
+                        order.push(Placed::new(rank, u8::try_from(codecs.len()).unwrap_or(u8::MAX)));
                         codecs.push(codec);
                         verdict
                     }
@@ -151,17 +157,12 @@ impl Region {
             };
             verdicts.push(verdict);
         }
-        for at in 0..verdicts.len() {
-            let Some(format) = media.formats.get(at).filter(|f| is_red(f)) else { continue };
-            if !has_primary_left(format, media, &verdicts)
-                && let Some(verdict) = verdicts.get_mut(at)
-            {
-                *verdict = Verdict::Drop;
-                trail.push(dropped(format, Why::NoPrimaryLeft));
-            }
+        if has_red {
+            drop_idle_redundancy(media, &mut verdicts, trail);
         }
         order.sort_unstable();
-        JudgedStream { verdicts, leaving: order.iter().filter_map(|(_, at)| codecs.get(*at)).copied().collect() }
+        order.iter().filter_map(|placed| codecs.get(placed.place())).for_each(|codec| leaving.push(*codec));
+        verdicts
     }
 
     /// Whether neither switch takes the codec out (M-9, M-10).
@@ -212,20 +213,35 @@ fn dropped(format: &Format<'_>, why: Why) -> Step {
     Step::Dropped { name, payload_type: format.payload_type, why }
 }
 
-/// Tones and comfort noise: they carry no speech of their own and follow the codecs.
-fn is_follower(format: &Format<'_>) -> bool {
-    let is = |name: &[u8]| format.encoding.is_some_and(|e| e.name.eq_ignore_ascii_case(name));
-    format.payload_type.is_some() && (is(b"telephone-event") || is(b"CN"))
+/// Drops redundancy that has nothing left to repeat.
+fn drop_idle_redundancy(media: &Media<'_>, verdicts: &mut Verdicts, trail: &mut Trail) {
+    for at in 0..verdicts.len() {
+        let Some(format) = media.formats.get(at).filter(|f| named(f) == Named::Redundancy) else { continue };
+        if !has_primary_left(format, media, verdicts)
+            && let Some(verdict) = verdicts.get_mut(at)
+        {
+            *verdict = Verdict::Drop;
+            trail.push(dropped(format, Why::NoPrimaryLeft));
+        }
+    }
 }
 
-fn is_red(format: &Format<'_>) -> bool {
-    format.encoding.is_some_and(|e| e.name.eq_ignore_ascii_case(b"red"))
+/// What the name of a format is to the rules; nothing known where it has none.
+fn named(format: &Format<'_>) -> Named {
+    format.encoding.map_or(Named::Unknown, |encoding| Named::of(encoding.name))
+}
+
+/// Whether the catalogue has the name: tells a known codec in an unknown shape from an unknown codec.
+fn is_catalogued(named: Named) -> bool {
+    matches!(named, Named::Codec(_))
 }
 
 /// Whether redundancy still has something to repeat: its fmtp lists payload types with slashes between (RFC 2198).
 fn has_primary_left(red: &Format<'_>, media: &Media<'_>, verdicts: &[Verdict]) -> bool {
     red.fmtp.split(|b| *b == b'/').filter_map(|token| decimal(token.trim_ascii())).any(|primary| {
         let mut judged = media.formats.iter().zip(verdicts);
-        judged.any(|(f, v)| f.payload_type.map(u32::from) == Some(primary) && !is_red(f) && *v != Verdict::Drop)
+        judged.any(|(f, v)| {
+            f.payload_type.map(u32::from) == Some(primary) && named(f) != Named::Redundancy && *v != Verdict::Drop
+        })
     })
 }
