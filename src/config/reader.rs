@@ -75,33 +75,41 @@ impl Reader {
         let bulk = self.read_csv(&mut root, report);
         self.read_trunks(&mut root, report);
         let document = &mut self.document;
-        document.peers.extend(root.tables("peer").into_iter().filter_map(read_peer));
-        document.remote_clusters.extend(root.tables("remote_cluster").into_iter().filter_map(read_remote_cluster));
-        document.geolocations.extend(root.tables("geolocation").into_iter().filter_map(read_geolocation));
-        document.filters.extend(root.tables("geolocation_filter").into_iter().filter_map(read_filter));
-        document.device_pools.extend(root.tables("device_pool").into_iter().filter_map(read_device_pool));
-        document.spaces.extend(root.tables("css").into_iter().filter_map(read_css));
-        document.partitions.extend(root.tables("partition").into_iter().filter_map(read_partition));
-        document.schedules.extend(root.tables("schedule").into_iter().filter_map(|s| read_schedule(s, report)));
+        document.peers.extend(root.tables("peer").filter_map(read_peer));
+        document.remote_clusters.extend(root.tables("remote_cluster").filter_map(read_remote_cluster));
+        document.geolocations.extend(root.tables("geolocation").filter_map(read_geolocation));
+        document.filters.extend(root.tables("geolocation_filter").filter_map(read_filter));
+        document.device_pools.extend(root.tables("device_pool").filter_map(read_device_pool));
+        document.spaces.extend(root.tables("css").filter_map(read_css));
+        document.partitions.extend(root.tables("partition").filter_map(read_partition));
+        document.schedules.extend(root.tables("schedule").filter_map(|s| read_schedule(s, report)));
         for (key, kind) in [
             ("route_pattern", PatternKind::Route),
             ("translation_pattern", PatternKind::Translation),
             ("directory_number", PatternKind::DirectoryNumber),
         ] {
-            let rows = root.tables(key).into_iter().filter_map(|section| read_pattern(section, kind, report));
+            let rows = root.tables(key).filter_map(|section| read_pattern(section, kind, report));
             document.patterns.extend(rows);
         }
-        document
-            .transformations
-            .extend(root.tables("transformation_pattern").into_iter().filter_map(read_transformation));
-        document.route_lists.extend(root.tables("route_list").into_iter().filter_map(read_route_list));
-        document.route_groups.extend(root.tables("route_group").into_iter().filter_map(read_route_group));
-        document.codecs.extend(root.tables("codec").into_iter().filter_map(read_codec));
-        document.devices.extend(root.tables("device").into_iter().filter_map(read_device));
-        document.users.extend(root.tables("user").into_iter().filter_map(read_user));
-        document.sessions.extend(root.tables("emcc_session").into_iter().filter_map(|s| read_session(s, report)));
+        document.transformations.extend(root.tables("transformation_pattern").filter_map(read_transformation));
+        document.route_lists.extend(root.tables("route_list").filter_map(read_route_list));
+        document.route_groups.extend(root.tables("route_group").filter_map(read_route_group));
+        document.codecs.extend(root.tables("codec").filter_map(read_codec));
+        document.devices.extend(root.tables("device").filter_map(read_device));
+        document.users.extend(root.tables("user").filter_map(read_user));
+        document.sessions.extend(root.tables("emcc_session").filter_map(|s| read_session(s, report)));
         root.finish();
         (includes, bulk)
+    }
+
+    /// Whether nothing was read but rows: tables that exist once depend on what was read before.
+    pub(super) fn is_of_rows(&self) -> bool {
+        self.single.is_empty() && self.trunks == 0
+    }
+
+    /// Adds the rows of a reader that has [nothing else](Self::is_of_rows).
+    pub(super) fn take_in(&mut self, rows: Self) {
+        self.document.take_in(rows.document);
     }
 
     /// Reads one row of a CSV file.
@@ -221,7 +229,8 @@ impl Reader {
     /// At most two EMCC trunks, one table each.
     fn read_trunks(&mut self, root: &mut Section<'_, '_>, report: &Report) {
         for key in ["emcc_trunk", "emcc_rsvp_trunk"] {
-            let sections = if root.is_array(key) { root.tables(key) } else { root.table(key).into_iter().collect() };
+            let sections: Vec<_> =
+                if root.is_array(key) { root.tables(key).collect() } else { root.table(key).into_iter().collect() };
             for mut section in sections {
                 let trunk = Trunk {
                     css: section.parsed("css", words::name),
@@ -522,7 +531,7 @@ fn read_schedule(mut section: Section<'_, '_>, report: &Report) -> Option<Schedu
     section.require("periods", "Write periods = [{days = [\"mon\"], from = \"08:00\", to = \"17:00\"}].");
     let name = section.parsed("name", words::name);
     let zone = section.parsed("zone", words::zone);
-    let written = section.tables("periods");
+    let written: Vec<_> = section.tables("periods").collect();
     if written.is_empty()
         && let Some(place) = section.place_of_key("periods").filter(|_| section.is_array("periods"))
     {
@@ -579,7 +588,7 @@ fn read_transform(section: &mut Section<'_, '_>) -> Transform {
 }
 
 /// Reports a pattern's keys that exclude each other, at the second of the two.
-fn exclude(section: &Section<'_, '_>, report: &Report, first: &str, second: &str) {
+fn exclude(section: &Section<'_, '_>, report: &Report, first: &'static str, second: &'static str) {
     if let Some(place) = section.place_of_key(second).filter(|_| section.place_of_key(first).is_some()) {
         let message = format!("{first} and {second} exclude each other");
         report.error(&place, message, format!("Keep {first} or {second}, not both."));
