@@ -21,6 +21,12 @@ pub const ROUTE_VALUES_MAX: usize = 64;
 /// Contact values in one message.
 pub const CONTACT_VALUES_MAX: usize = 64;
 
+/// Configurations that ran before and whose neighbours are still heard in the calls that began then.
+pub const FORMER_PLANS_MAX: usize = 8;
+
+/// Ended calls of one worker that wait for their lines in the log.
+pub const ENDED_WAITING_MAX: usize = 16;
+
 /// Empty lines (CRLF) skipped before a start line in one datagram (RFC 3261, section 7.5).
 pub const LEADING_CRLF_MAX: usize = 16;
 

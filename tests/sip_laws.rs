@@ -78,7 +78,9 @@ fn exercise(message: &Message<'_>) {
     out.clear();
     let _ = build::cancel_for(message, b"SIP;cause=200", &mut out);
     let mut editor = Editor::new();
-    editor.received_and_rport(message, source);
+    if let Some(Ok(via)) = message.values(Name::Via).next().map(|top| ViaRef::parse(top.text)) {
+        editor.received_and_rport(message, &via, source);
+    }
     editor.request_uri(message, b"sip:x");
     editor.max_forwards(message, 1);
     editor.remove_first_values(message, Name::Route, 1);

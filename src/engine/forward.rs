@@ -236,7 +236,7 @@ impl Turn<'_> {
         if out.caller.listener != flow.listener {
             record_route(editor, message, inward, out.pass, is_sips);
         }
-        editor.received_and_rport(message, out.caller.remote);
+        editor.received_and_rport(message, &of.via, out.caller.remote);
         editor.max_forwards(message, hops_left(of));
         loops::write_breadth(editor, message);
         terms.write(editor, message);

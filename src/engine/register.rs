@@ -211,7 +211,7 @@ impl Turn<'_> {
         if !message.has_token(Name::Require, "path") {
             editor.append_header(message, b"Require: path");
         }
-        editor.received_and_rport(message, from.remote);
+        editor.received_and_rport(message, &of.via, from.remote);
         editor.max_forwards(message, forward::hops_left(of));
         editor.write(message, &mut self.effects.arena)
     }

@@ -90,7 +90,9 @@ struct State<D: Driver> {
     due: VecDeque<Hint>,
     failed: Vec<TransactionKey>,
     backlogs: Vec<Backlog>,
-    /// When lines that wait in the log are written.
+    /// Calls whose lines are made together.
+    ended: log::Ended,
+    /// When the lines of calls are made and written.
     lines_at: Option<Moment>,
 }
 
@@ -104,6 +106,7 @@ impl<D: Driver> Worker<D> {
             due: VecDeque::new(),
             failed: Vec::new(),
             backlogs: shared.sockets.iter().map(|_| Backlog::default()).collect(),
+            ended: log::Ended::default(),
             lines_at: None,
         };
         Self { shared, state: RefCell::new(state), sleeps_until: Cell::new(Moment(0)), wake: Notify::new() }
@@ -129,6 +132,7 @@ impl<D: Driver> Worker<D> {
         }
         if state.lines_at.is_some_and(|at| at <= now.moment) {
             state.lines_at = None;
+            state.ended.make_lines();
             log::flush();
         }
         let sleeps_until = self.sleeps_until.get();
@@ -211,7 +215,7 @@ impl<D: Driver> Worker<D> {
                 state.wheel.push(deadline, hint);
             }
             for note in effects.notes.drain(..) {
-                if log::write(&note) {
+                if log::write(note, &mut state.ended) {
                     state.lines_at.get_or_insert(now.moment.plus_ms(LINES_WAIT_MS));
                 }
             }
@@ -283,6 +287,7 @@ impl<D: Driver> State<D> {
 
 impl<D: Driver> Drop for Worker<D> {
     fn drop(&mut self) {
+        self.state.get_mut().ended.make_lines();
         log::flush();
     }
 }

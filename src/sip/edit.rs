@@ -4,7 +4,7 @@
 use super::message::{Message, Span, Start};
 use super::name::Name;
 use super::read::Value;
-use super::via::{SourceFact, source_changes};
+use super::via::{SourceFact, ViaRef, source_changes};
 use crate::limits::SPLICES_INLINE;
 use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
@@ -162,12 +162,12 @@ impl Editor {
         self.replace(Span::new(message.head_end() as usize, message.bytes().len()), body);
     }
 
-    /// Writes into the top Via where the request really came from: `received` where it is asked for or the sent-by
+    /// Writes into `via`, the top one, where the request really came from: `received` where it is asked for or the sent-by
     /// differs, and `rport` where it is asked for (RFC 3261, section 18.2.1; RFC 3581, section 4).
     ///
     /// Values the sender wrote there itself are replaced: responses follow them.
-    pub fn received_and_rport(&mut self, message: &Message<'_>, source: SocketAddr) {
-        for change in source_changes(message, source).into_iter().flatten() {
+    pub fn received_and_rport(&mut self, message: &Message<'_>, via: &ViaRef<'_>, source: SocketAddr) {
+        for change in source_changes(message, via, source).into_iter().flatten() {
             let text = self.text().put(change.before);
             match change.fact {
                 SourceFact::Port => text.decimal(u64::from(source.port())).replace(change.span),
@@ -471,7 +471,10 @@ mod tests {
             ("h;branch=b, SIP/2.0/UDP i", "10.0.0.2:1", "h;branch=b;received=10.0.0.2, SIP/2.0/UDP i"),
         ] {
             let message = |via: &str| format!("OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP {via}\r\n\r\n");
-            let text = edited(message(via).as_bytes(), |e, m| e.received_and_rport(m, source.parse().unwrap()));
+            let text = edited(message(via).as_bytes(), |e, m| {
+                let top = m.values(Name::Via).next().unwrap();
+                e.received_and_rport(m, &ViaRef::parse(top.text).unwrap(), source.parse().unwrap());
+            });
             assert_eq!(text, message(want));
         }
     }

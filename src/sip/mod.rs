@@ -13,6 +13,7 @@ mod malformed;
 mod message;
 pub mod multipart;
 pub mod name;
+mod octet;
 pub mod param;
 pub mod read;
 pub mod reply;

@@ -95,9 +95,15 @@ impl Name {
         if let [letter] = text {
             return compact(letter.to_ascii_lowercase());
         }
+        let Some(first) = text.first() else { return Self::Other };
+        // Most names of a length differ in their first letter already, and most are written as the RFCs write them.
+        let is_it = |spelling: &[u8]| {
+            spelling.first().is_some_and(|letter| (letter ^ first) & !0x20 == 0)
+                && (text == spelling || text.eq_ignore_ascii_case(spelling))
+        };
         by_length(text.len())
             .iter()
-            .find(|(spelling, _)| text.eq_ignore_ascii_case(spelling.as_bytes()))
+            .find(|(spelling, _)| is_it(spelling.as_bytes()))
             .map_or(Self::Other, |(_, name)| *name)
     }
 
@@ -404,12 +410,6 @@ impl Method {
             Self::Other => "",
         }
     }
-}
-
-/// Whether the octet may stand in a token (RFC 3261, section 25.1).
-pub(super) fn is_token(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric()
-        || matches!(octet, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Parameters: `;name`, `;name=value`, `;name="value"`, with white space and folds wherever the grammar lets them.
 
-use super::scan::is_space;
+use super::octet::{PARAM_NAME, SPACE, VALUE, is, run};
 
 /// One parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +28,16 @@ pub struct Params<'a> {
 impl<'a> Params<'a> {
     /// Checks `raw`, which is empty or begins with a semicolon (white space aside); `None` where it is not well formed.
     pub fn parse(raw: &'a [u8]) -> Option<Self> {
+        Self::parse_each(raw, |_| ())
+    }
+
+    /// As [`Params::parse`], and shows each parameter on the way: what a header always asks about is found in one pass.
+    pub(super) fn parse_each(raw: &'a [u8], mut each: impl FnMut(Param<'a>)) -> Option<Self> {
         let mut rest = raw;
         while let Some(step) = next(rest) {
-            rest = step?.1;
+            let (param, after) = step?;
+            each(param);
+            rest = after;
         }
         Some(Self { raw })
     }
@@ -77,7 +84,7 @@ fn next(text: &[u8]) -> Option<Option<(Param<'_>, &[u8])>> {
 }
 
 fn one(text: &[u8]) -> Option<(Param<'_>, &[u8])> {
-    let (name, rest) = text.split_at(text.iter().position(|b| !is_plain(*b) || *b == b'=').unwrap_or(text.len()));
+    let (name, rest) = text.split_at(run(text, PARAM_NAME));
     if name.is_empty() {
         return None;
     }
@@ -87,16 +94,10 @@ fn one(text: &[u8]) -> Option<(Param<'_>, &[u8])> {
     let text = skip_space(after);
     let length = match text.first()? {
         b'"' => quoted_len(text)?,
-        _ => text.iter().position(|b| !is_plain(*b)).unwrap_or(text.len()),
+        _ => run(text, VALUE),
     };
     let (value, rest) = text.split_at_checked(length)?;
     (!value.is_empty()).then_some((Param { name, value: Some(value) }, rest))
-}
-
-/// What may stand unquoted: everything but separators of parameters and values. Wider than a token, because
-/// branches with `=` and hosts with `[` and `:` are in the field.
-fn is_plain(octet: u8) -> bool {
-    octet > b' ' && octet != 0x7f && !matches!(octet, b';' | b',' | b'<' | b'>' | b'"')
 }
 
 /// Length of the quoted string `text` begins with, both quotes included; `None` where it does not end.
@@ -113,14 +114,13 @@ pub(super) fn quoted_len(text: &[u8]) -> Option<usize> {
 
 /// `text` without the white space it begins with.
 pub(super) fn skip_space(text: &[u8]) -> &[u8] {
-    let space = text.iter().position(|b| !is_space(*b)).unwrap_or(text.len());
-    text.get(space..).unwrap_or(&[])
+    text.get(run(text, SPACE)..).unwrap_or(&[])
 }
 
 /// `text` without the white space around it.
 pub(super) fn trim(text: &[u8]) -> &[u8] {
     let text = skip_space(text);
-    let end = text.iter().rposition(|b| !is_space(*b)).map_or(0, |last| last + 1);
+    let end = text.iter().rposition(|b| !is(*b, SPACE)).map_or(0, |last| last + 1);
     text.get(..end).unwrap_or(&[])
 }
 

@@ -2,10 +2,11 @@
 //! headers this node understands.
 
 use super::malformed::Malformed;
-use super::message::{Field, Message, Span, Start};
-use super::name::{Method, Name, is_token};
+use super::message::{Message, Span, Start};
+use super::name::{Method, Name};
+use super::octet::{DIGIT, SPACE, TOKEN, is, run};
 use super::param::{Params, quoted_len, skip_space, trim};
-use super::scan::{decimal, is_space};
+use super::scan::decimal;
 use super::uri::{NameAddrRef, Scheme, UriRef};
 use super::via::ViaRef;
 use crate::limits::{CONTACT_VALUES_MAX, ROUTE_VALUES_MAX, VIA_VALUES_MAX};
@@ -39,9 +40,9 @@ impl<'a> CSeq<'a> {
     pub fn parse(raw: &'a [u8]) -> Result<Self, Malformed> {
         const WRONG: Malformed = Malformed::Value(Name::CSeq);
         let raw = trim(raw);
-        let (number, rest) = raw.split_at(raw.iter().position(|b| !b.is_ascii_digit()).unwrap_or(raw.len()));
+        let (number, rest) = raw.split_at(run(raw, DIGIT));
         let token = skip_space(rest);
-        if rest.len() == token.len() || token.is_empty() || !token.iter().all(|b| is_token(*b)) {
+        if rest.len() == token.len() || token.is_empty() || run(token, TOKEN) != token.len() {
             return Err(WRONG);
         }
         let number = u32::try_from(decimal(number).ok_or(WRONG)?).map_err(|_| Malformed::CSeqNumber)?;
@@ -128,23 +129,37 @@ fn request_uri(raw: &[u8]) -> Result<UriRef<'_>, Malformed> {
     }
 }
 
+/// No list is longer than its bound, and every Contact can be read.
 fn check_lists(message: &Message<'_>, strictness: Strictness) -> Result<(), Malformed> {
-    for (name, values_max) in [
-        (Name::Via, VIA_VALUES_MAX),
-        (Name::Route, ROUTE_VALUES_MAX),
-        (Name::RecordRoute, ROUTE_VALUES_MAX),
-        (Name::Contact, CONTACT_VALUES_MAX),
-    ] {
-        for (place, value) in message.values(name).enumerate() {
-            if place >= values_max {
-                return Err(Malformed::TooManyValues(name));
-            }
-            if name == Name::Contact && ContactRef::parse(value.text, strictness).is_err() {
-                return Err(Malformed::Value(name));
-            }
+    let (mut vias, mut routes, mut record_routes, mut contacts) = (0, 0, 0, 0);
+    for (place, field) in message.fields().iter().enumerate() {
+        let (values, values_max) = match field.name {
+            Name::Via => (&mut vias, VIA_VALUES_MAX),
+            Name::Route => (&mut routes, ROUTE_VALUES_MAX),
+            Name::RecordRoute => (&mut record_routes, ROUTE_VALUES_MAX),
+            Name::Contact => (&mut contacts, CONTACT_VALUES_MAX),
+            _ => continue,
+        };
+        *values += values_in(message.text(field.value));
+        if *values > values_max {
+            return Err(Malformed::TooManyValues(field.name));
+        }
+        let mut texts = message.values_of(place).map(|value| value.text);
+        if field.name == Name::Contact && texts.any(|text| ContactRef::parse(text, strictness).is_err()) {
+            return Err(Malformed::Value(Name::Contact));
         }
     }
     Ok(())
+}
+
+/// How many values a list holds, empty ones included.
+fn values_in(mut text: &[u8]) -> usize {
+    let mut values = 1;
+    while let Some(rest) = comma(text).and_then(|comma| text.get(comma + 1..)) {
+        values += 1;
+        text = rest;
+    }
+    values
 }
 
 /// A date as RFC 3261 section 20.17 has it: `Sat, 13 Nov 2010 23:29:00 GMT`, and no other zone (`baddate`).
@@ -184,7 +199,9 @@ pub struct Values<'a> {
 impl<'a> Message<'a> {
     /// The comma-separated values of all fields of this name, in order. An empty element is given as an empty value.
     pub fn values(&self, name: Name) -> Values<'a> {
-        Values { message: *self, name, field: 0, rest: None, is_one_field: false }.at_next_field(0)
+        let mut values = Values { message: *self, name, field: 0, rest: None, is_one_field: false };
+        values.go_on_at(0);
+        values
     }
 
     /// The comma-separated values of one field.
@@ -195,12 +212,12 @@ impl<'a> Message<'a> {
 }
 
 impl Values<'_> {
-    fn at_next_field(mut self, from: usize) -> Self {
-        let wanted = |(_, field): &(usize, &Field)| field.name == self.name;
-        let found = self.message.fields().iter().enumerate().skip(from).find(wanted);
-        self.rest = found.map(|(_, field)| field.value);
-        self.field = found.map_or(usize::MAX, |(place, _)| place);
-        self
+    /// Goes to the first field of the name at or after place `from`.
+    fn go_on_at(&mut self, from: usize) {
+        let fields = self.message.fields().get(from..).unwrap_or(&[]);
+        let found = fields.iter().position(|field| field.name == self.name);
+        self.rest = found.and_then(|found| fields.get(found)).map(|field| field.value);
+        self.field = found.map_or(usize::MAX, |found| from + found);
     }
 }
 
@@ -213,14 +230,14 @@ impl<'a> Iterator for Values<'a> {
         let field = self.field;
         let comma = comma(text);
         let mine = text.get(..comma.unwrap_or(text.len())).unwrap_or(&[]);
+        let lead = run(mine, SPACE);
         let trimmed = trim(mine);
-        let lead = mine.iter().take_while(|b| is_space(**b)).count();
         let start = rest.start as usize + lead;
         let value = Value { field, span: Span::new(start, start + trimmed.len()), text: trimmed };
         match comma {
             Some(comma) => self.rest = Some(Span::new(rest.start as usize + comma + 1, rest.end as usize)),
             None if self.is_one_field => self.rest = None,
-            None => *self = self.clone().at_next_field(field + 1),
+            None => self.go_on_at(field + 1),
         }
         Some(value)
     }
@@ -294,7 +311,7 @@ impl<'a> MediaTypeRef<'a> {
         let (name, params) = raw.split_at(memchr::memchr(b';', raw).unwrap_or(raw.len()));
         let (kind, subtype) = name.split_at(memchr::memchr(b'/', name)?);
         let (kind, subtype) = (trim(kind), trim(subtype.get(1..)?));
-        let is_name = |text: &[u8]| !text.is_empty() && text.iter().all(|b| is_token(*b));
+        let is_name = |text: &[u8]| !text.is_empty() && run(text, TOKEN) == text.len();
         (is_name(kind) && is_name(subtype)).then_some(())?;
         Some(Self { kind, subtype, params: Params::parse(params)? })
     }
@@ -366,7 +383,7 @@ impl<'a> Message<'a> {
     /// RAck; `None` where absent or malformed.
     pub fn rack(&self) -> Option<RAck<'a>> {
         let text = trim(self.value(Name::RAck)?);
-        let (rseq, rest) = text.split_at(text.iter().position(|b| is_space(*b))?);
+        let (rseq, rest) = text.split_at(text.iter().position(|b| is(*b, SPACE))?);
         Some(RAck { rseq: u32::try_from(decimal(rseq)?).ok()?, cseq: CSeq::parse(rest).ok()? })
     }
 

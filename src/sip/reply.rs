@@ -7,7 +7,7 @@ use super::name::Name;
 use super::read::Strictness;
 use super::typed::reason_phrase;
 use super::uri::NameAddrRef;
-use super::via::{SourceChange, SourceFact, source_changes};
+use super::via::{SourceChange, SourceFact, ViaRef, source_changes};
 use smallvec::SmallVec;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -99,8 +99,11 @@ impl<'x> Reply<'x> {
     fn push_top_via(&self, request: &Message<'_>, field: &Field, out: &mut Vec<u8>) {
         let is_whole = !has_bare_end(request.text(field.line));
         let mut changes: SmallVec<[(Span, Piece); 8]> = SmallVec::new();
-        if let Some(source) = self.source.filter(|_| is_whole) {
-            let found = source_changes(request, source).into_iter().flatten();
+        let top = || ViaRef::parse(request.values(Name::Via).next()?.text).ok();
+        if let Some(source) = self.source.filter(|_| is_whole)
+            && let Some(via) = top()
+        {
+            let found = source_changes(request, &via, source).into_iter().flatten();
             changes.extend(found.map(|change| (change.span, Piece::Source(source, change))));
         }
         if let Some(load) = self.load.filter(|_| is_whole && offers_control(request.text(field.value)))

@@ -5,7 +5,8 @@
 
 use super::malformed::Malformed;
 use super::message::{Field, Index, Message, Span, Start, narrow};
-use super::name::{Method, Name, is_token};
+use super::name::{Method, Name};
+use super::octet::{DIGIT, SPACE, TOKEN, is, run};
 use crate::limits::{HEAD_BYTES_MAX, LEADING_CRLF_MAX, LINE_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 /// A message that cannot be used, with what could still be read of it.
@@ -176,10 +177,10 @@ fn line(bytes: &[u8], at: usize) -> Option<Line> {
 
 fn field(head: &mut Head, bytes: &[u8], index: &mut Index, line: &Line, at: usize) {
     let text = line.content.of(bytes);
-    let name_len = text.iter().position(|b| !is_token(*b)).unwrap_or(text.len());
+    let name_len = run(text, TOKEN);
     let after = text.get(name_len..).unwrap_or(&[]);
     // `FROM :` and a fold before the colon are legal (HCOLON), and a favourite way past careless filters.
-    let space = after.iter().position(|b| !is_space(*b)).unwrap_or(after.len());
+    let space = run(after, SPACE);
     if name_len == 0 || after.get(space) != Some(&b':') {
         head.wrong(Malformed::HeaderLine { at: narrow(at) });
         return;
@@ -220,22 +221,15 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
         return None;
     }
     text.iter().try_fold(0_u64, |sum, digit| {
-        digit.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
+        is(*digit, DIGIT).then(|| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
     })
-}
-
-/// White space as it may stand inside a field: folds included.
-pub(super) fn is_space(octet: u8) -> bool {
-    matches!(octet, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 fn trim(bytes: &[u8], span: Span) -> Span {
     let text = span.of(bytes);
-    let Some(first) = text.iter().position(|b| !is_space(*b)) else {
-        return Span { start: span.end, end: span.end };
-    };
-    let last = text.iter().rposition(|b| !is_space(*b)).unwrap_or(first);
-    Span::new(span.start as usize + first, span.start as usize + last + 1)
+    let first = run(text, SPACE);
+    let last = text.iter().rposition(|b| !is(*b, SPACE)).map_or(first, |last| last + 1);
+    Span::new(span.start as usize + first, span.start as usize + last)
 }
 
 fn start_line(head: &mut Head, bytes: &[u8], line: Span) {
@@ -266,7 +260,7 @@ fn status_line(head: &mut Head, text: &[u8]) {
 /// A first line that is no status line is a request's, however little of it can be read: its sender waits for an
 /// answer.
 fn request_line(head: &mut Head, text: &[u8]) {
-    let token_len = text.iter().position(|b| !is_token(*b)).unwrap_or(text.len());
+    let token_len = run(text, TOKEN);
     let token = Span::new(0, token_len);
     let method = Method::of(token.of(text));
     if token_len == 0 || text.get(token_len) != Some(&b' ') {
@@ -283,7 +277,7 @@ fn request_line(head: &mut Head, text: &[u8]) {
     let version = rest.get(space + 1..).unwrap_or(&[]);
     let uri = trim(text, Span::new(token_len + 1, token_len + 1 + space));
     head.start = Some(Start::Request { method, token, uri });
-    if uri.len() != space || uri.of(text).iter().any(|b| is_space(*b)) {
+    if uri.len() != space || uri.of(text).iter().any(|b| is(*b, SPACE)) {
         head.wrong_start(Malformed::RequestUriSpace);
     }
     if !version.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"SIP/")) {

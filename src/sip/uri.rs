@@ -1,10 +1,10 @@
 //! URIs and name-addrs as views into a message (RFC 3261, sections 19.1, 20.10 and 25.1; RFC 3966).
 
 use super::malformed::Malformed;
-use super::name::is_token;
-use super::param::{Params, quoted_len, skip_space, trim};
+use super::octet::{DIGIT, HOST, SPACE, TOKEN, URI_INNER, is, run};
+use super::param::{Param, Params, quoted_len, skip_space, trim};
 use super::read::Strictness;
-use super::scan::{decimal, is_space};
+use super::scan::decimal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The scheme of a URI.
@@ -41,17 +41,17 @@ impl<'a> Host<'a> {
         if let Some(inside) = text.strip_prefix(b"[") {
             return ipv6(inside.strip_suffix(b"]")?).map(Self::V6);
         }
-        let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-        if text.is_empty() || !text.iter().all(is_name) {
+        if let Some((address, [])) = ipv4(text) {
+            return Some(Self::V4(address));
+        }
+        if text.is_empty() || run(text, HOST) != text.len() {
             return None;
         }
         let trimmed = text.strip_suffix(b".").unwrap_or(text);
         let last_label = trimmed.rsplit(|b| *b == b'.').next()?;
-        // A top label never begins with a digit, so this is an address or nothing.
-        if last_label.first()?.is_ascii_digit() && last_label.iter().all(u8::is_ascii_digit) {
-            return std::str::from_utf8(text).ok()?.parse().ok().map(Self::V4);
-        }
-        Some(Self::Name(text))
+        // A top label never begins with a digit, so this would have to be an address, and it is none.
+        let is_number = !last_label.is_empty() && run(last_label, DIGIT) == last_label.len();
+        (!last_label.is_empty() && !is_number).then_some(Self::Name(text))
     }
 
     /// The address, where the host is one.
@@ -73,6 +73,36 @@ impl<'a> Host<'a> {
     }
 }
 
+/// The dotted IPv4 address `text` begins with, and what follows; numbers of up to three digits, none with a zero before
+/// it, which some readers take for octal.
+fn ipv4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
+    let (mut address, mut dots) = (0_u32, 0);
+    // The number that is being read: how many digits it has, and its value.
+    let (mut digits, mut number) = (0, 0_u32);
+    let mut end = text.len();
+    for (place, octet) in text.iter().enumerate() {
+        let digit = octet.wrapping_sub(b'0');
+        if digit <= 9 {
+            if digits > 0 && number == 0 {
+                return None;
+            }
+            number = number * 10 + u32::from(digit);
+            digits += 1;
+            if number > 255 {
+                return None;
+            }
+        } else if *octet == b'.' && dots < 3 && digits > 0 {
+            address = address << 8 | number;
+            (dots, digits, number) = (dots + 1, 0, 0);
+        } else {
+            end = place;
+            break;
+        }
+    }
+    let is_whole = dots == 3 && digits > 0;
+    is_whole.then_some((Ipv4Addr::from_bits(address << 8 | number), text.get(end..)?))
+}
+
 /// An IPv6 address, also with the third colon that an error in the RFC 3261 grammar invites (RFC 5118, section 4.9).
 pub(super) fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     let spelled = std::str::from_utf8(text).ok()?;
@@ -91,6 +121,13 @@ pub(super) fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
 
 /// The host and port `text` spells, white space around the colon allowed; what follows must be cut off before.
 pub(super) fn host_port(text: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
+    match ipv4(text) {
+        Some((address, [])) => return Some((Host::V4(address), None)),
+        Some((address, [b':', digits @ ..])) if !digits.is_empty() && run(digits, DIGIT) == digits.len() => {
+            return Some((Host::V4(address), Some(port(digits)?)));
+        }
+        _ => {}
+    }
     let host_len = match text.first()? {
         b'[' => memchr::memchr(b']', text)? + 1,
         _ => memchr::memchr(b':', text).unwrap_or(text.len()),
@@ -101,8 +138,12 @@ pub(super) fn host_port(text: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
     if rest.is_empty() {
         return Some((host, None));
     }
-    let port = decimal(trim(rest.strip_prefix(b":")?))?;
-    Some((host, Some(u16::try_from(port).ok().filter(|port| *port != 0)?)))
+    Some((host, Some(port(trim(rest.strip_prefix(b":")?))?)))
+}
+
+/// A port, 1 to 65535.
+fn port(text: &[u8]) -> Option<u16> {
+    u16::try_from(decimal(text)?).ok().filter(|port| *port != 0)
 }
 
 /// A URI taken apart. Nothing is decoded; [`unescape`] does that where a policy asks.
@@ -126,30 +167,76 @@ pub struct UriRef<'a> {
     pub headers: Option<&'a [u8]>,
 }
 
+impl Scheme {
+    /// The scheme these octets spell, in any case; `None` where they spell none.
+    fn of(name: &[u8]) -> Option<Self> {
+        let is_scheme = name.first().is_some_and(u8::is_ascii_alphabetic)
+            && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        Some(match name {
+            _ if name.eq_ignore_ascii_case(b"sip") => Self::Sip,
+            _ if name.eq_ignore_ascii_case(b"sips") => Self::Sips,
+            _ if name.eq_ignore_ascii_case(b"tel") => Self::Tel,
+            _ if name.eq_ignore_ascii_case(b"urn") => Self::Urn,
+            _ if is_scheme => Self::Other,
+            _ => return None,
+        })
+    }
+}
+
+/// Where the parts of a SIP URI are parted, in octets behind the colon of the scheme.
+#[derive(Default)]
+struct Marks {
+    /// The first at sign.
+    at: Option<usize>,
+    has_two_ats: bool,
+    /// The first colon before the at sign.
+    login_colon: Option<usize>,
+    /// A percent sign before the at sign.
+    has_login_escape: bool,
+    /// The first question mark behind the at sign.
+    question: Option<usize>,
+    /// The first semicolon behind the at sign and before that question mark.
+    semicolon: Option<usize>,
+}
+
+impl Marks {
+    /// Finds them in one pass; `None` for what stands in no URI. The user part may hold `;`, `?` and `/`, so nothing
+    /// found before an at sign counts behind it.
+    fn of(rest: &[u8]) -> Option<Self> {
+        let mut marks = Self::default();
+        let (mut colon, mut has_escape) = (None, false);
+        for (place, octet) in rest.iter().enumerate() {
+            if is(*octet, URI_INNER) {
+                continue;
+            }
+            match octet {
+                b'@' if marks.at.is_some() => marks.has_two_ats = true,
+                b'@' => {
+                    (marks.at, marks.login_colon, marks.has_login_escape) = (Some(place), colon, has_escape);
+                    (marks.question, marks.semicolon) = (None, None);
+                }
+                b':' => colon = colon.or(Some(place)),
+                b'%' => has_escape = true,
+                b'?' => marks.question = marks.question.or(Some(place)),
+                b';' if marks.question.is_none() => marks.semicolon = marks.semicolon.or(Some(place)),
+                b';' => {}
+                _ => return None,
+            }
+        }
+        Some(marks)
+    }
+}
+
 impl<'a> UriRef<'a> {
     /// Takes a URI apart. `raw` is the URI alone, without brackets or white space.
     ///
     /// # Errors
     /// [`Malformed::Uri`], or [`Malformed::Escape`] for a broken percent escape in the user part.
     pub fn parse(raw: &'a [u8]) -> Result<Self, Malformed> {
-        if raw.iter().any(|b| *b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"')) {
-            return Err(Malformed::Uri);
-        }
-        let colon = memchr::memchr(b':', raw).ok_or(Malformed::Uri)?;
-        let (name, rest) = raw.split_at(colon);
+        let (name, rest) = raw.split_at(raw.iter().position(|b| *b == b':').ok_or(Malformed::Uri)?);
         let rest = rest.get(1..).unwrap_or(&[]);
-        let is_scheme = name.first().is_some_and(u8::is_ascii_alphabetic)
-            && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-        if !is_scheme || rest.is_empty() {
-            return Err(Malformed::Uri);
-        }
-        let scheme = match name {
-            _ if name.eq_ignore_ascii_case(b"sip") => Scheme::Sip,
-            _ if name.eq_ignore_ascii_case(b"sips") => Scheme::Sips,
-            _ if name.eq_ignore_ascii_case(b"tel") => Scheme::Tel,
-            _ if name.eq_ignore_ascii_case(b"urn") => Scheme::Urn,
-            _ => Scheme::Other,
-        };
+        let scheme = Scheme::of(name).filter(|_| !rest.is_empty()).ok_or(Malformed::Uri)?;
+        let marks = Marks::of(rest).ok_or(Malformed::Uri)?;
         let bare = Self {
             raw,
             scheme,
@@ -161,43 +248,41 @@ impl<'a> UriRef<'a> {
             headers: None,
         };
         match scheme {
-            Scheme::Sip | Scheme::Sips => bare.with_sip_parts(rest),
+            Scheme::Sip | Scheme::Sips => bare.with_sip_parts(rest, &marks),
             Scheme::Tel => bare.with_tel_parts(rest).ok_or(Malformed::Uri),
             Scheme::Urn | Scheme::Other => Ok(bare),
         }
     }
 
-    fn with_sip_parts(mut self, rest: &'a [u8]) -> Result<Self, Malformed> {
-        let mut place = rest;
-        // The user part may hold `;`, `?` and `/`, so the at sign is looked for before anything else; a second
-        // one would let two parsers see two hosts.
-        if let Some(at) = memchr::memchr(b'@', rest) {
-            let (login, after) = rest.split_at(at);
-            place = after.get(1..).unwrap_or(&[]);
-            if memchr::memchr(b'@', place).is_some() {
-                return Err(Malformed::Uri);
-            }
-            let colon = memchr::memchr(b':', login);
-            let user = login.get(..colon.unwrap_or(login.len())).unwrap_or(&[]);
+    fn with_sip_parts(mut self, rest: &'a [u8], marks: &Marks) -> Result<Self, Malformed> {
+        // A second at sign would let two parsers see two hosts.
+        if marks.has_two_ats {
+            return Err(Malformed::Uri);
+        }
+        let mut place = 0;
+        if let Some(at) = marks.at {
+            let login = rest.get(..at).unwrap_or(&[]);
+            let user = login.get(..marks.login_colon.unwrap_or(at)).unwrap_or(&[]);
             if user.is_empty() {
                 return Err(Malformed::Uri);
             }
-            if !are_escapes_whole(login) {
+            if marks.has_login_escape && !are_escapes_whole(login) {
                 return Err(Malformed::Escape);
             }
             self.user = Some(user);
-            self.password = colon.and_then(|colon| login.get(colon + 1..));
+            self.password = marks.login_colon.and_then(|colon| login.get(colon + 1..));
+            place = at + 1;
         }
-        self.sip_place(place).ok_or(Malformed::Uri)
+        self.sip_place(rest, place, marks).ok_or(Malformed::Uri)
     }
 
-    fn sip_place(mut self, place: &'a [u8]) -> Option<Self> {
-        let question = memchr::memchr(b'?', place);
-        let (place, headers) = place.split_at(question.unwrap_or(place.len()));
-        self.headers = question.and(headers.get(1..));
-        let (host, params) = place.split_at(memchr::memchr(b';', place).unwrap_or(place.len()));
-        (self.host, self.port) = host_port(host)?;
-        self.params = Params::parse(params)?;
+    /// Host, port, parameters and headers, from octet `place` on.
+    fn sip_place(mut self, rest: &'a [u8], place: usize, marks: &Marks) -> Option<Self> {
+        let params_end = marks.question.unwrap_or(rest.len());
+        let host_end = marks.semicolon.unwrap_or(params_end);
+        self.headers = marks.question.and_then(|question| rest.get(question + 1..));
+        (self.host, self.port) = host_port(rest.get(place..host_end)?)?;
+        self.params = Params::parse(rest.get(host_end..params_end)?)?;
         Some(self)
     }
 
@@ -274,6 +359,8 @@ pub struct NameAddrRef<'a> {
     pub is_bracketed: bool,
     /// The parameters of the header value, not of the URI.
     pub params: Params<'a>,
+    /// The parameter `tag`; [`NameAddrRef::tag`] reads it.
+    tag: Option<Param<'a>>,
 }
 
 impl<'a> NameAddrRef<'a> {
@@ -293,7 +380,7 @@ impl<'a> NameAddrRef<'a> {
             }
         };
         let display = trim(display);
-        let is_token_list = || display.iter().all(|b| is_token(*b) || is_space(*b));
+        let is_token_list = || run(display, TOKEN | SPACE) == display.len();
         let is_plain = match strictness {
             Strictness::Strict => display.first() == Some(&b'"') || is_token_list(),
             Strictness::Lenient => display.first() == Some(&b'"') || !display.contains(&b'"'),
@@ -304,35 +391,40 @@ impl<'a> NameAddrRef<'a> {
             Strictness::Strict => uri,
             Strictness::Lenient => trim(uri),
         };
-        Ok(Self {
-            raw,
-            display: (!display.is_empty()).then_some(display),
-            uri: UriRef::parse(uri)?,
-            is_bracketed: true,
-            params: Params::parse(after.get(1..).unwrap_or(&[])).ok_or(Malformed::Uri)?,
-        })
+        Self { raw, display: (!display.is_empty()).then_some(display), ..Self::of(UriRef::parse(uri)?, true) }
+            .with_params(after.get(1..).unwrap_or(&[]))
     }
 
     fn without_brackets(raw: &'a [u8]) -> Result<Self, Malformed> {
-        let end = raw.iter().position(|b| *b == b';' || is_space(*b)).unwrap_or(raw.len());
+        let end = raw.iter().position(|b| *b == b';' || is(*b, SPACE)).unwrap_or(raw.len());
         let (uri, params) = raw.split_at(end);
         // A comma, question mark or semicolon in the URI demands brackets; a Route smuggled in here must not be seen
         // as one by anybody (RFC 4475, `regbadct`).
         if uri.iter().any(|b| matches!(b, b'?' | b',')) {
             return Err(Malformed::Uri);
         }
-        Ok(Self {
-            raw,
-            display: None,
-            uri: UriRef::parse(uri)?,
-            is_bracketed: false,
-            params: Params::parse(params).ok_or(Malformed::Uri)?,
-        })
+        Self { raw, ..Self::of(UriRef::parse(uri)?, false) }.with_params(params)
+    }
+
+    fn of(uri: UriRef<'a>, is_bracketed: bool) -> Self {
+        Self { raw: uri.raw, display: None, uri, is_bracketed, params: Params::default(), tag: None }
+    }
+
+    fn with_params(mut self, raw: &'a [u8]) -> Result<Self, Malformed> {
+        let tag = &mut self.tag;
+        let params = Params::parse_each(raw, |param| {
+            // Of two, the first counts.
+            if tag.is_none() && param.name.eq_ignore_ascii_case(b"tag") {
+                *tag = Some(param);
+            }
+        });
+        self.params = params.ok_or(Malformed::Uri)?;
+        Ok(self)
     }
 
     /// The tag parameter.
     pub fn tag(&self) -> Option<&'a [u8]> {
-        self.params.value("tag")
+        self.tag?.unquoted()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::malformed::Malformed;
 use super::message::{Message, Span};
-use super::name::{Name, is_token};
-use super::param::{Params, skip_space, trim};
-use super::scan::{decimal, is_space};
+use super::name::Name;
+use super::octet::{SPACE, TOKEN, is, run};
+use super::param::{Param, Params, skip_space, trim};
+use super::scan::decimal;
 use super::uri::{Host, host_port, ipv6};
 use std::net::{IpAddr, SocketAddr};
 
@@ -57,6 +58,10 @@ pub struct ViaRef<'a> {
     pub sent_by: &'a [u8],
     /// The branch.
     pub branch: Option<&'a [u8]>,
+    /// The parameter `rport`; [`ViaRef::rport`] reads it.
+    rport: Option<Param<'a>>,
+    /// The parameter `received`; [`ViaRef::received`] reads it.
+    received: Option<Param<'a>>,
     /// All parameters.
     pub params: Params<'a>,
 }
@@ -74,16 +79,29 @@ impl<'a> ViaRef<'a> {
         let (protocol, rest) = token(raw)?;
         let (version, rest) = token(skip_space(rest).strip_prefix(b"/")?)?;
         let (transport_text, rest) = token(skip_space(rest).strip_prefix(b"/")?)?;
-        if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || !rest.first().is_some_and(|b| is_space(*b)) {
+        if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || !rest.first().is_some_and(|b| is(*b, SPACE)) {
             return None;
         }
         let rest = skip_space(rest);
         let (sent_by, params) = rest.split_at(memchr::memchr(b';', rest).unwrap_or(rest.len()));
         let sent_by = trim(sent_by);
         let (host, port) = host_port(sent_by)?;
-        let params = Params::parse(params)?;
+        let (mut branch, mut rport, mut received) = (None, None, None);
+        let params = Params::parse_each(params, |param| {
+            let (name, slot) = match param.name.len() {
+                5 => ("rport", &mut rport),
+                6 => ("branch", &mut branch),
+                8 => ("received", &mut received),
+                _ => return,
+            };
+            // Of two, the first counts.
+            if slot.is_none() && param.name.eq_ignore_ascii_case(name.as_bytes()) {
+                *slot = Some(param);
+            }
+        })?;
         let transport = Transport::of(transport_text);
-        Some(Self { raw, transport, transport_text, host, port, sent_by, branch: params.value("branch"), params })
+        let branch = branch.and_then(|param| param.unquoted());
+        Some(Self { raw, transport, transport_text, host, port, sent_by, branch, rport, received, params })
     }
 
     /// Whether the branch identifies the transaction alone; otherwise RFC 2543's comparison holds.
@@ -97,13 +115,12 @@ impl<'a> ViaRef<'a> {
 
     /// `rport`: `None` where absent, `Some(None)` where the sender asks for it, `Some(Some(port))` once filled in.
     pub fn rport(&self) -> Option<Option<u16>> {
-        let param = self.params.get("rport")?;
-        Some(param.value.and_then(decimal).and_then(|port| u16::try_from(port).ok()))
+        Some(self.rport?.value.and_then(decimal).and_then(|port| u16::try_from(port).ok()))
     }
 
     /// `received`, with or without brackets around an IPv6 address (RFC 5118, section 4.5).
     pub fn received(&self) -> Option<IpAddr> {
-        let text = self.params.value("received")?;
+        let text = self.received?.unquoted()?;
         let bare = text.strip_prefix(b"[").and_then(|t| t.strip_suffix(b"]")).unwrap_or(text);
         match Host::parse(bare) {
             Some(Host::V4(address)) => Some(IpAddr::V4(address)),
@@ -124,7 +141,7 @@ impl<'a> ViaRef<'a> {
 
 fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = skip_space(text);
-    let split = text.split_at(text.iter().position(|b| !is_token(*b)).unwrap_or(text.len()));
+    let split = text.split_at(run(text, TOKEN));
     (!split.0.is_empty()).then_some(split)
 }
 
@@ -143,12 +160,11 @@ pub(super) struct SourceChange {
     pub(super) fact: SourceFact,
 }
 
-/// The changes that record where a request really came from (RFC 3261, section 18.2.1; RFC 3581, section 4), `rport`
-/// first. None for a Via that cannot be read.
-pub(super) fn source_changes(message: &Message<'_>, source: SocketAddr) -> [Option<SourceChange>; 2] {
-    let Some(value) = message.values(Name::Via).next() else { return [None; 2] };
-    let Ok(via) = ViaRef::parse(value.text) else { return [None; 2] };
-    let asked = via.params.get("rport");
+/// The changes that record in `via`, the top one of `message`, where a request really came from (RFC 3261, section
+/// 18.2.1; RFC 3581, section 4), `rport` first.
+pub(super) fn source_changes(message: &Message<'_>, via: &ViaRef<'_>, source: SocketAddr) -> [Option<SourceChange>; 2] {
+    let Some(value) = message.span_of(via.raw) else { return [None; 2] };
+    let asked = via.rport;
     let rport = asked.and_then(|param| {
         let span = message.span_of(param.value.unwrap_or(param.name))?;
         Some(match param.value {
@@ -156,14 +172,14 @@ pub(super) fn source_changes(message: &Message<'_>, source: SocketAddr) -> [Opti
             None => SourceChange { span: Span { start: span.end, ..span }, before: b"=", fact: SourceFact::Port },
         })
     });
-    let claimed = via.params.get("received").and_then(|param| message.span_of(param.value?));
+    let claimed = via.received.and_then(|param| message.span_of(param.value?));
     // A dual-stack socket shows IPv4 peers as mapped addresses; those are the same host.
     let is_same = via.host.ip().is_some_and(|ip| ip.to_canonical() == source.ip().to_canonical());
     let received = match claimed {
         Some(span) => Some(SourceChange { span, before: b"", fact: SourceFact::Address }),
         None if asked.is_none() && is_same => None,
         None => Some(SourceChange {
-            span: Span { start: value.span.end, end: value.span.end },
+            span: Span { start: value.end, end: value.end },
             before: b";received=",
             fact: SourceFact::Address,
         }),

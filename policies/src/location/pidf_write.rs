@@ -75,6 +75,13 @@ pub fn write(writing: &Writing<'_>, out: &mut Vec<u8>) {
 
 /// Text as it stands in an element or between quotes. Line ends are written as references, so that no reader folds them.
 fn escape(text: &str, out: &mut Vec<u8>) {
+    // Most texts have nothing to escape, and every octet is looked at, which a processor does many at a time.
+    let is_plain = text.bytes().fold(true, |is_plain, octet| {
+        is_plain & matches!(octet, b' '..=b'~') & !matches!(octet, b'&' | b'<' | b'>' | b'"' | b'\'')
+    });
+    if is_plain {
+        return out.extend_from_slice(text.as_bytes());
+    }
     let mut octets = [0; 4];
     for letter in text.chars() {
         let reference: &[u8] = match letter {
