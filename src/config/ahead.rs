@@ -4,6 +4,7 @@
 
 use super::bulk::{self, BulkFile, BulkKind};
 use super::document::Text;
+use super::pieces::{self, Pieces};
 use super::reader::Reader;
 use super::report::{Place, Report};
 use super::section::Section;
@@ -110,6 +111,10 @@ pub(super) fn take(form: Form, text: &str, file: u16, reader: &mut Reader, repor
 }
 
 fn tables(text: &str, file: u16, reader: &mut Reader, report: &Report) -> Taken {
+    if let Some(Pieces { first, others }) = pieces::of(text, file) {
+        let (includes, bulk) = reader.read_before(Section::root(&first, file, false, report), others, report);
+        return Taken { includes, bulk, whole: true };
+    }
     let (tree, mistakes) = DeTable::parse_recoverable(text);
     for mistake in &mistakes {
         let offset = mistake.span().map_or(text.len(), |span| span.start);

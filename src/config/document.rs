@@ -100,7 +100,7 @@ impl<T> Pieces<T> {
         self.0.iter().flatten()
     }
 
-    fn append(&mut self, other: &mut Self) {
+    pub(super) fn append(&mut self, other: &mut Self) {
         self.0.append(&mut other.0);
     }
 }
@@ -113,6 +113,15 @@ impl<T> Extend<T> for Pieces<T> {
                 None => self.0.push(vec![row]),
             }
         }
+    }
+}
+
+impl<T> IntoIterator for Pieces<T> {
+    type Item = T;
+    type IntoIter = std::iter::Flatten<std::vec::IntoIter<Vec<T>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter().flatten()
     }
 }
 

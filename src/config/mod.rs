@@ -9,6 +9,7 @@ mod ahead;
 mod bulk;
 mod check;
 mod document;
+mod pieces;
 mod places;
 pub mod plan;
 mod problem;

@@ -4,8 +4,8 @@ use super::address::{address, advertised, dns_server, place, socket_address};
 use super::bulk::{BulkFile, BulkKind};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, Partition, PatternKind,
-    PatternRow, Peer, Period, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, Schedule, SearchSpace, Session, Sip,
-    SrtpKeys, Terms, Text, Tls, TransformSpaces, TransformationRow, Trunk, User,
+    PatternRow, Peer, Period, Pieces, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, Schedule, SearchSpace,
+    Session, Sip, SrtpKeys, Terms, Text, Tls, TransformSpaces, TransformationRow, Trunk, User,
 };
 use super::plan::schedule::DAY_MIN;
 use super::report::{At, Place, Report};
@@ -20,6 +20,18 @@ use std::path::PathBuf;
 const LINK_KBPS_MAX: u32 = 100_000_000;
 /// Threads that serve sockets.
 const WORKERS_MAX: u32 = 256;
+
+/// Tables of which a file may have very many rows.
+pub(super) const BULKY: [&str; 8] = [
+    "route_pattern",
+    "translation_pattern",
+    "directory_number",
+    "transformation_pattern",
+    "device",
+    "user",
+    "emcc_session",
+    "device_pool",
+];
 
 /// A table that a row of a CSV file can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +117,35 @@ impl Reader {
     /// Whether nothing was read but rows: tables that exist once depend on what was read before.
     pub(super) fn is_of_rows(&self) -> bool {
         self.single.is_empty() && self.trunks == 0
+    }
+
+    /// The rows of a reader that has [nothing else](Self::is_of_rows).
+    pub(super) fn into_rows(self) -> Document {
+        self.document
+    }
+
+    /// As [`Self::read`], of a file of which these rows come after.
+    pub(super) fn read_before(
+        &mut self,
+        root: Section<'_, '_>,
+        rows: Document,
+        report: &Report,
+    ) -> (Vec<Text>, Vec<BulkFile>) {
+        let before = std::mem::take(&mut self.document.patterns);
+        let read = self.read(root, report);
+        self.document.take_in(rows);
+        // As one file has them: by kind.
+        let of_file = std::mem::replace(&mut self.document.patterns, before);
+        let [mut routes, mut translations, mut numbers] = [Pieces::default(), Pieces::default(), Pieces::default()];
+        for row in of_file {
+            match row.kind {
+                PatternKind::Route => routes.extend([row]),
+                PatternKind::Translation => translations.extend([row]),
+                PatternKind::DirectoryNumber => numbers.extend([row]),
+            }
+        }
+        [routes, translations, numbers].iter_mut().for_each(|rows| self.document.patterns.append(rows));
+        read
     }
 
     /// Adds the rows of a reader that has [nothing else](Self::is_of_rows).

@@ -301,6 +301,11 @@ impl Report {
         found.unwrap_or_default()
     }
 
+    /// Whether there is nothing to say.
+    pub(super) fn is_silent(&self) -> bool {
+        self.problems.borrow().is_empty()
+    }
+
     pub(super) fn has_errors(&self) -> bool {
         self.dropped_errors.get() > 0 || self.problems.borrow().iter().any(|p| p.severity == Severity::Error)
     }

@@ -4,6 +4,7 @@ use super::address::Bad;
 use super::report::{At, Place, Report};
 use super::without_effect::without_effect;
 use super::words;
+use ahash::AHashMap;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
@@ -14,6 +15,9 @@ use toml::de::{DeInteger, DeTable, DeValue};
 /// A node of the tree with its position.
 pub(super) type Node<'i> = Spanned<DeValue<'i>>;
 
+/// How many rows tables have.
+pub(super) type RowCounts = AHashMap<&'static str, usize>;
+
 /// Reads one table. Every problem goes to the report and reading goes on.
 pub(super) struct Section<'a, 'i> {
     table: &'a DeTable<'i>,
@@ -22,6 +26,10 @@ pub(super) struct Section<'a, 'i> {
     /// Where the table begins, named by its path; an empty path is the whole file.
     pub(super) place: Place,
     file: u16,
+    /// Where the text that was parsed begins in the file.
+    begins: usize,
+    /// Of a root: rows of each table in the file before this text.
+    rows_before: Option<&'a RowCounts>,
     /// The path without array indexes, as the table of keys without effect has it.
     class: Cow<'static, str>,
     known: SmallVec<[&'static str; KEYS_OF_A_TABLE]>,
@@ -38,6 +46,17 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn root(table: &'a Spanned<DeTable<'i>>, file: u16, torn: bool, report: &'a Report) -> Self {
         let place = Place::new(file, 0, "");
         Self::of(table.get_ref(), place, file, Cow::Borrowed(""), torn, report)
+    }
+
+    /// A piece of a file, which begins there and has so many rows before it.
+    pub(super) fn piece(
+        table: &'a Spanned<DeTable<'i>>,
+        file: u16,
+        begins: usize,
+        rows_before: &'a RowCounts,
+        report: &'a Report,
+    ) -> Self {
+        Self { begins, rows_before: Some(rows_before), ..Self::root(table, file, false, report) }
     }
 
     /// A row of a CSV file, as the table it stands for.
@@ -61,7 +80,8 @@ impl<'a, 'i> Section<'a, 'i> {
     ) -> Self {
         let entries = table.iter().map(|(name, node)| (&**name.get_ref(), node)).collect();
         let (known, missing) = (SmallVec::new(), Vec::new());
-        Self { table, entries, place, file, class, known, missing, report, torn, is_row: false }
+        let (begins, rows_before, is_row) = (0, None, false);
+        Self { table, entries, place, file, begins, rows_before, class, known, missing, report, torn, is_row }
     }
 
     fn get(&self, key: &str) -> Option<&'a Node<'i>> {
@@ -74,11 +94,11 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     fn place_of(&self, span: Range<usize>, key: &'static str) -> Place {
-        self.place.of_key(span.start, key)
+        self.place.of_key(self.begins + span.start, key)
     }
 
     fn place_of_name(&self, span: Range<usize>, name: &str) -> Place {
-        self.place.of_name(span.start, name)
+        self.place.of_name(self.begins + span.start, name)
     }
 
     fn wrong_type(&self, node: &Node<'_>, place: &Place, wanted: &str, fix: &str) {
@@ -113,7 +133,7 @@ impl<'a, 'i> Section<'a, 'i> {
         let elements = array
             .iter()
             .enumerate()
-            .filter_map(|(index, node)| read(self, node, place.of_element(node.span().start, index)));
+            .filter_map(|(index, node)| read(self, node, place.of_element(self.begins + node.span().start, index)));
         Some(elements.collect())
     }
 
@@ -278,11 +298,11 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn tables(&mut self, key: &'static str) -> impl Iterator<Item = Section<'a, 'i>> + use<'a, 'i> {
         let array = self.array_of_tables(key);
         let class = self.class_below(key);
-        let (owner, file, report, torn, is_row) = (self.place.clone(), self.file, self.report, self.torn, self.is_row);
+        let (rows, file, report, torn, is_row) = (self.rows(key), self.file, self.report, self.torn, self.is_row);
         array.into_iter().flatten().enumerate().filter_map(move |(index, node)| {
-            let place = Self::row_place(&owner, node, key, index);
+            let place = rows.place(node, index);
             let section = Section::of(node.get_ref().as_table()?, place, file, class.clone(), torn, report);
-            Some(Section { is_row, ..section })
+            Some(Section { is_row, begins: rows.begins, ..section })
         })
     }
 
@@ -295,18 +315,17 @@ impl<'a, 'i> Section<'a, 'i> {
             self.wrong_type(node, &place, "an array of tables", &fix);
             return None;
         };
+        let rows = self.rows(key);
         for (index, node) in array.iter().enumerate().filter(|(_, node)| !node.get_ref().is_table()) {
-            let place = Self::row_place(&self.place, node, key, index);
+            let place = rows.place(node, index);
             self.wrong_type(node, &place, "a table", &format!("Write [[{key}]] and its keys below."));
         }
         Some(array.iter())
     }
 
-    fn row_place(owner: &Place, node: &Node<'_>, key: &'static str, index: usize) -> Place {
-        match owner.is_file() {
-            true => owner.of_row(node.span().start, key, index),
-            false => owner.of_key(0, key).of_element(node.span().start, index),
-        }
+    fn rows(&self, key: &'static str) -> RowPlaces {
+        let before = self.rows_before.and_then(|before| before.get(key).copied()).unwrap_or(0);
+        RowPlaces { owner: self.place.clone(), key, begins: self.begins, before }
     }
 
     /// Tables under names the author chose, with the name and its place.
@@ -342,7 +361,7 @@ impl<'a, 'i> Section<'a, 'i> {
 
     fn below(&self, table: &'a DeTable<'i>, place: Place, key: &'static str) -> Section<'a, 'i> {
         let section = Self::of(table, place, self.file, self.class_below(key), self.torn, self.report);
-        Section { is_row: self.is_row, ..section }
+        Section { is_row: self.is_row, begins: self.begins, ..section }
     }
 
     fn class_below(&self, key: &'static str) -> Cow<'static, str> {
@@ -401,6 +420,24 @@ impl<'a, 'i> Section<'a, 'i> {
             None => format!("Remove it; {owner} has no such {kind}."),
         };
         self.report.error(place, format!("unknown {kind} {key:?} in {owner}"), fix);
+    }
+}
+
+/// Where the rows of an array of tables are.
+struct RowPlaces {
+    owner: Place,
+    key: &'static str,
+    begins: usize,
+    before: usize,
+}
+
+impl RowPlaces {
+    fn place(&self, node: &Node<'_>, index: usize) -> Place {
+        let (offset, index) = (self.begins + node.span().start, self.before + index);
+        match self.owner.is_file() {
+            true => self.owner.of_row(offset, self.key, index),
+            false => self.owner.of_key(0, self.key).of_element(offset, index),
+        }
     }
 }
 
