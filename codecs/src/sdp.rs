@@ -395,9 +395,10 @@ const HIGH_BITS: u64 = LOW_BITS << 7;
 
 /// The highest bit of each of eight bytes that is `byte`.
 fn equal(step: u64, byte: u8) -> u64 {
-    let differs = step ^ LOW_BITS * u64::from(byte);
+    let differs = step ^ (LOW_BITS * u64::from(byte));
     // The sum of a byte's lower seven bits and 127 reaches its highest bit unless they are all 0, and no further.
-    !((differs & !HIGH_BITS) + !HIGH_BITS | differs) & HIGH_BITS
+    let sum = (differs & !HIGH_BITS) + !HIGH_BITS;
+    !(sum | differs) & HIGH_BITS
 }
 
 /// What the session part says for blocks that say nothing.
