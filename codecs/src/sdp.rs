@@ -397,7 +397,8 @@ const HIGH_BITS: u64 = LOW_BITS << 7;
 fn equal(step: u64, byte: u8) -> u64 {
     let differs = step ^ (LOW_BITS * u64::from(byte));
     // The sum of a byte's lower seven bits and 127 reaches its highest bit unless they are all 0, and no further.
-    !(((differs & !HIGH_BITS) + !HIGH_BITS) | differs) & HIGH_BITS
+    let sum = (differs & !HIGH_BITS) + !HIGH_BITS;
+    !(sum | differs) & HIGH_BITS
 }
 
 /// What the session part says for blocks that say nothing.

@@ -232,20 +232,34 @@ impl<'a> Parameter<'a> {
 pub fn parameter<'a>(fmtp: &'a [u8], name: &[u8]) -> Parameter<'a> {
     let mut found = Parameter::Absent;
     let mut rest = Some(fmtp);
-    while let Some(pair) = rest {
-        let end = pair.iter().position(|byte| matches!(byte, b';' | b'=')).unwrap_or(pair.len());
-        let (key, mut value) = pair.split_at_checked(end).unwrap_or_default();
-        let is_wanted = key.trim_ascii().eq_ignore_ascii_case(name);
-        let length = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
-        (value, rest) = (value.get(..length).unwrap_or_default(), value.get(length + 1..));
-        if is_wanted {
+    while let Some(pairs) = rest {
+        let value = value_if(pairs.trim_ascii_start(), name);
+        // Where it is another's, the way to the next pair is all that is left to look at.
+        let looked_at = value.unwrap_or(pairs);
+        let end = looked_at.iter().position(|byte| *byte == b';').unwrap_or(looked_at.len());
+        rest = looked_at.get(end + 1..);
+        if value.is_some() {
             if found != Parameter::Absent {
                 return Parameter::Repeated;
             }
-            found = Parameter::Once(value.strip_prefix(b"=").unwrap_or_default().trim_ascii());
+            found = Parameter::Once(looked_at.get(..end).unwrap_or_default().trim_ascii());
         }
     }
     found
+}
+
+/// What stands behind `name` and its equals sign, or behind the name alone where it has none; `None` where a text begins
+/// with another name.
+fn value_if<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (key, behind) = text.split_at_checked(name.len())?;
+    if !key.eq_ignore_ascii_case(name) {
+        return None;
+    }
+    match behind.trim_ascii_start() {
+        [b'=', value @ ..] => Some(value),
+        behind @ ([] | [b';', ..]) => Some(behind),
+        _ => None,
+    }
 }
 
 /// Reads a `mode-set` value into a bit for each mode; `None` when empty or when a mode is not one of `rates`.
