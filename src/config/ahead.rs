@@ -49,7 +49,7 @@ pub(super) type Ahead = HashMap<(Form, PathBuf), Result<Read, Unreadable>>;
 /// Where reading has come to.
 enum News {
     Begun(usize),
-    Done(usize, Result<Read, Unreadable>),
+    Done(usize, Box<Result<Read, Unreadable>>),
 }
 
 /// Reads files on so many threads. They are numbered from `first`; `watched` is told of each that begins, and how many
@@ -66,7 +66,7 @@ pub(super) fn read(files: &[(Form, PathBuf)], first: u16, threads: usize, watche
                     let number = first.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
                     // Who hears it waits for all of them.
                     let _heard = tell.send(News::Begun(at));
-                    let _heard = tell.send(News::Done(at, read_apart(*form, path, number)));
+                    let _heard = tell.send(News::Done(at, Box::new(read_apart(*form, path, number))));
                 }
             };
             let _spawned = thread::Builder::new().name("config".to_owned()).spawn_scoped(scope, work);
@@ -77,8 +77,10 @@ pub(super) fn read(files: &[(Form, PathBuf)], first: u16, threads: usize, watche
             match news {
                 News::Begun(at) => files.get(at).into_iter().for_each(|(_, path)| watched(path, octets)),
                 News::Done(at, read) => {
-                    octets += read.as_ref().map_or(0, |read| read.text.len() as u64);
-                    ahead.extend(files.get(at).map(|file| (file.clone(), read)));
+                    if let Ok(read) = &*read {
+                        octets += read.text.len() as u64;
+                    }
+                    ahead.extend(files.get(at).map(|file| (file.clone(), *read)));
                 }
             }
         }
