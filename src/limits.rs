@@ -198,6 +198,10 @@ pub const EXPLAINED_ALTERNATIVES_MAX: usize = 32;
 /// Callers `explain call --bulk` keeps in mind between rows.
 pub const BULK_CALLERS_MAX: usize = 100_000;
 
+/// Threads that read the files of a configuration for somebody who waits: each holds the tree of one file meanwhile, some
+/// ten times its size.
+pub const CONFIGURATION_THREADS_MAX: usize = 4;
+
 /// Combinations of open and closed schedules at which a check looks at a dial plan.
 pub const SCHEDULED_MOMENTS_MAX: usize = 64;
 

@@ -8,7 +8,9 @@ use crate::catalogue::{OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, decimal, hig
 use crate::sdp::{About, Format, Line, Media, MediaKind, Session, attribute, payload_type_and_rest, words};
 
 /// Rank of formats the configuration added to the catalogue: behind all of it, in offered order (M-24).
-pub const RANK_OWN: u8 = 254;
+pub const RANK_OWN: u8 = 253;
+/// Rank of formats a region would take out and an emergency call keeps: behind all that is within, in offered order.
+pub const RANK_BEYOND: u8 = 254;
 /// Rank of formats that follow the codecs: telephone-event, comfort noise, red (M-24).
 pub const RANK_FOLLOWS: u8 = 255;
 

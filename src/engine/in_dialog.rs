@@ -542,7 +542,7 @@ impl Turn<'_> {
     fn body_without_row(&mut self, request: &Request<'_>, flow: Flow, role: Role) -> (Body, Keys) {
         let trunk =
             [request.flow.remote, flow.remote].into_iter().find_map(|at| self.trunk_at(request.flow.transport, at));
-        let shaping = Shaping { role, allowed: Allowed::AudioAndVideo };
+        let shaping = Shaping { role, allowed: Allowed::AudioAndVideo, keeps_beyond: false };
         let plan = self.running.plan.clone();
         let body = self.shape(&plan, trunk, request.message, shaping, &mut Default::default());
         let keys = self.keys(&plan, request.message, Passage { decision: None, from: request.flow, to: flow });

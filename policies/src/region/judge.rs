@@ -3,7 +3,7 @@
 
 use emcc_codecs::bandwidth::{AddressFamily, Kbps, answered_kbps, worst_case_kbps};
 use emcc_codecs::catalogue::{CodecId, EncodingName, Named, ToldBy, decimal, highest_mode_bps, variant};
-use emcc_codecs::offer::{Placed, RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within};
+use emcc_codecs::offer::{Placed, RANK_BEYOND, RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within};
 use emcc_codecs::sdp::{Format, Media};
 use smallvec::SmallVec;
 
@@ -54,10 +54,10 @@ impl Region {
     /// # Errors
     /// [`Why`] it may not.
     pub fn judge(&self, format: &Format<'_>) -> Result<(Verdict, Leaving), Why> {
-        self.judge_named(format, named(format))
+        self.judge_named(format, named(format), self.audio_kbps)
     }
 
-    fn judge_named(&self, format: &Format<'_>, named: Named) -> Result<(Verdict, Leaving), Why> {
+    fn judge_named(&self, format: &Format<'_>, named: Named, cap_kbps: u32) -> Result<(Verdict, Leaving), Why> {
         let (Some(encoding), Some(payload_type)) = (format.encoding, format.payload_type) else {
             return Err(Why::NotInCatalogue);
         };
@@ -67,7 +67,7 @@ impl Region {
             // A known codec in a shape the table lacks, L16/44100 for one, has a rate of its own that a check rate
             // given by name does not tell.
             let check_kbps = configured_kbps.filter(|_| !is_catalogued(named)).ok_or(Why::NotInCatalogue)?;
-            self.within_cap(check_kbps)?;
+            within_cap(check_kbps, cap_kbps)?;
             let name = EncodingName::of(encoding.name);
             let highest_bps = check_kbps.saturating_mul(1_000);
             let leaving = Leaving { name, codec: None, payload_type, highest_bps, frame_ms: OWN_FRAME_MS };
@@ -75,7 +75,7 @@ impl Region {
         };
         let codec = variant.id.codec();
         self.switched_on(variant.id)?;
-        self.within_cap(configured_kbps.unwrap_or(codec.check_kbps))?;
+        within_cap(configured_kbps.unwrap_or(codec.check_kbps), cap_kbps)?;
         let rank = codec.rank(self.link_loss);
         let leaving = Leaving {
             name: variant.id.name(),
@@ -84,7 +84,7 @@ impl Region {
             highest_bps: variant.highest_bps,
             frame_ms: variant.frame_ms,
         };
-        let (cap_kbps, cap_bps) = (self.audio_kbps, self.audio_kbps.saturating_mul(1_000));
+        let cap_bps = cap_kbps.saturating_mul(1_000);
         if !codec.is_variable_rate() || variant.highest_bps <= cap_bps {
             return Ok((Verdict::Keep { rank }, leaving));
         }
@@ -135,7 +135,7 @@ impl Region {
             let verdict = if is_red || named == Named::Follower && format.payload_type.is_some() {
                 Verdict::Keep { rank: RANK_FOLLOWS }
             } else {
-                match self.judge_named(format, named) {
+                match self.judge_named(format, named, self.audio_kbps) {
                     Ok((verdict, codec)) => {
                         let rank = match verdict {
                             Verdict::Keep { rank } => rank,
@@ -148,6 +148,15 @@ impl Region {
                         order.push(Placed::new(rank, u8::try_from(codecs.len()).unwrap_or(u8::MAX)));
                         codecs.push(codec);
                         verdict
+                    }
+                    Err(why) if self.keeps_beyond => {
+                        trail.push(Step::KeptBeyond { name: name_of(format), payload_type: format.payload_type, why });
+                        // What it costs is known where the catalogue or the configuration knows it.
+                        if let Ok((_, codec)) = self.judge_named(format, named, NO_CAP_KBPS) {
+                            order.push(Placed::new(RANK_BEYOND, u8::try_from(codecs.len()).unwrap_or(u8::MAX)));
+                            codecs.push(codec);
+                        }
+                        Verdict::Keep { rank: RANK_BEYOND }
                     }
                     Err(why) => {
                         trail.push(dropped(format, why));
@@ -176,11 +185,6 @@ impl Region {
         }
     }
 
-    fn within_cap(&self, rate_kbps: u32) -> Result<(), Why> {
-        let cap_kbps = self.audio_kbps;
-        if rate_kbps > cap_kbps { Err(Why::OverCap { rate_kbps, cap_kbps }) } else { Ok(()) }
-    }
-
     fn configured_kbps(&self, name: &[u8]) -> Option<u32> {
         self.check_rates.iter().find(|r| r.encoding.as_bytes().eq_ignore_ascii_case(name)).map(|r| r.check_kbps)
     }
@@ -205,12 +209,22 @@ impl Region {
     }
 }
 
+/// A cap no codec is beyond, and that still fits 32 bits in bit/s.
+const NO_CAP_KBPS: u32 = u32::MAX / 1_000;
+
+fn within_cap(rate_kbps: u32, cap_kbps: u32) -> Result<(), Why> {
+    if rate_kbps > cap_kbps { Err(Why::OverCap { rate_kbps, cap_kbps }) } else { Ok(()) }
+}
+
 /// Frame of a format of the configuration: nothing says it cannot be sent every 10 ms.
 const OWN_FRAME_MS: u8 = 10;
 
 fn dropped(format: &Format<'_>, why: Why) -> Step {
-    let name = EncodingName::of(format.encoding.map_or(format.token, |e| e.name));
-    Step::Dropped { name, payload_type: format.payload_type, why }
+    Step::Dropped { name: name_of(format), payload_type: format.payload_type, why }
+}
+
+fn name_of(format: &Format<'_>) -> EncodingName {
+    EncodingName::of(format.encoding.map_or(format.token, |e| e.name))
 }
 
 /// Drops redundancy that has nothing left to repeat.
