@@ -9,7 +9,7 @@ use super::param::{Params, quoted_len, skip_space, trim};
 use super::scan::decimal;
 use super::uri::{NameAddrRef, Scheme, UriRef};
 use super::via::ViaRef;
-use crate::limits::{CONTACT_VALUES_MAX, ROUTE_VALUES_MAX, VIA_VALUES_MAX};
+use crate::limits::{CONTACT_VALUES_MAX, HEADERS_MAX, ROUTE_VALUES_MAX, VALUES_ADDED_MAX, VIA_VALUES_MAX};
 
 /// How closely a neighbour is held to the grammar where a slip can do no harm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,9 +81,12 @@ pub struct Essentials<'a> {
 /// Reads what every message must carry, and refuses what must not be forwarded.
 ///
 /// # Errors
-/// The first of: a slip in the start line; a mandatory header missing, repeated or malformed; too many Via, Route,
+/// The first of: more headers than a request may have; a slip in the start line; a mandatory header missing, repeated or malformed; too many Via, Route,
 /// Record-Route or Contact values; a malformed Contact; CSeq of another method; a Request-URI that may not be acted on.
 pub fn essentials<'a>(message: &Message<'a>, strictness: Strictness) -> Result<Essentials<'a>, Malformed> {
+    if message.method().is_some() && message.fields().len() > HEADERS_MAX {
+        return Err(Malformed::TooManyHeaders);
+    }
     let found = read(message, strictness)?;
     check_lists(message, strictness)?;
     if strictness == Strictness::Strict && message.value(Name::Date).is_some_and(|date| !is_date(date)) {
@@ -177,11 +180,13 @@ fn request_uri(raw: &[u8], strictness: Strictness) -> Result<UriRef<'_>, Malform
 /// No list is longer than its bound, and every Contact that is looked at can be read.
 fn check_lists(message: &Message<'_>, strictness: Strictness) -> Result<(), Malformed> {
     let (mut vias, mut routes, mut record_routes, mut contacts) = (0, 0, 0, 0);
+    // An answer carries back what was let through and what was added to it.
+    let added_max = if message.method().is_some() { 0 } else { VALUES_ADDED_MAX };
     for (place, field) in message.fields().iter().enumerate() {
         let (values, values_max) = match field.name {
-            Name::Via => (&mut vias, VIA_VALUES_MAX),
+            Name::Via => (&mut vias, VIA_VALUES_MAX + added_max),
             Name::Route => (&mut routes, ROUTE_VALUES_MAX),
-            Name::RecordRoute => (&mut record_routes, ROUTE_VALUES_MAX),
+            Name::RecordRoute => (&mut record_routes, ROUTE_VALUES_MAX + added_max),
             Name::Contact if strictness != Strictness::Salvage => (&mut contacts, CONTACT_VALUES_MAX),
             _ => continue,
         };
@@ -660,6 +665,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_answer_may_carry_back_what_a_request_may_carry_in_and_what_is_added_to_it() {
+        let read = |start: &str, lines: &str| {
+            let text = format!("{start}\r\n{PLAIN}\r\n{lines}\r\n");
+            essentials(&scan(text.as_bytes(), &mut Index::new()).unwrap(), Strictness::Lenient).map(|_| ())
+        };
+        let (request, answer) = ("INVITE sip:1@h SIP/2.0", "SIP/2.0 200 OK");
+        for (name, line, had, values_max) in [
+            (Name::Via, "Via: SIP/2.0/UDP h\r\n", 1, VIA_VALUES_MAX),
+            (Name::RecordRoute, "Record-Route: <sip:h;lr>\r\n", 0, ROUTE_VALUES_MAX),
+        ] {
+            let lines = |values: usize| line.repeat(values - had);
+            assert_eq!(read(request, &lines(values_max)), Ok(()));
+            assert_eq!(read(request, &lines(values_max + 1)), Err(Malformed::TooManyValues(name)));
+            assert_eq!(read(answer, &lines(values_max + VALUES_ADDED_MAX)), Ok(()));
+            assert_eq!(read(answer, &lines(values_max + VALUES_ADDED_MAX + 1)), Err(Malformed::TooManyValues(name)));
+        }
+        // Five headers are there already.
+        assert_eq!(read(request, &"X: y\r\n".repeat(HEADERS_MAX - 5)), Ok(()));
+        assert_eq!(read(request, &"X: y\r\n".repeat(HEADERS_MAX - 4)), Err(Malformed::TooManyHeaders));
+        assert_eq!(read(answer, &"X: y\r\n".repeat(crate::sip::message::FIELDS_MAX - 5)), Ok(()));
+        // What this node wrote itself it reads again.
+        let text = format!("{request}\r\n{PLAIN}\r\n{}\r\n", "Via: SIP/2.0/UDP h\r\n".repeat(VIA_VALUES_MAX));
+        assert!(essentials_of_taken(&scan(text.as_bytes(), &mut Index::new()).unwrap()).is_ok());
     }
 
     #[test]
