@@ -29,6 +29,9 @@ pub const VALUES_ADDED_MAX: usize = 8;
 /// Contact values in one message.
 pub const CONTACT_VALUES_MAX: usize = 64;
 
+/// Configurations that ran before and whose neighbours are still heard in the calls that began then.
+pub const FORMER_PLANS_MAX: usize = 8;
+
 /// Ended calls of one worker that wait for their lines in the log.
 pub const ENDED_WAITING_MAX: usize = 16;
 
@@ -206,6 +209,10 @@ pub const EXPLAINED_ALTERNATIVES_MAX: usize = 32;
 
 /// Callers `explain call --bulk` keeps in mind between rows.
 pub const BULK_CALLERS_MAX: usize = 100_000;
+
+/// Threads that read the files of a configuration for somebody who waits: each holds the tree of one file meanwhile, some
+/// ten times its size.
+pub const CONFIGURATION_THREADS_MAX: usize = 4;
 
 /// Combinations of open and closed schedules at which a check looks at a dial plan.
 pub const SCHEDULED_MOMENTS_MAX: usize = 64;

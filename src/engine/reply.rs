@@ -440,6 +440,10 @@ impl Turn<'_> {
                     .push(Note::Debug { what: "a hop failed with our location: it is tried without", call_id });
                 self.hunt(call_key, hop);
             }
+            Some(Onward::WithWholeOffer(hop)) => {
+                self.alarm_of("emergency call refused for its codecs, tried with all it offered", call_key);
+                self.hunt(call_key, hop);
+            }
             Some(Onward::Fail(None)) if failure == Failure::Overloaded => {
                 self.fail_with(call_key, Reject::Refusal(Refusal::NextHopOverloaded));
             }

@@ -38,9 +38,11 @@ impl Turn<'_> {
     pub(crate) fn message(&mut self, flow: Flow, bytes: &[u8], index: &mut Index) {
         let counters = &self.engine.counters;
         counters.message_in(flow.transport);
-        let Some(from) = self.running.plan.neighbour(flow.transport, flow.remote) else {
-            counters.dropped_stranger();
-            return;
+        let from = match self.running.plan.neighbour(flow.transport, flow.remote) {
+            Some(from) => from,
+            // Heard in its call alone, and no further trusted than a phone.
+            None if self.is_of_former_neighbour(flow, bytes, index) => Neighbour::Phone,
+            None => return counters.dropped_stranger(),
         };
         // A datagram from our own socket is forged, or would have us answer ourselves: neighbours of this host have
         // ports of their own.
