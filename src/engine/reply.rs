@@ -90,26 +90,6 @@ impl Turn<'_> {
         self.heard(key, flow, message, of, status);
     }
 
-    /// A response that lacks the Vias below ours, with those its request left with: what a hop leaves out would keep the
-    /// answer from who waits for it, and be it an emergency call's (RFC 3261 section 8.2.6.2 has it copy them all). `None`
-    /// where nobody waits.
-    fn with_vias(&mut self, key: TransactionKey, flow: Flow, message: &Message<'_>) -> Option<Vec<u8>> {
-        let request = self.engine.transactions.with(&key, |row| {
-            (row.partner.is_some() && row.flow.remote.ip() == flow.remote.ip()).then(|| row.request.clone())
-        })??;
-        let mut index = Index::new();
-        let sent = crate::sip::scan(&request, &mut index).ok()?;
-        let editor = &mut self.desk.editor;
-        editor.begin();
-        for via in sent.values(Name::Via).skip(1) {
-            editor.text().put(b"Via: ").put(via.text).append(message);
-        }
-        self.engine.counters.malformed();
-        let mut whole = Vec::with_capacity(message.bytes().len() + request.len());
-        editor.write(message, &mut whole);
-        Some(whole)
-    }
-
     fn heard(&mut self, key: TransactionKey, flow: Flow, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
         let Some(heard) = self.hear(key, flow, status) else {
             self.engine.counters.stray_response();

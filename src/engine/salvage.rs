@@ -1,4 +1,5 @@
-//! What is not well formed and belongs to an emergency call: taken where it can be matched, routed and answered (P-23).
+//! What is not well formed and belongs to an emergency call: taken where it can be matched, routed and answered (P-23). And
+//! answers without the Vias they should copy, whoever waits for them.
 //!
 //! It is mended first, and the mended copy alone decides whether it is an emergency's and goes on: no two readings of one
 //! message. What is well formed never comes here.
@@ -8,7 +9,7 @@ use super::effects::TransactionKey;
 use super::reject::Reject;
 use crate::config::plan::Neighbour;
 use crate::neighbour::Flow;
-use crate::sip::{Essentials, Index, Malformed, Message, Method, Strictness, essentials, mend, scan};
+use crate::sip::{Essentials, Index, Malformed, Message, Method, Name, Strictness, essentials, mend, scan};
 
 impl Turn<'_> {
     /// A request that is not well formed: refused for `why`, unless it is an emergency call or belongs to one.
@@ -75,6 +76,26 @@ impl Turn<'_> {
             (Method::Ack, _) => is_patient(self) == Some(true) || self.is_of_emergency(of, message),
             _ => self.is_of_emergency(of, message),
         }
+    }
+
+    /// A response that lacks the Vias below ours, with those its request left with: what a hop leaves out would keep the
+    /// answer from who waits for it, and be it an emergency call's (RFC 3261 section 8.2.6.2 has it copy them all). `None`
+    /// where nobody waits.
+    pub(super) fn with_vias(&mut self, key: TransactionKey, flow: Flow, message: &Message<'_>) -> Option<Vec<u8>> {
+        let request = self.engine.transactions.with(&key, |row| {
+            (row.partner.is_some() && row.flow.remote.ip() == flow.remote.ip()).then(|| row.request.clone())
+        })??;
+        let mut index = Index::new();
+        let sent = scan(&request, &mut index).ok()?;
+        let editor = &mut self.desk.editor;
+        editor.begin();
+        for via in sent.values(Name::Via).skip(1) {
+            editor.text().put(b"Via: ").put(via.text).append(message);
+        }
+        self.engine.counters.malformed();
+        let mut whole = Vec::with_capacity(message.bytes().len() + request.len());
+        editor.write(message, &mut whole);
+        Some(whole)
     }
 
     /// Whether that client transaction is an emergency call's, and the response from where its request went.
