@@ -49,7 +49,7 @@ impl Turn<'_> {
     }
 
     fn is_of_its_call(&self, flow: Flow, message: &Message<'_>, method: Method) -> bool {
-        let Ok(of) = essentials(message, Strictness::Lenient) else { return false };
+        let Ok(of) = essentials(message, Strictness::Salvage) else { return false };
         if matches!(method, Method::Cancel | Method::Ack) {
             let invite = self.server_key(flow, &of, b"INVITE");
             if self.engine.transactions.contains(&invite) {

@@ -26,7 +26,7 @@ use crate::limits::MAX_FORWARDS_FIRST;
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::control;
 use crate::sip::{
-    Editor, Essentials, Message, Method, Name, NameAddrRef, Scheme, Strictness, UriRef, essentials, multipart,
+    Editor, Essentials, Message, Method, Name, NameAddrRef, Scheme, Strictness, UriRef, essentials_of_taken, multipart,
 };
 use crate::table::Inserted;
 use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row, Timing};
@@ -134,8 +134,7 @@ impl Turn<'_> {
         };
         let mut index = self.desk.index.take().unwrap_or_default();
         if let Ok(message) = crate::sip::scan(&invite, &mut index)
-            // It was taken once, however it is written.
-            && let Ok(of) = essentials(&message, Strictness::Lenient)
+            && let Ok(of) = essentials_of_taken(&message)
         {
             let allowed = super::media::allowed(audio_only);
             let shaping = Shaping { role: emcc_policies::region::Role::Offer, allowed, keeps_beyond };
@@ -225,6 +224,7 @@ impl Turn<'_> {
         let running = Arc::clone(&self.running);
         let editor = &mut self.desk.editor;
         editor.begin();
+        editor.version(message);
         request_uri(editor, message, of, next, &running);
         let own = self.own_routes(message);
         let editor = &mut self.desk.editor;

@@ -622,6 +622,7 @@ impl Turn<'_> {
         let own = self.own_routes(message);
         let editor = &mut self.desk.editor;
         editor.begin();
+        editor.version(message);
         strict::write_way(editor, message, of, own, passing.next.map(|next| &next.to));
         if let Some(next) = passing.next {
             forward::request_uri(editor, message, of, next, &running);

@@ -30,6 +30,7 @@ pub mod reject;
 pub mod reply;
 pub mod request;
 pub mod running;
+mod salvage;
 pub mod session;
 pub mod shed;
 pub(crate) mod strict;

@@ -66,48 +66,27 @@ impl Turn<'_> {
         }
         let essentials = match essentials(&message, Strictness::default()) {
             Ok(essentials) => essentials,
-            Err(why) => match self.essentials_of_emergency(flow, from, &message, method) {
-                Some(essentials) => essentials,
-                None => {
-                    counters.malformed();
-                    return self.refuse_unseen(flow, &message, method, Reject::Malformed(why));
-                }
-            },
+            Err(why) => return self.out_of_form(flow, from, &message, method, why),
         };
-        let essentials = match self.strict_target(&message, &essentials) {
+        self.in_form(flow, from, &message, method, essentials);
+    }
+
+    /// A request whose mandatory headers are read.
+    pub(super) fn in_form(
+        &mut self,
+        flow: Flow,
+        from: Neighbour,
+        message: &Message<'_>,
+        method: Method,
+        essentials: Essentials<'_>,
+    ) {
+        let essentials = match self.strict_target(message, &essentials) {
             Some(target) => Essentials { uri: Some(target), ..essentials },
             None => essentials,
         };
         let token = if method == Method::Ack { b"INVITE" } else { essentials.cseq.token };
         let key = self.server_key(flow, &essentials, token);
-        self.request(Request { flow, from, message: &message, essentials: &essentials, method, key });
-    }
-
-    /// What a message of an emergency call says that is not written as it should be but can be understood: a Date in
-    /// another zone, a Contact out of form. It is not refused for its form (P-23).
-    fn essentials_of_emergency<'m>(
-        &mut self,
-        flow: Flow,
-        from: Neighbour,
-        message: &Message<'m>,
-        method: Method,
-    ) -> Option<Essentials<'m>> {
-        let lenient = essentials(message, Strictness::Lenient).ok()?;
-        let is_emergency = match (method, lenient.to_tag) {
-            (Method::Invite, None) => {
-                let is_one = self.is_exempt(flow, from, message, method);
-                if is_one {
-                    self.alarm("emergency call taken that is not well formed", lenient.call_id);
-                }
-                is_one
-            }
-            (Method::Cancel, _) => {
-                let invite = self.server_key(flow, &lenient, b"INVITE");
-                self.engine.transactions.with(&invite, |row| row.is_patient) == Some(true)
-            }
-            _ => self.is_of_emergency(&lenient, message),
-        };
-        is_emergency.then_some(lenient)
+        self.request(Request { flow, from, message, essentials: &essentials, method, key });
     }
 
     fn request(&mut self, request: Request<'_>) {
