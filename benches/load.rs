@@ -1,7 +1,7 @@
 //! How long a large configuration takes to check and load, and how long a reload keeps its node.
 //!
 //! `cargo bench --bench load -- 1000000 100000` writes a configuration of so many patterns and devices below the
-//! temporary folder, checks and loads it, and swaps it into an engine that serves calls meanwhile.
+//! temporary folder, checks and loads it, and swaps it into an engine that serves calls meanwhile. It has the program's heap.
 #![allow(missing_docs)]
 #![allow(clippy::disallowed_methods)] // a bench reads the clock: that is what it is for
 
@@ -12,8 +12,18 @@ use std::time::{Duration, Instant};
 use emcc_trunk::config::{self, Probe};
 
 use enterprise::{Kind, LISTED, SITES};
+use tikv_jemallocator::Jemalloc;
 
 mod enterprise;
+
+/// As the program has it.
+#[global_allocator]
+static HEAP: Jemalloc = Jemalloc;
+
+/// As the program's.
+#[allow(unsafe_code, non_upper_case_globals)] // the name a C library looks for
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static malloc_conf: &[u8; 60] = b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
 
 /// Patterns and devices where nothing is said.
 const SMALL: (u32, u32) = (100_000, 10_000);

@@ -6,20 +6,31 @@ pub const MESSAGE_BYTES_MAX: usize = 262_144;
 /// Longest head (start line, headers and the empty line) accepted, in octets. Above it: 513.
 pub const HEAD_BYTES_MAX: usize = 65_536;
 
-/// Header fields in one message; a folded field counts once.
+/// Header fields in a request as it comes; a folded field counts once.
 pub const HEADERS_MAX: usize = 128;
+
+/// Header fields that a response may have beyond that, and a request once this node has added its own: it carries back every
+/// Via and Record-Route of its request, ours and those of the hops behind us included, and what its sender adds.
+pub const HEADERS_ADDED_MAX: usize = 32;
 
 /// Longest start line or header field in octets, its folded continuation lines included.
 pub const LINE_BYTES_MAX: usize = 8_192;
 
-/// Via values in one message. RFC 4475's legal `longreq` carries 34, so the usual 32 would refuse it.
+/// Via values in a request as it comes. RFC 4475's legal `longreq` carries 34, so the usual 32 would refuse it.
 pub const VIA_VALUES_MAX: usize = 64;
 
-/// Values of Route, and of Record-Route, in one message.
+/// Values of Route, and of Record-Route, in a request as it comes.
 pub const ROUTE_VALUES_MAX: usize = 64;
+
+/// Via values, and Record-Route values, that a response may have beyond that: this node adds one and up to two, and each
+/// hop behind it records its own. Whatever is let through, its answer can be read.
+pub const VALUES_ADDED_MAX: usize = 8;
 
 /// Contact values in one message.
 pub const CONTACT_VALUES_MAX: usize = 64;
+
+/// Configurations that ran before and whose neighbours are still heard in the calls that began then.
+pub const FORMER_PLANS_MAX: usize = 8;
 
 /// Ended calls of one worker that wait for their lines in the log.
 pub const ENDED_WAITING_MAX: usize = 16;
@@ -82,6 +93,10 @@ pub const MAX_FORWARDS_FIRST: u8 = 70;
 
 /// Max-Breadth of a request that came without one (RFC 5393, section 5.3.3).
 pub const MAX_BREADTH_FIRST: u8 = 60;
+
+/// What this node adds to a request: Via, two Record-Routes, Max-Forwards, Max-Breadth, the device mark, Priority,
+/// P-Asserted-Identity, three of a session timer, three of a location and Content-Length.
+const _: () = assert!(HEADERS_ADDED_MAX >= 16 && VALUES_ADDED_MAX >= 2);
 
 /// Positions in a message are stored as `u32`, so a message must never outgrow them.
 const _: () = assert!(MESSAGE_BYTES_MAX <= u32::MAX as usize);
@@ -213,6 +228,10 @@ pub const EXPLAINED_ALTERNATIVES_MAX: usize = 32;
 
 /// Callers `explain call --bulk` keeps in mind between rows.
 pub const BULK_CALLERS_MAX: usize = 100_000;
+
+/// Threads that read the files of a configuration for somebody who waits: each holds the tree of one file meanwhile, some
+/// ten times its size.
+pub const CONFIGURATION_THREADS_MAX: usize = 4;
 
 /// Combinations of open and closed schedules at which a check looks at a dial plan.
 pub const SCHEDULED_MOMENTS_MAX: usize = 64;

@@ -43,6 +43,8 @@ mod reason;
 mod region;
 #[path = "engine/routes.rs"]
 mod routes;
+#[path = "engine/salvage.rs"]
+mod salvage;
 #[path = "engine/session.rs"]
 mod session;
 #[path = "engine/smuggling.rs"]

@@ -5,10 +5,12 @@
 use smallvec::SmallVec;
 
 use crate::catalogue::{OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, decimal, highest_mode_bps, mode_set, parameter};
-use crate::sdp::{Format, Line, Media, MediaKind, OfFormat, Session, attribute, payload_type_and_rest, words};
+use crate::sdp::{About, Format, Line, Media, MediaKind, Session, attribute, payload_type_and_rest, words};
 
 /// Rank of formats the configuration added to the catalogue: behind all of it, in offered order (M-24).
-pub const RANK_OWN: u8 = 254;
+pub const RANK_OWN: u8 = 253;
+/// Rank of formats a region would take out and an emergency call keeps: behind all that is within, in offered order.
+pub const RANK_BEYOND: u8 = 254;
 /// Rank of formats that follow the codecs: telephone-event, comfort noise, red (M-24).
 pub const RANK_FOLLOWS: u8 = 255;
 
@@ -52,6 +54,26 @@ impl Verdict {
             Self::Drop => None,
             Self::Keep { rank } | Self::Bound { rank, .. } => Some(rank),
         }
+    }
+}
+
+/// A place in a list by its rank: in order by rank, equal ranks by place, which is what a stable sort on the rank would
+/// do, without its buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Placed(u16);
+
+impl Placed {
+    /// A place below 256 at a rank.
+    #[must_use]
+    pub fn new(rank: u8, place: u8) -> Self {
+        Self(u16::from_be_bytes([rank, place]))
+    }
+
+    /// The place.
+    #[must_use]
+    pub fn place(self) -> usize {
+        let [_, place] = self.0.to_be_bytes();
+        usize::from(place)
     }
 }
 
@@ -108,7 +130,7 @@ pub fn bound_within(format: &Format<'_>, variant: Variant, cap_bps: u32) -> Opti
 /// Rate in bit/s that a block's `b=AS` and `b=TIAS` allow once held to `allowance_kbps`; a lower value stands (M-23).
 #[must_use]
 pub fn bounded_bps(session: &Session<'_>, media: &Media<'_>, allowance_kbps: u32) -> u64 {
-    lowest_bps(session, session.lines_of(media), allowance_kbps)
+    Stated::of(session, session.lines_of(media), allowance_kbps).lowest_bps
 }
 
 /// Writes the description to the end of `out`, `edits` in the order of the media blocks (missing ones leave their
@@ -117,14 +139,16 @@ pub fn write(session: &Session<'_>, edits: &[Edit], session_kbps: Option<u32>, o
     let begun = out.len();
     let mut pen = Pen { from: session, out, done: 0 };
     if let Some(kbps) = session_kbps {
-        pen.bandwidth(session.session_lines(), b"trzka", kbps);
+        pen.bandwidth(session.session_lines(), |kind| matches!(kind, b't' | b'r' | b'z' | b'k' | b'a'), kbps);
     }
     for (media, edit) in session.media().iter().zip(edits) {
         match edit {
             Edit::Leave => {}
             Edit::Remove => pen.remove(media),
             Edit::Formats(verdicts) => pen.formats(media, verdicts),
-            Edit::Bandwidth { kbps } => pen.bandwidth(session.lines_of(media), b"ka", *kbps),
+            Edit::Bandwidth { kbps } => {
+                pen.bandwidth(session.lines_of(media), |kind| matches!(kind, b'k' | b'a'), *kbps);
+            }
         }
     }
     pen.finish(begun)
@@ -182,9 +206,11 @@ pub(crate) struct Pen<'s, 'a, 'o> {
 impl Pen<'_, '_, '_> {
     /// Copies what lies before `at`.
     fn keep_to(&mut self, at: u32) {
-        let kept = self.from.bytes().get(self.done as usize..at as usize).unwrap_or_default();
-        self.out.extend_from_slice(kept);
-        self.done = self.done.max(at);
+        if at > self.done {
+            let kept = self.from.bytes().get(self.done as usize..at as usize).unwrap_or_default();
+            self.out.extend_from_slice(kept);
+            self.done = at;
+        }
     }
 
     /// Copies what lies before `start` and leaves out what lies before `end`.
@@ -237,13 +263,12 @@ impl Pen<'_, '_, '_> {
     }
 
     fn formats(&mut self, media: &Media<'_>, verdicts: &[Verdict]) {
-        let mut leaving: SmallVec<[(u8, usize); 12]> = SmallVec::new();
-        leaving.extend(verdicts.iter().enumerate().filter_map(|(at, v)| Some((v.rank()?, at))));
-        // By rank, then by place: what `sort_by_key` on the rank would do, without its buffer.
+        let mut leaving: SmallVec<[Placed; 12]> = SmallVec::new();
+        leaving.extend((0..).zip(verdicts).filter_map(|(place, verdict)| Some(Placed::new(verdict.rank()?, place))));
         leaving.sort_unstable();
-        if !leaving.iter().map(|(_, at)| *at).eq(0..media.formats.len()) {
+        if !leaving.iter().map(|placed| placed.place()).eq(0..media.formats.len()) {
             self.cut(media.format_bytes.start, media.format_bytes.end);
-            let tokens = leaving.iter().filter_map(|(_, at)| media.formats.get(*at)).map(|f| f.token);
+            let tokens = leaving.iter().filter_map(|placed| media.formats.get(placed.place())).map(|f| f.token);
             for (at, token) in tokens.enumerate() {
                 if at > 0 {
                     self.out.push(b' ');
@@ -258,13 +283,12 @@ impl Pen<'_, '_, '_> {
 
     /// Drops or bounds one attribute line that speaks of a format.
     fn format_line(&mut self, media: &Media<'_>, verdicts: &[Verdict], line: Line) {
-        let Some(OfFormat::Rtpmap(payload_type) | OfFormat::Fmtp(payload_type)) = line.format else { return };
-        let is_fmtp = matches!(line.format, Some(OfFormat::Fmtp(_)));
-        let Some((format, verdict)) =
-            media.formats.iter().zip(verdicts).find(|(f, _)| f.payload_type == Some(payload_type))
-        else {
-            return;
+        let (place, is_fmtp) = match line.about {
+            About::Rtpmap(place) => (usize::from(place), false),
+            About::Fmtp(place) => (usize::from(place), true),
+            About::Other | About::Bandwidth => return,
         };
+        let (Some(format), Some(verdict)) = (media.formats.get(place), verdicts.get(place)) else { return };
         match verdict {
             Verdict::Keep { .. } => {}
             Verdict::Drop => self.cut(line.start, line.next),
@@ -272,7 +296,7 @@ impl Pen<'_, '_, '_> {
             Verdict::Bound { bound, .. } if format.fmtp_lines == 0 => {
                 self.begin_line(line.next);
                 self.put("a=fmtp:");
-                self.put_number(u64::from(payload_type));
+                self.put_number(u64::from(format.payload_type.unwrap_or_default()));
                 self.put(" ");
                 self.put(parameter_of(*bound));
                 self.put("=");
@@ -321,18 +345,18 @@ impl Pen<'_, '_, '_> {
         }
     }
 
-    /// Lowers `b=AS` and `b=TIAS` of a section to `kbps` and adds the missing ones before the first line of a type in
-    /// `before`, where RFC 8866 (section 9) has them.
-    fn bandwidth(&mut self, lines: &[Line], before: &[u8], kbps: u32) {
-        let lowest = lowest_bps(self.from, lines, kbps);
-        let missing =
-            |wanted: Modifier| !lines.iter().any(|l| modifier(self.from.text(*l)).is_some_and(|(m, _)| m == wanted));
-        let missing = [Modifier::As, Modifier::Tias].map(|wanted| (wanted, missing(wanted)));
-        let is_later = |line: &Line| self.from.text(*line).first().is_some_and(|kind| before.contains(kind));
-        let place = lines.iter().position(is_later).unwrap_or(lines.len());
-        for (at, line) in lines.iter().enumerate() {
-            if at == place {
-                self.missing_bandwidth(line.start, missing, lowest);
+    /// Lowers `b=AS` and `b=TIAS` of a section to `kbps` and adds the missing ones before the first line of a type that is
+    /// later, where RFC 8866 (section 9) has them.
+    fn bandwidth(&mut self, lines: &[Line], is_later: impl Fn(u8) -> bool, kbps: u32) {
+        let mut missing = Some(Stated::of(self.from, lines, kbps));
+        for line in lines {
+            if self.from.bytes().get(line.start as usize).copied().is_some_and(&is_later)
+                && let Some(stated) = missing.take()
+            {
+                self.missing_bandwidth(line.start, stated);
+            }
+            if line.about != About::Bandwidth {
+                continue;
             }
             let Some((modifier, value)) = modifier(self.from.text(*line)) else { continue };
             if value_bps(modifier, value).is_none_or(|bps| bps > u64::from(kbps) * 1_000) {
@@ -340,15 +364,16 @@ impl Pen<'_, '_, '_> {
                 self.bandwidth_text(modifier, u64::from(kbps) * 1_000);
             }
         }
-        if let Some(last) = lines.last().filter(|_| place == lines.len()) {
-            self.missing_bandwidth(last.next, missing, lowest);
+        if let Some((last, stated)) = lines.last().zip(missing) {
+            self.missing_bandwidth(last.next, stated);
         }
     }
 
-    fn missing_bandwidth(&mut self, at: u32, missing: [(Modifier, bool); 2], bps: u64) {
-        for (modifier, _) in missing.into_iter().filter(|(_, is_missing)| *is_missing) {
+    fn missing_bandwidth(&mut self, at: u32, stated: Stated) {
+        let modifiers = [(Modifier::As, stated.has_as), (Modifier::Tias, stated.has_tias)];
+        for (modifier, _) in modifiers.into_iter().filter(|(_, is_stated)| !is_stated) {
             self.begin_line(at);
-            self.bandwidth_text(modifier, bps);
+            self.bandwidth_text(modifier, stated.lowest_bps);
             self.end_line();
         }
     }
@@ -405,15 +430,12 @@ enum Modifier {
 }
 
 fn modifier(text: &[u8]) -> Option<(Modifier, &[u8])> {
-    let body = text.strip_prefix(b"b=")?;
-    let colon = memchr::memchr(b':', body)?;
-    let (name, value) = (body.get(..colon)?, body.get(colon + 1..)?);
-    let modifier = match name {
-        n if n.eq_ignore_ascii_case(b"AS") => Modifier::As,
-        n if n.eq_ignore_ascii_case(b"TIAS") => Modifier::Tias,
+    let [b'b', b'=', body @ ..] = text else { return None };
+    Some(match body {
+        [b'A' | b'a', b'S' | b's', b':', value @ ..] => (Modifier::As, value),
+        [b'T' | b't', b'I' | b'i', b'A' | b'a', b'S' | b's', b':', value @ ..] => (Modifier::Tias, value),
         _ => return None,
-    };
-    Some((modifier, value))
+    })
 }
 
 /// A bandwidth value in bit/s, a fraction rounded up (some cameras write `AS:64.5`); `None` where it is no number.
@@ -426,7 +448,26 @@ fn value_bps(modifier: Modifier, value: &[u8]) -> Option<u64> {
     })
 }
 
-fn lowest_bps(session: &Session<'_>, lines: &[Line], kbps: u32) -> u64 {
-    let offered = lines.iter().filter_map(|l| modifier(session.text(*l))).filter_map(|(m, v)| value_bps(m, v));
-    offered.fold(u64::from(kbps) * 1_000, u64::min)
+/// What the lines of a section say of its bandwidth.
+#[derive(Clone, Copy)]
+struct Stated {
+    /// The lowest rate, that of a cap included.
+    lowest_bps: u64,
+    has_as: bool,
+    has_tias: bool,
+}
+
+impl Stated {
+    fn of(session: &Session<'_>, lines: &[Line], cap_kbps: u32) -> Self {
+        let mut stated = Self { lowest_bps: u64::from(cap_kbps) * 1_000, has_as: false, has_tias: false };
+        let lines = lines.iter().filter(|line| line.about == About::Bandwidth);
+        for (modifier, value) in lines.filter_map(|line| modifier(session.text(*line))) {
+            match modifier {
+                Modifier::As => stated.has_as = true,
+                Modifier::Tias => stated.has_tias = true,
+            }
+            stated.lowest_bps = value_bps(modifier, value).map_or(stated.lowest_bps, |bps| bps.min(stated.lowest_bps));
+        }
+        stated
+    }
 }

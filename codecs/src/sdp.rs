@@ -20,6 +20,8 @@ pub const FORMATS_MAX: usize = 64;
 
 /// Positions in a description are kept as u32, line numbers as u16.
 const _: () = assert!(BYTES_MAX <= u32::MAX as usize && LINES_MAX <= u16::MAX as usize);
+/// The place of a format on its line is kept as u8.
+const _: () = assert!(FORMATS_MAX <= u8::MAX as usize);
 
 /// What is wrong with a description; lines count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,16 +60,21 @@ pub struct Line {
     pub end: u32,
     /// End of its line end: the start of the next line.
     pub next: u32,
-    /// The format it speaks of, where it is an `a=rtpmap` or `a=fmtp` line of a media block.
-    pub(crate) format: Option<OfFormat>,
+    /// What it speaks of.
+    pub(crate) about: About,
 }
 
-/// Which payload type an attribute line of a format names.
+/// What of a line is asked again when the description is written. A format is the first of its payload type, by its place
+/// on the `m=` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OfFormat {
-    /// `a=rtpmap`.
+pub(crate) enum About {
+    /// Nothing.
+    Other,
+    /// `b=`.
+    Bandwidth,
+    /// `a=rtpmap` of a format.
     Rtpmap(u8),
-    /// `a=fmtp`.
+    /// `a=fmtp` of a format.
     Fmtp(u8),
 }
 
@@ -159,7 +166,28 @@ pub struct Media<'a> {
     lines: Range<u16>,
 }
 
-impl Media<'_> {
+impl<'a> Media<'a> {
+    /// A block of which nothing is read yet; its `m=` line is the line of this number.
+    fn unread(number: u16, defaults: Defaults) -> Self {
+        Self {
+            kind: MediaKind::Other,
+            port: 0,
+            ports: 1,
+            protocol: &[],
+            formats: SmallVec::new(),
+            direction: defaults.direction,
+            family: defaults.family,
+            ptime_ms: None,
+            max_ptime_ms: None,
+            has_crypto: false,
+            has_qos: false,
+            has_mandatory_qos: false,
+            port_bytes: 0..0,
+            format_bytes: 0..0,
+            lines: number.saturating_sub(1)..number,
+        }
+    }
+
     /// Whether the stream is offered or accepted at all: its port is not 0.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -194,33 +222,37 @@ impl<'a> Session<'a> {
         if !bytes.starts_with(b"v=") {
             return Err(Malformed::NoVersion);
         }
-        let mut session = Self { bytes, lines: index_lines(bytes)?, session_lines: 0, media: SmallVec::new() };
+        let mut session = Self { bytes, lines: SmallVec::new(), session_lines: 0, media: SmallVec::new() };
+        session.read()?;
+        Ok(session)
+    }
+
+    fn read(&mut self) -> Result<(), Malformed> {
+        let Self { bytes, lines, session_lines, media: blocks } = self;
+        index_lines(bytes, lines)?;
         let mut defaults = Defaults { direction: Direction::SENDRECV, family: AddressFamily::V4 };
-        let mut said_direction = false;
-        for at in 0..session.lines.len() {
-            let text = session.text(session.lines[at]);
-            let line = u16::try_from(at).unwrap_or(u16::MAX);
-            let number = line.saturating_add(1);
-            if let Some(value) = text.strip_prefix(b"m=") {
-                if session.media.len() == MEDIA_MAX {
+        let mut block = Block::NEW;
+        for (number, line) in (1_u16..).zip(lines) {
+            let text = bytes.get(line.start as usize..line.end as usize).unwrap_or_default();
+            if let [b'm', b'=', value @ ..] = text {
+                if blocks.len() == MEDIA_MAX {
                     return Err(Malformed::TooManyMedia);
                 }
-                let start = session.lines[at].start.saturating_add(2);
-                session.media.push(media_line(value, start, line..number, defaults)?);
-                said_direction = false;
-            } else if let Some(media) = session.media.last_mut() {
+                blocks.push(Media::unread(number, defaults));
+                block = Block::NEW;
+                if let Some(media) = blocks.last_mut() {
+                    block.media_line(media, value, line.start + 2)?;
+                }
+            } else if let Some(media) = blocks.last_mut() {
                 media.lines.end = number;
-                let format = block_line(media, text, &mut said_direction);
-                session.lines[at].format = format;
+                line.about = block.line(media, text);
             } else {
-                session.session_lines = number;
-                defaults.read(text);
+                *session_lines = number;
+                line.about = defaults.line(text);
             }
         }
-        for media in &mut session.media {
-            settle(media);
-        }
-        Ok(session)
+        blocks.iter_mut().for_each(settle);
+        Ok(())
     }
 
     /// The whole description as it came.
@@ -277,49 +309,96 @@ pub fn attribute(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Splits the value of an `a=rtpmap` or `a=fmtp` line into its payload type and the rest.
 #[must_use]
 pub fn payload_type_and_rest(value: &[u8]) -> Option<(u8, &[u8])> {
-    let value = value.trim_ascii_start();
-    let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
-    let (token, rest) = value.split_at_checked(end)?;
-    Some((payload_type(token)?, rest.trim_ascii()))
+    let (payload_type, rest) = beginning_payload_type(value.trim_ascii_start())?;
+    rest.first().is_none_or(u8::is_ascii_whitespace).then(|| (payload_type, rest.trim_ascii()))
 }
 
 /// Words of a value, any run of spaces between them.
 pub(crate) fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+    let mut rest = value;
+    std::iter::from_fn(move || {
+        rest = rest.trim_ascii_start();
+        // Most bytes are told by the first comparison.
+        let is_space = |byte: &u8| *byte <= b' ' && byte.is_ascii_whitespace();
+        let end = rest.iter().position(is_space).unwrap_or(rest.len());
+        let (word, behind) = rest.split_at_checked(end)?;
+        rest = behind;
+        (!word.is_empty()).then_some(word)
+    })
 }
 
 fn payload_type(token: &[u8]) -> Option<u8> {
-    decimal(token).and_then(|n| u8::try_from(n).ok()).filter(|n| *n < 128)
+    beginning_payload_type(token).filter(|(_, rest)| rest.is_empty()).map(|(payload_type, _)| payload_type)
 }
 
-fn index_lines(bytes: &[u8]) -> Result<SmallVec<[Line; 64]>, Malformed> {
-    let mut lines: SmallVec<[Line; 64]> = SmallVec::new();
-    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    let (mut start, mut ended_by_both) = (0usize, 0usize);
-    let mut push = |start: usize, end: usize, next: usize| {
-        let has_room = lines.len() < LINES_MAX;
-        if has_room {
-            lines.push(Line { start: place(start), end: place(end), next: place(next), format: None });
+/// The payload type that the digits at the beginning tell, and what stands behind them.
+fn beginning_payload_type(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (mut number, mut rest) = (None, text);
+    while let [digit @ b'0'..=b'9', behind @ ..] = rest {
+        number = Some(number.unwrap_or(0_u32) * 10 + u32::from(digit - b'0')).filter(|number| *number < 128);
+        number?;
+        rest = behind;
+    }
+    number.map(|number| (number as u8, rest))
+}
+
+/// Splits the bytes into lines; eight bytes are looked at in one step.
+fn index_lines(bytes: &[u8], lines: &mut SmallVec<[Line; 64]>) -> Result<(), Malformed> {
+    let (mut start, mut ended_by_both) = (0_u32, 0_usize);
+    let (steps, tail) = bytes.as_chunks::<8>();
+    let mut last = [b' '; 8];
+    last.iter_mut().zip(tail).for_each(|(place, byte)| *place = *byte);
+    let mut at = 0_u32;
+    for steps in [steps, std::slice::from_ref(&last)] {
+        for step in steps {
+            let mut feeds = equal(u64::from_le_bytes(*step), b'\n');
+            while feeds != 0 {
+                if lines.len() == LINES_MAX {
+                    return Err(Malformed::TooManyLines);
+                }
+                let feed = at + feeds.trailing_zeros() / 8;
+                let is_both = feed > start && bytes.get(feed as usize - 1) == Some(&b'\r');
+                ended_by_both += usize::from(is_both);
+                lines.push(Line { start, end: feed - u32::from(is_both), next: feed + 1, about: About::Other });
+                start = feed + 1;
+                feeds &= feeds - 1;
+            }
+            at += 8;
         }
-        has_room.then_some(()).ok_or(Malformed::TooManyLines)
-    };
-    for feed in memchr::memchr_iter(b'\n', bytes) {
-        let is_both = bytes.get(start..feed).is_some_and(|text| text.ends_with(b"\r"));
-        ended_by_both += usize::from(is_both);
-        push(start, feed - usize::from(is_both), feed + 1)?;
-        start = feed + 1;
     }
     // A last line may lack its line end; half of one is none.
-    if start < bytes.len() {
-        push(start, bytes.len(), bytes.len())?;
+    let end = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    if start < end {
+        if lines.len() == LINES_MAX {
+            return Err(Malformed::TooManyLines);
+        }
+        lines.push(Line { start, end, next: end, about: About::Other });
     }
     // Two looks at all bytes cost less than two at each line.
     if memchr::memchr_iter(b'\r', bytes).count() != ended_by_both || memchr::memchr(0, bytes).is_some() {
-        let text = |line: &Line| bytes.get(line.start as usize..line.end as usize).unwrap_or_default();
-        let line = lines.iter().position(|line| memchr::memchr2(b'\r', 0, text(line)).is_some()).unwrap_or(0);
-        return Err(Malformed::ControlByte { line: u16::try_from(line + 1).unwrap_or(u16::MAX) });
+        return Err(control_byte(bytes, lines));
     }
-    Ok(lines)
+    Ok(())
+}
+
+/// Where the first byte stands that must not be.
+#[cold]
+fn control_byte(bytes: &[u8], lines: &[Line]) -> Malformed {
+    let text = |line: &Line| bytes.get(line.start as usize..line.end as usize).unwrap_or_default();
+    let line = lines.iter().position(|line| memchr::memchr2(b'\r', 0, text(line)).is_some()).unwrap_or(0);
+    Malformed::ControlByte { line: u16::try_from(line + 1).unwrap_or(u16::MAX) }
+}
+
+/// The lowest, and the highest bit of each of eight bytes.
+const LOW_BITS: u64 = u64::MAX / 0xff;
+const HIGH_BITS: u64 = LOW_BITS << 7;
+
+/// The highest bit of each of eight bytes that is `byte`.
+fn equal(step: u64, byte: u8) -> u64 {
+    let differs = step ^ (LOW_BITS * u64::from(byte));
+    // The sum of a byte's lower seven bits and 127 reaches its highest bit unless they are all 0, and no further.
+    let sum = (differs & !HIGH_BITS) + !HIGH_BITS;
+    !(sum | differs) & HIGH_BITS
 }
 
 /// What the session part says for blocks that say nothing.
@@ -330,116 +409,148 @@ struct Defaults {
 }
 
 impl Defaults {
-    fn read(&mut self, text: &[u8]) {
-        if let Some(family) = connection_family(text) {
-            self.family = family;
-        } else if let Some(direction) = attribute(text).and_then(|(name, _)| Direction::of(name)) {
-            self.direction = direction;
+    fn line(&mut self, text: &[u8]) -> About {
+        match text {
+            [b'b', b'=', ..] => return About::Bandwidth,
+            [b'c', b'=', value @ ..] => self.family = connection_family(value).unwrap_or(self.family),
+            [b'a', b'=', ..] => {
+                let direction = attribute(text).and_then(|(name, _)| Direction::of(name));
+                self.direction = direction.unwrap_or(self.direction);
+            }
+            _ => {}
         }
+        About::Other
     }
 }
 
-fn connection_family(text: &[u8]) -> Option<AddressFamily> {
-    let mut words = words(text.strip_prefix(b"c=")?);
+/// The family of a `c=` line by its value.
+fn connection_family(value: &[u8]) -> Option<AddressFamily> {
+    let mut words = words(value);
     let _network = words.next()?;
     Some(if words.next()?.eq_ignore_ascii_case(b"IP6") { AddressFamily::V6 } else { AddressFamily::V4 })
 }
 
-/// Reads `<media> <port>[/<count>] <protocol> <format>...`; `start` is where `value` lies in the description, `lines` is
-/// this one.
-fn media_line(value: &[u8], start: u32, lines: Range<u16>, defaults: Defaults) -> Result<Media<'_>, Malformed> {
-    let line = lines.end;
-    let bad = Malformed::MediaLine { line };
-    // Where a word of this line lies in the description: both are slices of the same bytes.
-    let place = |word: &[u8]| {
-        let from = start + u32::try_from(word.as_ptr().addr() - value.as_ptr().addr()).unwrap_or(0);
-        from..from + u32::try_from(word.len()).unwrap_or(0)
-    };
-    let mut words = words(value);
-    let (Some(kind), Some(port), Some(protocol)) = (words.next(), words.next(), words.next()) else { return Err(bad) };
-    let mut halves = port.splitn(2, |b| *b == b'/');
-    let number = halves.next().and_then(decimal).and_then(|n| u16::try_from(n).ok()).ok_or(bad)?;
-    let ports = halves.next().map_or(Some(1), decimal).ok_or(bad)?;
-    let mut formats: SmallVec<[Format<'_>; 12]> = SmallVec::new();
-    let mut format_bytes: Option<Range<u32>> = None;
-    for token in words {
-        if formats.len() == FORMATS_MAX {
-            return Err(Malformed::TooManyFormats { line });
-        }
-        let bytes = place(token);
-        format_bytes = Some(format_bytes.map_or(bytes.clone(), |all| all.start..bytes.end));
-        let payload_type = payload_type(token);
-        formats.push(Format { token, payload_type, encoding: None, fmtp: &[], fmtp_lines: 0, rtpmap_lines: 0 });
-    }
-    let kind = match kind {
-        k if k.eq_ignore_ascii_case(b"audio") => MediaKind::Audio,
-        k if k.eq_ignore_ascii_case(b"video") => MediaKind::Video,
-        k if k.eq_ignore_ascii_case(b"image") => MediaKind::Image,
-        _ => MediaKind::Other,
-    };
-    Ok(Media {
-        kind,
-        port: number,
-        ports,
-        protocol,
-        formats,
-        direction: defaults.direction,
-        family: defaults.family,
-        ptime_ms: None,
-        max_ptime_ms: None,
-        has_crypto: false,
-        has_qos: false,
-        has_mandatory_qos: false,
-        port_bytes: place(port),
-        format_bytes: format_bytes.ok_or(bad)?,
-        lines,
-    })
+/// A media block being read, besides what its [`Media`] tells.
+struct Block {
+    /// Whether it said which way it flows.
+    said_direction: bool,
+    /// Of each payload type the place of its first format, from 1.
+    places: [u8; 128],
+    /// Whether a payload type has more than one format.
+    has_twins: bool,
 }
 
-/// Takes a line of a media block in; the format it speaks of, if it does.
-fn block_line<'a>(media: &mut Media<'a>, text: &'a [u8], said_direction: &mut bool) -> Option<OfFormat> {
-    if let Some(family) = connection_family(text) {
-        media.family = family;
-        return None;
-    }
-    let (name, value) = attribute(text)?;
-    match name {
-        b"rtpmap" => {
-            let (payload_type, rest) = payload_type_and_rest(value)?;
-            for format in media.formats.iter_mut().filter(|f| f.payload_type == Some(payload_type)) {
-                format.rtpmap_lines = format.rtpmap_lines.saturating_add(1);
-                format.encoding = encoding(rest);
+impl Block {
+    const NEW: Self = Self { said_direction: false, places: [0; 128], has_twins: false };
+
+    /// Reads `<media> <port>[/<count>] <protocol> <format>...`; `start` is where `value` lies in the description.
+    fn media_line<'a>(&mut self, media: &mut Media<'a>, value: &'a [u8], start: u32) -> Result<(), Malformed> {
+        let line = media.lines.end;
+        let bad = Malformed::MediaLine { line };
+        // Where a word of this line lies in the description: both are slices of the same bytes.
+        let place = |word: &[u8]| {
+            let from = start + u32::try_from(word.as_ptr().addr() - value.as_ptr().addr()).unwrap_or(0);
+            from..from + u32::try_from(word.len()).unwrap_or(0)
+        };
+        let mut words = words(value);
+        let (Some(kind), Some(port), Some(protocol)) = (words.next(), words.next(), words.next()) else {
+            return Err(bad);
+        };
+        media.kind = match kind {
+            k if k.eq_ignore_ascii_case(b"audio") => MediaKind::Audio,
+            k if k.eq_ignore_ascii_case(b"video") => MediaKind::Video,
+            k if k.eq_ignore_ascii_case(b"image") => MediaKind::Image,
+            _ => MediaKind::Other,
+        };
+        let mut halves = port.splitn(2, |b| *b == b'/');
+        media.port = halves.next().and_then(decimal).and_then(|n| u16::try_from(n).ok()).ok_or(bad)?;
+        media.ports = halves.next().map_or(Some(1), decimal).ok_or(bad)?;
+        media.port_bytes = place(port);
+        media.protocol = protocol;
+        for (number, token) in (1_u8..).zip(words) {
+            if media.formats.len() == FORMATS_MAX {
+                return Err(Malformed::TooManyFormats { line });
             }
-            return Some(OfFormat::Rtpmap(payload_type));
+            let payload_type = payload_type(token);
+            if let Some(first) = payload_type.and_then(|payload_type| self.places.get_mut(usize::from(payload_type))) {
+                self.has_twins |= *first != 0;
+                *first = if *first == 0 { number } else { *first };
+            }
+            let format = Format { token, payload_type, encoding: None, fmtp: &[], fmtp_lines: 0, rtpmap_lines: 0 };
+            media.formats.push(format);
         }
-        b"fmtp" => {
-            let (payload_type, rest) = payload_type_and_rest(value)?;
-            for format in media.formats.iter_mut().filter(|f| f.payload_type == Some(payload_type)) {
+        let (Some(first), Some(last)) = (media.formats.first(), media.formats.last()) else { return Err(bad) };
+        media.format_bytes = place(first.token).start..place(last.token).end;
+        Ok(())
+    }
+
+    /// Takes another line in; what it speaks of.
+    fn line<'a>(&mut self, media: &mut Media<'a>, text: &'a [u8]) -> About {
+        if let Some(value) = text.strip_prefix(b"a=rtpmap:") {
+            let Some((payload_type, rest)) = payload_type_and_rest(value) else { return About::Other };
+            let encoding = encoding(rest);
+            let first = self.each_format(media, payload_type, |format| {
+                format.rtpmap_lines = format.rtpmap_lines.saturating_add(1);
+                format.encoding = encoding;
+            });
+            return first.map_or(About::Other, About::Rtpmap);
+        }
+        if let Some(value) = text.strip_prefix(b"a=fmtp:") {
+            let Some((payload_type, rest)) = payload_type_and_rest(value) else { return About::Other };
+            let first = self.each_format(media, payload_type, |format| {
                 format.fmtp_lines = format.fmtp_lines.saturating_add(1);
                 format.fmtp = rest;
-            }
-            return Some(OfFormat::Fmtp(payload_type));
+            });
+            return first.map_or(About::Other, About::Fmtp);
         }
-        b"ptime" => media.ptime_ms = milliseconds(value),
-        b"maxptime" => media.max_ptime_ms = milliseconds(value),
-        b"crypto" => media.has_crypto = true,
-        b"curr" | b"des" | b"conf" => {
-            let mut words = words(value);
-            if words.next() == Some(b"qos") {
-                media.has_qos = true;
-                media.has_mandatory_qos |= name == b"des" && words.next() == Some(b"mandatory");
-            }
+        match text {
+            [b'a', b'=', ..] => self.attribute(media, text),
+            [b'b', b'=', ..] => return About::Bandwidth,
+            [b'c', b'=', value @ ..] => media.family = connection_family(value).unwrap_or(media.family),
+            _ => {}
         }
-        _ => {
-            if let Some(direction) = Direction::of(name)
-                && !*said_direction
-            {
-                media.direction = direction;
-                *said_direction = true;
+        About::Other
+    }
+
+    /// Does something to every format of a payload type; the place of the first.
+    fn each_format<'a>(
+        &self,
+        media: &mut Media<'a>,
+        payload_type: u8,
+        mut edit: impl FnMut(&mut Format<'a>),
+    ) -> Option<u8> {
+        let first = self.places.get(usize::from(payload_type))?.checked_sub(1)?;
+        let formats = media.formats.get_mut(usize::from(first)..)?;
+        let count = if self.has_twins { formats.len() } else { 1 };
+        let formats = formats.iter_mut().take(count);
+        formats.filter(|format| format.payload_type == Some(payload_type)).for_each(&mut edit);
+        Some(first)
+    }
+
+    /// Takes an attribute in that speaks of the whole block.
+    fn attribute(&mut self, media: &mut Media<'_>, text: &[u8]) {
+        let Some((name, value)) = attribute(text) else { return };
+        match name {
+            b"ptime" => media.ptime_ms = milliseconds(value),
+            b"maxptime" => media.max_ptime_ms = milliseconds(value),
+            b"crypto" => media.has_crypto = true,
+            b"curr" | b"des" | b"conf" => {
+                let mut words = words(value);
+                if words.next() == Some(b"qos") {
+                    media.has_qos = true;
+                    media.has_mandatory_qos |= name == b"des" && words.next() == Some(b"mandatory");
+                }
+            }
+            _ => {
+                if let Some(direction) = Direction::of(name)
+                    && !self.said_direction
+                {
+                    media.direction = direction;
+                    self.said_direction = true;
+                }
             }
         }
     }
-    None
 }
 
 /// Decides what each format is once all lines of its block are known.
@@ -458,14 +569,30 @@ fn settle(media: &mut Media<'_>) {
 
 /// Reads `<encoding>/<clock>[/<channels>]`.
 fn encoding(text: &[u8]) -> Option<Encoding<'_>> {
-    let mut parts = text.split(|b| *b == b'/').map(<[u8]>::trim_ascii);
-    let name = parts.next().filter(|name| !name.is_empty())?;
-    let clock_hz = parts.next().and_then(decimal)?;
-    let channels = match parts.next() {
-        None | Some(b"") => 1,
-        Some(count) => decimal(count).and_then(|n| u8::try_from(n).ok())?,
+    let slash = text.iter().position(|byte| *byte == b'/')?;
+    let (name, rest) = text.split_at_checked(slash)?;
+    let (clock_hz, rest) = number_to_slash(rest.get(1..)?)?;
+    let channels = match rest {
+        Some(rest) => number_to_slash(rest)?.0,
+        None => None,
     };
-    Some(Encoding { name, clock_hz, channels })
+    let name = Some(name.trim_ascii()).filter(|name| !name.is_empty())?;
+    Some(Encoding { name, clock_hz: clock_hz?, channels: u8::try_from(channels.unwrap_or(1)).ok()? })
+}
+
+/// Reads what stands before a slash or the end, which is a number or nothing but spaces, and what stands behind the slash.
+fn number_to_slash(text: &[u8]) -> Option<(Option<u32>, Option<&[u8]>)> {
+    let (mut number, mut rest) = (None, text.trim_ascii_start());
+    while let [digit @ b'0'..=b'9', behind @ ..] = rest {
+        let sum = u64::from(number.unwrap_or(0)) * 10 + u64::from(digit - b'0');
+        number = Some(u32::try_from(sum).ok()?);
+        rest = behind;
+    }
+    match rest.trim_ascii_start() {
+        [] => Some((number, None)),
+        [b'/', behind @ ..] => Some((number, Some(behind))),
+        _ => None,
+    }
 }
 
 /// Whole milliseconds of `20` or `2.5`, at least 1; `None` where it is no number or is 0.
@@ -569,6 +696,24 @@ mod tests {
                 }
                 prop_assert_eq!(at as usize, text.len());
             }
+        }
+
+        #[test]
+        fn lines_are_what_a_look_at_each_byte_finds(tail in "[a\\x7f\u{e9} \r\n\x00\x0b-\x0e]{0,40}") {
+            let text = format!("v=0\n{tail}").into_bytes();
+            let mut lines = SmallVec::new();
+            let got = index_lines(&text, &mut lines);
+            let got_lines: Vec<_> = lines.iter().map(|line| (line.start, line.end, line.next)).collect();
+            let mut want = Vec::new();
+            let mut start = 0;
+            for line in text.split_inclusive(|byte| *byte == b'\n') {
+                let kept = line.strip_suffix(b"\r\n").or(line.strip_suffix(b"\n")).unwrap_or(line);
+                want.push((start, start + kept.len() as u32, start + line.len() as u32, kept.contains(&b'\r') || kept.contains(&0)));
+                start += line.len() as u32;
+            }
+            let stray = want.iter().position(|(.., is_stray)| *is_stray);
+            prop_assert_eq!(got.err(), stray.map(|at| Malformed::ControlByte { line: at as u16 + 1 }));
+            prop_assert_eq!(got_lines, want.into_iter().map(|(start, end, next, _)| (start, end, next)).collect::<Vec<_>>());
         }
 
         #[test]

@@ -527,3 +527,30 @@ proptest! {
         let _ = region.apply(&text, Role::Answer, Allowed::AudioOnly, &mut trail, &mut out);
     }
 }
+
+#[test]
+fn p_23_the_region_of_an_emergency_orders_and_takes_no_audio_codec_out() {
+    let all: Vec<_> = FORMATS.iter().map(|format| format.0).collect();
+    for audio_kbps in [6, 8, 16, 64, 128, 510] {
+        let ordinary = region(audio_kbps, LinkLoss::LowLoss);
+        let within = leaving(&ordinary, &offer(&all));
+        let kept = leaving(&ordinary.of_emergency(), &offer(&all));
+        assert_eq!(kept.get(..within.len()), Some(&within[..]), "what is within comes first, as ever: {audio_kbps}");
+        // Behind it the rest as it was offered, but what the catalogue does not know has no rate to be listed by.
+        let beyond: Vec<_> = all.iter().copied().filter(|l| !within.contains(l) && *l != "speex").collect();
+        assert_eq!(kept.get(within.len()..), Some(&beyond[..]), "{audio_kbps}");
+        let sdp = offered(&ordinary.of_emergency(), &offer(&all)).sdp;
+        assert_eq!(Session::parse(sdp.as_bytes()).unwrap().media()[0].formats.len(), all.len(), "{audio_kbps}");
+    }
+    let applied = offered(&region(8, LinkLoss::LowLoss).of_emergency(), &offer(&["pcmu", "g729"]));
+    let why = Why::OverCap { rate_kbps: 64, cap_kbps: 8 };
+    let is_kept =
+        |step: &Step| matches!(step, Step::KeptBeyond { payload_type: Some(0), why: found, .. } if *found == why);
+    assert!(applied.trail.iter().any(is_kept), "{:?}", applied.trail);
+    assert_eq!(
+        applied.trail[0].to_string(),
+        "PCMU (0) put last and kept for the emergency: 64 kbps is over the cap of 8 kbps"
+    );
+    // The booking is of what may be chosen.
+    assert_eq!(applied.shaped.unwrap().dearest.map(|codec| codec.highest_bps), Some(64_000));
+}

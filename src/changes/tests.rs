@@ -119,6 +119,8 @@ struct Spec {
     /// Search spaces of the transformation patterns of the trunk, `g0` and `g1`, for the calling and the called number; 3
     /// for none.
     exits: [[usize; 2]; 3],
+    /// The schedule of each partition: open when calls are made, closed then, or none.
+    hours: [usize; 3],
 }
 
 fn specs() -> impl Strategy<Value = Spec> {
@@ -131,21 +133,25 @@ fn specs() -> impl Strategy<Value = Spec> {
         prop::sample::subsequence(vec!["9", "1", "12"], 0..3),
         (0usize..2, 0u16..2),
         (prop::collection::vec(transformation(), 0..6), prop::array::uniform3(prop::array::uniform2(0usize..4))),
+        prop::array::uniform3(prop::sample::select(vec![2usize, 2, 2, 0, 1])),
     )
-        .prop_map(|(rows, spaces, lists, flags, numbers, codes, (pool_group, gateway_port), leaving)| Spec {
-            rows,
-            spaces,
-            lists,
-            circular: flags.0,
-            last_resort: flags.1,
-            original_device: flags.2,
-            pstn_access: flags.3,
-            numbers,
-            codes,
-            pool_group,
-            gateway_port,
-            transformations: leaving.0,
-            exits: leaving.1,
+        .prop_map(|(rows, spaces, lists, flags, numbers, codes, (pool_group, gateway_port), leaving, hours)| {
+            Spec {
+                rows,
+                spaces,
+                lists,
+                circular: flags.0,
+                last_resort: flags.1,
+                original_device: flags.2,
+                pstn_access: flags.3,
+                numbers,
+                codes,
+                pool_group,
+                gateway_port,
+                transformations: leaving.0,
+                exits: leaving.1,
+                hours,
+            }
         })
 }
 
@@ -188,6 +194,9 @@ fn pairs() -> impl Strategy<Value = (Spec, Spec)> {
         if is(16) && is(17) {
             next.exits = other.exits;
         }
+        if is(18) && is(19) {
+            next.hours = other.hours;
+        }
         (now, next)
     })
 }
@@ -204,7 +213,7 @@ impl Spec {
             text += &format!("partition = \"P{}\"\n", row.partition);
         }
         if table == "directory_number" {
-            return text + "peer = \"cc\"\n";
+            return text + "peer = \"cc\"\n" + if row.target == 0 { "intercom = true\n" } else { "" };
         }
         match (table, row.target) {
             ("route_pattern", 4) => text += "block = true\n",
@@ -284,6 +293,16 @@ impl Spec {
             "[[device_pool]]\nname = \"DP\"\nlocal_route_groups = {{ \"Standard Local Route Group\" = \"G{}\" }}\n",
             self.pool_group
         );
+        // AT is on a Tuesday.
+        for (name, day) in [("open", "tue"), ("closed", "wed")] {
+            text += &format!(
+                "[[schedule]]\nname = {name:?}\nperiods = [{{ days = [{day:?}], from = \"00:00\", to = \"24:00\" }}]\n"
+            );
+        }
+        for (place, hours) in self.hours.iter().enumerate() {
+            text += &format!("[[partition]]\nname = \"P{place}\"\n");
+            text += ["schedule = \"open\"\n", "schedule = \"closed\"\n", ""][*hours];
+        }
         for (place, list) in self.spaces.iter().enumerate() {
             let mut seen = HashSet::new();
             let once: Vec<usize> = list.iter().copied().filter(|item| seen.insert(*item)).collect();

@@ -15,6 +15,7 @@ use emcc_policies::trail::Names as _;
 use serde::Serialize;
 
 use super::halt::Halt;
+use super::progress::Progress;
 use super::{Answer, explain, finish};
 use crate::changes::{self, Asked, Group};
 use crate::config::{self, Plan};
@@ -173,9 +174,14 @@ impl NamedNeighbours {
 
 impl Diff {
     fn answer(&self) -> Result<Compared, Halt> {
-        let load = |path: &Path| config::load(path).map(|loaded| loaded.plan).map_err(Halt::refused);
+        let progress = Progress::of_stages(!self.json);
+        let load = |path: &Path| {
+            let loaded = config::load_watched(path, &|stage| progress.at(&stage)).map_err(Halt::refused)?;
+            Ok(loaded.plan)
+        };
         let mut named = NamedNeighbours::default();
         let (now, next) = (named.locate(load(&self.config)?), named.locate(load(&self.candidate)?));
+        drop(progress);
         let mut asked = Asked::everything(self.at.unwrap_or_else(|| Clock::start().now().civil));
         asked.calling = self.calling.or(asked.calling);
         let found = changes::between(&now, &next, &asked).map_err(|_| Halt::Disagreement)?;

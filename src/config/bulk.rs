@@ -19,7 +19,7 @@ pub(super) struct BulkFile {
 }
 
 /// What the rows of a file are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum BulkKind {
     Devices,
     Users,
@@ -205,7 +205,7 @@ fn header(kind: BulkKind, row: Option<Row<'_>>, file: u16, report: &Report) -> O
     let mut columns: Vec<Option<Column>> = Vec::new();
     for (at, name) in row.fields().enumerate() {
         let name = String::from_utf8_lossy(name);
-        let place = Place::new(file, row.offset_of(at), &*name);
+        let place = Place::new(file, row.offset_of(at), &name);
         let Some(column) = known.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name)) else {
             let near = nearest(&name, known.iter().map(|(known, _)| *known));
             let fix = match near {
@@ -231,7 +231,7 @@ fn header(kind: BulkKind, row: Option<Row<'_>>, file: u16, report: &Report) -> O
     // One that is missing is most probably the one misspelt.
     let misspelt = columns.iter().filter(|column| column.is_none()).count();
     for (name, _) in missing.iter().skip(misspelt) {
-        let place = Place::new(file, row.offset, *name);
+        let place = Place::new(file, row.offset, name);
         report.error(&place, format!("the column {name} is missing"), "Add it to the first row.");
     }
     missing.is_empty().then_some(columns)
@@ -252,10 +252,13 @@ struct Reading<'r> {
 }
 
 impl<'r> Reading<'r> {
-    fn place(&self, at: usize, table: &str, column: Option<&str>) -> Place {
-        let dot = if column.is_some() { "." } else { "" };
-        let key = format!("{table}[{}]{dot}{}", self.count, column.unwrap_or_default());
-        Place::new(self.file, self.row.offset_of(at), key)
+    fn place(&self, at: usize, table: &'static str, column: Option<&'static str>) -> Place {
+        let offset = self.row.offset_of(at);
+        let row = Place::row(self.file, offset, table, self.count);
+        match column {
+            Some(column) => row.of_key(offset, column),
+            None => row,
+        }
     }
 
     /// The row as the table it is; nothing where something in it cannot be read at all.

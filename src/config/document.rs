@@ -69,7 +69,7 @@ pub(crate) struct Document {
     pub(crate) spaces: Vec<SearchSpace>,
     pub(crate) partitions: Vec<Partition>,
     pub(crate) schedules: Vec<Schedule>,
-    pub(crate) patterns: Vec<PatternRow>,
+    pub(crate) patterns: Pieces<PatternRow>,
     pub(crate) transformations: Vec<TransformationRow>,
     pub(crate) route_lists: Vec<RouteList>,
     pub(crate) route_groups: Vec<RouteGroup>,
@@ -77,6 +77,61 @@ pub(crate) struct Document {
     pub(crate) devices: Vec<Device>,
     pub(crate) users: Vec<User>,
     pub(crate) sessions: Vec<Session>,
+}
+
+/// Rows in the pieces they were read in: a million are never copied to lie together.
+pub(crate) struct Pieces<T>(Vec<Vec<T>>);
+
+/// Rows of a piece that grows.
+const PIECE_ROWS: usize = 65_536;
+
+impl<T> Default for Pieces<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Pieces<T> {
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> + Clone {
+        self.0.iter().flatten()
+    }
+
+    pub(super) fn append(&mut self, other: &mut Self) {
+        self.0.append(&mut other.0);
+    }
+}
+
+impl<T> Extend<T> for Pieces<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, rows: I) {
+        for row in rows {
+            match self.0.last_mut().filter(|piece| piece.len() < PIECE_ROWS) {
+                Some(piece) => piece.push(row),
+                None => self.0.push(vec![row]),
+            }
+        }
+    }
+}
+
+impl<T> IntoIterator for Pieces<T> {
+    type Item = T;
+    type IntoIter = std::iter::Flatten<std::vec::IntoIter<Vec<T>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter().flatten()
+    }
+}
+
+impl<'p, T> IntoIterator for &'p Pieces<T> {
+    type Item = &'p T;
+    type IntoIter = std::iter::Flatten<std::slice::Iter<'p, Vec<T>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter().flatten()
+    }
 }
 
 #[derive(Default)]
@@ -162,6 +217,55 @@ pub(crate) struct Rsvp {
 }
 
 impl Document {
+    /// Adds the rows of another behind its own. What there is once is not looked at.
+    pub(super) fn take_in(&mut self, other: Self) {
+        let Self {
+            cluster: _,
+            sip: _,
+            admin_listen: _,
+            admin_token_file: _,
+            profile: _,
+            feature: _,
+            emcc_trunk: _,
+            rsvp_trunk: _,
+            template_pool: _,
+            emergency: _,
+            rsvp: _,
+            mut peers,
+            mut remote_clusters,
+            mut geolocations,
+            mut filters,
+            mut device_pools,
+            mut spaces,
+            mut partitions,
+            mut schedules,
+            mut patterns,
+            mut transformations,
+            mut route_lists,
+            mut route_groups,
+            mut codecs,
+            mut devices,
+            mut users,
+            mut sessions,
+        } = other;
+        self.peers.append(&mut peers);
+        self.remote_clusters.append(&mut remote_clusters);
+        self.geolocations.append(&mut geolocations);
+        self.filters.append(&mut filters);
+        self.device_pools.append(&mut device_pools);
+        self.spaces.append(&mut spaces);
+        self.partitions.append(&mut partitions);
+        self.schedules.append(&mut schedules);
+        self.patterns.append(&mut patterns);
+        self.transformations.append(&mut transformations);
+        self.route_lists.append(&mut route_lists);
+        self.route_groups.append(&mut route_groups);
+        self.codecs.append(&mut codecs);
+        self.devices.append(&mut devices);
+        self.users.append(&mut users);
+        self.sessions.append(&mut sessions);
+    }
+
     /// Search spaces of transformation patterns, of the trunk and of every peer.
     pub(crate) fn transform_spaces(&self) -> impl Iterator<Item = &Text> {
         let trunk = self.emcc_trunk.iter().map(|trunk| &trunk.transform_spaces);

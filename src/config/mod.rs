@@ -5,9 +5,11 @@
 //! the engine gets. Every problem of every stage goes to one list, so that one pass shows them all.
 
 mod address;
+mod ahead;
 mod bulk;
 mod check;
 mod document;
+mod pieces;
 mod places;
 pub mod plan;
 mod problem;
@@ -31,6 +33,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::limits::CONFIGURATION_THREADS_MAX;
 use crate::neighbour::locate::Named;
 
 /// What checking a file found.
@@ -128,7 +131,8 @@ pub fn check_watched(path: &Path, probe: Probe, today: Civil, watched: &dyn Fn(S
 }
 
 fn checked(path: &Path, probe: Probe, today: Option<Civil>, watched: &dyn Fn(Stage<'_>)) -> Checked {
-    let source = source::read(path, watched);
+    let threads = threads();
+    let source = source::read(path, threads, watched);
     let readable = source.readable;
     let (document, report) = (&source.document, &source.report);
     let mut names: Vec<Written> = Vec::new();
@@ -139,23 +143,40 @@ fn checked(path: &Path, probe: Probe, today: Option<Civil>, watched: &dyn Fn(Sta
     }
     let listen = document.sip.listen.iter().map(|at| at.value).collect();
     let dns = document.sip.dns.iter().map(|at| at.value).collect();
-    Checked { problems: inspected(source, probe, Look::At(today), None, watched).1, readable, names, listen, dns }
+    Checked {
+        problems: inspected(source, probe, Look::At(today), None, threads, watched).1,
+        readable,
+        names,
+        listen,
+        dns,
+    }
 }
 
-/// Loads a configuration file and all it includes.
+/// How many threads may read a configuration for somebody who waits for it.
+fn threads() -> usize {
+    cores().min(CONFIGURATION_THREADS_MAX)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Loads a configuration file and all it includes, on this thread alone: a node that reloads leaves the other cores to its
+/// calls.
 ///
 /// # Errors
 /// Every problem, warnings among them, if there is an error. A file that cannot be read is one problem on line 0.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
-    load_watched(path, &|_| ())
+    loaded(source::read(path, 1, &|_| ()), Look::At(None), 1, &|_| ())
 }
 
-/// As [`load`]; `watched` is told how far it is.
+/// As [`load`], on several threads; `watched` is told how far it is.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_watched(path: &Path, watched: &dyn Fn(Stage<'_>)) -> Result<Loaded, Vec<Problem>> {
-    loaded(source::read(path, watched), Look::At(None), watched)
+    let threads = threads();
+    loaded(source::read(path, threads, watched), Look::At(None), threads, watched)
 }
 
 /// As [`load_watched`], and where the rows of the plan were written.
@@ -163,10 +184,11 @@ pub fn load_watched(path: &Path, watched: &dyn Fn(Stage<'_>)) -> Result<Loaded, 
 /// # Errors
 /// As [`load`].
 pub fn load_with_places(path: &Path, watched: &dyn Fn(Stage<'_>)) -> Result<(Loaded, Places), Vec<Problem>> {
-    let source = source::read(path, watched);
+    let threads = threads();
+    let source = source::read(path, threads, watched);
     // Where there are errors, nobody asks.
     let places = if source.whole { Places::of(&source.document, &source.report) } else { Places::default() };
-    loaded(source, Look::At(None), watched).map(|loaded| (loaded, places))
+    loaded(source, Look::At(None), threads, watched).map(|loaded| (loaded, places))
 }
 
 /// Loads a configuration that the program carries itself; `name` stands for the file in problems. Files it names, as
@@ -175,7 +197,7 @@ pub fn load_with_places(path: &Path, watched: &dyn Fn(Stage<'_>)) -> Result<(Loa
 /// # Errors
 /// As [`load`].
 pub fn load_text(name: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
-    loaded(source::read_text(name, text), Look::Away, &|_| ())
+    loaded(source::read_text(name, text), Look::Away, 1, &|_| ())
 }
 
 /// The plan of a text that can be read, whatever a check would say of it: laws hold of such plans too.
@@ -189,9 +211,13 @@ pub(crate) fn unchecked(text: &str) -> Result<Plan, Vec<Problem>> {
     }
 }
 
-fn loaded(source: source::Source, look: Look, watched: &dyn Fn(Stage<'_>)) -> Result<Loaded, Vec<Problem>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    match inspected(source, Probe::Offline, look, Some(cores), watched) {
+fn loaded(
+    source: source::Source,
+    look: Look,
+    threads: usize,
+    watched: &dyn Fn(Stage<'_>),
+) -> Result<Loaded, Vec<Problem>> {
+    match inspected(source, Probe::Offline, look, Some(cores()), threads, watched) {
         (Some(plan), warnings) => Ok(Loaded { plan, warnings }),
         (None, problems) => Err(problems),
     }
@@ -203,13 +229,14 @@ fn inspected(
     probe: Probe,
     look: Look,
     cores: Option<usize>,
+    threads: usize,
     watched: &dyn Fn(Stage<'_>),
 ) -> (Option<Plan>, Vec<Problem>) {
     let source::Source { document, report, whole, .. } = source;
     let mut plan = None;
     if whole {
         watched(Stage::Comparing { patterns: document.patterns.len(), devices: document.devices.len() });
-        let dialing = check::check(&document, probe, look, &report);
+        let dialing = check::check(&document, probe, look, threads, &report);
         if let Some(cores) = cores.filter(|_| !report.has_errors()) {
             watched(Stage::Making);
             plan = Some(plan::build(&document, dialing, cores));

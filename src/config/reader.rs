@@ -4,8 +4,8 @@ use super::address::{address, advertised, dns_server, place, socket_address};
 use super::bulk::{BulkFile, BulkKind};
 use super::document::{
     Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, Partition, PatternKind,
-    PatternRow, Peer, Period, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, Schedule, SearchSpace, Session, Sip,
-    SrtpKeys, Terms, Text, Tls, TransformSpaces, TransformationRow, Trunk, User,
+    PatternRow, Peer, Period, Pieces, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, Schedule, SearchSpace,
+    Session, Sip, SrtpKeys, Terms, Text, Tls, TransformSpaces, TransformationRow, Trunk, User,
 };
 use super::plan::schedule::DAY_MIN;
 use super::report::{At, Place, Report};
@@ -20,6 +20,18 @@ use std::path::PathBuf;
 const LINK_KBPS_MAX: u32 = 100_000_000;
 /// Threads that serve sockets.
 const WORKERS_MAX: u32 = 256;
+
+/// Tables of which a file may have very many rows.
+pub(super) const BULKY: [&str; 8] = [
+    "route_pattern",
+    "translation_pattern",
+    "directory_number",
+    "transformation_pattern",
+    "device",
+    "user",
+    "emcc_session",
+    "device_pool",
+];
 
 /// A table that a row of a CSV file can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,33 +87,70 @@ impl Reader {
         let bulk = self.read_csv(&mut root, report);
         self.read_trunks(&mut root, report);
         let document = &mut self.document;
-        document.peers.extend(root.tables("peer").into_iter().filter_map(read_peer));
-        document.remote_clusters.extend(root.tables("remote_cluster").into_iter().filter_map(read_remote_cluster));
-        document.geolocations.extend(root.tables("geolocation").into_iter().filter_map(read_geolocation));
-        document.filters.extend(root.tables("geolocation_filter").into_iter().filter_map(read_filter));
-        document.device_pools.extend(root.tables("device_pool").into_iter().filter_map(read_device_pool));
-        document.spaces.extend(root.tables("css").into_iter().filter_map(read_css));
-        document.partitions.extend(root.tables("partition").into_iter().filter_map(read_partition));
-        document.schedules.extend(root.tables("schedule").into_iter().filter_map(|s| read_schedule(s, report)));
+        document.peers.extend(root.tables("peer").filter_map(read_peer));
+        document.remote_clusters.extend(root.tables("remote_cluster").filter_map(read_remote_cluster));
+        document.geolocations.extend(root.tables("geolocation").filter_map(read_geolocation));
+        document.filters.extend(root.tables("geolocation_filter").filter_map(read_filter));
+        document.device_pools.extend(root.tables("device_pool").filter_map(read_device_pool));
+        document.spaces.extend(root.tables("css").filter_map(read_css));
+        document.partitions.extend(root.tables("partition").filter_map(read_partition));
+        document.schedules.extend(root.tables("schedule").filter_map(|s| read_schedule(s, report)));
         for (key, kind) in [
             ("route_pattern", PatternKind::Route),
             ("translation_pattern", PatternKind::Translation),
             ("directory_number", PatternKind::DirectoryNumber),
         ] {
-            let rows = root.tables(key).into_iter().filter_map(|section| read_pattern(section, kind, report));
+            let rows = root.tables(key).filter_map(|section| read_pattern(section, kind, report));
             document.patterns.extend(rows);
         }
-        document
-            .transformations
-            .extend(root.tables("transformation_pattern").into_iter().filter_map(read_transformation));
-        document.route_lists.extend(root.tables("route_list").into_iter().filter_map(read_route_list));
-        document.route_groups.extend(root.tables("route_group").into_iter().filter_map(read_route_group));
-        document.codecs.extend(root.tables("codec").into_iter().filter_map(read_codec));
-        document.devices.extend(root.tables("device").into_iter().filter_map(read_device));
-        document.users.extend(root.tables("user").into_iter().filter_map(read_user));
-        document.sessions.extend(root.tables("emcc_session").into_iter().filter_map(|s| read_session(s, report)));
+        document.transformations.extend(root.tables("transformation_pattern").filter_map(read_transformation));
+        document.route_lists.extend(root.tables("route_list").filter_map(read_route_list));
+        document.route_groups.extend(root.tables("route_group").filter_map(read_route_group));
+        document.codecs.extend(root.tables("codec").filter_map(read_codec));
+        document.devices.extend(root.tables("device").filter_map(read_device));
+        document.users.extend(root.tables("user").filter_map(read_user));
+        document.sessions.extend(root.tables("emcc_session").filter_map(|s| read_session(s, report)));
         root.finish();
         (includes, bulk)
+    }
+
+    /// Whether nothing was read but rows: tables that exist once depend on what was read before.
+    pub(super) fn is_of_rows(&self) -> bool {
+        self.single.is_empty() && self.trunks == 0
+    }
+
+    /// The rows of a reader that has [nothing else](Self::is_of_rows).
+    pub(super) fn into_rows(self) -> Document {
+        self.document
+    }
+
+    /// As [`Self::read`], of a file of which these rows come after.
+    pub(super) fn read_before(
+        &mut self,
+        root: Section<'_, '_>,
+        rows: Document,
+        report: &Report,
+    ) -> (Vec<Text>, Vec<BulkFile>) {
+        let before = std::mem::take(&mut self.document.patterns);
+        let read = self.read(root, report);
+        self.document.take_in(rows);
+        // As one file has them: by kind.
+        let of_file = std::mem::replace(&mut self.document.patterns, before);
+        let [mut routes, mut translations, mut numbers] = [Pieces::default(), Pieces::default(), Pieces::default()];
+        for row in of_file {
+            match row.kind {
+                PatternKind::Route => routes.extend([row]),
+                PatternKind::Translation => translations.extend([row]),
+                PatternKind::DirectoryNumber => numbers.extend([row]),
+            }
+        }
+        [routes, translations, numbers].iter_mut().for_each(|rows| self.document.patterns.append(rows));
+        read
+    }
+
+    /// Adds the rows of a reader that has [nothing else](Self::is_of_rows).
+    pub(super) fn take_in(&mut self, rows: Self) {
+        self.document.take_in(rows.document);
     }
 
     /// Reads one row of a CSV file.
@@ -221,7 +270,8 @@ impl Reader {
     /// At most two EMCC trunks, one table each.
     fn read_trunks(&mut self, root: &mut Section<'_, '_>, report: &Report) {
         for key in ["emcc_trunk", "emcc_rsvp_trunk"] {
-            let sections = if root.is_array(key) { root.tables(key) } else { root.table(key).into_iter().collect() };
+            let sections: Vec<_> =
+                if root.is_array(key) { root.tables(key).collect() } else { root.table(key).into_iter().collect() };
             for mut section in sections {
                 let trunk = Trunk {
                     css: section.parsed("css", words::name),
@@ -522,7 +572,7 @@ fn read_schedule(mut section: Section<'_, '_>, report: &Report) -> Option<Schedu
     section.require("periods", "Write periods = [{days = [\"mon\"], from = \"08:00\", to = \"17:00\"}].");
     let name = section.parsed("name", words::name);
     let zone = section.parsed("zone", words::zone);
-    let written = section.tables("periods");
+    let written: Vec<_> = section.tables("periods").collect();
     if written.is_empty()
         && let Some(place) = section.place_of_key("periods").filter(|_| section.is_array("periods"))
     {
@@ -579,7 +629,7 @@ fn read_transform(section: &mut Section<'_, '_>) -> Transform {
 }
 
 /// Reports a pattern's keys that exclude each other, at the second of the two.
-fn exclude(section: &Section<'_, '_>, report: &Report, first: &str, second: &str) {
+fn exclude(section: &Section<'_, '_>, report: &Report, first: &'static str, second: &'static str) {
     if let Some(place) = section.place_of_key(second).filter(|_| section.place_of_key(first).is_some()) {
         let message = format!("{first} and {second} exclude each other");
         report.error(&place, message, format!("Keep {first} or {second}, not both."));

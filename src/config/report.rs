@@ -1,43 +1,156 @@
 //! The files read, places in them, and the list of problems that grows while they are read.
 
 use super::problem::{Problem, Severity};
-use std::cell::RefCell;
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Problems kept of one load; the rest are only counted, so that a file of a million mistakes stays readable.
 pub(super) const PROBLEMS_MAX: usize = 1_000;
 
-/// A value's place: where it stands and how a person would name it.
+/// How a person would name a value: the dotted path to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Path {
+    /// Written out.
+    Text(Arc<str>),
+    /// Something of a row of the file's tables, written out when somebody asks: a configuration has millions.
+    Row {
+        /// What the rows are called.
+        table: &'static str,
+        /// Rows before it.
+        row: u32,
+        /// The key in the row; empty: the row itself.
+        key: &'static str,
+        /// Which element of the key's array, or [`NO_ELEMENT`].
+        element: u32,
+    },
+}
+
+/// No element of an array, but what is there altogether.
+const NO_ELEMENT: u32 = u32::MAX;
+
+impl Path {
+    fn text(path: &str) -> Self {
+        Self::Text(path.into())
+    }
+
+    /// The path to a key of ours in what this is the path to.
+    fn then(&self, key: &'static str) -> Self {
+        match self {
+            Self::Row { table, row, key: "", .. } => Self::Row { table, row: *row, key, element: NO_ELEMENT },
+            Self::Text(owner) if owner.is_empty() => Self::text(key),
+            _ => Self::Text(format!("{self}.{key}").into()),
+        }
+    }
+
+    /// The path to a name that the author chose.
+    fn then_named(&self, name: &str) -> Self {
+        let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        match (plain, self) {
+            (true, Self::Text(owner)) if owner.is_empty() => Self::text(name),
+            (false, Self::Text(owner)) if owner.is_empty() => Self::Text(format!("{name:?}").into()),
+            (true, _) => Self::Text(format!("{self}.{name}").into()),
+            (false, _) => Self::Text(format!("{self}.{name:?}").into()),
+        }
+    }
+
+    /// The path to an element of the array that this is the path to.
+    fn element(&self, index: usize) -> Self {
+        match (self, u32::try_from(index)) {
+            (Self::Row { table, row, key, element: NO_ELEMENT }, Ok(element)) if !key.is_empty() => {
+                Self::Row { table, row: *row, key, element }
+            }
+            _ => Self::Text(format!("{self}[{index}]").into()),
+        }
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Row { table, row, key: "", .. } => write!(f, "{table}[{row}]"),
+            Self::Row { table, row, key, element: NO_ELEMENT } => write!(f, "{table}[{row}].{key}"),
+            Self::Row { table, row, key, element } => write!(f, "{table}[{row}].{key}[{element}]"),
+        }
+    }
+}
+
+/// A value's place: where it stands and how a person would name it.
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
     /// Which of the files read.
     file: u16,
     /// Byte offset in that file.
     offset: u32,
-    /// Dotted path of the value.
-    pub(crate) key: Rc<str>,
+    path: Path,
 }
 
 impl Place {
-    pub(super) fn new(file: u16, offset: usize, key: impl Into<Rc<str>>) -> Self {
-        Self { file, offset: u32::try_from(offset).unwrap_or(u32::MAX), key: key.into() }
+    pub(super) fn new(file: u16, offset: usize, path: &str) -> Self {
+        Self::at(file, offset, Path::text(path))
+    }
+
+    /// A row of a file's tables, or of a CSV file.
+    pub(super) fn row(file: u16, offset: usize, table: &'static str, row: usize) -> Self {
+        let row = u32::try_from(row).unwrap_or(u32::MAX);
+        Self::at(file, offset, Path::Row { table, row, key: "", element: NO_ELEMENT })
+    }
+
+    /// A row of the tables of the file that is here.
+    pub(super) fn of_row(&self, offset: usize, table: &'static str, row: usize) -> Self {
+        Self::row(self.file, offset, table, row)
+    }
+
+    fn at(file: u16, offset: usize, path: Path) -> Self {
+        Self { file, offset: u32::try_from(offset).unwrap_or(u32::MAX), path }
+    }
+
+    /// The dotted path of the value; empty for a whole file.
+    pub(crate) fn key(&self) -> String {
+        self.path.to_string()
+    }
+
+    /// Whether it is a whole file.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(&self.path, Path::Text(path) if path.is_empty())
+    }
+
+    /// A key of the table that is here, which stands at `offset`.
+    pub(super) fn of_key(&self, offset: usize, key: &'static str) -> Self {
+        Self::at(self.file, offset, self.path.then(key))
+    }
+
+    /// A key of the table that is here, under a name the author chose.
+    pub(super) fn of_name(&self, offset: usize, name: &str) -> Self {
+        Self::at(self.file, offset, self.path.then_named(name))
+    }
+
+    /// An element of the array that is here.
+    pub(super) fn of_element(&self, offset: usize, index: usize) -> Self {
+        Self::at(self.file, offset, self.path.element(index))
     }
 
     /// The same position under the name of one of its keys: where a key is missing, its table is the place.
-    pub(super) fn child(&self, key: &str) -> Self {
-        Self { key: format!("{}.{key}", self.key).into(), ..self.clone() }
+    pub(super) fn child(&self, key: &'static str) -> Self {
+        let path = match &self.path {
+            Path::Row { key: "", .. } => self.path.then(key),
+            path => Path::Text(format!("{path}.{key}").into()),
+        };
+        Self { path, ..*self }
     }
 
     /// The same position under another name: for what is missing altogether.
     pub(super) fn named(&self, key: &str) -> Self {
-        Self { key: key.into(), ..self.clone() }
+        Self { path: Path::text(key), ..*self }
     }
 
     /// The same position under the name of another key of the same table.
     pub(super) fn sibling(&self, key: &str) -> Self {
-        let table = self.key.rsplit_once('.').map_or("", |(table, _)| table);
-        Self { key: format!("{table}.{key}").into(), ..self.clone() }
+        let own = self.key();
+        let table = own.rsplit_once('.').map_or("", |(table, _)| table);
+        Self { path: Path::Text(format!("{table}.{key}").into()), ..*self }
     }
 }
 
@@ -56,38 +169,70 @@ impl At<String> {
 
 struct File {
     name: String,
-    text: Rc<str>,
-    line_starts: Vec<u32>,
+    text: Arc<str>,
+    /// Found when a place is asked for.
+    line_starts: OnceCell<Vec<u32>>,
+}
+
+impl File {
+    fn new(name: String, text: Arc<str>) -> Self {
+        Self { name, text, line_starts: OnceCell::new() }
+    }
+
+    fn line_starts(&self) -> &[u32] {
+        self.line_starts.get_or_init(|| {
+            let ends = memchr::memchr_iter(b'\n', self.text.as_bytes());
+            std::iter::once(0).chain(ends.map(|at| u32::try_from(at + 1).unwrap_or(u32::MAX))).collect()
+        })
+    }
 }
 
 /// Collects problems. Shared while the tree is walked, hence the cells.
 #[derive(Default)]
 pub(super) struct Report {
+    /// What the first of its files is numbered: more than 0 where a file is read apart from those before it.
+    first: u16,
     files: RefCell<Vec<File>>,
     problems: RefCell<Vec<Problem>>,
-    dropped: RefCell<usize>,
-    dropped_errors: RefCell<usize>,
-    /// A path while it is written.
-    path: RefCell<String>,
+    dropped: Cell<usize>,
+    dropped_errors: Cell<usize>,
 }
 
 impl Report {
     /// Takes a file in; its number goes into every [`Place`] of it.
-    pub(super) fn add_file(&self, name: String, text: Rc<str>) -> u16 {
-        let starts =
-            std::iter::once(0).chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1));
-        let line_starts = starts.map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect();
+    pub(super) fn add_file(&self, name: String, text: Arc<str>) -> u16 {
         let mut files = self.files.borrow_mut();
-        files.push(File { name, text, line_starts });
-        u16::try_from(files.len() - 1).unwrap_or(u16::MAX)
+        files.push(File::new(name, text));
+        self.first.saturating_add(u16::try_from(files.len() - 1).unwrap_or(u16::MAX))
     }
 
-    /// The path of a key in its table.
-    pub(super) fn joined(&self, table: &str, key: &str) -> Rc<str> {
-        let mut path = self.path.borrow_mut();
-        path.clear();
-        path.extend([table, ".", key]);
-        path.as_str().into()
+    /// The first of so many numbers kept for files that are read [apart](Self::apart).
+    pub(super) fn keep_numbers(&self, count: usize) -> u16 {
+        let mut files = self.files.borrow_mut();
+        let first = self.first.saturating_add(u16::try_from(files.len()).unwrap_or(u16::MAX));
+        files.extend((0..count).map(|_| File::new(String::new(), "".into())));
+        first
+    }
+
+    /// The report of one file that is read apart, under a number this one keeps for it.
+    pub(super) fn apart(number: u16, name: String, text: Arc<str>) -> Self {
+        Self { first: number, files: RefCell::new(vec![File::new(name, text)]), ..Self::default() }
+    }
+
+    /// Takes in the report of a file that was read [apart](Self::apart): its problems come after those that are here.
+    pub(super) fn take_in(&self, apart: Self) {
+        let place = usize::from(apart.first.saturating_sub(self.first));
+        if let (Some(kept), Some(file)) = (self.files.borrow_mut().get_mut(place), apart.files.into_inner().pop()) {
+            *kept = file;
+        }
+        apart.problems.into_inner().into_iter().for_each(|problem| self.keep(problem));
+        self.dropped.set(self.dropped.get() + apart.dropped.get());
+        self.dropped_errors.set(self.dropped_errors.get() + apart.dropped_errors.get());
+    }
+
+    fn file<T>(&self, place: &Place, read: impl FnOnce(&File) -> T) -> Option<T> {
+        let files = self.files.borrow();
+        files.get(usize::from(place.file.checked_sub(self.first)?)).map(read)
     }
 
     pub(super) fn error(&self, place: &Place, message: impl Into<String>, fix: impl Into<String>) {
@@ -107,13 +252,13 @@ impl Report {
     /// The place as a problem of which nothing is said yet.
     pub(super) fn problem_at(&self, place: &Place) -> Problem {
         let (file, line, column) = self.locate(place);
-        let (message, fix, key) = (String::new(), String::new(), place.key.to_string());
+        let (message, fix, key) = (String::new(), String::new(), place.key());
         Problem { file, line, column, severity: Severity::Warning, key, message, fix }
     }
 
     fn push(&self, place: &Place, severity: Severity, message: String, fix: String) {
         let (file, line, column) = self.locate(place);
-        self.keep(Problem { file, line, column, severity, key: place.key.to_string(), message, fix });
+        self.keep(Problem { file, line, column, severity, key: place.key(), message, fix });
     }
 
     fn keep(&self, problem: Problem) {
@@ -121,16 +266,15 @@ impl Report {
         if problems.len() < PROBLEMS_MAX {
             problems.push(problem);
         } else {
-            *self.dropped.borrow_mut() += 1;
-            *self.dropped_errors.borrow_mut() += usize::from(problem.severity == Severity::Error);
+            self.dropped.set(self.dropped.get() + 1);
+            self.dropped_errors.set(self.dropped_errors.get() + usize::from(problem.severity == Severity::Error));
         }
     }
 
     /// The folder of the file a place is in.
     pub(super) fn folder(&self, place: &Place) -> PathBuf {
-        let files = self.files.borrow();
-        let name = files.get(usize::from(place.file)).map(|file| Path::new(&file.name));
-        name.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default()
+        let folder = self.file(place, |file| std::path::Path::new(&file.name).parent().map(Into::into));
+        folder.flatten().unwrap_or_default()
     }
 
     /// The files taken in, in their order.
@@ -140,25 +284,30 @@ impl Report {
 
     /// File and line of a place, the line counted from 1.
     pub(super) fn line(&self, place: &Place) -> (u16, u32) {
-        let files = self.files.borrow();
-        let Some(file) = files.get(usize::from(place.file)) else { return (place.file, 0) };
-        let line = file.line_starts.partition_point(|start| *start <= place.offset).max(1);
-        (place.file, u32::try_from(line).unwrap_or(u32::MAX))
+        let line = self.file(place, |file| file.line_starts().partition_point(|start| *start <= place.offset).max(1));
+        (place.file, line.map_or(0, |line| u32::try_from(line).unwrap_or(u32::MAX)))
     }
 
     /// File, line and column of a place, the last two counted from 1, columns in characters.
     pub(super) fn locate(&self, place: &Place) -> (String, u32, u32) {
-        let files = self.files.borrow();
-        let Some(file) = files.get(usize::from(place.file)) else { return (String::new(), 0, 0) };
-        let line = file.line_starts.partition_point(|start| *start <= place.offset).max(1);
-        let start = file.line_starts.get(line - 1).copied().unwrap_or(0);
-        let before = file.text.get(start as usize..place.offset as usize).unwrap_or_default();
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        (file.name.clone(), number(line), number(before.chars().count() + 1))
+        let found = self.file(place, |file| {
+            let starts = file.line_starts();
+            let line = starts.partition_point(|start| *start <= place.offset).max(1);
+            let start = starts.get(line - 1).copied().unwrap_or(0);
+            let before = file.text.get(start as usize..place.offset as usize).unwrap_or_default();
+            let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+            (file.name.clone(), number(line), number(before.chars().count() + 1))
+        });
+        found.unwrap_or_default()
+    }
+
+    /// Whether there is nothing to say.
+    pub(super) fn is_silent(&self) -> bool {
+        self.problems.borrow().is_empty()
     }
 
     pub(super) fn has_errors(&self) -> bool {
-        *self.dropped_errors.borrow() > 0 || self.problems.borrow().iter().any(|p| p.severity == Severity::Error)
+        self.dropped_errors.get() > 0 || self.problems.borrow().iter().any(|p| p.severity == Severity::Error)
     }
 
     /// All problems, sorted by file and position; the last says how many more there were.

@@ -4,24 +4,35 @@ use super::address::Bad;
 use super::report::{At, Place, Report};
 use super::without_effect::without_effect;
 use super::words;
+use ahash::AHashMap;
+use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
-use std::rc::Rc;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 /// A node of the tree with its position.
 pub(super) type Node<'i> = Spanned<DeValue<'i>>;
 
+/// How many rows tables have.
+pub(super) type RowCounts = AHashMap<&'static str, usize>;
+
 /// Reads one table. Every problem goes to the report and reading goes on.
 pub(super) struct Section<'a, 'i> {
     table: &'a DeTable<'i>,
+    /// What is in it: a table has few keys, and all that may be there are asked for.
+    entries: SmallVec<[(&'a str, &'a Node<'i>); 6]>,
     /// Where the table begins, named by its path; an empty path is the whole file.
     pub(super) place: Place,
     file: u16,
+    /// Where the text that was parsed begins in the file.
+    begins: usize,
+    /// Of a root: rows of each table in the file before this text.
+    rows_before: Option<&'a RowCounts>,
     /// The path without array indexes, as the table of keys without effect has it.
-    class: String,
-    known: Vec<&'static str>,
+    class: Cow<'static, str>,
+    known: SmallVec<[&'static str; KEYS_OF_A_TABLE]>,
     /// Keys that must be there and are not, with what to write.
     missing: Vec<(&'static str, &'static str)>,
     report: &'a Report,
@@ -34,49 +45,65 @@ pub(super) struct Section<'a, 'i> {
 impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn root(table: &'a Spanned<DeTable<'i>>, file: u16, torn: bool, report: &'a Report) -> Self {
         let place = Place::new(file, 0, "");
-        Self {
-            table: table.get_ref(),
-            place,
-            file,
-            class: String::new(),
-            known: Vec::new(),
-            missing: Vec::new(),
-            report,
-            torn,
-            is_row: false,
-        }
+        Self::of(table.get_ref(), place, file, Cow::Borrowed(""), torn, report)
+    }
+
+    /// A piece of a file, which begins there and has so many rows before it.
+    pub(super) fn piece(
+        table: &'a Spanned<DeTable<'i>>,
+        file: u16,
+        begins: usize,
+        rows_before: &'a RowCounts,
+        report: &'a Report,
+    ) -> Self {
+        Self { begins, rows_before: Some(rows_before), ..Self::root(table, file, false, report) }
     }
 
     /// A row of a CSV file, as the table it stands for.
-    pub(super) fn row(table: &'a DeTable<'i>, place: Place, file: u16, class: &str, report: &'a Report) -> Self {
-        let (known, missing) = (Vec::new(), Vec::new());
-        Self { table, place, file, class: class.to_owned(), known, missing, report, torn: false, is_row: true }
+    pub(super) fn row(
+        table: &'a DeTable<'i>,
+        place: Place,
+        file: u16,
+        class: &'static str,
+        report: &'a Report,
+    ) -> Self {
+        Self { is_row: true, ..Self::of(table, place, file, Cow::Borrowed(class), false, report) }
     }
 
-    fn path(&self, key: &str) -> Rc<str> {
-        let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-        let owner = &*self.place.key;
-        match (plain, owner.is_empty()) {
-            (true, true) => key.into(),
-            (false, true) => format!("{key:?}").into(),
-            // A file has millions of keys: none of them formats.
-            (true, false) => self.report.joined(owner, key),
-            (false, false) => format!("{owner}.{key:?}").into(),
-        }
+    fn of(
+        table: &'a DeTable<'i>,
+        place: Place,
+        file: u16,
+        class: Cow<'static, str>,
+        torn: bool,
+        report: &'a Report,
+    ) -> Self {
+        let entries = table.iter().map(|(name, node)| (&**name.get_ref(), node)).collect();
+        let (known, missing) = (SmallVec::new(), Vec::new());
+        let (begins, rows_before, is_row) = (0, None, false);
+        Self { table, entries, place, file, begins, rows_before, class, known, missing, report, torn, is_row }
+    }
+
+    fn get(&self, key: &str) -> Option<&'a Node<'i>> {
+        self.entries.iter().find(|(name, _)| *name == key).map(|(_, node)| *node)
     }
 
     fn node(&mut self, key: &'static str) -> Option<&'a Node<'i>> {
         self.known.push(key);
-        self.table.get(key)
+        self.get(key)
     }
 
-    fn place_of(&self, span: Range<usize>, key: &str) -> Place {
-        Place::new(self.file, span.start, self.path(key))
+    fn place_of(&self, span: Range<usize>, key: &'static str) -> Place {
+        self.place.of_key(self.begins + span.start, key)
+    }
+
+    fn place_of_name(&self, span: Range<usize>, name: &str) -> Place {
+        self.place.of_name(self.begins + span.start, name)
     }
 
     fn wrong_type(&self, node: &Node<'_>, place: &Place, wanted: &str, fix: &str) {
         let found = node.get_ref().type_str();
-        self.report.error(place, format!("{} is {}, not {wanted}", place.key, with_article(found)), fix);
+        self.report.error(place, format!("{} is {}, not {wanted}", place.key(), with_article(found)), fix);
     }
 
     /// One value read by `read`, which says what it wanted when it got something else.
@@ -103,27 +130,31 @@ impl<'a, 'i> Section<'a, 'i> {
             self.wrong_type(node, &place, &format!("an array of {wanted}"), "Put the value in brackets: [\"...\"].");
             return None;
         };
-        let elements = array.iter().enumerate().filter_map(|(index, node)| {
-            let key = format!("{}[{index}]", place.key);
-            read(self, node, Place::new(self.file, node.span().start, key))
-        });
+        let elements = array
+            .iter()
+            .enumerate()
+            .filter_map(|(index, node)| read(self, node, place.of_element(self.begins + node.span().start, index)));
         Some(elements.collect())
     }
 
     fn read_text(&self, node: &Node<'i>, place: Place) -> Option<At<String>> {
-        let Some(text) = node.get_ref().as_str() else {
-            self.wrong_type(node, &place, "a string", "Put the value in double quotes.");
-            return None;
-        };
-        Some(At { value: text.to_owned(), place })
+        let value = self.written(node, &place)?.to_owned();
+        Some(At { value, place })
+    }
+
+    fn written<'n>(&self, node: &'n Node<'i>, place: &Place) -> Option<&'n str> {
+        let text = node.get_ref().as_str();
+        if text.is_none() {
+            self.wrong_type(node, place, "a string", "Put the value in double quotes.");
+        }
+        text
     }
 
     fn read_parsed<T>(&self, node: &Node<'i>, place: Place, parse: impl Fn(&str) -> Result<T, Bad>) -> Option<At<T>> {
-        let text = self.read_text(node, place)?;
-        match parse(&text.value) {
-            Ok(value) => Some(At { value, place: text.place }),
+        match parse(self.written(node, &place)?) {
+            Ok(value) => Some(At { value, place }),
             Err(Bad { message, fix }) => {
-                self.report.error(&text.place, message, fix);
+                self.report.error(&place, message, fix);
                 None
             }
         }
@@ -139,7 +170,7 @@ impl<'a, 'i> Section<'a, 'i> {
                 Some(near) => format!("Did you mean \"{near}\"? Write one of {}.", valid.join(", ")),
                 None => format!("Write one of {}.", valid.join(", ")),
             };
-            let message = format!("\"{}\" is no value of {}", text.value, unindexed(&text.place.key));
+            let message = format!("\"{}\" is no value of {}", text.value, unindexed(&text.place.key()));
             self.report.error(&text.place, message, fix);
         }
         found.map(|value| At { value, place: text.place })
@@ -182,9 +213,9 @@ impl<'a, 'i> Section<'a, 'i> {
         parse: impl Fn(&str) -> Result<T, Bad>,
         fix: &str,
     ) -> Vec<At<T>> {
-        if let Some(node) = self.table.get(key).filter(|_| self.is_empty_array(key)) {
+        if let Some(node) = self.get(key).filter(|_| self.is_empty_array(key)) {
             let place = self.place_of(node.span(), key);
-            self.report.error(&place, format!("{} is empty", unindexed(&place.key)), fix);
+            self.report.error(&place, format!("{} is empty", unindexed(&place.key())), fix);
         }
         self.parsed_list(key, parse).unwrap_or_default()
     }
@@ -219,7 +250,7 @@ impl<'a, 'i> Section<'a, 'i> {
         };
         let value = whole_number(written).filter(|n| range.contains(n));
         if value.is_none() {
-            let message = format!("{} = {written} is outside {least} to {most}", place.key);
+            let message = format!("{} = {written} is outside {least} to {most}", place.key());
             self.report.error(&place, message, fix);
         }
         value.map(|value| At { value, place })
@@ -247,7 +278,7 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// The key must be written, well or badly; `fix` says what to write where it is not.
     pub(super) fn require(&mut self, key: &'static str, fix: &'static str) {
-        if !self.torn && !self.table.contains_key(key) {
+        if !self.torn && self.get(key).is_none() {
             self.missing.push((key, fix));
         }
     }
@@ -257,30 +288,44 @@ impl<'a, 'i> Section<'a, 'i> {
         let node = self.node(key)?;
         let place = self.place_of(node.span(), key);
         let Some(table) = node.get_ref().as_table() else {
-            self.wrong_type(node, &place, "a table", &format!("Write a table, [{}].", place.key));
+            self.wrong_type(node, &place, "a table", &format!("Write a table, [{}].", place.key()));
             return None;
         };
         Some(self.below(table, place, key))
     }
 
     /// The tables of an array of tables, in the order written.
-    pub(super) fn tables(&mut self, key: &'static str) -> Vec<Section<'a, 'i>> {
-        let Some(node) = self.node(key) else { return Vec::new() };
-        let place = self.place_of(node.span(), key);
+    pub(super) fn tables(&mut self, key: &'static str) -> impl Iterator<Item = Section<'a, 'i>> + use<'a, 'i> {
+        let array = self.array_of_tables(key);
+        let class = self.class_below(key);
+        let (rows, file, report, torn, is_row) = (self.rows(key), self.file, self.report, self.torn, self.is_row);
+        array.into_iter().flatten().enumerate().filter_map(move |(index, node)| {
+            let place = rows.place(node, index);
+            let section = Section::of(node.get_ref().as_table()?, place, file, class.clone(), torn, report);
+            Some(Section { is_row, begins: rows.begins, ..section })
+        })
+    }
+
+    /// The elements of an array of tables, each of which is no table reported.
+    fn array_of_tables(&mut self, key: &'static str) -> Option<impl Iterator<Item = &'a Node<'i>> + use<'a, 'i>> {
+        let node = self.node(key)?;
         let Some(array) = node.get_ref().as_array() else {
-            let fix = format!("Write [[{}]], with two brackets: there may be several.", place.key);
+            let place = self.place_of(node.span(), key);
+            let fix = format!("Write [[{}]], with two brackets: there may be several.", place.key());
             self.wrong_type(node, &place, "an array of tables", &fix);
-            return Vec::new();
+            return None;
         };
-        let mut sections = Vec::with_capacity(array.len());
-        for (index, node) in array.iter().enumerate() {
-            let place = Place::new(self.file, node.span().start, format!("{}[{index}]", place.key));
-            match node.get_ref().as_table() {
-                Some(table) => sections.push(self.below(table, place, key)),
-                None => self.wrong_type(node, &place, "a table", &format!("Write [[{key}]] and its keys below.")),
-            }
+        let rows = self.rows(key);
+        for (index, node) in array.iter().enumerate().filter(|(_, node)| !node.get_ref().is_table()) {
+            let place = rows.place(node, index);
+            self.wrong_type(node, &place, "a table", &format!("Write [[{key}]] and its keys below."));
         }
-        sections
+        Some(array.iter())
+    }
+
+    fn rows(&self, key: &'static str) -> RowPlaces {
+        let before = self.rows_before.and_then(|before| before.get(key).copied()).unwrap_or(0);
+        RowPlaces { owner: self.place.clone(), key, begins: self.begins, before }
     }
 
     /// Tables under names the author chose, with the name and its place.
@@ -288,13 +333,13 @@ impl<'a, 'i> Section<'a, 'i> {
         let table = self.table;
         let mut found = Vec::new();
         for (name, node) in table {
-            let place = self.place_of(name.span(), name.get_ref());
+            let place = self.place_of_name(name.span(), name.get_ref());
             match node.get_ref().as_table() {
                 Some(table) => {
                     let section = self.below(table, place.clone(), "*");
                     found.push((At { value: name.get_ref().to_string(), place }, section));
                 }
-                None => self.wrong_type(node, &place, "a table", &format!("Write a table, [{}].", place.key)),
+                None => self.wrong_type(node, &place, "a table", &format!("Write a table, [{}].", place.key())),
             }
         }
         found
@@ -305,8 +350,8 @@ impl<'a, 'i> Section<'a, 'i> {
         let table = self.table;
         let mut found = Vec::new();
         for (name, node) in table {
-            let place = self.place_of(name.span(), name.get_ref());
-            let value = self.read_text(node, self.place_of(node.span(), name.get_ref()));
+            let place = self.place_of_name(name.span(), name.get_ref());
+            let value = self.read_text(node, self.place_of_name(node.span(), name.get_ref()));
             if let Some(value) = value {
                 found.push((At { value: name.get_ref().to_string(), place }, value));
             }
@@ -314,51 +359,45 @@ impl<'a, 'i> Section<'a, 'i> {
         found
     }
 
-    fn below(&self, table: &'a DeTable<'i>, place: Place, key: &str) -> Section<'a, 'i> {
-        let class = if self.class.is_empty() { key.to_owned() } else { format!("{}.{key}", self.class) };
-        Section {
-            table,
-            place,
-            file: self.file,
-            class,
-            known: Vec::with_capacity(KEYS_OF_A_TABLE),
-            missing: Vec::new(),
-            report: self.report,
-            torn: self.torn,
-            is_row: self.is_row,
-        }
+    fn below(&self, table: &'a DeTable<'i>, place: Place, key: &'static str) -> Section<'a, 'i> {
+        let section = Self::of(table, place, self.file, self.class_below(key), self.torn, self.report);
+        Section { is_row: self.is_row, begins: self.begins, ..section }
+    }
+
+    fn class_below(&self, key: &'static str) -> Cow<'static, str> {
+        if self.class.is_empty() { Cow::Borrowed(key) } else { Cow::Owned(format!("{}.{key}", self.class)) }
     }
 
     /// Whether an array stands under the key.
     pub(super) fn is_array(&self, key: &str) -> bool {
-        self.table.get(key).is_some_and(|node| node.get_ref().is_array())
+        self.get(key).is_some_and(|node| node.get_ref().is_array())
     }
 
     /// Whether an array of nothing stands under the key.
     pub(super) fn is_empty_array(&self, key: &str) -> bool {
-        self.table.get(key).and_then(|node| node.get_ref().as_array()).is_some_and(|array| array.is_empty())
+        self.get(key).and_then(|node| node.get_ref().as_array()).is_some_and(|array| array.is_empty())
     }
 
     /// Where the first of these keys is written: for a rule that concerns two keys together.
-    pub(super) fn place_of_key(&self, key: &str) -> Option<Place> {
+    pub(super) fn place_of_key(&self, key: &'static str) -> Option<Place> {
         let (name, _) = self.table.get_key_value(key)?;
         Some(self.place_of(name.span(), key))
     }
 
     /// Reports every key nobody asked for, every key asked for that does nothing yet, and every key that is missing.
     pub(super) fn finish(mut self) {
-        for name in self.table.keys() {
+        for (name, _) in self.table {
             let key: &str = name.get_ref();
             if self.known.contains(&key) {
                 if let Some(why) = without_effect(&self.class, key).filter(|_| !self.is_row) {
-                    let place = self.place_of(name.span(), key);
-                    let message = format!("{} has no effect in this version: {why}", unindexed(&place.key));
+                    let place = self.place_of_name(name.span(), key);
+                    let message = format!("{} has no effect in this version: {why}", unindexed(&place.key()));
                     self.report.warning(&place, message, "Remove it, or leave it for a version that uses it.");
                 }
                 continue;
             }
-            let place = self.place_of(name.span(), key);
-            let near = nearest(key, self.known.iter().copied().filter(|known| !self.table.contains_key(*known)));
+            let place = self.place_of_name(name.span(), key);
+            let near = nearest(key, self.known.iter().copied().filter(|known| self.get(known).is_none()));
             // A misspelt key is one mistake, not two.
             self.missing.retain(|(missing, _)| Some(*missing) != near);
             // Above a torn line the rest of a table may have come loose and look like keys of the file.
@@ -366,21 +405,39 @@ impl<'a, 'i> Section<'a, 'i> {
                 self.unknown_key(key, &place, near);
             }
         }
-        let owner = unindexed(&self.place.key);
+        let owner = unindexed(&self.place.key());
         for (key, fix) in &self.missing {
             self.report.error(&self.place.child(key), format!("{owner} has no {key}"), *fix);
         }
     }
 
     fn unknown_key(&self, key: &str, place: &Place, near: Option<&str>) {
-        let owner = if self.class.is_empty() { "the file" } else { self.class.as_str() };
-        let kind = if self.table.get(key).is_some_and(|node| is_table(node.get_ref())) { "table" } else { "key" };
+        let owner = if self.class.is_empty() { "the file" } else { &*self.class };
+        let kind = if self.get(key).is_some_and(|node| is_table(node.get_ref())) { "table" } else { "key" };
         let fix = match near {
             Some(near) => format!("Did you mean {near}?"),
             None if self.known.len() <= KEYS_LISTED_MAX => format!("Remove it; {owner} knows {}.", sorted(&self.known)),
             None => format!("Remove it; {owner} has no such {kind}."),
         };
         self.report.error(place, format!("unknown {kind} {key:?} in {owner}"), fix);
+    }
+}
+
+/// Where the rows of an array of tables are.
+struct RowPlaces {
+    owner: Place,
+    key: &'static str,
+    begins: usize,
+    before: usize,
+}
+
+impl RowPlaces {
+    fn place(&self, node: &Node<'_>, index: usize) -> Place {
+        let (offset, index) = (self.begins + node.span().start, self.before + index);
+        match self.owner.is_file() {
+            true => self.owner.of_row(offset, self.key, index),
+            false => self.owner.of_key(0, self.key).of_element(offset, index),
+        }
     }
 }
 

@@ -1,22 +1,19 @@
 //! Files into a document: reads the named file and what it includes, each once, within bounds.
 
 use super::Stage;
-use super::bulk::{self, BulkFile, BulkKind};
-use super::document::Document;
+use super::ahead::{self, Ahead, Form, Read, Taken, Unreadable};
+use super::bulk::BulkFile;
+use super::document::{Document, Text};
 use super::reader::Reader;
-use super::report::{At, Place, Report};
-use super::section::Section;
+use super::report::{Place, Report};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
-use toml::de::DeTable;
+use std::sync::Arc;
 
 /// Files that include files that include files: deeper is a mistake.
 const INCLUDE_DEPTH_MAX: usize = 8;
 /// Files of one configuration.
 const FILES_MAX: usize = 256;
-/// Bytes of one file.
-const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// What was read, with the report that its places belong to.
 pub(super) struct Source {
@@ -28,9 +25,9 @@ pub(super) struct Source {
     pub(super) readable: bool,
 }
 
-/// Reads `path` and its includes. Never fails: what goes wrong is in the report.
-pub(super) fn read(path: &Path, watched: &dyn Fn(Stage<'_>)) -> Source {
-    let mut loader = Loader::new(watched);
+/// Reads `path` and its includes, on so many threads. Never fails: what goes wrong is in the report.
+pub(super) fn read(path: &Path, threads: usize, watched: &dyn Fn(Stage<'_>)) -> Source {
+    let mut loader = Loader::new(threads, watched);
     let readable = loader.file(path, None, 0);
     let Loader { reader, report, whole, .. } = loader;
     let document = reader.into_document(&report, whole && readable);
@@ -39,8 +36,8 @@ pub(super) fn read(path: &Path, watched: &dyn Fn(Stage<'_>)) -> Source {
 
 /// Reads a text that is no file; what it includes is looked for where the process stands.
 pub(super) fn read_text(name: &str, text: &str) -> Source {
-    let mut loader = Loader::new(&|_| ());
-    loader.text(Path::new(name), text.into(), 0);
+    let mut loader = Loader::new(1, &|_| ());
+    loader.take(Form::Tables, Path::new(name), Read { text: text.into(), apart: None }, 0);
     let Loader { reader, report, whole, .. } = loader;
     let document = reader.into_document(&report, whole);
     Source { document, report, whole, readable: true }
@@ -53,13 +50,16 @@ struct Loader<'w> {
     whole: bool,
     /// Of all files so far.
     octets: u64,
+    /// Files whose turn has not come.
+    ahead: Ahead,
+    threads: usize,
     watched: &'w dyn Fn(Stage<'_>),
 }
 
 impl<'w> Loader<'w> {
-    fn new(watched: &'w dyn Fn(Stage<'_>)) -> Self {
+    fn new(threads: usize, watched: &'w dyn Fn(Stage<'_>)) -> Self {
         let (reader, report) = (Reader::default(), Report::default());
-        Self { reader, report, seen: HashSet::new(), whole: true, octets: 0, watched }
+        Self { reader, report, seen: HashSet::new(), whole: true, octets: 0, ahead: Ahead::new(), threads, watched }
     }
 
     /// Whether the file could be read. `from` is the include that names it; without one it is the main file.
@@ -85,11 +85,9 @@ impl<'w> Loader<'w> {
             }
         }
         self.seen.insert(real);
-        (self.watched)(Stage::Reading { file: path, octets_before: self.octets });
-        match text_of(path) {
-            Ok(text) => {
-                self.octets += text.len() as u64;
-                self.text(path, text.into(), depth);
+        match self.read(Form::Tables, path) {
+            Ok(read) => {
+                self.take(Form::Tables, path, read, depth);
                 true
             }
             Err(why) => {
@@ -105,105 +103,104 @@ impl<'w> Loader<'w> {
         }
     }
 
-    fn text(&mut self, path: &Path, text: Rc<str>, depth: usize) {
-        let file = self.report.add_file(path.display().to_string(), text.clone());
-        let (tree, mistakes) = DeTable::parse_recoverable(&text);
-        for mistake in &mistakes {
-            let offset = mistake.span().map_or(text.len(), |span| span.start);
-            let place = Place::new(file, offset, "");
-            self.report.error(&place, format!("not TOML: {}", mistake.message()), syntax_fix(mistake.message()));
-        }
-        self.whole &= mistakes.is_empty();
-        let root = Section::root(&tree, file, !mistakes.is_empty(), &self.report);
-        let (includes, bulk) = self.reader.read(root, &self.report);
-        // A large tree is gone before the next is made.
-        drop(tree);
+    /// The file, which may have been read ahead.
+    fn read(&mut self, form: Form, path: &Path) -> Result<Read, Unreadable> {
+        let read = self.ahead.remove(&(form, path.to_path_buf())).unwrap_or_else(|| {
+            (self.watched)(Stage::Reading { file: path, octets_before: self.octets });
+            Ok(Read { text: ahead::text_of(path)?.into(), apart: None })
+        })?;
+        self.octets += read.text.len() as u64;
+        Ok(read)
+    }
+
+    /// Adds what a file says, and all it includes.
+    fn take(&mut self, form: Form, path: &Path, Read { text, apart }: Read, depth: usize) {
+        let Taken { includes, bulk, whole } = match apart {
+            Some((reader, report, taken)) => {
+                self.reader.take_in(reader);
+                self.report.take_in(report);
+                taken
+            }
+            None => {
+                let file = self.report.add_file(path.display().to_string(), Arc::clone(&text));
+                ahead::take(form, &text, file, &mut self.reader, &self.report)
+            }
+        };
+        self.whole &= whole;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for include in includes {
-            for path in self.included(folder, &include) {
+        let included: Vec<_> = includes.into_iter().map(|include| (listed(folder, &include.value), include)).collect();
+        self.read_ahead(&included, &bulk);
+        for (listed, include) in included {
+            for path in self.told(listed, &include) {
                 self.file(&path, Some(&include.place), depth + 1);
             }
         }
         for BulkFile { kind, path } in bulk {
-            self.rows(kind, &path);
-        }
-    }
-
-    /// Reads a CSV file.
-    fn rows(&mut self, kind: BulkKind, path: &At<PathBuf>) {
-        match text_of(&path.value) {
-            Ok(text) => {
-                let text: Rc<str> = text.into();
-                let file = self.report.add_file(path.value.display().to_string(), text.clone());
-                self.whole &= bulk::read(kind, &text, file, &mut self.reader, &self.report);
-            }
-            Err(why) => {
-                let message = format!("{} cannot be read: {why}", path.value.display());
-                self.report.error(&path.place, message, "Name a readable CSV file.");
-                self.whole = false;
+            match self.read(Form::Rows(kind), &path.value) {
+                Ok(read) => self.take(Form::Rows(kind), &path.value, read, depth),
+                Err(why) => {
+                    let message = format!("{} cannot be read: {why}", path.value.display());
+                    self.report.error(&path.place, message, "Name a readable CSV file.");
+                    self.whole = false;
+                }
             }
         }
     }
 
-    /// The files an include means, in byte order of their names. `*` stands for any characters of the last component.
-    fn included(&self, folder: &Path, include: &At<String>) -> Vec<PathBuf> {
-        let written = Path::new(&include.value);
-        let last = written.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let parent = written.parent().unwrap_or(Path::new(""));
-        if parent.to_string_lossy().contains('*') || last.is_empty() {
+    /// Reads what comes next, where several threads may and there are several files.
+    fn read_ahead(&mut self, included: &[(Option<Vec<PathBuf>>, Text)], bulk: &[BulkFile]) {
+        let tables = included.iter().flat_map(|(paths, _)| paths.iter().flatten());
+        let rows = bulk.iter().map(|file| (Form::Rows(file.kind), file.path.value.clone()));
+        let mut files: Vec<_> = tables.map(|path| (Form::Tables, path.clone())).chain(rows).collect();
+        let mut met = HashSet::new();
+        files.retain(|file| !self.ahead.contains_key(file) && met.insert(file.clone()));
+        files.truncate(FILES_MAX);
+        if self.threads < 2 || files.len() < 2 {
+            return;
+        }
+        let (before, watched) = (self.octets, self.watched);
+        let first = self.report.keep_numbers(files.len());
+        self.ahead.extend(ahead::read(&files, first, self.threads, &|file, octets| {
+            watched(Stage::Reading { file, octets_before: before + octets });
+        }));
+    }
+
+    /// The files an include means; where there are none, that is told.
+    fn told(&self, listed: Option<Vec<PathBuf>>, include: &Text) -> Vec<PathBuf> {
+        let Some(paths) = listed else {
             let message = format!("\"{}\" names no files", include.value);
-            self.report.error(
-                &include.place,
-                message,
-                "Write a path whose last part may have a *, as in \"more/*.toml\".",
-            );
+            let fix = "Write a path whose last part may have a *, as in \"more/*.toml\".";
+            self.report.error(&include.place, message, fix);
             return Vec::new();
-        }
-        let folder = folder.join(parent);
-        if !last.contains('*') {
-            return vec![folder.join(last)];
-        }
-        let listing = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
-        let entries = std::fs::read_dir(listing).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut names: Vec<_> = names.filter(|name| !name.starts_with('.') && fits(last, name)).collect();
-        names.sort_unstable();
-        if names.is_empty() {
+        };
+        if paths.is_empty() {
             let message = format!("\"{}\" includes no file", include.value);
             self.report.warning(&include.place, message, "Put a file there, or remove the include.");
         }
-        names.truncate(FILES_MAX + 1);
-        names.into_iter().map(|name| folder.join(name)).collect()
+        paths
     }
 }
 
-fn text_of(path: &Path) -> Result<String, Unreadable> {
-    let bytes = std::fs::metadata(path)?.len();
-    if bytes > FILE_BYTES_MAX {
-        return Err(Unreadable::TooLong);
+/// The files an include means, in byte order of their names; nothing where it means none that could be. `*` stands for
+/// any characters of the last component.
+fn listed(folder: &Path, include: &str) -> Option<Vec<PathBuf>> {
+    let written = Path::new(include);
+    let last = written.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let parent = written.parent().unwrap_or(Path::new(""));
+    if parent.to_string_lossy().contains('*') || last.is_empty() {
+        return None;
     }
-    String::from_utf8(std::fs::read(path)?).map_err(|_| Unreadable::NotText)
-}
-
-/// Why there is no text to parse.
-#[derive(Debug, thiserror::Error)]
-enum Unreadable {
-    #[error("{0}")]
-    System(#[from] std::io::Error),
-    #[error("it is longer than {} MiB", FILE_BYTES_MAX >> 20)]
-    TooLong,
-    #[error("it is not UTF-8 text")]
-    NotText,
-}
-
-fn syntax_fix(message: &str) -> &'static str {
-    if message.contains("duplicate") {
-        return "Keep one of the two; several of a kind are written [[name]], with two brackets.";
+    let folder = folder.join(parent);
+    if !last.contains('*') {
+        return Some(vec![folder.join(last)]);
     }
-    if message.contains("string") || message.contains('"') {
-        return "Put texts in double quotes, closed on the same line.";
-    }
-    "Write name = value, with texts in double quotes; [name] begins a table, [[name]] one of several."
+    let listing = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+    let entries = std::fs::read_dir(listing).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter(|name| !name.starts_with('.') && fits(last, name)).collect();
+    names.sort_unstable();
+    names.truncate(FILES_MAX + 1);
+    Some(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
 /// Whether a name fits a pattern in which `*` stands for any characters.
@@ -222,6 +219,104 @@ fn fits(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A folder of files, gone when it is dropped.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn of(name: &str, files: &[(&str, String)]) -> Self {
+            let folder = std::env::temp_dir().join(format!("emcc-trunk-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            for (name, text) in files {
+                std::fs::write(folder.join(name), text).unwrap();
+            }
+            Self(folder)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _gone = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Every pattern and device with its place, and every problem in its order.
+    fn said(path: &Path, threads: usize) -> (Vec<String>, Vec<crate::config::Problem>, bool) {
+        let Source { document, report, whole, .. } = read(path, threads, &|_| ());
+        let at = |place: &Place| report.problem_at(place).to_string() + &place.key();
+        let patterns =
+            document.patterns.iter().map(|row| row.pattern.value.text().to_owned() + &at(&row.pattern.place));
+        let devices = document.devices.iter().flat_map(|row| row.directory_numbers.iter().chain([&row.name]));
+        let said = patterns.chain(devices.map(|text| text.value.clone() + &at(&text.place))).collect();
+        (said, report.into_problems(), whole)
+    }
+
+    /// Of mistakes beyond the bound the first are listed; which these are must not depend on who was faster.
+    #[test]
+    fn what_is_read_and_every_problem_is_the_same_on_any_number_of_threads() {
+        let rows = |wrong: usize, first: usize| -> String {
+            let row = |number: usize| {
+                let pattern = if number < wrong { "12Y".to_owned() } else { (first + number).to_string() };
+                format!("[[route_pattern]]\npattern = \"{pattern}\"\nroute_list = \"RL\"\n")
+            };
+            (0..700).map(row).collect()
+        };
+        let main = "include = [\"a-*.toml\", \"none-*.toml\", \"b.toml\", \"lost.toml\", \"more/*/x.toml\", \"a-1.toml\"]\n\
+                    [cluster]\nid = \"HQ\"\n[sip]\nlisten = [\"udp:127.0.0.1:5060\"]\nlisen = 1\n\
+                    [csv]\ndevices = \"devices.csv\"\npatterns = \"patterns.csv\"\nusers = \"lost.csv\"\n";
+        let again = "include = [\"nested.toml\"]\n[sip]\nring_s = \"no\"\n[emcc_trunk]\ncss = \"A\"\n".to_owned();
+        let nested = "[[emcc_trunk]]\n[[emcc_trunk]]\n[[device]]\nname = \"SEP1\"\n".to_owned();
+        let files = [
+            ("main.toml", main.to_owned()),
+            ("a-1.toml", rows(600, 1_000)),
+            ("a-2.toml", again + &rows(3, 2_000)),
+            ("a-3.toml", "[[device]]\nname = 7\n[[device]\nname = \"SEP2\"\n".to_owned()),
+            ("b.toml", "include = [\"a-1.toml\", \"c.toml\", \"d.toml\"]\n".to_owned() + &rows(600, 3_000)),
+            ("c.toml", rows(2, 4_000)),
+            ("d.toml", rows(1, 5_000)),
+            ("nested.toml", nested),
+            ("devices.csv", "name,device_pool,directory_numbers\nSEP3,DP,100;101\nSEP 4,DP,\nSEP5,,\"10".to_owned()),
+            ("patterns.csv", "kind,pattern,route_list\nroute,5XXX,RL\nrout,6XXX,RL\nroute,@,RL\n".to_owned()),
+        ];
+        for bound in [true, false] {
+            // With fewer mistakes than are listed, and with more.
+            let fewer = |(name, text): &(&'static str, String)| (*name, text.replacen("12Y", "12", 550));
+            let files: Vec<_> = if bound { files.to_vec() } else { files.iter().map(fewer).collect() };
+            let folder = Folder::of(&format!("threads-{bound}"), &files);
+            let main = folder.0.join("main.toml");
+            let alone = said(&main, 1);
+            assert!(alone.0.len() > 2_000 && !alone.2, "{} rows", alone.0.len());
+            assert_eq!(alone.1.last().is_some_and(|last| last.message.contains("more problems")), bound);
+            for threads in 2..=4 {
+                let several = said(&main, threads);
+                assert_eq!(alone.1, several.1, "{threads} threads");
+                assert_eq!(alone, several, "{threads} threads");
+            }
+        }
+    }
+
+    /// Who waits sees each file begin, and how much is done.
+    #[test]
+    fn every_file_is_told_of_on_one_thread_and_on_several() {
+        let devices = "[[device]]\nname = \"SEP1\"\n".to_owned();
+        let main = "include = [\"x.toml\", \"y.toml\"]\n[csv]\ndevices = \"z.csv\"\n".to_owned();
+        let rows = "name,device_pool\nSEP2,DP\n".to_owned();
+        let files = [("main.toml", main.clone()), ("x.toml", devices.clone()), ("y.toml", devices), ("z.csv", rows)];
+        let folder = Folder::of("told", &files);
+        for threads in [1, 3] {
+            let told = std::cell::RefCell::new(Vec::new());
+            read(&folder.0.join("main.toml"), threads, &|stage| {
+                let Stage::Reading { file, octets_before } = stage else { return };
+                told.borrow_mut().push((file.file_name().unwrap().to_owned(), octets_before));
+            });
+            let mut told = told.into_inner();
+            assert_eq!(told[0], ("main.toml".into(), 0), "{threads} threads");
+            assert!(told[1..].iter().all(|(_, before)| *before >= main.len() as u64), "{told:?}");
+            told.sort();
+            let names: Vec<_> = told.iter().map(|(name, _)| name.clone()).collect();
+            assert_eq!(names, ["main.toml", "x.toml", "y.toml", "z.csv"], "{threads} threads");
+        }
+    }
 
     #[test]
     fn a_star_stands_for_any_characters() {

@@ -105,6 +105,8 @@ pub struct Call {
     pub alerted: bool,
     /// Whether the present hop was told a location of ours.
     pub place: Told,
+    /// What became of the offer of its INVITE.
+    pub offer: Offer,
     /// The caller gave up.
     pub cancelled: bool,
     /// The INVITE carried an offer, or the one that came back was answered in a PRACK (RFC 3262 section 5).
@@ -165,6 +167,18 @@ pub enum Told {
     NotAgain,
 }
 
+/// What became of the offer in an INVITE on its way to the hops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offer {
+    /// Nothing, or nothing that could be undone: the region holds.
+    #[default]
+    Ruled,
+    /// It is an emergency call's, and codecs that are not within the region were taken out.
+    Narrowed,
+    /// No codec is taken out any more: a hop refused what was left (P-23).
+    Whole,
+}
+
 /// What one pass of a call does for another of the same call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carries {
@@ -208,6 +222,8 @@ pub enum Onward {
     Try(Next),
     /// Try the same hop once more, without the location this node put into the call (G-17).
     WithoutPlace(Next),
+    /// Try the same hop once more, with all codecs of the offer (P-23).
+    WithWholeOffer(Next),
     /// Send this failure back; `None` when no hop answered at all.
     Fail(Option<Box<Best>>),
     /// The caller gave up and no hop said so itself: 487.
@@ -256,6 +272,15 @@ impl Call {
         if is_of_our_place && let Some(hop) = self.current().copied() {
             self.place = Told::NotAgain;
             return Onward::WithoutPlace(hop);
+        }
+        if self.offer == Offer::Narrowed
+            && !self.cancelled
+            && failure.is_of_the_codecs()
+            && let Some(hop) = self.current().copied()
+        {
+            self.offer = Offer::Whole;
+            self.alerted = false;
+            return Onward::WithWholeOffer(hop);
         }
         if let Some((status, ours)) = failure.verdict() {
             self.weigh(status, said, ours);

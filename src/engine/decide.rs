@@ -277,9 +277,11 @@ impl Decision {
         use fmt::Write;
         let mut text = String::with_capacity(512);
         let mut add = |words: &dyn fmt::Display| {
-            let between = if text.is_empty() { "" } else { "; " };
+            if !text.is_empty() {
+                text.push_str("; ");
+            }
             // Writing to memory cannot fail.
-            let _ = write!(text, "{between}{words}");
+            let _ = write!(text, "{words}");
         };
         self.trail.iter().for_each(|step| add(&step.words(plan)));
         self.region_trail.iter().for_each(|step| add(step));

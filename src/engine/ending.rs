@@ -15,7 +15,7 @@ use crate::dialog::{self, Towards};
 use crate::limits::PASSES_MAX;
 use crate::neighbour::Flow;
 use crate::sip::build::DialogFacts;
-use crate::sip::{Essentials, Index, Message, Method, Strictness, ViaRef, essentials, scan};
+use crate::sip::{Essentials, Index, Message, Method, ViaRef, essentials_of_taken, scan};
 use crate::transaction::row::Purpose;
 
 /// Why this node ends a call, or a try of one, itself: what its BYE or CANCEL tells in Reason (RFC 3326).
@@ -253,7 +253,7 @@ impl Turn<'_> {
     ///
     /// The answer alone tells it: it carries the INVITE's From and Call-ID, and the INVITE's bytes are gone by then.
     pub(crate) fn hang_up(&mut self, flow: Flow, answer: &Message<'_>, why: Cut) {
-        let Ok(of) = essentials(answer, Strictness::Lenient) else { return };
+        let Ok(of) = essentials_of_taken(answer) else { return };
         let branch = self.branch();
         let own = self.own_request(answer.bytes(), answer.bytes(), Towards::Callee, flow, &branch);
         if let Some((facts, via)) = own {

@@ -11,7 +11,7 @@ use super::reject::{Refusal, Reject};
 use super::session::NEVER;
 use super::trust::Crossing;
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX};
-use crate::sip::{Strictness, essentials, scan};
+use crate::sip::{essentials_of_taken, scan};
 use crate::transaction::row::{Cancel, Machine, Purpose, Row};
 use crate::transaction::{LIFETIME_MS, T2_MS, client, client_invite, server, server_invite};
 use bytes::Bytes;
@@ -132,7 +132,7 @@ impl Turn<'_> {
             (Purpose::PassBye, Some(_)) => {
                 let mut index = self.desk.index.take().unwrap_or_default();
                 if let Ok(message) = scan(&lost.request, &mut index)
-                    && let Ok(of) = essentials(&message, Strictness::Lenient)
+                    && let Ok(of) = essentials_of_taken(&message)
                 {
                     self.bye_done(&of);
                 }

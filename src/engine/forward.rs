@@ -8,7 +8,7 @@ use bytes::Bytes;
 use emcc_policies::digits::Digits;
 
 use super::Turn;
-use super::call::{Phase, Told};
+use super::call::{Offer, Phase, Told};
 use super::decide::{Decision, Next, NextHop, Role};
 use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::hunt::Failure;
@@ -26,7 +26,7 @@ use crate::limits::MAX_FORWARDS_FIRST;
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::control;
 use crate::sip::{
-    Editor, Essentials, Message, Method, Name, NameAddrRef, Scheme, Strictness, UriRef, essentials, multipart,
+    Editor, Essentials, Message, Method, Name, NameAddrRef, Scheme, Strictness, UriRef, essentials_of_taken, multipart,
 };
 use crate::table::Inserted;
 use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row, Timing};
@@ -125,18 +125,19 @@ impl Turn<'_> {
     /// Sends a call's INVITE to its next hop, and to the one after when that cannot be reached at all.
     pub(crate) fn hunt(&mut self, key: CallKey, next: Next) {
         let facts = self.engine.calls.with(&key, |call| {
-            let without_place = call.place == Told::NotAgain;
+            let (without_place, keeps_beyond) = (call.place == Told::NotAgain, call.offer == Offer::Whole);
             let of_call = (call.plan.clone(), call.decision.clone(), call.invite.clone(), call.caller, call.pass);
-            (of_call, call.audio_only, without_place)
+            (of_call, call.audio_only, without_place, keeps_beyond)
         });
-        let Some(((plan, decision, invite, caller, pass), audio_only, without_place)) = facts else { return };
+        let Some(((plan, decision, invite, caller, pass), audio_only, without_place, keeps_beyond)) = facts else {
+            return;
+        };
         let mut index = self.desk.index.take().unwrap_or_default();
         if let Ok(message) = crate::sip::scan(&invite, &mut index)
-            // It was taken once, however it is written.
-            && let Ok(of) = essentials(&message, Strictness::Lenient)
+            && let Ok(of) = essentials_of_taken(&message)
         {
             let allowed = super::media::allowed(audio_only);
-            let shaping = Shaping { role: emcc_policies::region::Role::Offer, allowed };
+            let shaping = Shaping { role: emcc_policies::region::Role::Offer, allowed, keeps_beyond };
             let body = self.shape(&plan, decision.link, &message, shaping, &mut Default::default());
             let outgoing = Outgoing { plan: &plan, decision: &decision, caller, pass, without_place };
             self.send_invite(key, &outgoing, &message, &of, &next, &body);
@@ -227,6 +228,7 @@ impl Turn<'_> {
         let running = Arc::clone(&self.running);
         let editor = &mut self.desk.editor;
         editor.begin();
+        editor.version(message);
         request_uri(editor, message, of, next, &running);
         let own = self.own_routes(message);
         let editor = &mut self.desk.editor;

@@ -36,6 +36,12 @@ impl Failure {
         }
     }
 
+    /// Whether it may be the codecs of the offer that made the hop fail (RFC 3261, sections 21.4.13, 21.4.26 and 21.6.4).
+    #[must_use]
+    pub fn is_of_the_codecs(self) -> bool {
+        matches!(self, Self::Status(415 | 488 | 606))
+    }
+
     /// The status it counts as among the failures of a call, and whose word that is where it is ours.
     #[must_use]
     pub fn verdict(self) -> Option<(u16, Option<Refusal>)> {

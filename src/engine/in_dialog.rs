@@ -380,6 +380,16 @@ impl Turn<'_> {
         None
     }
 
+    /// Whether a request is of a call that stands, and comes from where that side of it is.
+    pub(crate) fn is_end_of_call(&self, flow: Flow, of: &Essentials<'_>, message: &Message<'_>) -> bool {
+        let Some(found) = self.find(of, message) else { return false };
+        let side = match found.by {
+            Party::Caller => Some(found.caller),
+            Party::Callee => found.callee,
+        };
+        side.is_some_and(|side| side.remote.ip() == flow.remote.ip())
+    }
+
     /// Our own Route on top, if the request carries one.
     fn own_route<'m>(&self, message: &Message<'m>) -> Option<(Value<'m>, UriRef<'m>)> {
         let value = message.values(Name::Route).next()?;
@@ -414,6 +424,10 @@ impl Turn<'_> {
         // A phone chooses no way around the policies of its call.
         let named =
             named.filter(|way| request.from != Neighbour::Phone || self.is_on_way(way.remote, request.essentials));
+        // An INVITE's Request-URI, kept for the whole dialog by elements that take no Contact, names this node or the
+        // one before it. Back to where it came from goes nothing but what is for that side.
+        let named =
+            named.filter(|way| side.is_none_or(|side| !is_back(*way, request.flow) || is_back(side, request.flow)));
         match (named, side) {
             // The same place on a stream: keep to the connection that stands.
             (Some(named), Some(side)) if self.is_same_end(named, side) => Some(side),
@@ -529,7 +543,7 @@ impl Turn<'_> {
     fn body_without_row(&mut self, request: &Request<'_>, flow: Flow, role: Role) -> (Body, Keys) {
         let trunk =
             [request.flow.remote, flow.remote].into_iter().find_map(|at| self.trunk_at(request.flow.transport, at));
-        let shaping = Shaping { role, allowed: Allowed::AudioAndVideo };
+        let shaping = Shaping { role, allowed: Allowed::AudioAndVideo, keeps_beyond: false };
         let plan = self.running.plan.clone();
         let body = self.shape(&plan, trunk, request.message, shaping, &mut Default::default());
         let keys = self.keys(&plan, request.message, Passage { decision: None, from: request.flow, to: flow });
@@ -609,6 +623,7 @@ impl Turn<'_> {
         let own = self.own_routes(message);
         let editor = &mut self.desk.editor;
         editor.begin();
+        editor.version(message);
         strict::write_way(editor, message, of, own, passing.next.map(|next| &next.to));
         if let Some(next) = passing.next {
             forward::request_uri(editor, message, of, next, &running);
@@ -630,6 +645,13 @@ impl Turn<'_> {
         let editor = &mut self.desk.editor;
         editor.write(message, &mut self.effects.arena)
     }
+}
+
+/// Whether a way leads to where `from` is: the same address, or the same host on a stream.
+fn is_back(way: Flow, from: Flow) -> bool {
+    let is_stream = from.transport != Transport::Udp;
+    way.transport == from.transport
+        && if is_stream { way.remote.ip() == from.remote.ip() } else { way.remote == from.remote }
 }
 
 /// The values of every Reason header of a CANCEL, for the one it causes (RFC 3326 section 2).

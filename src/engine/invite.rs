@@ -12,7 +12,7 @@ use emcc_policies::trail::Step;
 use smallvec::SmallVec;
 
 use super::Turn;
-use super::call::{Booking, Call, Carries, Phase, Told};
+use super::call::{Booking, Call, Carries, Offer, Phase, Told};
 use super::decide::{Decision, Question, Role, Source, Target, decide};
 use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
@@ -165,7 +165,7 @@ impl Turn<'_> {
     /// Region and admission of a new call. For an emergency call neither refuses (P-23).
     fn admit(&mut self, plan: &Plan, decision: &mut Decision, request: &Request<'_>) -> Result<(Body, Room), Reject> {
         let mut trail = region::Trail::new();
-        let mut shaping = Shaping { role: Half::Offer, allowed: Allowed::AudioAndVideo };
+        let mut shaping = Shaping { role: Half::Offer, allowed: Allowed::AudioAndVideo, keeps_beyond: false };
         let mut body = self.shape(plan, decision.link, request.message, shaping, &mut trail);
         if body.is_refused() {
             if !decision.emergency {
@@ -263,6 +263,7 @@ impl Turn<'_> {
             Room::Granted(slot, grant) => (Booking::Held(slot, grant.held), grant.video == Video::Refused),
             Room::Rides { owner, audio_only } => (Booking::Rides(owner), audio_only),
         };
+        let is_narrowed = decision.emergency && matches!(body, Body::Changed(_));
         let mut call = Call {
             plan: plan.clone(),
             decision: Arc::new(decision),
@@ -276,6 +277,7 @@ impl Turn<'_> {
             phase: Phase::Hunting,
             alerted: false,
             place: Told::Nothing,
+            offer: if is_narrowed { Offer::Narrowed } else { Offer::Ruled },
             cancelled: false,
             had_offer: multipart::description(request.message).is_some(),
             audio_only,

@@ -4,7 +4,7 @@ use emcc_policies::admission::{Ask, Rate};
 use emcc_policies::region::{self, Allowed, Role, Shaped, Trail};
 
 use super::Turn;
-use super::call::{Call, Phase};
+use super::call::{Call, Offer, Phase};
 use super::decide::Decision;
 use super::effects::{CallKey, Hint, Party};
 use super::ending::Cut;
@@ -60,6 +60,8 @@ pub(crate) struct Shaping {
     pub(crate) role: Role,
     /// Whether video may leave.
     pub(crate) allowed: Allowed,
+    /// Whether no audio codec is taken out: the call is an emergency that was refused for its codecs (P-23).
+    pub(crate) keeps_beyond: bool,
 }
 
 impl Turn<'_> {
@@ -83,7 +85,8 @@ impl Turn<'_> {
         let media = &mut self.desk.media;
         media.clear();
         media.extend_from_slice(before);
-        match remote.region.apply(description, shaping.role, shaping.allowed, trail, media) {
+        let region = if shaping.keeps_beyond { &remote.emergency_region } else { &remote.region };
+        match region.apply(description, shaping.role, shaping.allowed, trail, media) {
             Ok(shaped) if shaped.changed => {
                 media.extend_from_slice(after);
                 Body::Changed(shaped)
@@ -102,11 +105,12 @@ impl Turn<'_> {
         }
         let facts = self.engine.calls.with(&key, |call| {
             let has_policy = call.decision.link.is_some();
-            has_policy.then(|| (call.plan.clone(), call.decision.clone(), call.audio_only))
+            let keeps_beyond = call.offer == Offer::Whole;
+            has_policy.then(|| (call.plan.clone(), call.decision.clone(), call.audio_only, keeps_beyond))
         });
-        let Some(Some((plan, decision, audio_only))) = facts else { return Body::None };
-        let allowed = allowed(audio_only);
-        let body = self.shape(&plan, decision.link, message, Shaping { role, allowed }, &mut Trail::new());
+        let Some(Some((plan, decision, audio_only, keeps_beyond))) = facts else { return Body::None };
+        let shaping = Shaping { role, allowed: allowed(audio_only), keeps_beyond };
+        let body = self.shape(&plan, decision.link, message, shaping, &mut Trail::new());
         if body.is_refused() && decision.emergency {
             // Nothing ends or mutes an emergency call: the description leaves as it came (P-23).
             self.alarm_of("emergency description without a codec within the region", key);

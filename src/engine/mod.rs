@@ -6,6 +6,7 @@ pub mod decide;
 pub mod effects;
 pub mod ending;
 pub mod expire;
+mod former;
 pub mod forward;
 pub mod hunt;
 pub mod ids;
@@ -30,6 +31,7 @@ pub mod reject;
 pub mod reply;
 pub mod request;
 pub mod running;
+mod salvage;
 pub mod session;
 pub mod shed;
 pub(crate) mod strict;
@@ -47,6 +49,7 @@ use emcc_policies::moment::Moment;
 
 use self::call::{Call, Phase};
 use self::effects::{CallKey, Effects, Input, Now, TransactionKey};
+use self::former::Former;
 use self::ids::Ids;
 use self::link::Links;
 use self::overload::Overload;
@@ -69,6 +72,7 @@ use crate::transaction::row::Row;
 /// A node's engine: its tables, its links and the configuration it runs on. Shared by every worker.
 pub struct Engine {
     running: ArcSwap<Running>,
+    former: Former,
     /// Where names of neighbours lead. Its lock orders whoever changes `running`; no message waits for it.
     names: Mutex<Names>,
     transactions: Table<TransactionKey, Row>,
@@ -144,6 +148,7 @@ impl Engine {
         let running = Running::new(Arc::new(plan), locals.into(), &links, None);
         Self {
             running: ArcSwap::from_pointee(running),
+            former: Former::default(),
             names: Mutex::default(),
             transactions: Table::new(bounds.transactions, seed),
             calls: Table::new(bounds.calls, seed),
@@ -234,6 +239,7 @@ impl Engine {
 
     fn swap(&self, plan: Plan) {
         let before = self.running.load_full();
+        self.former.note(&before.plan);
         let after = Running::new(Arc::new(plan), before.locals.clone(), &self.links, Some(&before));
         self.running.store(Arc::new(after));
     }

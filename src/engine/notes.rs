@@ -12,11 +12,16 @@ use crate::config::plan::Plan;
 impl Turn<'_> {
     /// Somebody should look at this call.
     pub(crate) fn alarm(&mut self, what: &'static str, call_id: &[u8]) {
+        self.alarm_with(what, call_id, "");
+    }
+
+    /// As [`Self::alarm`], with what is known of it.
+    pub(crate) fn alarm_with(&mut self, what: &'static str, call_id: &[u8], detail: &str) {
         self.engine.counters.alarm(what);
         self.effects.notes.push(Note::Alarm {
             what,
             call_id: Some(Bytes::copy_from_slice(call_id)),
-            detail: String::new(),
+            detail: detail.to_owned(),
         });
     }
 

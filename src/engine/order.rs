@@ -11,7 +11,9 @@ use crate::neighbour::select::draw;
 impl Turn<'_> {
     /// Puts the hops into the order they are tried in. `explain` shows them as they stand before.
     ///
-    /// None is taken away: an address that is down or asked to be left alone is tried when nothing else is left.
+    /// None is taken away: an address that is down or asked to be left alone is tried when nothing else is left. An
+    /// emergency call only yields to what is down: who is loaded or drains takes it still, and who would come instead may
+    /// be in another country (P-23).
     pub(crate) fn order(&mut self, decision: &mut Decision) {
         if decision.next_hops.len() < 2 {
             return;
@@ -24,11 +26,12 @@ impl Turn<'_> {
         }
         if self.engine.is_any_unwell() {
             let (watches, now) = (&self.running.watches, self.now.moment);
+            let emergency = decision.emergency;
             let hops = &mut decision.next_hops;
             let mut last: SmallVec<[Next; 4]> = SmallVec::new();
             // Among those that serve, and among those that do not, the order stays.
             hops.retain(|hop| {
-                let is_out = watches.is_out(hop.address, now);
+                let is_out = if emergency { watches.is_down(hop.address) } else { watches.is_out(hop.address, now) };
                 if is_out {
                     last.push(*hop);
                 }

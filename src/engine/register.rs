@@ -198,6 +198,7 @@ impl Turn<'_> {
         let Some(local) = running.local(to) else { return 0..0 };
         let editor = &mut self.desk.editor;
         editor.begin();
+        editor.version(message);
         forward::our_host(editor, message, of, Address { transport: to.transport, socket: to.remote }, &running);
         editor.remove_all(message, Name::Route);
         forward::via(editor, message, local, branch, running.asks_load(to));

@@ -21,7 +21,8 @@ use crate::limits::{EMERGENCY_TRUNK_MORE_MS, LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::{Flow, Transport};
 use crate::sip::build;
 use crate::sip::{
-    Editor, Essentials, Index, Message, Method, Name, Span, Start, Strictness, essentials, offers_control,
+    Editor, Essentials, Index, Message, Method, Name, Span, Start, Strictness, essentials, essentials_of_taken,
+    offers_control,
 };
 use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row};
 use crate::transaction::{LIFETIME_MS, client, client_invite, server, server_invite};
@@ -63,39 +64,30 @@ impl Turn<'_> {
     pub(crate) fn response(&mut self, flow: Flow, message: &Message<'_>, status: u16) {
         self.engine.counters.response_in(status);
         let Ok(of) = essentials(message, Strictness::Lenient) else {
-            self.engine.counters.malformed();
-            return;
+            return self.response_out_of_form(flow, message, status);
         };
         let key = self.client_key(of.via.branch.unwrap_or_default(), of.cseq.token);
+        self.response_in_form(flow, message, &of, key, status);
+    }
+
+    /// A response to the client transaction `key`, whose mandatory headers are read.
+    pub(super) fn response_in_form(
+        &mut self,
+        flow: Flow,
+        message: &Message<'_>,
+        of: &Essentials<'_>,
+        key: TransactionKey,
+        status: u16,
+    ) {
         if message.values(Name::Via).nth(1).is_none()
             && let Some(whole) = self.with_vias(key, flow, message)
         {
             let mut index = Index::new();
             if let Ok(message) = crate::sip::scan(&whole, &mut index) {
-                return self.heard(key, flow, &message, &of, status);
+                return self.heard(key, flow, &message, of, status);
             }
         }
-        self.heard(key, flow, message, &of, status);
-    }
-
-    /// A response that lacks the Vias below ours, with those its request left with: what a hop leaves out would keep the
-    /// answer from who waits for it, and be it an emergency call's (RFC 3261 section 8.2.6.2 has it copy them all). `None`
-    /// where nobody waits.
-    fn with_vias(&mut self, key: TransactionKey, flow: Flow, message: &Message<'_>) -> Option<Vec<u8>> {
-        let request = self.engine.transactions.with(&key, |row| {
-            (row.partner.is_some() && row.flow.remote.ip() == flow.remote.ip()).then(|| row.request.clone())
-        })??;
-        let mut index = Index::new();
-        let sent = crate::sip::scan(&request, &mut index).ok()?;
-        let editor = &mut self.desk.editor;
-        editor.begin();
-        for via in sent.values(Name::Via).skip(1) {
-            editor.text().put(b"Via: ").put(via.text).append(message);
-        }
-        self.engine.counters.malformed();
-        let mut whole = Vec::with_capacity(message.bytes().len() + request.len());
-        editor.write(message, &mut whole);
-        Some(whole)
+        self.heard(key, flow, message, of, status);
     }
 
     fn heard(&mut self, key: TransactionKey, flow: Flow, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
@@ -437,6 +429,10 @@ impl Turn<'_> {
                     .push(Note::Debug { what: "a hop failed with our location: it is tried without", call_id });
                 self.hunt(call_key, hop);
             }
+            Onward::WithWholeOffer(hop) => {
+                self.alarm_of("emergency call refused for its codecs, tried with all it offered", call_key);
+                self.hunt(call_key, hop);
+            }
             Onward::Fail(None) if failure == Failure::Overloaded => {
                 self.fail_with(call_key, Reject::Refusal(Refusal::NextHopOverloaded));
             }
@@ -592,6 +588,7 @@ impl Turn<'_> {
         let load = offers_control(next.text).then(|| self.load());
         let editor = &mut self.desk.editor;
         editor.begin();
+        editor.version(message);
         editor.remove_first_values(message, Name::Via, 1);
         if let Some(load) = load {
             editor.report(message, &next, load);
@@ -733,7 +730,7 @@ impl Turn<'_> {
         let mut index = self.desk.index.take().unwrap_or_default();
         if let Ok(message) = crate::sip::scan(request, &mut index)
             && let Some(range) = build::cancel_for(&message, reason, &mut self.effects.arena)
-            && let Ok(of) = essentials(&message, Strictness::Lenient)
+            && let Ok(of) = essentials_of_taken(&message)
         {
             let key = self.client_key(of.via.branch.unwrap_or_default(), b"CANCEL");
             self.launch(key, flow, range, Launch::own(Purpose::Cancel, Method::Cancel));

@@ -38,9 +38,11 @@ impl Turn<'_> {
     pub(crate) fn message(&mut self, flow: Flow, bytes: &[u8], index: &mut Index) {
         let counters = &self.engine.counters;
         counters.message_in(flow.transport);
-        let Some(from) = self.running.plan.neighbour(flow.transport, flow.remote) else {
-            counters.dropped_stranger();
-            return;
+        let from = match self.running.plan.neighbour(flow.transport, flow.remote) {
+            Some(from) => from,
+            // Heard in its call alone, and no further trusted than a phone.
+            None if self.is_of_former_neighbour(flow, bytes, index) => Neighbour::Phone,
+            None => return counters.dropped_stranger(),
         };
         // A datagram from our own socket is forged, or would have us answer ourselves: neighbours of this host have
         // ports of their own.
@@ -64,48 +66,27 @@ impl Turn<'_> {
         }
         let essentials = match essentials(&message, Strictness::default()) {
             Ok(essentials) => essentials,
-            Err(why) => match self.essentials_of_emergency(flow, from, &message, method) {
-                Some(essentials) => essentials,
-                None => {
-                    counters.malformed();
-                    return self.refuse_unseen(flow, &message, method, Reject::Malformed(why));
-                }
-            },
+            Err(why) => return self.out_of_form(flow, from, &message, method, why),
         };
-        let essentials = match self.strict_target(&message, &essentials) {
+        self.in_form(flow, from, &message, method, essentials);
+    }
+
+    /// A request whose mandatory headers are read.
+    pub(super) fn in_form(
+        &mut self,
+        flow: Flow,
+        from: Neighbour,
+        message: &Message<'_>,
+        method: Method,
+        essentials: Essentials<'_>,
+    ) {
+        let essentials = match self.strict_target(message, &essentials) {
             Some(target) => Essentials { uri: Some(target), ..essentials },
             None => essentials,
         };
         let token = if method == Method::Ack { b"INVITE" } else { essentials.cseq.token };
         let key = self.server_key(flow, &essentials, token);
-        self.request(Request { flow, from, message: &message, essentials: &essentials, method, key });
-    }
-
-    /// What a message of an emergency call says that is not written as it should be but can be understood: a Date in
-    /// another zone, a Contact out of form. It is not refused for its form (P-23).
-    fn essentials_of_emergency<'m>(
-        &mut self,
-        flow: Flow,
-        from: Neighbour,
-        message: &Message<'m>,
-        method: Method,
-    ) -> Option<Essentials<'m>> {
-        let lenient = essentials(message, Strictness::Lenient).ok()?;
-        let is_emergency = match (method, lenient.to_tag) {
-            (Method::Invite, None) => {
-                let is_one = self.is_exempt(flow, from, message, method);
-                if is_one {
-                    self.alarm("emergency call taken that is not well formed", lenient.call_id);
-                }
-                is_one
-            }
-            (Method::Cancel, _) => {
-                let invite = self.server_key(flow, &lenient, b"INVITE");
-                self.engine.transactions.with(&invite, |row| row.is_patient) == Some(true)
-            }
-            _ => self.is_of_emergency(&lenient, message),
-        };
-        is_emergency.then_some(lenient)
+        self.request(Request { flow, from, message, essentials: &essentials, method, key });
     }
 
     fn request(&mut self, request: Request<'_>) {

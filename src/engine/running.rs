@@ -10,7 +10,7 @@ use super::watch::Watches;
 use crate::config::plan::{Neighbour, Plan, RemoteClusterId};
 use crate::neighbour::rate::Bucket;
 use crate::neighbour::{Address, Flow, Transport};
-use crate::sip::{Index, Scheme, Start, Strictness, Transport as ViaTransport, UriRef, essentials, scan};
+use crate::sip::{Index, Scheme, Start, Transport as ViaTransport, UriRef, essentials_of_taken, scan};
 
 /// One of our listening addresses and how it is written in headers.
 #[derive(Clone, Debug)]
@@ -153,7 +153,7 @@ impl Running {
     pub(super) fn phone_listens(&self, flow: Flow, bytes: &[u8]) -> Option<Flow> {
         let mut index = Index::new();
         let message = scan(bytes, &mut index).ok()?;
-        let of = essentials(&message, Strictness::Lenient).ok()?;
+        let of = essentials_of_taken(&message).ok()?;
         let ip = flow.remote.ip().to_canonical();
         let (is_tcp, port) = match message.start() {
             Start::Response { .. } => (of.via.transport == ViaTransport::Tcp, of.via.port),

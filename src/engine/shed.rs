@@ -20,7 +20,9 @@ use crate::config::plan::Neighbour;
 use crate::metrics::Shed;
 use crate::neighbour::{Address, Flow};
 use crate::sip::control::{ControlRef, Report};
-use crate::sip::{Message, Method, Name, NameAddrRef, Start, Strictness, UriRef, ViaRef, essentials, offers_control};
+use crate::sip::{
+    Essentials, Message, Method, Name, NameAddrRef, Start, Strictness, UriRef, ViaRef, essentials, offers_control,
+};
 use emcc_policies::emergency::Called;
 
 /// Seconds after which a call that was sent away may be tried again: a sender that obeys Retry-After sends nothing at all
@@ -132,17 +134,24 @@ impl Turn<'_> {
         match called {
             // What the number becomes on its way, only the whole decision tells.
             Called::Number(digits) if plan.dial_plan.may_translate(digits) => {
-                self.is_emergency(flow, from, message, method)
+                let Ok(essentials) = essentials(message, Strictness::Salvage) else { return false };
+                self.is_emergency(flow, from, message, method, &essentials)
             }
             _ => false,
         }
     }
 
     /// Whether the whole decision finds an emergency.
-    fn is_emergency(&mut self, flow: Flow, from: Neighbour, message: &Message<'_>, method: Method) -> bool {
-        let Ok(essentials) = essentials(message, Strictness::Lenient) else { return false };
-        let key = self.server_key(flow, &essentials, essentials.cseq.token);
-        let request = Request { flow, from, message, essentials: &essentials, method, key };
+    pub(crate) fn is_emergency(
+        &mut self,
+        flow: Flow,
+        from: Neighbour,
+        message: &Message<'_>,
+        method: Method,
+        essentials: &Essentials<'_>,
+    ) -> bool {
+        let key = self.server_key(flow, essentials, essentials.cseq.token);
+        let request = Request { flow, from, message, essentials, method, key };
         let plan = self.running.plan.clone();
         self.question(&plan, &request).is_ok_and(|question: Question<'_>| decide(&plan, &question).emergency)
     }

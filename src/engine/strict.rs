@@ -38,7 +38,9 @@ pub(crate) fn write_way(
 /// Takes off the `own` Routes of ours on top and what a strict router put last, and puts the target last for a strict
 /// router that is next.
 fn write_routes(editor: &mut Editor, message: &Message<'_>, of: &Essentials<'_>, own: usize) {
-    let (Some(target), Start::Request { uri: written, .. }) = (of.uri, message.start()) else { return };
+    let (Some(target), Start::Request { uri: written, .. }) = (of.uri, message.start()) else {
+        return editor.remove_first_values(message, Name::Route, own);
+    };
     let came_strictly = target.raw != message.text(written);
     let next = message.values(Name::Route).nth(own);
     let next = next.and_then(|value| NameAddrRef::parse(value.text, Strictness::Lenient).ok());

@@ -111,6 +111,12 @@ impl Watches {
         self.at(address)?.lock().down_since()
     }
 
+    /// Whether emergency calls go elsewhere first: not where somebody only asked to be left alone.
+    #[must_use]
+    pub fn is_down(&self, address: Address) -> bool {
+        self.at(address).is_some_and(|watch| watch.lock().is_down())
+    }
+
     /// Every watch.
     pub fn iter(&self) -> impl Iterator<Item = &Watch> {
         self.all.iter().map(AsRef::as_ref)

@@ -102,6 +102,12 @@ impl Health {
         self.standing == Standing::Down || self.rest(now).is_some()
     }
 
+    /// Whether it is known not to answer. Asked to be left alone is not that: such a one takes emergency calls.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.standing == Standing::Down
+    }
+
     /// Whether nothing is known against it.
     #[must_use]
     pub fn is_well(&self, now: Moment) -> bool {

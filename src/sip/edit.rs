@@ -134,6 +134,21 @@ impl Editor {
         self.text().put(line).append(message);
     }
 
+    /// Writes the version in upper case, and no white space behind it in a request line, where a message came otherwise: it
+    /// is read in any case and sent in one (RFC 3261, section 7.1).
+    pub fn version(&mut self, message: &Message<'_>) {
+        match message.start() {
+            Start::Request { uri, .. } => {
+                let version = Span { start: uri.end + 1, end: message.headers_start() };
+                if message.text(version) != b"SIP/2.0\r\n" {
+                    self.replace(version, b"SIP/2.0\r\n");
+                }
+            }
+            Start::Response { .. } if message.bytes().starts_with(b"SIP/2.0") => {}
+            Start::Response { .. } => self.replace(Span::new(0, b"SIP/2.0".len()), b"SIP/2.0"),
+        }
+    }
+
     /// Puts another Request-URI; no change to a response.
     pub fn request_uri(&mut self, message: &Message<'_>, uri: &[u8]) {
         if let Start::Request { uri: span, .. } = message.start() {
@@ -435,6 +450,28 @@ mod tests {
             .replace("0070", "69")
             .replace("l: 3\r\n\r\nabc", "l: 10\r\n\r\n0123456789");
         assert_eq!(text, want);
+    }
+
+    #[test]
+    fn rfc_3261_7_1_the_version_leaves_in_upper_case() {
+        for (line, want) in [
+            ("INVITE sip:h SIP/2.0", "INVITE sip:h SIP/2.0"),
+            ("INVITE sip:h sip/2.0", "INVITE sip:h SIP/2.0"),
+            ("INVITE sip:h SIP/2.0 \t ", "INVITE sip:h SIP/2.0"),
+            ("SIP/2.0 200 OK", "SIP/2.0 200 OK"),
+            ("sIp/2.0 200 sip/2.0", "SIP/2.0 200 sip/2.0"),
+        ] {
+            let text = edited(format!("{line}\r\nTo: x\r\n\r\n").as_bytes(), |e, m| {
+                e.version(m);
+                e.push_top(m, b"Via: y");
+            });
+            assert_eq!(text, format!("{want}\r\nVia: y\r\nTo: x\r\n\r\n"));
+        }
+        let text = edited(b"INVITE sip:h sip/2.0 \r\nTo: x\r\n\r\n", |e, m| {
+            e.request_uri(m, b"sip:other");
+            e.version(m);
+        });
+        assert_eq!(text, "INVITE sip:other SIP/2.0\r\nTo: x\r\n\r\n");
     }
 
     #[test]

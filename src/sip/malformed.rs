@@ -45,7 +45,7 @@ pub enum Malformed {
     HeadUnfinished,
     /// The head is longer than [`crate::limits::HEAD_BYTES_MAX`]; told with 513.
     HeadTooLarge,
-    /// More header fields than [`crate::limits::HEADERS_MAX`]; told with 513.
+    /// More header fields than [`crate::limits::HEADERS_MAX`] in a request, or than an answer to one may have; told with 513.
     TooManyHeaders,
     /// One field is longer than [`crate::limits::LINE_BYTES_MAX`]; told with 513.
     LineTooLong {

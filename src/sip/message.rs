@@ -1,7 +1,7 @@
 //! The one message type: positions over the octets as they came.
 
 use super::name::{Method, Name};
-use crate::limits::HEADERS_MAX;
+use crate::limits::{HEADERS_ADDED_MAX, HEADERS_MAX};
 
 /// A stretch of a message, in octets from the first octet of its start line; `end` is the octet after the last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,10 +60,13 @@ impl Field {
     };
 }
 
+/// Header fields of any message: more than a request may come with, since its answer and our own copy of it have more.
+pub(super) const FIELDS_MAX: usize = HEADERS_MAX + HEADERS_ADDED_MAX;
+
 /// Room for the fields of one message. Kept and reused: a new scan overwrites only what it needs.
 #[derive(Debug)]
 pub struct Index {
-    pub(super) fields: [Field; HEADERS_MAX],
+    pub(super) fields: [Field; FIELDS_MAX],
     pub(super) used: usize,
 }
 
@@ -74,9 +77,9 @@ impl Default for Index {
 }
 
 impl Index {
-    /// An empty index, about 4 kB.
+    /// An empty index, about 5 kB.
     pub const fn new() -> Self {
-        Self { fields: [Field::NONE; HEADERS_MAX], used: 0 }
+        Self { fields: [Field::NONE; FIELDS_MAX], used: 0 }
     }
 }
 

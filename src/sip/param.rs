@@ -83,6 +83,11 @@ fn next(text: &[u8]) -> Option<Option<(Param<'_>, &[u8])>> {
     Some(one(skip_space(rest)))
 }
 
+/// The parameter that `text`, which stands behind a semicolon, begins with.
+pub(super) fn first_param(text: &[u8]) -> Option<Param<'_>> {
+    one(skip_space(text)).map(|(param, _)| param)
+}
+
 fn one(text: &[u8]) -> Option<(Param<'_>, &[u8])> {
     let (name, rest) = text.split_at(run(text, PARAM_NAME));
     if name.is_empty() {

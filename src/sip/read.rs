@@ -9,7 +9,7 @@ use super::param::{Params, quoted_len, skip_space, trim};
 use super::scan::decimal;
 use super::uri::{NameAddrRef, Scheme, UriRef};
 use super::via::ViaRef;
-use crate::limits::{CONTACT_VALUES_MAX, ROUTE_VALUES_MAX, VIA_VALUES_MAX};
+use crate::limits::{CONTACT_VALUES_MAX, HEADERS_MAX, ROUTE_VALUES_MAX, VALUES_ADDED_MAX, VIA_VALUES_MAX};
 
 /// How closely a neighbour is held to the grammar where a slip can do no harm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub enum Strictness {
     Strict,
     /// RFC 4475's `trws`, `baddate`, `badaspec` and `baddn` pass.
     Lenient,
+    /// Whatever can be matched, routed and answered passes: for emergency calls and what belongs to them (P-23). Contact
+    /// and Date are not looked at, an unreadable From or To names nobody and keeps its tag, an unreadable Max-Forwards
+    /// counts as none, a header repeated word for word as one, and headers in the Request-URI are not seen.
+    Salvage,
 }
 
 /// CSeq.
@@ -69,34 +73,62 @@ pub struct Essentials<'a> {
     pub via: ViaRef<'a>,
     /// Max-Forwards, where given.
     pub max_forwards: Option<u8>,
-    /// The Request-URI; `None` in a response. An unknown scheme is left to the caller, who answers 416.
+    /// The Request-URI; `None` in a response, and in a salvaged request where it cannot be read: that is none that could
+    /// be routed by it. An unknown scheme is left to the caller, who answers 416.
     pub uri: Option<UriRef<'a>>,
 }
 
 /// Reads what every message must carry, and refuses what must not be forwarded.
 ///
 /// # Errors
-/// The first of: a slip in the start line; a mandatory header missing, repeated or malformed; too many Via, Route,
+/// The first of: more headers than a request may have; a slip in the start line; a mandatory header missing, repeated or malformed; too many Via, Route,
 /// Record-Route or Contact values; a malformed Contact; CSeq of another method; a Request-URI that may not be acted on.
 pub fn essentials<'a>(message: &Message<'a>, strictness: Strictness) -> Result<Essentials<'a>, Malformed> {
+    if message.method().is_some() && message.fields().len() > HEADERS_MAX {
+        return Err(Malformed::TooManyHeaders);
+    }
+    let found = read(message, strictness)?;
+    check_lists(message, strictness)?;
+    if strictness == Strictness::Strict && message.value(Name::Date).is_some_and(|date| !is_date(date)) {
+        return Err(Malformed::Value(Name::Date));
+    }
+    Ok(found)
+}
+
+/// As [`essentials`], of a message that was taken once, or that this node wrote: it is taken again, however it is written.
+///
+/// # Errors
+/// As [`essentials`], for what nobody ever takes.
+pub fn essentials_of_taken<'a>(message: &Message<'a>) -> Result<Essentials<'a>, Malformed> {
+    read(message, Strictness::Lenient).or_else(|_| read(message, Strictness::Salvage))
+}
+
+fn read<'a>(message: &Message<'a>, strictness: Strictness) -> Result<Essentials<'a>, Malformed> {
     if strictness == Strictness::Strict && message.has_start_line_space() {
         return Err(Malformed::StartLineEnd);
     }
     let via = message.values(Name::Via).next().ok_or(Malformed::Missing(Name::Via))?;
     let via = ViaRef::parse(via.text)?;
     let address = |name| {
-        NameAddrRef::parse(once(message, name)?.ok_or(Malformed::Missing(name))?, strictness)
-            .map_err(|_| Malformed::Value(name))
+        let text = once(message, name, strictness)?.ok_or(Malformed::Missing(name))?;
+        match (NameAddrRef::parse(text, strictness), strictness) {
+            (Ok(address), _) => Ok(address),
+            (Err(_), Strictness::Salvage) => Ok(NameAddrRef::unreadable(text)),
+            (Err(_), _) => Err(Malformed::Value(name)),
+        }
     };
     let (from, to) = (address(Name::From)?, address(Name::To)?);
-    let call_id = once(message, Name::CallId)?.ok_or(Malformed::Missing(Name::CallId))?;
+    let call_id = once(message, Name::CallId, strictness)?.ok_or(Malformed::Missing(Name::CallId))?;
     if call_id.is_empty() || call_id.iter().any(|b| *b <= b' ' || *b == 0x7f) {
         return Err(Malformed::Value(Name::CallId));
     }
-    let cseq = CSeq::parse(once(message, Name::CSeq)?.ok_or(Malformed::Missing(Name::CSeq))?)?;
-    let max_forwards = match once(message, Name::MaxForwards)? {
-        None => None,
-        Some(text) => Some(decimal(text).and_then(|hops| u8::try_from(hops).ok()).ok_or(Malformed::MaxForwards)?),
+    let cseq = CSeq::parse(once(message, Name::CSeq, strictness)?.ok_or(Malformed::Missing(Name::CSeq))?)?;
+    let max_forwards = match strictness {
+        Strictness::Salvage => least_hops(message),
+        _ => match once(message, Name::MaxForwards, strictness)? {
+            None => None,
+            Some(text) => Some(hops(text).ok_or(Malformed::MaxForwards)?),
+        },
     };
     let uri = match message.start() {
         Start::Response { .. } => None,
@@ -104,40 +136,58 @@ pub fn essentials<'a>(message: &Message<'a>, strictness: Strictness) -> Result<E
             if message.text(token) != cseq.token {
                 return Err(Malformed::CSeqMethod);
             }
-            Some(request_uri(message.text(uri))?)
+            match (request_uri(message.text(uri), strictness), strictness) {
+                (Ok(uri), _) => Some(uri),
+                // Whoever was given a Contact that is none writes it here; the Routes of the dialog lead on.
+                (Err(_), Strictness::Salvage) => None,
+                (Err(why), _) => return Err(why),
+            }
         }
     };
-    check_lists(message, strictness)?;
-    if strictness == Strictness::Strict && message.value(Name::Date).is_some_and(|date| !is_date(date)) {
-        return Err(Malformed::Value(Name::Date));
-    }
     Ok(Essentials { call_id, from, from_tag: from.tag(), to, to_tag: to.tag(), cseq, via, max_forwards, uri })
 }
 
 /// The value of a header that may stand once.
-fn once<'a>(message: &Message<'a>, name: Name) -> Result<Option<&'a [u8]>, Malformed> {
-    let mut fields = message.all(name);
-    let first = fields.next().map(|(_, field)| message.text(field.value));
-    if fields.next().is_some() { Err(Malformed::Twice(name)) } else { Ok(first) }
+fn once<'a>(message: &Message<'a>, name: Name, strictness: Strictness) -> Result<Option<&'a [u8]>, Malformed> {
+    let mut texts = message.all(name).map(|(_, field)| message.text(field.value));
+    let first = texts.next();
+    let is_one = match strictness {
+        Strictness::Salvage => texts.all(|text| Some(text) == first),
+        _ => texts.next().is_none(),
+    };
+    if is_one { Ok(first) } else { Err(Malformed::Twice(name)) }
 }
 
-fn request_uri(raw: &[u8]) -> Result<UriRef<'_>, Malformed> {
+/// A value of Max-Forwards; `None` where it is no number from 0 to 255.
+pub(super) fn hops(text: &[u8]) -> Option<u8> {
+    decimal(text).and_then(|hops| u8::try_from(hops).ok())
+}
+
+/// The least of the values of Max-Forwards that can be read.
+pub(super) fn least_hops(message: &Message<'_>) -> Option<u8> {
+    message.all(Name::MaxForwards).filter_map(|(_, field)| hops(message.text(field.value))).min()
+}
+
+fn request_uri(raw: &[u8], strictness: Strictness) -> Result<UriRef<'_>, Malformed> {
     let uri = UriRef::parse(raw).map_err(|_| Malformed::RequestUri)?;
-    match uri.scheme {
-        Scheme::Sip | Scheme::Sips if uri.headers.is_some() => Err(Malformed::RequestUriHeaders),
+    match (uri.scheme, strictness) {
+        (Scheme::Sip | Scheme::Sips, Strictness::Salvage) => Ok(uri.without_headers()),
+        (Scheme::Sip | Scheme::Sips, _) if uri.headers.is_some() => Err(Malformed::RequestUriHeaders),
         _ => Ok(uri),
     }
 }
 
-/// No list is longer than its bound, and every Contact can be read.
+/// No list is longer than its bound, and every Contact that is looked at can be read.
 fn check_lists(message: &Message<'_>, strictness: Strictness) -> Result<(), Malformed> {
     let (mut vias, mut routes, mut record_routes, mut contacts) = (0, 0, 0, 0);
+    // An answer carries back what was let through and what was added to it.
+    let added_max = if message.method().is_some() { 0 } else { VALUES_ADDED_MAX };
     for (place, field) in message.fields().iter().enumerate() {
         let (values, values_max) = match field.name {
-            Name::Via => (&mut vias, VIA_VALUES_MAX),
+            Name::Via => (&mut vias, VIA_VALUES_MAX + added_max),
             Name::Route => (&mut routes, ROUTE_VALUES_MAX),
-            Name::RecordRoute => (&mut record_routes, ROUTE_VALUES_MAX),
-            Name::Contact => (&mut contacts, CONTACT_VALUES_MAX),
+            Name::RecordRoute => (&mut record_routes, ROUTE_VALUES_MAX + added_max),
+            Name::Contact if strictness != Strictness::Salvage => (&mut contacts, CONTACT_VALUES_MAX),
             _ => continue,
         };
         *values += values_in(message.text(field.value));
@@ -473,6 +523,128 @@ mod tests {
         }
     }
 
+    /// Messages out of form that can be matched, routed and answered, each made of [`PLAIN`].
+    const SLIPS: &[(&str, &str)] = &[
+        ("1 INVITE", "1 INVITE\r\nContact: sip:a@h?x=y"),
+        ("1 INVITE", "1 INVITE\r\nContact: <sip:a@h>,"),
+        ("1 INVITE", "1 INVITE\r\nContact: <sip:a@h;transport=>"),
+        ("1 INVITE", "1 INVITE\r\nContact: <sip:a@h:>"),
+        ("1 INVITE", "1 INVITE\r\nContact:"),
+        ("1 INVITE", "1 INVITE\r\nDate: yesterday"),
+        ("1 INVITE", "1 INVITE\r\nMax-Forwards: abc"),
+        ("1 INVITE", "1 INVITE\r\nMax-Forwards: 256"),
+        ("1 INVITE", "1 INVITE\r\nCSeq: 1 INVITE"),
+        ("Call-ID: c", "Call-ID: c\r\ni: c"),
+        ("From: <sip:a@h>", "From: \"Unknown\" <sip:@x>"),
+        ("From: <sip:a@h>", "From: \"open <sip:5001@x>"),
+        ("From: <sip:a@h>", "From: Anonymous"),
+        ("From: <sip:a@h>", "From: sip:5001@h?x=y"),
+        ("From: <sip:a@h>", "From: <sip:5001@h"),
+        ("To: <sip:b@h>", "To: %%%"),
+        ("To: <sip:b@h>", "To: "),
+        ("To: <sip:b@h>", "To: \"x;tag=y\" <sip:@h>"),
+        ("To: <sip:b@h>", "To: \"x;tag=y\" sip:@h"),
+    ];
+
+    #[test]
+    fn p_23_what_can_be_matched_routed_and_answered_is_salvaged_and_nothing_else_reads_it() {
+        for (from, to) in SLIPS {
+            with(&PLAIN.replacen(from, to, 1), |message| {
+                assert!(essentials(message, Strictness::Strict).is_err(), "{to}");
+                let of = essentials(message, Strictness::Salvage).unwrap_or_else(|why| panic!("{to}: {why:?}"));
+                assert_eq!((of.call_id, of.cseq.number, of.max_forwards), (&b"c"[..], 1, None), "{to}");
+                assert_eq!((of.from_tag, of.to_tag), (Some(&b"1"[..]), None), "the tag that is there: {to}");
+                assert_eq!(essentials_of_taken(message).map(|of| of.call_id), Ok(&b"c"[..]), "{to}");
+            });
+        }
+    }
+
+    #[test]
+    fn p_23_an_address_that_cannot_be_read_names_nobody() {
+        for from in [
+            "\"5001\" <sip:@x>",
+            "<sip:5001@x",
+            "<sip:5001@>",
+            "sip:5001@x?y",
+            "5001",
+            "<5001>",
+            "\"a\" b <sip:5001@h>",
+        ] {
+            with(&PLAIN.replacen("<sip:a@h>", from, 1), |message| {
+                let of = essentials(message, Strictness::Salvage).unwrap();
+                assert_eq!((of.from.uri.scheme, of.from.uri.user, of.from.uri.number()), (Scheme::Other, None, None));
+                assert_eq!((of.from.display, of.from.uri.host), (None, crate::sip::Host::None), "{from}");
+            });
+        }
+    }
+
+    #[test]
+    fn p_23_headers_of_a_request_uri_are_not_seen() {
+        for (uri, want) in [("sip:911@h?Subject=x", "sip:911@h"), ("sip:911@h;a?Route=%3Csip:x%3E", "sip:911@h;a")] {
+            let text = format!("INVITE {uri} SIP/2.0\r\n{PLAIN}\r\n\r\n");
+            let mut index = Index::new();
+            let message = scan(text.as_bytes(), &mut index).unwrap();
+            for strictness in [Strictness::Strict, Strictness::Lenient] {
+                assert_eq!(essentials(&message, strictness).map(|_| ()), Err(Malformed::RequestUriHeaders));
+            }
+            let read = essentials(&message, Strictness::Salvage).unwrap().uri.unwrap();
+            assert_eq!((read.raw, read.headers, read.user), (want.as_bytes(), None, Some(&b"911"[..])));
+        }
+    }
+
+    #[test]
+    fn p_23_a_request_uri_that_cannot_be_read_is_none() {
+        let text = format!("INVITE sip:911@h: SIP/2.0\r\n{PLAIN}\r\n\r\n");
+        let mut index = Index::new();
+        let message = scan(text.as_bytes(), &mut index).unwrap();
+        assert_eq!(essentials(&message, Strictness::Lenient).map(|_| ()), Err(Malformed::RequestUri));
+        assert_eq!(essentials(&message, Strictness::Salvage).unwrap().uri, None);
+    }
+
+    #[test]
+    fn p_23_the_least_of_several_max_forwards_counts() {
+        for (lines, want) in [("0\r\nMax-Forwards: 70", Some(0)), ("x\r\nMax-Forwards: 9", Some(9)), ("-1", None)] {
+            let lines = PLAIN.replacen("1 INVITE", &format!("1 INVITE\r\nMax-Forwards: {lines}"), 1);
+            let hops = with(&lines, |message| essentials(message, Strictness::Salvage).unwrap().max_forwards);
+            assert_eq!(hops, want, "{lines}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_matched_is_never_salvaged() {
+        use Malformed::{CSeqMethod, Missing, TooManyValues, Twice};
+        for (from, to, want) in [
+            ("Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\n", "", Missing(Name::Via)),
+            ("Via: SIP/2.0/UDP h", "Via: h", Malformed::Value(Name::Via)),
+            ("Call-ID: c\r\n", "", Missing(Name::CallId)),
+            ("\r\nCSeq: 1 INVITE", "", Missing(Name::CSeq)),
+            ("From: <sip:a@h>;tag=1\r\n", "", Missing(Name::From)),
+            ("1 INVITE", "1 BYE", CSeqMethod),
+            ("1 INVITE", "1 INVITE\r\nCSeq: 2 INVITE", Twice(Name::CSeq)),
+            ("Call-ID: c", "Call-ID: c\r\ni: d", Twice(Name::CallId)),
+            ("To: <sip:b@h>", "To: <sip:b@h>\r\nt: <sip:c@h>", Twice(Name::To)),
+            ("1 INVITE", &format!("1 INVITE\r\nRoute: x{}", ",x".repeat(ROUTE_VALUES_MAX)), TooManyValues(Name::Route)),
+        ] {
+            let why =
+                with(&PLAIN.replacen(from, to, 1), |message| essentials(message, Strictness::Salvage).map(|_| ()));
+            assert_eq!(why, Err(want), "{from:?} -> {to:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_narrower_reading_takes_every_wider_one_reads_the_same() {
+        for more in
+            ["", "\r\nMax-Forwards: 7", "\r\nContact: *", "\r\nContact: <sip:a@h>, <sip:b@h>", "\r\nRoute: <sip:h;lr>"]
+        {
+            with(&format!("{PLAIN}{more}"), |message| {
+                let read = |strictness| format!("{:?}", essentials(message, strictness).unwrap());
+                assert_eq!(read(Strictness::Strict), read(Strictness::Lenient), "{more}");
+                assert_eq!(read(Strictness::Lenient), read(Strictness::Salvage), "{more}");
+                assert_eq!(format!("{:?}", essentials_of_taken(message).unwrap()), read(Strictness::Strict), "{more}");
+            });
+        }
+    }
+
     #[test]
     fn a_list_may_be_as_long_as_its_limit_and_no_longer() {
         for (name, line, value, values_max) in [
@@ -493,6 +665,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_answer_may_carry_back_what_a_request_may_carry_in_and_what_is_added_to_it() {
+        let read = |start: &str, lines: &str| {
+            let text = format!("{start}\r\n{PLAIN}\r\n{lines}\r\n");
+            essentials(&scan(text.as_bytes(), &mut Index::new()).unwrap(), Strictness::Lenient).map(|_| ())
+        };
+        let (request, answer) = ("INVITE sip:1@h SIP/2.0", "SIP/2.0 200 OK");
+        for (name, line, had, values_max) in [
+            (Name::Via, "Via: SIP/2.0/UDP h\r\n", 1, VIA_VALUES_MAX),
+            (Name::RecordRoute, "Record-Route: <sip:h;lr>\r\n", 0, ROUTE_VALUES_MAX),
+        ] {
+            let lines = |values: usize| line.repeat(values - had);
+            assert_eq!(read(request, &lines(values_max)), Ok(()));
+            assert_eq!(read(request, &lines(values_max + 1)), Err(Malformed::TooManyValues(name)));
+            assert_eq!(read(answer, &lines(values_max + VALUES_ADDED_MAX)), Ok(()));
+            assert_eq!(read(answer, &lines(values_max + VALUES_ADDED_MAX + 1)), Err(Malformed::TooManyValues(name)));
+        }
+        // Five headers are there already.
+        assert_eq!(read(request, &"X: y\r\n".repeat(HEADERS_MAX - 5)), Ok(()));
+        assert_eq!(read(request, &"X: y\r\n".repeat(HEADERS_MAX - 4)), Err(Malformed::TooManyHeaders));
+        assert_eq!(read(answer, &"X: y\r\n".repeat(crate::sip::message::FIELDS_MAX - 5)), Ok(()));
+        // What this node wrote itself it reads again.
+        let text = format!("{request}\r\n{PLAIN}\r\n{}\r\n", "Via: SIP/2.0/UDP h\r\n".repeat(VIA_VALUES_MAX));
+        assert!(essentials_of_taken(&scan(text.as_bytes(), &mut Index::new()).unwrap()).is_ok());
     }
 
     #[test]

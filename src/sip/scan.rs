@@ -293,7 +293,7 @@ fn request_line(head: &mut Head, text: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::HEADERS_MAX;
+    use crate::sip::message::FIELDS_MAX;
 
     fn why(text: &str) -> Option<Malformed> {
         scan(text.as_bytes(), &mut Index::new()).err().map(|broken| broken.why)
@@ -380,8 +380,8 @@ mod tests {
     #[test]
     fn limits_are_limits() {
         let with = |lines: &str| why(&format!("BYE sip:h SIP/2.0\r\n{lines}\r\n"));
-        assert_eq!(with(&"X: y\r\n".repeat(HEADERS_MAX)), None);
-        assert_eq!(with(&"X: y\r\n".repeat(HEADERS_MAX + 1)), Some(Malformed::TooManyHeaders));
+        assert_eq!(with(&"X: y\r\n".repeat(FIELDS_MAX)), None);
+        assert_eq!(with(&"X: y\r\n".repeat(FIELDS_MAX + 1)), Some(Malformed::TooManyHeaders));
         let line = |length: usize| format!("X: {}\r\n", "y".repeat(length - 5));
         assert_eq!(with(&line(LINE_BYTES_MAX)), None);
         assert_eq!(with(&line(LINE_BYTES_MAX + 1)), Some(Malformed::LineTooLong { at: 19 }));

@@ -2,7 +2,7 @@
 
 use super::malformed::Malformed;
 use super::octet::{DIGIT, HOST, SPACE, TOKEN, URI_INNER, is, run};
-use super::param::{Param, Params, quoted_len, skip_space, trim};
+use super::param::{Param, Params, first_param, quoted_len, skip_space, trim};
 use super::read::Strictness;
 use super::scan::decimal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -314,6 +314,14 @@ impl<'a> UriRef<'a> {
         tail.and_then(Params::parse).unwrap_or_default()
     }
 
+    /// The same without what follows the question mark.
+    pub(super) fn without_headers(mut self) -> Self {
+        if let Some(headers) = self.headers.take() {
+            self.raw = self.raw.get(..self.raw.len().saturating_sub(headers.len() + 1)).unwrap_or(self.raw);
+        }
+        self
+    }
+
     /// Whether this is a loose router's URI (RFC 3261, section 19.1.1).
     pub fn is_loose(&self) -> bool {
         self.params.has("lr")
@@ -383,13 +391,13 @@ impl<'a> NameAddrRef<'a> {
         let is_token_list = || run(display, TOKEN | SPACE) == display.len();
         let is_plain = match strictness {
             Strictness::Strict => display.first() == Some(&b'"') || is_token_list(),
-            Strictness::Lenient => display.first() == Some(&b'"') || !display.contains(&b'"'),
+            Strictness::Lenient | Strictness::Salvage => display.first() == Some(&b'"') || !display.contains(&b'"'),
         };
         let inside = skip_space(rest).strip_prefix(b"<").filter(|_| is_plain).ok_or(Malformed::Uri)?;
         let (uri, after) = inside.split_at(memchr::memchr(b'>', inside).ok_or(Malformed::Uri)?);
         let uri = match strictness {
             Strictness::Strict => uri,
-            Strictness::Lenient => trim(uri),
+            Strictness::Lenient | Strictness::Salvage => trim(uri),
         };
         Self { raw, display: (!display.is_empty()).then_some(display), ..Self::of(UriRef::parse(uri)?, true) }
             .with_params(after.get(1..).unwrap_or(&[]))
@@ -404,6 +412,28 @@ impl<'a> NameAddrRef<'a> {
             return Err(Malformed::Uri);
         }
         Self { raw, ..Self::of(UriRef::parse(uri)?, false) }.with_params(params)
+    }
+
+    /// A value that cannot be read: it names nobody, and only its tag is looked for, behind the bracket or the quotes that
+    /// end, so that what an address or a name holds is not taken for it.
+    pub(super) fn unreadable(raw: &'a [u8]) -> Self {
+        let raw = trim(raw);
+        let name_len = if raw.first() == Some(&b'"') { quoted_len(raw) } else { None };
+        let behind = memchr::memrchr(b'>', raw).map(|bracket| bracket + 1).or(name_len).unwrap_or(0);
+        let behind = raw.get(behind..).unwrap_or(&[]);
+        let params = memchr::memchr_iter(b';', behind).filter_map(|at| first_param(behind.get(at + 1..)?));
+        let tag = params.into_iter().find(|param| param.name.eq_ignore_ascii_case(b"tag") && param.value.is_some());
+        let uri = UriRef {
+            raw,
+            scheme: Scheme::Other,
+            user: None,
+            password: None,
+            host: Host::None,
+            port: None,
+            params: Params::default(),
+            headers: None,
+        };
+        Self { tag, ..Self::of(uri, false) }
     }
 
     fn of(uri: UriRef<'a>, is_bracketed: bool) -> Self {

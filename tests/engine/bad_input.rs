@@ -174,6 +174,28 @@ fn broken_messages_of_neighbours_have_their_statuses() {
 }
 
 #[test]
+fn every_answer_to_a_request_that_was_let_through_can_be_read() {
+    // Via, Max-Forwards, From, To, Call-ID, CSeq, Contact and Content-Length are there already.
+    for (line, most, beyond) in [
+        ("Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKx\r\n", 63, "400"),
+        ("Record-Route: <sip:10.0.0.1;lr>\r\n", 64, "400"),
+        ("X-Header: y\r\n", 120, "513"),
+    ] {
+        for called in ["9911", "912025550123"] {
+            let with = |count: usize| bob(called).text().replacen("From: ", &(line.repeat(count) + "From: "), 1);
+            let mut node = Node::hq();
+            let sent = node.hear(CC_HQ, with(most)).the("INVITE");
+            assert_eq!(node.hear(GW_HQ, says(&sent, 180)).told(), ["180 to cc-hq"], "{called} {line}");
+            assert_eq!(node.hear(GW_HQ, says(&sent, 200)).told(), ["200 to cc-hq"], "{called} {line}");
+            let sent = node.hear(CC_HQ, with(most)).the("INVITE");
+            let out = node.hear(GW_HQ, says(&sent, 404));
+            assert_eq!(out.told(), ["ACK to gw-hq", "404 to cc-hq"], "{called} {line}");
+            assert_eq!(node.hear(CC_HQ, with(most + 1)).told(), [format!("{beyond} to cc-hq")], "{called} {line}");
+        }
+    }
+}
+
+#[test]
 fn a_body_that_is_no_description_is_no_codec_left() {
     let mut node = Node::hq();
     let out = node.hear(CC_HQ, &alice("901614960000").body("v=0\r\nm=audio\r\n"));

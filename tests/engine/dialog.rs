@@ -2,8 +2,8 @@
 
 use emcc_trunk::neighbour::Transport;
 
-use crate::node::{BR, CC_HQ, GW_HQ, HQ, Node};
-use crate::wire::{Dialog, Request, Standing, alice, answer, audio, bob, hang_up, says, serial, stand};
+use crate::node::{BR, CC_HQ, GW_BR_1, GW_HQ, HQ, Node, plan};
+use crate::wire::{Dialog, Request, Standing, alice, answer, audio, bob, from_hq, hang_up, says, serial, stand};
 
 fn bobs(node: &mut Node) -> Standing {
     stand(node, bob("912025550123").body(&audio("0")), &audio("0"))
@@ -327,4 +327,90 @@ fn a_call_that_call_control_proxies_back_through_us_is_acknowledged_and_ended_on
     let bye = node.hear(CC_HQ, &caller.request("BYE")).the("BYE");
     assert_eq!(node.hear(GW_HQ, says(&bye, 200)).told(), ["200 to cc-hq"]);
     assert_eq!((node.engine.calls(), node.booked()), (0, [0; 4]));
+}
+
+#[test]
+fn rfc_3261_16_4_a_request_that_names_the_node_before_this_one_is_not_sent_back_to_it() {
+    // The Request-URI of the INVITE, in all requests: what elements write that take no Contact.
+    for method in ["INFO", "INVITE", "BYE"] {
+        for with_route in [true, false] {
+            let mut node = Node::br();
+            let mut call = stand(&mut node, from_hq("999").body(&audio("18")), &audio("18"));
+            let mut request = call.caller.request(method);
+            request.uri = format!("sip:999@{HQ}");
+            if !with_route {
+                request.more.retain(|line| !line.starts_with("Route"));
+            }
+            assert_eq!(node.hear(HQ, &request).the(method).to, GW_BR_1, "{method}, with Route: {with_route}");
+        }
+    }
+    let mut node = Node::br();
+    let invite = from_hq("999").body(&audio("18"));
+    let sent = node.hear(HQ, &invite).the("INVITE");
+    let answered = node.hear(GW_BR_1, answer(&sent, 200, "b1", &[], &audio("18"))).the("200");
+    let mut ack = Dialog::of_caller(&invite, &answered).request("ACK");
+    ack.uri = format!("sip:999@{HQ}");
+    assert_eq!(node.hear(HQ, &ack).the("ACK").to, GW_BR_1);
+}
+
+/// The gateway of emergency calls has moved, and nobody is where it was.
+const GATEWAY_MOVED: (&str, &str) = ("udp:127.0.2.20:5060", "udp:127.0.2.29:5060");
+/// The trunk's other end has moved.
+const TRUNK_MOVED: (&str, &str) = ("trunk = [\"udp:127.0.1.1:5060\"]", "trunk = [\"udp:127.0.1.9:5060\"]");
+
+#[test]
+fn a_reload_that_takes_a_neighbour_away_cuts_no_call_of_it() {
+    // A call that rings while its gateway is taken away is answered, acknowledged and ended by either side.
+    for by_callee in [false, true] {
+        let mut node = Node::br();
+        let invite = from_hq("999").body(&audio("18"));
+        let sent = node.hear(HQ, &invite).the("INVITE");
+        node.hear(GW_BR_1, says(&sent, 180)).the("180");
+        node.engine.reload(plan("br", &[GATEWAY_MOVED, TRUNK_MOVED]));
+        let answered = node.hear(GW_BR_1, answer(&sent, 200, "b1", &[], &audio("18"))).the("200");
+        assert_eq!(answered.to, HQ);
+        let (mut caller, mut callee) = (Dialog::of_caller(&invite, &answered), Dialog::of_callee(&sent, "b1"));
+        assert_eq!(node.hear(HQ, &caller.request("ACK")).the("ACK").to, GW_BR_1);
+        let info = node.hear(GW_BR_1, &callee.request("INFO")).the("INFO");
+        assert_eq!((info.to, node.hear(HQ, says(&info, 200)).the("200").to), (HQ, GW_BR_1));
+        let (from, to, end) = if by_callee { (GW_BR_1, HQ, &mut callee) } else { (HQ, GW_BR_1, &mut caller) };
+        let bye = node.hear(from, &end.request("BYE")).the("BYE");
+        assert_eq!((bye.to, node.hear(to, says(&bye, 200)).the("200").to), (to, from));
+        assert_eq!((node.engine.calls(), node.booked()), (0, [0; 4]));
+    }
+    // Given up while it rings.
+    let mut node = Node::br();
+    let invite = from_hq("999").body(&audio("18"));
+    let sent = node.hear(HQ, &invite).the("INVITE");
+    node.hear(GW_BR_1, says(&sent, 180)).the("180");
+    node.engine.reload(plan("br", &[GATEWAY_MOVED, TRUNK_MOVED]));
+    let out = node.hear(HQ, &invite.cancel());
+    assert_eq!((out.the("200").to, out.the("CANCEL").to), (HQ, GW_BR_1));
+    let refused = node.hear(GW_BR_1, says(&sent, 487)).the("487");
+    assert_eq!(node.hear(HQ, &invite.ack(&refused)).told(), Vec::<String>::new());
+    node.wait(40_000);
+    assert_eq!((node.engine.calls(), node.engine.transactions()), (0, 0));
+}
+
+#[test]
+fn who_was_a_neighbour_is_heard_in_its_calls_and_in_nothing_else() {
+    let mut node = Node::br();
+    let mut call = stand(&mut node, from_hq("999").body(&audio("18")), &audio("18"));
+    node.engine.reload(plan("br", &[GATEWAY_MOVED, TRUNK_MOVED]));
+    for stranger in [
+        from_hq("7001"),
+        from_hq("999"),
+        Request::new("OPTIONS", GW_BR_1, BR, "x", "y"),
+        Request::new("BYE", HQ, BR, "x", "y").header("Route: <sip:127.0.2.1:5060;lr>, <sip:127.0.2.10>"),
+    ] {
+        assert_eq!(node.hear(stranger.at, &stranger).told(), Vec::<String>::new(), "{}", stranger.text());
+    }
+    // The tags of a call are of no use elsewhere than at its ends.
+    let stolen = call.callee.request("BYE");
+    assert_eq!(node.hear("127.0.9.9:5060".parse().expect("an address"), &stolen).told(), Vec::<String>::new());
+    hang_up(&mut node, &mut call);
+    // With its last call the neighbour is forgotten.
+    node.wait(40_000);
+    assert_eq!(node.hear(HQ, &call.caller.request("INFO")).told(), Vec::<String>::new());
+    assert_eq!(node.engine.calls(), 0);
 }

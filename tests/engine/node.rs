@@ -248,14 +248,19 @@ impl Node {
 
     /// Alarms since the last look.
     pub(crate) fn alarms(&mut self) -> Vec<&'static str> {
+        self.alarms_told().into_iter().map(|(what, _)| what).collect()
+    }
+
+    /// As [`Self::alarms`], each with its detail.
+    pub(crate) fn alarms_told(&mut self) -> Vec<(&'static str, String)> {
         let (alarms, rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.notes).into_iter().partition(|note| matches!(note, Note::Alarm { .. }));
         self.notes = rest;
-        let what = |note: &Note| match note {
-            Note::Alarm { what, .. } => Some(*what),
+        let told = |note| match note {
+            Note::Alarm { what, detail, .. } => Some((what, detail)),
             _ => None,
         };
-        alarms.iter().filter_map(what).collect()
+        alarms.into_iter().filter_map(told).collect()
     }
 }
 

@@ -61,6 +61,53 @@ fn p_23_an_emergency_offer_with_nothing_left_goes_on_as_it_came() {
 }
 
 #[test]
+fn p_23_an_emergency_refused_for_its_codecs_is_tried_again_with_all_it_offered() {
+    for status in [488, 606, 415] {
+        let mut node = Node::br();
+        let invite = from_hq("999").body(&audio("0 18 101"));
+        let sent = node.hear(HQ, &invite).the("INVITE");
+        assert_eq!(
+            (sent.to, sent.formats("audio").join(" ")),
+            (GW_BR_1, "18 101".to_owned()),
+            "the region first (M-1)"
+        );
+        let out = node.hear(GW_BR_1, says(&sent, status));
+        assert!(!node.alarms().is_empty());
+        let again = out.the("INVITE");
+        let want = (GW_BR_1, "18 0 101".to_owned());
+        assert_eq!((again.to, again.formats("audio").join(" ")), want, "behind what is within: {status}");
+        // What the answer chooses passes, and whoever is asked next gets all as well.
+        let back = node.hear(GW_BR_1, answer(&again, 200, "b2", &[], &audio("0 101"))).the("200");
+        assert_eq!((back.to, back.formats("audio").join(" ")), (HQ, "0 101".to_owned()));
+        let mut caller = Dialog::of_caller(&invite, &back);
+        node.hear(HQ, &caller.request("ACK")).the("ACK");
+        let bye = node.hear(HQ, &caller.request("BYE")).the("BYE");
+        node.hear(GW_BR_1, says(&bye, 200));
+        assert_eq!((node.ended(), node.booked()), (vec![(200, "caller")], [0; 4]));
+    }
+    // Refused once more, it goes on: whoever is asked next gets all at once.
+    let mut node = Node::br();
+    let first = node.hear(HQ, &from_hq("999").body(&audio("0 18"))).the("INVITE");
+    let whole = node.hear(GW_BR_1, says(&first, 488)).the("INVITE");
+    let next = node.hear(GW_BR_1, says(&whole, 488)).the("INVITE");
+    assert_eq!((next.to, next.formats("audio").join(" ")), (GW_BR_2, "18 0".to_owned()));
+    // An ordinary call, a call the caller gave up, and one of which nothing was taken out are not tried again.
+    let mut node = Node::br();
+    let sent = node.hear(HQ, &from_hq("02079460000").body(&audio("0 18"))).the("INVITE");
+    let next = node.hear(sent.to, says(&sent, 488)).the("INVITE");
+    assert_ne!(next.to, sent.to);
+    let mut node = Node::br();
+    let invite = from_hq("999").body(&audio("0 18"));
+    let sent = node.hear(HQ, &invite).the("INVITE");
+    node.hear(GW_BR_1, says(&sent, 180));
+    node.hear(HQ, &invite.cancel()).the("CANCEL");
+    assert_eq!(node.hear(GW_BR_1, says(&sent, 488)).told(), ["ACK to gw-br-1", "487 to hq"]);
+    let mut node = Node::br();
+    let sent = node.hear(HQ, &from_hq("999").body(&audio("18"))).the("INVITE");
+    assert_eq!(node.hear(GW_BR_1, says(&sent, 488)).the("INVITE").to, GW_BR_2);
+}
+
+#[test]
 fn m_1_a_delayed_offer_is_ruled_in_the_200_and_its_answer_in_the_ack() {
     let mut node = Node::hq();
     let invite = alice("901614960000");

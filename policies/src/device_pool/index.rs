@@ -1,9 +1,10 @@
 //! Every device pool by its filtered place, made once for a configuration, so that a choice does not look at each of them.
 //!
 //! Pools of one filtered place differ in their names alone, so one entry stands for all of them. Entries are sorted by how
-//! many fields they have, then by name. A value that few entries have keeps a list of them, and each is weighed by itself.
+//! many fields they have, then by their values: neighbours have much in common, and what they have says whether any of them
+//! could still beat the best two found. A value that few entries have keeps a list of them, and each is weighed by itself.
 //! One that many have keeps a bit for every entry that agrees, which has it or leaves the field blank: of those that have
-//! none of the few, 512 at a time are asked at once, and only what could still beat the best two found is weighed.
+//! none of the few, 512 at a time are asked at once, and only what could still be chosen is weighed.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -29,14 +30,57 @@ pub struct RoamingIndex {
     masks: Vec<u32>,
     /// Of each entry the values of the fields; 0 is blank.
     values: Vec<u32>,
-    /// Of each entry the place of its first pool by name, and whether others share it.
-    pools: Vec<(u32, bool)>,
-    /// Words of the entries with so many fields, by that number.
-    classes: Vec<Range<usize>>,
+    /// Of each entry its pool.
+    pools: Vec<Pool>,
+    /// Of each word of entries what they have in common.
+    words: Vec<Common>,
+    /// The same of as many words as are asked at once.
+    steps: Vec<Common>,
+    /// The entries with so many fields, by that number.
+    classes: Vec<Class>,
 }
 
-/// An entry before it has its place: the values of the fields, its first pool by name, and whether others share it.
-type Entry = (Box<[u32]>, (u32, bool));
+/// The pool an entry stands for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pool {
+    /// The place of the first one by name.
+    place: u32,
+    /// Where that one stands among those of other entries by name.
+    order: u32,
+    /// Whether others share the entry.
+    is_shared: bool,
+}
+
+/// An entry before it has its place: the values of the fields, and its pool.
+type Entry = (Box<[u32]>, Pool);
+
+/// Entries that have equally many fields.
+#[derive(Clone, Debug, Default)]
+struct Class {
+    /// Their words.
+    words: Range<usize>,
+    /// The first of their steps.
+    step: usize,
+}
+
+/// What entries that stand together have in common.
+#[derive(Clone, Copy, Debug)]
+struct Common {
+    /// Fields that any of them has.
+    any: u32,
+    /// Fields that all of them have.
+    all: u32,
+    /// The first one's place by name.
+    order: u32,
+}
+
+impl Common {
+    const OF_NONE: Self = Self { any: 0, all: u32::MAX, order: u32::MAX };
+
+    fn with(self, other: &Self) -> Self {
+        Self { any: self.any | other.any, all: self.all & other.all, order: self.order.min(other.order) }
+    }
+}
 
 /// Who has a value.
 #[derive(Debug)]
@@ -85,10 +129,13 @@ impl RoamingIndex {
                 })
                 .or_insert((pool, false));
         }
-        let mut entries: Vec<Entry> = places.into_iter().collect();
+        let entry = |(values, (place, is_shared))| (values, Pool { place, is_shared, order: 0 });
+        let mut entries: Vec<Entry> = places.into_iter().map(entry).collect();
+        let name = |pool: &Pool| (pools.get(pool.place as usize).map(|(name, _)| *name), Reverse(pool.place));
+        entries.sort_unstable_by_key(|(_, pool)| name(pool));
+        (0..).zip(&mut entries).for_each(|(order, (_, pool))| pool.order = order);
         let has = |values: &[u32]| values.iter().filter(|value| **value != 0).count();
-        let key = |pool: u32| (pools.get(pool as usize).map(|(name, _)| *name), Reverse(pool));
-        entries.sort_unstable_by_key(|(values, (pool, _))| (has(values), key(*pool)));
+        entries.sort_unstable_by(|(a, _), (b, _)| (has(a), a).cmp(&(has(b), b)));
         index.lay_out(&entries);
         index
     }
@@ -114,7 +161,7 @@ impl RoamingIndex {
     /// words as are read at once.
     fn lay_out(&mut self, entries: &[Entry]) {
         let width = self.fields.len();
-        self.classes = vec![0..0; width + 1];
+        self.classes = vec![Class::default(); width + 1];
         let mut lists: Vec<Vec<Vec<u32>>> =
             self.numbers.iter().map(|numbers| vec![Vec::new(); numbers.len()]).collect();
         let mut class = 0;
@@ -123,7 +170,7 @@ impl RoamingIndex {
             if has != class {
                 self.pad();
                 class = has;
-                self.classes[has] = self.masks.len() / 64..0;
+                self.classes[has].words.start = self.masks.len() / 64;
             }
             let entry = u32::try_from(self.masks.len()).unwrap_or(u32::MAX);
             let mut mask = 0;
@@ -136,9 +183,10 @@ impl RoamingIndex {
             self.masks.push(mask);
             self.values.extend_from_slice(values);
             self.pools.push(*pool);
-            self.classes[has].end = self.masks.len().div_ceil(64);
+            self.classes[has].words.end = self.masks.len().div_ceil(64);
         }
         self.pad();
+        self.find_common();
         let words = self.masks.len() / 64 + WORDS;
         let few = FEW.max(entries.len() / FEW_SHARE);
         let bits = |owners: &[u32]| {
@@ -167,7 +215,23 @@ impl RoamingIndex {
         while !self.masks.len().is_multiple_of(64) {
             self.masks.push(0);
             self.values.extend(std::iter::repeat_n(0, self.fields.len()));
-            self.pools.push((0, false));
+            self.pools.push(Pool::default());
+        }
+    }
+
+    /// Finds what the entries of each word and of each step have in common.
+    fn find_common(&mut self) {
+        let with = |common: Common, (mask, pool): (&u32, &Pool)| match *mask {
+            // Only filled up.
+            0 => common,
+            mask => common.with(&Common { any: mask, all: mask, order: pool.order }),
+        };
+        let words = self.masks.chunks(64).zip(self.pools.chunks(64));
+        self.words = words.map(|(masks, pools)| masks.iter().zip(pools).fold(Common::OF_NONE, with)).collect();
+        for class in &mut self.classes {
+            class.step = self.steps.len();
+            let words = self.words.get(class.words.clone()).unwrap_or_default();
+            self.steps.extend(words.chunks(WORDS).map(|words| words.iter().fold(Common::OF_NONE, Common::with)));
         }
     }
 
@@ -186,17 +250,20 @@ impl RoamingIndex {
         }
         if !asked.many.is_empty() {
             for class in asked.classes(self.fields.len()) {
-                self.scan(class, &asked, &mut best);
+                // What could be equal in most fields first: the better the best two, the less is looked at after them.
+                if self.scan(class, true, &asked, &mut best) {
+                    self.scan(class, false, &asked, &mut best);
+                }
             }
         }
-        let Some((rank, entry)) = best.first else { return template(Because::NoneMatches) };
+        let Some(Found { rank, entry, .. }) = best.first else { return template(Because::NoneMatches) };
         let because = match best.second {
             Some(second) if second == rank => Because::Name,
             Some(second) if (second.0, second.1) == (rank.0, rank.1) => Because::LongerRun,
             Some(second) if second.0 == rank.0 => Because::FewerUnknown,
             _ => Because::Score,
         };
-        Roaming { pool: self.pools.get(entry).map(|(pool, _)| *pool as usize), score: rank.0 as usize, because }
+        Roaming { pool: self.pools.get(entry).map(|pool| pool.place as usize), score: rank.0 as usize, because }
     }
 
     /// How pools stand to a phone, each by itself: what [`Self::choose`] compares, for whoever asks why a pool was not
@@ -246,7 +313,10 @@ impl RoamingIndex {
             }
             let blank = self.blank.get(place).map(Vec::as_slice).unwrap_or_default();
             match owners {
-                Some(Owners::Many(agree)) => asked.many.push(Many { place, agree, blank }),
+                Some(Owners::Many(agree)) => {
+                    asked.many_mask |= 1 << place;
+                    asked.many.push(Many { place, agree, blank });
+                }
                 Some(Owners::Few(_)) => {
                     asked.few.push(place);
                     apart.push(blank);
@@ -269,7 +339,7 @@ impl RoamingIndex {
         for entry in list.iter().map(|entry| *entry as usize).filter(|entry| asked.many_agree(*entry)) {
             let mask = self.masks.get(entry).copied().unwrap_or_default();
             let rank = asked.rank(mask);
-            if !best.may_change(rank, entry) {
+            if !best.may_change(rank, || self.pool(entry).order) {
                 continue;
             }
             let values = self.values.get(entry * width..(entry + 1) * width).unwrap_or_default();
@@ -277,35 +347,54 @@ impl RoamingIndex {
             let agrees = asked.differs(mask, values).is_none();
             let is_weighed = asked.few.iter().take_while(|earlier| **earlier != place).any(|at| both & 1 << at != 0);
             if agrees && !is_weighed {
-                best.offer(rank, entry, self.is_shared(entry));
+                best.offer(rank, entry, self.pool(entry));
             }
         }
     }
 
-    /// Looks through the entries with `class` fields that have none of the values few have.
-    fn scan(&self, class: usize, asked: &Asked<'_>, best: &mut Best) {
-        let Some(words) = self.classes.get(class).filter(|words| !words.is_empty()) else { return };
-        let most = class.min(asked.many.len()) as u32;
-        if best.second.is_some_and(|second| (most, Reverse(class as u32 - most), most) < second) {
-            return;
+    /// Looks through the entries with `class` fields that have none of the values few have: the steps in which one could be
+    /// equal in as many fields as any of the class, or the others. Whether there are others.
+    fn scan(&self, class: usize, is_promising: bool, asked: &Asked<'_>, best: &mut Best) -> bool {
+        let Some(Class { words, step }) = self.classes.get(class).filter(|class| !class.words.is_empty()) else {
+            return false;
+        };
+        let class = class as u32;
+        let may_change =
+            |common: &Common, best: &Best| best.may_change(asked.highest_rank(class, common), || common.order);
+        let highest = asked.highest_rank(class, &Common { any: u32::MAX, all: 0, order: 0 });
+        if !best.may_change(highest, || 0) {
+            return false;
         }
-        'words: for word in words.clone().step_by(WORDS) {
+        let mut has_others = false;
+        let steps = self.steps.get(*step..).unwrap_or_default();
+        'steps: for (common, word) in steps.iter().zip(words.clone().step_by(WORDS)) {
+            let rank = asked.highest_rank(class, common);
+            if (rank.0 == highest.0) != is_promising {
+                has_others = true;
+                continue;
+            }
+            if !best.may_change(rank, || common.order) {
+                continue;
+            }
             let mut agree = [u64::MAX; WORDS];
             for fields in asked.agree.chunks(FIELDS_MET) {
                 let here = fields.iter().filter_map(|bits| bits.get(word..)?.first_chunk::<WORDS>());
                 here.for_each(|bits| agree.iter_mut().zip(bits).for_each(|(agree, bits)| *agree &= bits));
                 if agree.iter().fold(0, |any, word| any | word) == 0 {
-                    continue 'words;
+                    continue 'steps;
                 }
             }
             for (word, agree) in (word..words.end).zip(agree).filter(|(_, agree)| *agree != 0) {
-                self.weigh_word(class as u32, word, agree, asked, best);
+                if let Some(common) = self.words.get(word).filter(|common| may_change(common, best)) {
+                    self.weigh_word(class, word, agree, common.order, asked, best);
+                }
             }
         }
+        has_others
     }
 
     /// Weighs those of a word that agree and could change what is best.
-    fn weigh_word(&self, class: u32, word: usize, agree: u64, asked: &Asked<'_>, best: &mut Best) {
+    fn weigh_word(&self, class: u32, word: usize, agree: u64, order: u32, asked: &Asked<'_>, best: &mut Best) {
         let scores = asked.scores(word);
         // Who agrees in no field is no match (G-10 step 4).
         let mut left = agree & scores.iter().fold(0, |any, digit| any | digit);
@@ -317,7 +406,7 @@ impl RoamingIndex {
                 match unknown.cmp(&second.1) {
                     std::cmp::Ordering::Greater => better | equal,
                     std::cmp::Ordering::Equal => {
-                        let is_tie = best.first.is_some_and(|(rank, entry)| rank == second && word * 64 < entry);
+                        let is_tie = best.first.is_some_and(|first| first.rank == second && order < first.order);
                         better | equal & asked.runs(word, if is_tie { second.2 } else { second.2 + 1 })
                     }
                     std::cmp::Ordering::Less => better,
@@ -329,12 +418,12 @@ impl RoamingIndex {
             let entry = word * 64 + left.trailing_zeros() as usize;
             left &= left - 1;
             let rank = asked.rank(self.masks.get(entry).copied().unwrap_or_default());
-            best.offer(rank, entry, self.is_shared(entry));
+            best.offer(rank, entry, self.pool(entry));
         }
     }
 
-    fn is_shared(&self, entry: usize) -> bool {
-        self.pools.get(entry).is_some_and(|(_, is_shared)| *is_shared)
+    fn pool(&self, entry: usize) -> Pool {
+        self.pools.get(entry).copied().unwrap_or_default()
     }
 }
 
@@ -347,6 +436,8 @@ struct Asked<'i> {
     values: [u32; FIELDS],
     /// Fields whose value few entries have.
     few: SmallVec<[usize; FIELDS]>,
+    /// Bits of the fields whose value many entries have.
+    many_mask: u32,
     /// Fields whose value many entries have.
     many: SmallVec<[Many<'i>; FIELDS]>,
     /// Who agrees in each field: has its value, where many have it, or leaves it blank.
@@ -375,6 +466,14 @@ impl Asked<'_> {
     fn rank(&self, mask: u32) -> Rank {
         let both = mask & self.mask;
         (both.count_ones(), Reverse((mask & !self.mask).count_ones()), both.trailing_ones())
+    }
+
+    /// The highest rank of entries with `class` fields and none of the values few have, by what they have in common.
+    fn highest_rank(&self, class: u32, common: &Common) -> Rank {
+        let may_be_equal = common.any & self.many_mask;
+        let are_unknown = (common.all & !self.many_mask).count_ones();
+        let equal = may_be_equal.count_ones().min(class.saturating_sub(are_unknown));
+        (equal, Reverse(class - equal), may_be_equal.trailing_ones())
     }
 
     /// Whether an entry agrees in every field whose value many have.
@@ -426,26 +525,34 @@ fn compare(digits: &[u64; SCORE_DIGITS], than: u32) -> (u64, u64) {
 /// The best entry so far, and the rank of the one after it, which says what decided.
 #[derive(Default)]
 struct Best {
-    first: Option<(Rank, usize)>,
+    first: Option<Found>,
     second: Option<Rank>,
 }
 
+/// An entry with its rank and its place by name.
+#[derive(Clone, Copy)]
+struct Found {
+    rank: Rank,
+    order: u32,
+    entry: usize,
+}
+
 impl Best {
-    /// Whether an entry of this rank could change anything. Of equal ranks the earlier entry wins: they are of one class, in
-    /// the order of names.
-    fn may_change(&self, rank: Rank, entry: usize) -> bool {
+    /// Whether an entry of this rank and this place by name could change anything. Of equal ranks the first by name wins.
+    fn may_change(&self, rank: Rank, order: impl FnOnce() -> u32) -> bool {
         let Some(second) = self.second else { return true };
-        rank > second || self.first.is_some_and(|(first, at)| rank == first && entry < at)
+        rank > second || self.first.is_some_and(|first| rank == first.rank && order() < first.order)
     }
 
-    fn offer(&mut self, rank: Rank, entry: usize, is_shared: bool) {
+    fn offer(&mut self, rank: Rank, entry: usize, pool: Pool) {
+        let found = Found { rank, order: pool.order, entry };
         match self.first {
-            Some((first, at)) if (rank, Reverse(entry)) < (first, Reverse(at)) => {
+            Some(first) if (rank, Reverse(found.order)) < (first.rank, Reverse(first.order)) => {
                 self.second = self.second.max(Some(rank));
             }
             before => {
-                self.second = if is_shared { Some(rank) } else { before.map(|(first, _)| first) };
-                self.first = Some((rank, entry));
+                self.second = if pool.is_shared { Some(rank) } else { before.map(|first| first.rank) };
+                self.first = Some(found);
             }
         }
     }

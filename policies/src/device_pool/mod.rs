@@ -113,6 +113,21 @@ type Rank = (u32, Reverse<u32>, u32);
 /// country's upper-casing too, as only equality is asked.
 fn normalised(value: &str, text: &mut String) {
     text.clear();
+    if value.is_ascii() {
+        let mut is_between = false;
+        for byte in value.bytes() {
+            if matches!(byte, b'\t'..=b'\r' | b' ') {
+                is_between = !text.is_empty();
+                continue;
+            }
+            if is_between {
+                text.push(' ');
+                is_between = false;
+            }
+            text.push(char::from(byte.to_ascii_lowercase()));
+        }
+        return;
+    }
     for word in value.split_whitespace() {
         if !text.is_empty() {
             text.push(' ');
@@ -249,6 +264,20 @@ mod tests {
         ] {
             let want = if same { "DP" } else { "template" };
             assert_eq!(chosen(&[A3], phone, &[("DP", pool)]).0, want, "{phone}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_ascii_alone_is_read_as_any_other_is() {
+        for byte in 0..=127_u8 {
+            let value = format!("{0} A{0}{0}b C{0}", char::from(byte));
+            let words: Vec<_> = value.split_whitespace().map(str::to_lowercase).collect();
+            let (mut short, mut long) = (String::new(), String::new());
+            normalised(&value, &mut short);
+            assert_eq!(short, words.join(" "), "{value:?}");
+            // The same way round by a letter that is none of ASCII.
+            normalised(&format!("{value} ä"), &mut long);
+            assert_eq!(long, [&words.join(" "), "ä"].join(" "), "{value:?}");
         }
     }
 

@@ -23,7 +23,7 @@ impl Element {
         Self(class)
     }
 
-    pub(crate) fn any_number(class: u32) -> Self {
+    pub(crate) const fn any_number(class: u32) -> Self {
         Self(class | ANY_NUMBER)
     }
 

@@ -20,7 +20,7 @@ impl Symbols {
         Self(class & Self::ALL.0)
     }
 
-    pub(super) fn class(self) -> u32 {
+    pub(crate) fn class(self) -> u32 {
         self.0
     }
 

@@ -35,6 +35,11 @@ impl Budget {
         Self { left: steps }
     }
 
+    /// How many are left.
+    pub(crate) fn left(&self) -> u64 {
+        self.left
+    }
+
     /// Takes steps from it.
     ///
     /// # Errors

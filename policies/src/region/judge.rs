@@ -2,8 +2,8 @@
 //! M-16, M-24).
 
 use emcc_codecs::bandwidth::{AddressFamily, Kbps, answered_kbps, worst_case_kbps};
-use emcc_codecs::catalogue::{CodecId, EncodingName, ToldBy, decimal, highest_mode_bps, identify, is_known_name};
-use emcc_codecs::offer::{RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within};
+use emcc_codecs::catalogue::{CodecId, EncodingName, Named, ToldBy, decimal, highest_mode_bps, variant};
+use emcc_codecs::offer::{Placed, RANK_BEYOND, RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within};
 use emcc_codecs::sdp::{Format, Media};
 use smallvec::SmallVec;
 
@@ -45,11 +45,8 @@ impl Leaving {
     }
 }
 
-/// An audio stream judged: a verdict a format, and the codecs that leave in their order.
-pub(super) struct JudgedStream {
-    pub(super) verdicts: Verdicts,
-    pub(super) leaving: SmallVec<[Leaving; 12]>,
-}
+/// Codecs that leave, in their order.
+pub(super) type Leavings = SmallVec<[Leaving; 12]>;
 
 impl Region {
     /// Decides one audio codec: whether it may leave, how, and what it may cost then.
@@ -57,15 +54,20 @@ impl Region {
     /// # Errors
     /// [`Why`] it may not.
     pub fn judge(&self, format: &Format<'_>) -> Result<(Verdict, Leaving), Why> {
+        self.judge_named(format, named(format), self.audio_kbps)
+    }
+
+    fn judge_named(&self, format: &Format<'_>, named: Named, cap_kbps: u32) -> Result<(Verdict, Leaving), Why> {
         let (Some(encoding), Some(payload_type)) = (format.encoding, format.payload_type) else {
             return Err(Why::NotInCatalogue);
         };
         let configured_kbps = self.configured_kbps(encoding.name);
-        let Some(variant) = identify(&encoding, format.fmtp) else {
+        let row = if let Named::Codec(first) = named { variant(first, &encoding, format.fmtp) } else { None };
+        let Some(variant) = row else {
             // A known codec in a shape the table lacks, L16/44100 for one, has a rate of its own that a check rate
             // given by name does not tell.
-            let check_kbps = configured_kbps.filter(|_| !is_known_name(encoding.name)).ok_or(Why::NotInCatalogue)?;
-            self.within_cap(check_kbps)?;
+            let check_kbps = configured_kbps.filter(|_| !is_catalogued(named)).ok_or(Why::NotInCatalogue)?;
+            within_cap(check_kbps, cap_kbps)?;
             let name = EncodingName::of(encoding.name);
             let highest_bps = check_kbps.saturating_mul(1_000);
             let leaving = Leaving { name, codec: None, payload_type, highest_bps, frame_ms: OWN_FRAME_MS };
@@ -73,16 +75,16 @@ impl Region {
         };
         let codec = variant.id.codec();
         self.switched_on(variant.id)?;
-        self.within_cap(configured_kbps.unwrap_or(codec.check_kbps))?;
+        within_cap(configured_kbps.unwrap_or(codec.check_kbps), cap_kbps)?;
         let rank = codec.rank(self.link_loss);
         let leaving = Leaving {
-            name: EncodingName::of(codec.encoding.unwrap_or_default().as_bytes()),
+            name: variant.id.name(),
             codec: Some(variant.id),
             payload_type,
             highest_bps: variant.highest_bps,
             frame_ms: variant.frame_ms,
         };
-        let (cap_kbps, cap_bps) = (self.audio_kbps, self.audio_kbps.saturating_mul(1_000));
+        let cap_bps = cap_kbps.saturating_mul(1_000);
         if !codec.is_variable_rate() || variant.highest_bps <= cap_bps {
             return Ok((Verdict::Keep { rank }, leaving));
         }
@@ -110,7 +112,7 @@ impl Region {
         let own = self
             .check_rates
             .iter()
-            .filter(|rate| rate.check_kbps <= self.audio_kbps && !is_known_name(rate.encoding.as_bytes()))
+            .filter(|rate| rate.check_kbps <= self.audio_kbps && !is_catalogued(Named::of(rate.encoding.as_bytes())))
             .map(|rate| (rate.check_kbps.saturating_mul(1_000), OWN_FRAME_MS));
         let (mut dearest, mut payload_bps) = (Kbps(0), 0);
         for (bps, frame_ms) in catalogued.chain(own) {
@@ -120,16 +122,20 @@ impl Region {
         (dearest, self.video_kbps.saturating_sub(payload_bps.div_ceil(1_000)))
     }
 
-    /// Judges every format of an audio stream and tells the trail what happened.
-    pub(super) fn judge_stream(&self, media: &Media<'_>, trail: &mut Trail) -> JudgedStream {
+    /// Judges every format of an audio stream, tells the trail what happened, and adds the codecs that leave to `leaving`.
+    pub(super) fn judge_stream(&self, media: &Media<'_>, trail: &mut Trail, leaving: &mut Leavings) -> Verdicts {
         let mut verdicts = Verdicts::new();
-        let mut codecs: SmallVec<[Leaving; 12]> = SmallVec::new();
-        let mut order: SmallVec<[(u8, usize); 12]> = SmallVec::new();
+        let mut codecs = Leavings::new();
+        let mut order: SmallVec<[Placed; 12]> = SmallVec::new();
+        let mut has_red = false;
         for format in &media.formats {
-            let verdict = if is_follower(format) || is_red(format) {
+            let named = named(format);
+            let is_red = named == Named::Redundancy;
+            has_red |= is_red;
+            let verdict = if is_red || named == Named::Follower && format.payload_type.is_some() {
                 Verdict::Keep { rank: RANK_FOLLOWS }
             } else {
-                match self.judge(format) {
+                match self.judge_named(format, named, self.audio_kbps) {
                     Ok((verdict, codec)) => {
                         let rank = match verdict {
                             Verdict::Keep { rank } => rank,
@@ -139,9 +145,18 @@ impl Region {
                             }
                             Verdict::Drop => RANK_FOLLOWS,
                         };
-                        order.push((rank, codecs.len()));
+                        order.push(Placed::new(rank, u8::try_from(codecs.len()).unwrap_or(u8::MAX)));
                         codecs.push(codec);
                         verdict
+                    }
+                    Err(why) if self.keeps_beyond => {
+                        trail.push(Step::KeptBeyond { name: name_of(format), payload_type: format.payload_type, why });
+                        // What it costs is known where the catalogue or the configuration knows it.
+                        if let Ok((_, codec)) = self.judge_named(format, named, NO_CAP_KBPS) {
+                            order.push(Placed::new(RANK_BEYOND, u8::try_from(codecs.len()).unwrap_or(u8::MAX)));
+                            codecs.push(codec);
+                        }
+                        Verdict::Keep { rank: RANK_BEYOND }
                     }
                     Err(why) => {
                         trail.push(dropped(format, why));
@@ -151,17 +166,12 @@ impl Region {
             };
             verdicts.push(verdict);
         }
-        for at in 0..verdicts.len() {
-            let Some(format) = media.formats.get(at).filter(|f| is_red(f)) else { continue };
-            if !has_primary_left(format, media, &verdicts)
-                && let Some(verdict) = verdicts.get_mut(at)
-            {
-                *verdict = Verdict::Drop;
-                trail.push(dropped(format, Why::NoPrimaryLeft));
-            }
+        if has_red {
+            drop_idle_redundancy(media, &mut verdicts, trail);
         }
         order.sort_unstable();
-        JudgedStream { verdicts, leaving: order.iter().filter_map(|(_, at)| codecs.get(*at)).copied().collect() }
+        order.iter().filter_map(|placed| codecs.get(placed.place())).for_each(|codec| leaving.push(*codec));
+        verdicts
     }
 
     /// Whether neither switch takes the codec out (M-9, M-10).
@@ -173,11 +183,6 @@ impl Region {
             SwitchedOff { .. } if is("opus") => Err(Why::SwitchedOff),
             SwitchedOff { .. } => Ok(()),
         }
-    }
-
-    fn within_cap(&self, rate_kbps: u32) -> Result<(), Why> {
-        let cap_kbps = self.audio_kbps;
-        if rate_kbps > cap_kbps { Err(Why::OverCap { rate_kbps, cap_kbps }) } else { Ok(()) }
     }
 
     fn configured_kbps(&self, name: &[u8]) -> Option<u32> {
@@ -204,28 +209,53 @@ impl Region {
     }
 }
 
+/// A cap no codec is beyond, and that still fits 32 bits in bit/s.
+const NO_CAP_KBPS: u32 = u32::MAX / 1_000;
+
+fn within_cap(rate_kbps: u32, cap_kbps: u32) -> Result<(), Why> {
+    if rate_kbps > cap_kbps { Err(Why::OverCap { rate_kbps, cap_kbps }) } else { Ok(()) }
+}
+
 /// Frame of a format of the configuration: nothing says it cannot be sent every 10 ms.
 const OWN_FRAME_MS: u8 = 10;
 
 fn dropped(format: &Format<'_>, why: Why) -> Step {
-    let name = EncodingName::of(format.encoding.map_or(format.token, |e| e.name));
-    Step::Dropped { name, payload_type: format.payload_type, why }
+    Step::Dropped { name: name_of(format), payload_type: format.payload_type, why }
 }
 
-/// Tones and comfort noise: they carry no speech of their own and follow the codecs.
-fn is_follower(format: &Format<'_>) -> bool {
-    let is = |name: &[u8]| format.encoding.is_some_and(|e| e.name.eq_ignore_ascii_case(name));
-    format.payload_type.is_some() && (is(b"telephone-event") || is(b"CN"))
+fn name_of(format: &Format<'_>) -> EncodingName {
+    EncodingName::of(format.encoding.map_or(format.token, |e| e.name))
 }
 
-fn is_red(format: &Format<'_>) -> bool {
-    format.encoding.is_some_and(|e| e.name.eq_ignore_ascii_case(b"red"))
+/// Drops redundancy that has nothing left to repeat.
+fn drop_idle_redundancy(media: &Media<'_>, verdicts: &mut Verdicts, trail: &mut Trail) {
+    for at in 0..verdicts.len() {
+        let Some(format) = media.formats.get(at).filter(|f| named(f) == Named::Redundancy) else { continue };
+        if !has_primary_left(format, media, verdicts)
+            && let Some(verdict) = verdicts.get_mut(at)
+        {
+            *verdict = Verdict::Drop;
+            trail.push(dropped(format, Why::NoPrimaryLeft));
+        }
+    }
+}
+
+/// What the name of a format is to the rules; nothing known where it has none.
+fn named(format: &Format<'_>) -> Named {
+    format.encoding.map_or(Named::Unknown, |encoding| Named::of(encoding.name))
+}
+
+/// Whether the catalogue has the name: tells a known codec in an unknown shape from an unknown codec.
+fn is_catalogued(named: Named) -> bool {
+    matches!(named, Named::Codec(_))
 }
 
 /// Whether redundancy still has something to repeat: its fmtp lists payload types with slashes between (RFC 2198).
 fn has_primary_left(red: &Format<'_>, media: &Media<'_>, verdicts: &[Verdict]) -> bool {
     red.fmtp.split(|b| *b == b'/').filter_map(|token| decimal(token.trim_ascii())).any(|primary| {
         let mut judged = media.formats.iter().zip(verdicts);
-        judged.any(|(f, v)| f.payload_type.map(u32::from) == Some(primary) && !is_red(f) && *v != Verdict::Drop)
+        judged.any(|(f, v)| {
+            f.payload_type.map(u32::from) == Some(primary) && named(f) != Named::Redundancy && *v != Verdict::Drop
+        })
     })
 }

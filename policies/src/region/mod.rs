@@ -69,6 +69,9 @@ pub struct Region {
     pub switched_off: SwitchedOff,
     /// Check rates from the configuration; the first of a name counts.
     pub check_rates: Box<[CheckRate]>,
+    /// What is not within the region stays, behind all that is: an emergency call is not to fail because the only codec
+    /// its two ends share costs too much (P-23).
+    pub keeps_beyond: bool,
 }
 
 impl Default for Region {
@@ -81,6 +84,7 @@ impl Default for Region {
             variable_rate: VariableRate::Exclude,
             switched_off: SwitchedOff::default(),
             check_rates: Box::default(),
+            keeps_beyond: false,
         }
     }
 }
@@ -97,6 +101,13 @@ pub struct PeerRegion {
 }
 
 impl Region {
+    /// The same region for an emergency call: it orders, and takes no audio codec out (P-23). Copies the check rates: for
+    /// configuration time.
+    #[must_use]
+    pub fn of_emergency(&self) -> Self {
+        Self { keeps_beyond: true, ..self.clone() }
+    }
+
     /// The region of calls with a remote cluster, and whether its parameters differ from ours: the lower of each cap,
     /// our own list (M-8). A cluster we know nothing of counts as equal. Copies the check rates: for configuration
     /// time, not for every call.

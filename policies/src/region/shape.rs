@@ -7,7 +7,7 @@ use emcc_codecs::sdp::{Direction, Malformed, Media, MediaKind, Session};
 use smallvec::SmallVec;
 
 use super::Region;
-use super::judge::{JudgedStream, Leaving};
+use super::judge::{Leaving, Leavings};
 use super::trail::{NoVideo, Step, Trail};
 
 /// Which half of an exchange a description is (RFC 3264).
@@ -99,23 +99,22 @@ impl Shaped {
         self.codecs.iter().map(|codec| codec.name.as_str())
     }
 
-    fn add_audio(&mut self, media: &Media<'_>, judged: &JudgedStream) {
+    fn add_audio(&mut self, media: &Media<'_>, leaving: &mut Leavings) {
         let (family, srtp) = (media.family, media.is_srtp());
-        let worst_case = |codec: &Leaving| codec.worst_case_kbps(family, srtp);
-        let Some((first, dearest)) = judged.leaving.first().zip(judged.leaving.iter().max_by_key(|c| worst_case(c)))
-        else {
+        let costs = leaving.iter().map(|codec| (codec.worst_case_kbps(family, srtp), codec));
+        let Some((first, (worst_case, dearest))) = leaving.first().zip(costs.max_by_key(|(kbps, _)| *kbps)) else {
             return;
         };
-        self.worst_case.add(media.direction, worst_case(dearest));
+        self.worst_case.add(media.direction, worst_case);
         self.answered.add(media.direction, first.answered_kbps(media.ptime_ms, family, srtp));
         if self.audio_streams == 0 {
-            self.codecs.extend_from_slice(&judged.leaving);
             self.dearest = Some(*dearest);
             self.first = Some(*first);
             self.ptime_ms = media.ptime_ms;
             self.direction = media.direction;
             self.family = family;
             self.srtp = srtp;
+            std::mem::swap(&mut self.codecs, leaving);
         }
         self.audio_streams = self.audio_streams.saturating_add(1);
     }
@@ -149,16 +148,17 @@ impl Region {
                 continue;
             }
             offered_streams += 1;
-            let judged = self.judge_stream(media, trail);
+            let mut leaving = Leavings::new();
+            let verdicts = self.judge_stream(media, trail, &mut leaving);
             let counted = match role {
-                Role::Offer => judged.leaving.iter().map(Leaving::payload_kbps).max(),
-                Role::Answer => judged.leaving.first().map(Leaving::payload_kbps),
+                Role::Offer => leaving.iter().map(|codec| codec.highest_bps).max(),
+                Role::Answer => leaving.first().map(|codec| codec.highest_bps),
             };
             match counted {
-                Some(kbps) => {
-                    audio_kbps = audio_kbps.saturating_add(kbps);
-                    shaped.add_audio(media, &judged);
-                    edits.push(Edit::Formats(judged.verdicts));
+                Some(highest_bps) => {
+                    audio_kbps = audio_kbps.saturating_add(highest_bps.div_ceil(1_000));
+                    shaped.add_audio(media, &mut leaving);
+                    edits.push(Edit::Formats(verdicts));
                 }
                 None => edits.push(Edit::Remove),
             }

@@ -64,6 +64,15 @@ pub enum Step {
         /// Why.
         why: Why,
     },
+    /// A format is not within the region and leaves all the same, behind those that are: the call is an emergency (P-23).
+    KeptBeyond {
+        /// What the description calls it; its token where that is all there is.
+        name: EncodingName,
+        /// Its payload type.
+        payload_type: Option<u8>,
+        /// Why it would be dropped.
+        why: Why,
+    },
     /// A variable-rate format leaves, held to a rate (M-16).
     Bounded {
         /// What the description calls it.
@@ -104,6 +113,12 @@ impl fmt::Display for Step {
         match self {
             Self::Dropped { name, payload_type: Some(number), why } => write!(f, "{name} ({number}) dropped: {why}"),
             Self::Dropped { name, payload_type: None, why } => write!(f, "{name} dropped: {why}"),
+            Self::KeptBeyond { name, payload_type: Some(number), why } => {
+                write!(f, "{name} ({number}) put last and kept for the emergency: {why}")
+            }
+            Self::KeptBeyond { name, payload_type: None, why } => {
+                write!(f, "{name} put last and kept for the emergency: {why}")
+            }
             Self::Bounded { name, bps } => write!(f, "{name} bounded to {bps} bit/s"),
             Self::OrderedBy(list) => write!(f, "ordered by the {list} list"),
             Self::AudioRemoved => f.write_str("an audio stream has no codec left: removed"),

@@ -2,12 +2,14 @@
 
 mod alternatives;
 mod analyse;
+mod circles;
 mod index;
 mod proof;
 mod tail;
 
 pub use alternatives::{Alternative, Asked, Lost};
 pub use analyse::{Analysis, Outcome, Overlap, PASSES_MAX};
+pub use circles::{Circle, Circles};
 pub use proof::{Capture, Captures};
 
 use std::fmt;
@@ -122,6 +124,11 @@ impl DialPlanBuilder {
     pub fn css(&mut self, partitions: &[PartitionId]) -> CssId {
         self.css.push(Space::of(partitions));
         CssId(last(&self.css))
+    }
+
+    /// Makes room for so many more rows.
+    pub fn reserve(&mut self, rows: usize) {
+        self.rows.reserve_exact(rows);
     }
 
     /// Adds a row.

@@ -52,7 +52,7 @@ fn reasons(because: &[String], out: &mut dyn Write) -> io::Result<()> {
 
 /// The configuration asked about; it need not be one this host could run.
 fn plan(path: &Path) -> Result<Plan, Halt> {
-    config::load(path).map(|loaded| loaded.plan).map_err(Halt::refused)
+    config::load_watched(path, &|_| ()).map(|loaded| loaded.plan).map_err(Halt::refused)
 }
 
 /// The offer asked about.

@@ -1,78 +1,41 @@
 //! Emergency numbers (P-23): nothing may stand before them, and every caller should reach them.
 
+use super::callers::Spaces;
 use super::helpless;
+use super::hours::Looked;
 use crate::config::document::Document;
 use crate::config::plan::dial_plan::Dialing;
-use crate::config::plan::schedule::{self, Schedule};
 use crate::config::report::{Place, Report};
 use emcc_policies::digits::{Digits, Pattern};
 use emcc_policies::moment::Civil;
-use emcc_policies::search_space::{
-    Capture, Captures, CssId, DialPlan, Outcome, PatternId, SearchSpace, Target, of_emcc_phone, of_phone,
-};
-use std::collections::{HashMap, HashSet};
+use emcc_policies::search_space::{Capture, Captures, CssId, DialPlan, Outcome, PatternId, SearchSpace, Target};
+use std::collections::HashSet;
 
-/// Different search spaces that are looked at; a cluster has tens.
-const SPACES_MAX: usize = 4_096;
-
-pub(super) fn check(document: &Document, dialing: &Dialing<'_>, moments: &[Civil], report: &Report) {
-    let callers = callers(document, dialing);
-    let single = dialing.plan.search_spaces().map(|css| SearchSpace::from_slice(&[css]));
-    let spaces: Vec<_> = single.chain(callers.iter().cloned()).chain([SearchSpace::new()]).collect();
-    let told = captures(document, dialing, &spaces, report);
-    taken(document, dialing, &spaces, moments, report);
+pub(super) fn check(
+    document: &Document,
+    dialing: &Dialing<'_>,
+    Spaces { all, callers }: &Spaces,
+    looked: &Looked,
+    report: &Report,
+) {
+    let moments = looked.moments.as_slice();
+    let told = captures(dialing, all, looked.hours.as_deref(), report);
+    taken(document, dialing, all, moments, report);
     let numbers = numbers(document, dialing);
-    reach(document, dialing, &callers, &numbers, moments, report);
-    strays(document, dialing, &callers, &told, moments, report);
+    reach(document, dialing, callers, &numbers, moments, report);
+    strays(document, dialing, callers, &told, moments, report);
     helpless::check(document, dialing, &numbers, moments, report);
 }
 
-/// The search spaces calls begin with, each once.
-fn callers(document: &Document, dialing: &Dialing<'_>) -> Vec<SearchSpace> {
-    let mut found = Vec::new();
-    let mut seen = HashSet::new();
-    let mut add = |space: SearchSpace| {
-        if found.len() < SPACES_MAX && !space.is_empty() && seen.insert(space.clone()) {
-            found.push(space);
-        }
-    };
-    for trunk in document.emcc_trunk.iter().chain(&document.rsvp_trunk) {
-        add(dialing.css(trunk.css.as_ref()).into_iter().collect());
-    }
-    let mut lines = HashMap::new();
-    for user in &document.users {
-        if let Some(number) = &user.directory_number {
-            lines.entry(number.as_str()).or_insert(dialing.css(user.line_css.as_ref()));
-        }
-    }
-    for device in &document.devices {
-        let css = dialing.css(device.css.as_ref());
-        let line = device.directory_numbers.first().and_then(|number| lines.get(number.as_str()).copied().flatten());
-        add(of_phone(line, css));
-    }
-    let roaming = document.device_pools.iter().filter(|pool| {
-        pool.geolocation.is_some() || document.template_pool.as_ref().is_some_and(|name| name.value == pool.name.value)
-    });
-    let adjuncts: HashSet<_> = roaming.map(|pool| dialing.css(pool.adjunct_css.as_ref())).collect();
-    let mut adjuncts: Vec<_> = adjuncts.into_iter().collect();
-    adjuncts.sort_unstable();
-    let roaming = document.users.iter().filter(|user| user.emcc_enabled);
-    let mut profiles = HashSet::new();
-    for user in roaming {
-        let profile = (dialing.css(user.line_css.as_ref()), dialing.css(user.emcc_css.as_ref()));
-        if profiles.len() < SPACES_MAX && profiles.insert(profile) {
-            adjuncts.iter().take(SPACES_MAX).for_each(|adjunct| add(of_emcc_phone(*adjunct, profile.0, profile.1)));
-        }
-    }
-    found
-}
-
 /// Patterns that are no emergency ones and take a number of one that is, which the same search space has. Gives them back.
-fn captures(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], report: &Report) -> HashSet<PatternId> {
+fn captures(
+    dialing: &Dialing<'_>,
+    spaces: &[SearchSpace],
+    hours: Option<&[Civil]>,
+    report: &Report,
+) -> HashSet<PatternId> {
     let plan = &dialing.plan;
-    let schedules: Vec<Schedule> = document.schedules.iter().map(Schedule::of).collect();
-    let hours = schedule::hours(&schedules);
-    let Captures { found, unproved } = plan.captures(spaces, hours.as_deref());
+    let Captures { found, unproved } = plan.captures(spaces, hours);
     let told = found.iter().map(|capture| capture.won).collect();
     for Capture { won, lost, digits, space } in found {
         let (Some(winner), Some(row), Some(loser)) = (dialing.origin(won), plan.row(won), plan.row(lost)) else {
@@ -152,7 +115,7 @@ fn named(dialing: &Dialing<'_>, css: &[CssId]) -> String {
 }
 
 /// A number that the pattern matches, if one is easily found.
-pub(super) fn sample(pattern: &Pattern) -> Option<Digits> {
+fn sample(pattern: &Pattern) -> Option<Digits> {
     let mut made = String::new();
     let mut characters = pattern.text().chars();
     while let Some(c) = characters.next() {

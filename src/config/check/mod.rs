@@ -1,5 +1,6 @@
 //! Whether the values of a document fit each other. One file a concern; each only reports.
 
+mod callers;
 mod certificates;
 mod emergency;
 mod geography;
@@ -20,23 +21,38 @@ pub use probe::Probe;
 use super::document::Document;
 use super::plan::dial_plan::Dialing;
 use super::report::Report;
+use std::panic::resume_unwind;
+use std::thread;
 
 /// Reports everything that is wrong or doubtful between the values of a document that parsed. Gives back the dial plan it
-/// was found on.
-pub(super) fn check<'d>(document: &'d Document, probe: Probe, look: Look, report: &Report) -> Dialing<'d> {
-    let names = names::Names::of(document, report);
-    names::references(document, &names, report);
-    neighbours::check(document, &names, report);
-    phones::check(document, &names, report);
-    certificates::check(document, look, report);
-    secure::check(document, report);
-    servers::check(document, report);
-    geography::check(document, &names, report);
-    usage::check(document, &names, report);
-    let dialing = Dialing::of(document);
-    let moments = hours::moments(document);
-    patterns::check(document, &dialing, &moments, report);
-    emergency::check(document, &dialing, &moments, report);
+/// was found on, which is made meanwhile where there are `threads`.
+pub(super) fn check<'d>(
+    document: &'d Document,
+    probe: Probe,
+    look: Look,
+    threads: usize,
+    report: &Report,
+) -> Dialing<'d> {
+    let dialing = thread::scope(|scope| {
+        let made = (threads > 1).then(|| thread::Builder::new().spawn_scoped(scope, || Dialing::of(document)));
+        let names = names::Names::of(document, report);
+        names::references(document, &names, report);
+        neighbours::check(document, &names, report);
+        phones::check(document, &names, report);
+        certificates::check(document, look, report);
+        secure::check(document, report);
+        servers::check(document, report);
+        geography::check(document, &names, report);
+        usage::check(document, &names, report);
+        match made {
+            Some(Ok(made)) => made.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            _ => Dialing::of(document),
+        }
+    });
+    let looked = hours::looked(document, report);
+    let spaces = callers::Spaces::of(document, &dialing);
+    patterns::check(document, &dialing, &spaces.all, &looked.moments, report);
+    emergency::check(document, &dialing, &spaces, &looked, report);
     probe::check(document, probe, report);
     dialing
 }

@@ -7,25 +7,25 @@ use crate::config::document::{
 use crate::config::report::Report;
 use crate::config::section::nearest;
 use crate::config::words::{STANDARD_LOCAL_ROUTE_GROUP, UNSPECIFIED};
+use ahash::{AHashMap, AHashSet};
 use emcc_policies::route::PeerKind;
-use std::collections::{HashMap, HashSet};
 
 /// Every named row of a document; of two with one name, the first.
 pub(super) struct Names<'d> {
-    pub(super) peers: HashMap<&'d str, &'d Peer>,
-    pub(super) remote_clusters: HashMap<&'d str, &'d RemoteCluster>,
-    pub(super) geolocations: HashMap<&'d str, &'d Geolocation>,
-    pub(super) filters: HashMap<&'d str, &'d Filter>,
-    pub(super) device_pools: HashMap<&'d str, &'d DevicePool>,
-    pub(super) spaces: HashMap<&'d str, &'d SearchSpace>,
-    pub(super) schedules: HashMap<&'d str, &'d Schedule>,
-    pub(super) route_lists: HashMap<&'d str, &'d RouteList>,
-    pub(super) route_groups: HashMap<&'d str, &'d RouteGroup>,
-    pub(super) users: HashMap<&'d str, &'d User>,
+    pub(super) peers: AHashMap<&'d str, &'d Peer>,
+    pub(super) remote_clusters: AHashMap<&'d str, &'d RemoteCluster>,
+    pub(super) geolocations: AHashMap<&'d str, &'d Geolocation>,
+    pub(super) filters: AHashMap<&'d str, &'d Filter>,
+    pub(super) device_pools: AHashMap<&'d str, &'d DevicePool>,
+    pub(super) spaces: AHashMap<&'d str, &'d SearchSpace>,
+    pub(super) schedules: AHashMap<&'d str, &'d Schedule>,
+    pub(super) route_lists: AHashMap<&'d str, &'d RouteList>,
+    pub(super) route_groups: AHashMap<&'d str, &'d RouteGroup>,
+    pub(super) users: AHashMap<&'d str, &'d User>,
     /// By name in lower case: phones are not of one mind about it.
-    pub(super) devices: HashMap<String, &'d Device>,
+    pub(super) devices: AHashMap<String, &'d Device>,
     /// Local route groups that some device pool maps, and the standard one.
-    pub(super) local_route_groups: HashSet<&'d str>,
+    pub(super) local_route_groups: AHashSet<&'d str>,
 }
 
 impl<'d> Names<'d> {
@@ -33,7 +33,7 @@ impl<'d> Names<'d> {
     pub(super) fn of(document: &'d Document, report: &Report) -> Self {
         index(&document.partitions, |row| &row.name, "partitions", report);
         index(&document.codecs, |row| &row.name, "codecs", report);
-        let mut devices = HashMap::new();
+        let mut devices = AHashMap::new();
         for device in &document.devices {
             if devices.insert(device.name.value.to_lowercase(), device).is_some() {
                 duplicate(&device.name, "devices", report);
@@ -63,8 +63,8 @@ fn index<'d, T>(
     name: impl Fn(&'d T) -> &'d Text,
     what: &str,
     report: &Report,
-) -> HashMap<&'d str, &'d T> {
-    let mut found = HashMap::with_capacity(rows.len());
+) -> AHashMap<&'d str, &'d T> {
+    let mut found = AHashMap::with_capacity(rows.len());
     for row in rows {
         let name = name(row);
         if found.contains_key(name.as_str()) {
@@ -81,7 +81,7 @@ fn duplicate(name: &Text, what: &str, report: &Report) {
 }
 
 /// Reports a name that nothing has.
-fn refer<V>(name: Option<&Text>, rows: &HashMap<&str, V>, table: &str, report: &Report) {
+fn refer<V>(name: Option<&Text>, rows: &AHashMap<&str, V>, table: &str, report: &Report) {
     if let Some(name) = name.filter(|name| !rows.contains_key(name.as_str())) {
         let near = nearest(name.as_str(), rows.keys().copied());
         dangling(name, table, near, report);
@@ -207,7 +207,7 @@ fn dial_plan(document: &Document, names: &Names<'_>, report: &Report) {
 }
 
 fn repeated(names: &[Text], what: &str, report: &Report) {
-    let mut seen = HashSet::new();
+    let mut seen = AHashSet::new();
     for name in names {
         if !seen.insert(name.as_str()) {
             report.warning(&name.place, format!("\"{}\" is already a {what}", name.value), "Remove the second one.");
@@ -233,7 +233,7 @@ fn gateway(name: &Text, names: &Names<'_>, why: &str, report: &Report) {
 /// A session's phone belongs to the visited cluster and its user to the home cluster.
 fn sessions(document: &Document, names: &Names<'_>, report: &Report) {
     let ours = document.cluster.id.as_ref().map(|id| id.as_str());
-    let (mut devices, mut users) = (HashSet::new(), HashSet::new());
+    let (mut devices, mut users) = (AHashSet::new(), AHashSet::new());
     for session in &document.sessions {
         let lower = session.device.value.to_lowercase();
         let here = names.devices.get(&lower);

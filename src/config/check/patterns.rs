@@ -1,17 +1,22 @@
 //! Patterns against each other: equal ones, translations that go in circles, numbers that belong to two.
 
-use super::emergency::sample;
 use crate::config::document::{Document, PatternKind, Text};
 use crate::config::plan::dial_plan::{Dialing, Origin};
 use crate::config::report::{At, Place, Report};
 use emcc_policies::digits::Pattern;
 use emcc_policies::moment::Civil;
-use emcc_policies::search_space::{CssId, Outcome, PartitionId, PatternId, Target};
+use emcc_policies::search_space::{Circle, Circles, PatternId, SearchSpace};
 use std::collections::{HashMap, HashSet};
 
-pub(super) fn check(document: &Document, dialing: &Dialing<'_>, moments: &[Civil], report: &Report) {
+pub(super) fn check(
+    document: &Document,
+    dialing: &Dialing<'_>,
+    spaces: &[SearchSpace],
+    moments: &[Civil],
+    report: &Report,
+) {
     equal(dialing, report);
-    circles(dialing, moments, report);
+    circles(dialing, spaces, moments, report);
     numbers(document, report);
     intercom(document, report);
 }
@@ -41,28 +46,21 @@ fn same_numbers(pattern: &At<Pattern>, partition: Option<&Text>, first: &Place, 
     report.error(&pattern.place, message, "Remove one of them, or put it into another partition.");
 }
 
-/// Translations that lead back to themselves until the tenth pass (D-15), at any hour.
-fn circles(dialing: &Dialing<'_>, moments: &[Civil], report: &Report) {
-    let plan = &dialing.plan;
-    let mut reached: HashMap<Option<PartitionId>, CssId> = HashMap::new();
-    for css in plan.search_spaces() {
-        let listed = plan.css_partitions(css).iter().copied().map(Some);
-        for partition in listed.chain([None]) {
-            reached.entry(partition).or_insert(css);
-        }
+/// Translations that take a number which the tenth pass still translates (D-15), in any search space at any hour.
+fn circles(dialing: &Dialing<'_>, spaces: &[SearchSpace], moments: &[Civil], report: &Report) {
+    let Circles { found, unproved } = dialing.plan.circles(spaces, moments);
+    for Circle { row, digits } in found {
+        let Some(origin) = dialing.origin(row) else { continue };
+        let message = format!("{digits} is still translated after ten passes, so the call is refused (D-15)");
+        report.warning(origin.place(), message, "Give the translation a CSS that does not reach it again.");
     }
-    for (id, row) in plan.rows().filter(|(_, row)| matches!(row.target, Target::Translate { .. })) {
-        let Some(digits) = sample(&row.pattern) else { continue };
-        let reaching = reached.get(&row.partition);
-        let css = reaching.map(std::slice::from_ref).unwrap_or_default();
-        let circles = moments.iter().any(|at| {
-            let analysis = plan.analyse(css, &digits, None, *at);
-            matches!(analysis.outcome, Outcome::StillTranslating { .. }) && analysis.translations.first() == Some(&id)
-        });
-        if let Some(origin) = dialing.origin(id).filter(|_| circles) {
-            let message = format!("{digits} is still translated after ten passes, so the call is refused (D-15)");
-            report.warning(origin.place(), message, "Give the translation a CSS that does not reach it again.");
-        }
+    if let Some(origin) = unproved.first().and_then(|id| dialing.origin(*id)) {
+        let message = format!(
+            "the numbers of {} translations, this one the first, take too many ways for each to be followed: one that is \
+             translated in a circle may be missing here",
+            unproved.len()
+        );
+        report.warning(origin.place(), message, "Give translations search spaces that reach no other translation.");
     }
 }
 

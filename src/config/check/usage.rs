@@ -5,8 +5,9 @@ use crate::config::document::{Document, PatternKind, Text};
 use crate::config::report::Report;
 use crate::config::section::nearest;
 use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
+use ahash::{AHashMap, AHashSet};
 use emcc_policies::route::PeerKind;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
     let spaces = spaces_in_use(document);
@@ -24,7 +25,7 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
 }
 
 /// Every search space a call can begin or go on with. The trunk's always counts: unknown phones get it (P-15).
-fn spaces_in_use(document: &Document) -> HashSet<&str> {
+fn spaces_in_use(document: &Document) -> AHashSet<&str> {
     let devices = document.devices.iter().filter_map(|device| device.css.as_ref());
     let users = document.users.iter().flat_map(|user| user.line_css.iter().chain(&user.emcc_css));
     let pools = document.device_pools.iter().filter_map(|pool| pool.adjunct_css.as_ref());
@@ -42,10 +43,10 @@ fn spaces_in_use(document: &Document) -> HashSet<&str> {
         .collect()
 }
 
-fn partitions(document: &Document, spaces: &HashSet<&str>, report: &Report) {
+fn partitions(document: &Document, spaces: &AHashSet<&str>, report: &Report) {
     let used = document.spaces.iter().filter(|space| spaces.contains(space.name.as_str()));
-    let reachable: HashSet<_> = used.flat_map(|space| space.partitions.iter().map(|name| name.as_str())).collect();
-    let mut filled: BTreeMap<&str, Option<&Text>> = BTreeMap::new();
+    let reachable: AHashSet<_> = used.flat_map(|space| space.partitions.iter().map(|name| name.as_str())).collect();
+    let mut filled: AHashMap<&str, Option<&Text>> = AHashMap::new();
     let transformations = document.transformations.iter().map(|row| (row.partition.as_ref(), false));
     for (partition, is_emergency) in
         document.patterns.iter().map(|row| (row.partition.as_ref(), row.emergency)).chain(transformations)
@@ -58,15 +59,16 @@ fn partitions(document: &Document, spaces: &HashSet<&str>, report: &Report) {
             }
         }
     }
+    let filled: BTreeMap<&str, Option<&Text>> = filled.into_iter().collect();
     for (name, first) in &filled {
         if let Some(partition) = first.filter(|_| !reachable.contains(name)) {
             let message = format!("nobody reaches partition \"{name}\": no calling search space in use lists it");
             report.warning(&partition.place, message, "List it in a CSS, or remove its patterns.");
         }
     }
-    let declared: HashSet<_> = document.partitions.iter().map(|row| row.name.as_str()).collect();
+    let declared: AHashSet<_> = document.partitions.iter().map(|row| row.name.as_str()).collect();
     for space in &document.spaces {
-        let mut seen = HashSet::new();
+        let mut seen = AHashSet::new();
         for partition in &space.partitions {
             if !filled.contains_key(partition.as_str()) && !declared.contains(partition.as_str()) {
                 let fix = match nearest(partition.as_str(), filled.keys().copied()) {
@@ -104,13 +106,13 @@ fn pools_and_places(document: &Document, report: &Report) {
     let pools = &document.device_pools;
     let trunks = document.emcc_trunk.iter().chain(&document.rsvp_trunk).filter_map(|trunk| trunk.device_pool.as_ref());
     let devices = document.devices.iter().filter_map(|device| device.device_pool.as_ref());
-    let used: HashSet<_> = trunks.chain(devices).chain(&document.template_pool).map(|name| name.as_str()).collect();
+    let used: AHashSet<_> = trunks.chain(devices).chain(&document.template_pool).map(|name| name.as_str()).collect();
     // A pool with a place may be chosen for a visiting phone (G-6), whoever else names it.
     for pool in pools.iter().filter(|pool| pool.geolocation.is_none() && !used.contains(pool.name.as_str())) {
         let message = format!("nothing is in device pool \"{}\"", pool.name.value);
         report.warning(&pool.name.place, message, "Put a device into it, give it a geolocation, or remove it.");
     }
-    let places: HashSet<_> = pools
+    let places: AHashSet<_> = pools
         .iter()
         .filter_map(|pool| pool.geolocation.as_ref())
         .chain(document.devices.iter().filter_map(|device| device.geolocation.as_ref()))
@@ -131,7 +133,7 @@ fn pools_and_places(document: &Document, report: &Report) {
         report.warning(&unused.name.place, message, "Name it in feature.geolocation_filter, or remove it.");
     }
     let scheduled = document.partitions.iter().filter_map(|row| row.schedule.as_ref());
-    let scheduled: HashSet<_> = scheduled.map(|name| name.as_str()).collect();
+    let scheduled: AHashSet<_> = scheduled.map(|name| name.as_str()).collect();
     let schedules = document.schedules.iter().map(|row| &row.name);
     for schedule in schedules.filter(|name| !scheduled.contains(name.as_str())) {
         let message = format!("no partition has the schedule \"{}\"", schedule.value);
@@ -141,12 +143,12 @@ fn pools_and_places(document: &Document, report: &Report) {
 
 fn routes(document: &Document, names: &Names<'_>, report: &Report) {
     let targets = document.patterns.iter().filter(|row| row.kind == PatternKind::Route);
-    let lists: HashSet<_> = targets.filter_map(|row| row.target.as_ref()).map(|name| name.as_str()).collect();
+    let lists: AHashSet<_> = targets.filter_map(|row| row.target.as_ref()).map(|name| name.as_str()).collect();
     for list in document.route_lists.iter().filter(|list| !lists.contains(list.name.as_str())) {
         let message = format!("no pattern takes route list \"{}\"", list.name.value);
         report.warning(&list.name.place, message, "Name it at a route pattern, or remove it.");
     }
-    let members: HashSet<_> =
+    let members: AHashSet<_> =
         document.route_lists.iter().flat_map(|list| &list.members).map(|name| name.as_str()).collect();
     let mapped = document.device_pools.iter().flat_map(|pool| &pool.local_route_groups);
     let mut groups = members.clone();
@@ -167,7 +169,7 @@ fn routes(document: &Document, names: &Names<'_>, report: &Report) {
         report.warning(&group.name.place, message, "Name it in a route list or as a local route group, or remove it.");
     }
     let grouped = document.route_groups.iter().flat_map(|group| &group.peers).chain(&document.emergency.last_resort);
-    let peers: HashSet<_> = grouped.map(|name| name.as_str()).collect();
+    let peers: AHashSet<_> = grouped.map(|name| name.as_str()).collect();
     for peer in &document.peers {
         let gateway = peer.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::Gateway);
         if gateway && !peers.contains(peer.name.as_str()) {

@@ -303,6 +303,7 @@ fn feature(document: &Document) -> Feature {
             audio_kbps: value(&feature.region_max_audio_kbps, default.audio_kbps),
             video_kbps: value(&feature.region_max_video_kbps, default.video_kbps),
             link_loss: value(&feature.region_link_loss, default.link_loss),
+            keeps_beyond: false,
             variable_rate: value(&feature.variable_rate_codecs, default.variable_rate),
             switched_off: SwitchedOff {
                 g722: !value(&feature.advertise_g722_codec, true),
@@ -410,6 +411,7 @@ fn remote_cluster(row: &document::RemoteCluster, document: &Document, ours: &Reg
             audio_kbps: row.link_audio_kbps.as_ref().map(|at| at.value),
             video_kbps: row.link_video_kbps.as_ref().map(|at| at.value),
         },
+        emergency_region: region.of_emergency(),
         region,
         region_differs,
         tls_name: row.tls_name.as_ref().map(|at| at.value.clone()),

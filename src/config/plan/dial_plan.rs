@@ -3,13 +3,14 @@
 use crate::config::document::{Document, PatternKind, PatternRow, Text, TransformationRow};
 use crate::config::plan::schedule::Schedule;
 use crate::config::report::Place;
+use ahash::{AHashMap, AHashSet};
 use emcc_policies::digits::{Digits, Pattern, RowTransform};
 use emcc_policies::moment::Civil;
 use emcc_policies::route::{Party, PeerId, PeerKind, RouteListId};
 use emcc_policies::search_space::{
     CssId, DialPlan, DialPlanBuilder, Hours, Outcome, PartitionId, PatternId, Row, Target, TranslateCss,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A dial plan and the names its ids stand for.
@@ -17,7 +18,7 @@ pub(in crate::config) struct Dialing<'d> {
     pub(in crate::config) plan: DialPlan,
     /// Where each row was written, by its id.
     pub(in crate::config) origins: Vec<Origin<'d>>,
-    pub(in crate::config) spaces: HashMap<&'d str, CssId>,
+    pub(in crate::config) spaces: AHashMap<&'d str, CssId>,
     /// Names by id.
     pub(in crate::config) partition_names: Vec<&'d str>,
     /// Transformation patterns of calling and of called numbers; nothing where there are none.
@@ -51,7 +52,7 @@ impl<'d> Dialing<'d> {
         let mut builder = DialPlanBuilder::default();
         // Numbered as the plan of calls is: they share its search spaces.
         let mut transforming = [DialPlanBuilder::default(), DialPlanBuilder::default()];
-        let mut partitions: HashMap<&str, PartitionId> = HashMap::new();
+        let mut partitions: AHashMap<&str, PartitionId> = AHashMap::new();
         let mut partition_names = Vec::new();
         let listed = document.spaces.iter().flat_map(|space| &space.partitions);
         let numbers = document.transformations.iter().filter_map(|row| row.partition.as_ref());
@@ -72,7 +73,7 @@ impl<'d> Dialing<'d> {
                 builder.partition(hours)
             });
         }
-        let mut spaces = HashMap::new();
+        let mut spaces = AHashMap::new();
         for space in &document.spaces {
             let ids = space.partitions.iter().filter_map(|name| partitions.get(name.as_str()).copied());
             let ids = ids.collect::<Vec<_>>();
@@ -96,6 +97,8 @@ impl<'d> Dialing<'d> {
             positions(document.peers.iter().map(|peer| &peer.name)),
             positions(document.route_lists.iter().map(|list| &list.name)),
         );
+        builder.reserve(document.patterns.len());
+        dialing.origins.reserve(document.patterns.len());
         for row in &document.patterns {
             let named = row.target.as_ref().map(|name| name.as_str());
             let target = match row.kind {
@@ -145,14 +148,13 @@ impl<'d> Dialing<'d> {
     /// Numbers of devices and users that no directory-number pattern covers get a row of their own, which everybody
     /// reaches; the first call control has them.
     fn add_bare_numbers(&mut self, document: &'d Document, builder: &mut DialPlanBuilder) {
-        let covered = covered_numbers(document);
+        let mut bare = bare_numbers(document);
         let first =
             document.peers.iter().position(|peer| peer.kind.as_ref().is_some_and(|k| k.value == PeerKind::CallControl));
         let peer = first.and_then(|index| u32::try_from(index).ok()).map(PeerId);
-        let mut seen = HashSet::new();
         for number in numbers(document) {
             let Ok(digits) = Digits::from_bytes(number.value.as_bytes()) else { continue };
-            if !seen.insert(digits) || covered.has(&digits) {
+            if !bare.remove(&digits) {
                 continue;
             }
             let Ok(pattern) = Pattern::parse(&number.value.replace('+', "\\+")) else { continue };
@@ -180,7 +182,7 @@ impl<'d> Dialing<'d> {
 
 fn transformations<'d>(
     document: &'d Document,
-    partitions: &HashMap<&str, PartitionId>,
+    partitions: &AHashMap<&str, PartitionId>,
     builders: [DialPlanBuilder; 2],
 ) -> [Transforming<'d>; 2] {
     let mut parties = [Party::Calling, Party::Called].into_iter();
@@ -207,26 +209,15 @@ pub(in crate::config) fn numbers(document: &Document) -> impl Iterator<Item = &T
     devices.chain(document.users.iter().filter_map(|user| user.directory_number.as_ref()))
 }
 
-/// The numbers that directory-number patterns cover; whether one is does not depend on who dials it.
-struct Covered {
-    /// Patterns of one number, as nearly all are.
-    single: HashSet<Digits>,
-    /// The others, reachable by everybody.
-    several: DialPlan,
-}
-
-impl Covered {
-    fn has(&self, digits: &Digits) -> bool {
-        self.single.contains(digits) || finds(&self.several, &[], digits)
-    }
-}
-
-fn covered_numbers(document: &Document) -> Covered {
-    let mut single = HashSet::new();
+/// The numbers of devices and users that no directory-number pattern covers; whether one does not depend on who dials it.
+fn bare_numbers(document: &Document) -> AHashSet<Digits> {
+    let mut bare: AHashSet<Digits> =
+        numbers(document).filter_map(|number| Digits::from_bytes(number.value.as_bytes()).ok()).collect();
+    // Nearly all patterns are of one number; the others, reachable by everybody.
     let mut builder = DialPlanBuilder::default();
     for row in document.patterns.iter().filter(|row| row.kind == PatternKind::DirectoryNumber) {
         if let Some(digits) = row.pattern.value.only_number() {
-            single.insert(digits);
+            bare.remove(&digits);
             continue;
         }
         builder.row(Row {
@@ -238,7 +229,9 @@ fn covered_numbers(document: &Document) -> Covered {
             target: Target::DirectoryNumber { peer: None, intercom: row.intercom },
         });
     }
-    Covered { single, several: builder.build() }
+    let several = builder.build();
+    bare.retain(|digits| !finds(&several, &[], digits));
+    bare
 }
 
 /// Whether some row takes the number.
@@ -246,8 +239,8 @@ pub(in crate::config) fn finds(plan: &DialPlan, css: &[CssId], digits: &Digits) 
     matches!(plan.analyse(css, digits, None, Civil(0)).outcome, Outcome::Found { .. })
 }
 
-fn positions<'d>(names: impl Iterator<Item = &'d Text>) -> HashMap<&'d str, u32> {
-    let mut found = HashMap::new();
+fn positions<'d>(names: impl Iterator<Item = &'d Text>) -> AHashMap<&'d str, u32> {
+    let mut found = AHashMap::new();
     for (index, name) in names.enumerate() {
         found.entry(name.as_str()).or_insert(u32::try_from(index).unwrap_or(u32::MAX));
     }

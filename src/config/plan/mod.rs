@@ -302,6 +302,8 @@ pub struct RemoteCluster {
     pub link: Capacity,
     /// Region parameters of calls with it: the lower cap of both, our own list (M-8).
     pub region: Region,
+    /// The same for an emergency call that was refused for its codecs: nothing is taken out (P-23).
+    pub emergency_region: Region,
     /// Whether its region parameters differ from ours (M-8): an alarm, and no RSVP agent.
     pub region_differs: bool,
     /// What its certificate must name on TLS, if configured.

@@ -40,7 +40,7 @@ impl Schedule {
 }
 
 /// Most hours that are told apart.
-const HOURS_MAX: usize = 20_000;
+pub(in crate::config) const HOURS_MAX: usize = 20_000;
 /// Weeks looked through for all ways in which the clocks of several zones stand to each other: a year of them.
 const WEEKS: i64 = 53;
 /// The Monday they begin with: 2026-01-05, 0:00 UTC.

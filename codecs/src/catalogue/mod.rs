@@ -4,7 +4,12 @@
 //! those of the call control's own codec table, SDP names those of RFC 3551, 3640, 3952, 4856, 4867, 5577, 5993, 6416
 //! and 7587 (M-12).
 
+mod names;
+
 use std::fmt;
+
+use names::{ENCODING_NAMES, NEXT_OF_NAME};
+pub use names::{EncodingName, Named};
 
 /// Which preference list orders the codecs of a call: the session's link loss type (M-7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -96,10 +101,16 @@ impl CodecId {
         (0u8..).take(CATALOGUE.len()).map(Self)
     }
 
+    /// Its SDP encoding name; empty for formats that only SCCP and H.323 can name.
+    #[must_use]
+    pub fn name(self) -> EncodingName {
+        ENCODING_NAMES[usize::from(self.0)]
+    }
+
     /// The row itself.
     #[must_use]
     pub fn codec(self) -> &'static Codec {
-        // In range: only `all` and `position_of` make one, both bounded by the table.
+        // In range: only this module makes one, from a row of the table.
         &CATALOGUE[usize::from(self.0)]
     }
 }
@@ -131,9 +142,17 @@ pub struct Variant {
 /// when no row fits: other clocks and channel counts are other rates.
 #[must_use]
 pub fn identify(encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<Variant> {
-    let name = folded(encoding.name);
-    let named = || CodecId::all().zip(&FOLDED).filter(|(_, row)| **row == name && name != NO_NAME);
-    let rows = || named().map(|(id, _)| id).filter(|id| has_shape(id.codec(), encoding));
+    match Named::of(encoding.name) {
+        Named::Codec(first) => variant(first, encoding, fmtp),
+        Named::Follower | Named::Redundancy | Named::Unknown => None,
+    }
+}
+
+/// The same for a name that is looked up already: `named` is the first row that has it.
+#[must_use]
+pub fn variant(named: CodecId, encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<Variant> {
+    let next = |id: &CodecId| NEXT_OF_NAME.get(usize::from(id.0)).copied().flatten();
+    let rows = || std::iter::successors(Some(named), next).filter(|id| has_shape(id.codec(), encoding));
     let first = rows().next()?;
     let codec = first.codec();
     let whole =
@@ -170,40 +189,6 @@ pub fn identify(encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<Variant> {
             narrowed(modes.and_then(|set| highest_mode_bps(set, rates)).unwrap_or(codec.highest_bps))
         }
     })
-}
-
-/// Whether a row has this encoding name: tells a known codec in an unknown shape from an unknown codec.
-#[must_use]
-pub fn is_known_name(name: &[u8]) -> bool {
-    let name = folded(name);
-    name != NO_NAME && FOLDED.contains(&name)
-}
-
-/// The encoding names of the rows, folded: one comparison a row instead of one a letter.
-const FOLDED: [u128; CATALOGUE.len()] = {
-    let mut names = [NO_NAME; CATALOGUE.len()];
-    let mut row = 0;
-    while row < names.len() {
-        if let Some(name) = CATALOGUE[row].encoding {
-            names[row] = folded(name.as_bytes());
-        }
-        row += 1;
-    }
-    names
-};
-
-/// What a name folds to that no row can have.
-const NO_NAME: u128 = 0;
-
-/// A name of 1 to 15 bytes in capitals with its length behind it: equal where names are equal but for case.
-const fn folded(name: &[u8]) -> u128 {
-    let mut kept = [0u8; 16];
-    let [letters @ .., length] = &mut kept;
-    let Some((place, _)) = letters.split_at_mut_checked(name.len()) else { return NO_NAME };
-    place.copy_from_slice(name);
-    place.make_ascii_uppercase();
-    *length = name.len() as u8;
-    u128::from_le_bytes(kept)
 }
 
 /// Whether a format of this row's name is this row.
@@ -246,18 +231,35 @@ impl<'a> Parameter<'a> {
 #[must_use]
 pub fn parameter<'a>(fmtp: &'a [u8], name: &[u8]) -> Parameter<'a> {
     let mut found = Parameter::Absent;
-    for pair in fmtp.split(|b| *b == b';') {
-        let mut halves = pair.splitn(2, |b| *b == b'=');
-        let key = halves.next().unwrap_or_default().trim_ascii();
-        if !key.eq_ignore_ascii_case(name) {
-            continue;
+    let mut rest = Some(fmtp);
+    while let Some(pairs) = rest {
+        let value = value_if(pairs.trim_ascii_start(), name);
+        // Where it is another's, the way to the next pair is all that is left to look at.
+        let looked_at = value.unwrap_or(pairs);
+        let end = looked_at.iter().position(|byte| *byte == b';').unwrap_or(looked_at.len());
+        rest = looked_at.get(end + 1..);
+        if value.is_some() {
+            if found != Parameter::Absent {
+                return Parameter::Repeated;
+            }
+            found = Parameter::Once(looked_at.get(..end).unwrap_or_default().trim_ascii());
         }
-        if found != Parameter::Absent {
-            return Parameter::Repeated;
-        }
-        found = Parameter::Once(halves.next().unwrap_or_default().trim_ascii());
     }
     found
+}
+
+/// What stands behind `name` and its equals sign, or behind the name alone where it has none; `None` where a text begins
+/// with another name.
+fn value_if<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (key, behind) = text.split_at_checked(name.len())?;
+    if !key.eq_ignore_ascii_case(name) {
+        return None;
+    }
+    match behind.trim_ascii_start() {
+        [b'=', value @ ..] => Some(value),
+        behind @ ([] | [b';', ..]) => Some(behind),
+        _ => None,
+    }
 }
 
 /// Reads a `mode-set` value into a bit for each mode; `None` when empty or when a mode is not one of `rates`.
@@ -282,13 +284,15 @@ pub fn highest_mode_bps(set: u16, rates: &[u32]) -> Option<u32> {
 /// An unsigned decimal number of digits only; `None` when empty, signed or above `u32::MAX`.
 #[must_use]
 pub fn decimal(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty() {
-        return None;
+    let mut sum = 0_u64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        sum = sum * 10 + u64::from(digit);
+        if digit > 9 || sum > u64::from(u32::MAX) {
+            return None;
+        }
     }
-    digits.iter().try_fold(0u32, |sum, digit| {
-        let value = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
-        sum.checked_mul(10)?.checked_add(value)
-    })
+    if digits.is_empty() { None } else { u32::try_from(sum).ok() }
 }
 
 /// What RFC 3551, table 4, says an audio payload type means where no `a=rtpmap` line says otherwise.
@@ -315,49 +319,6 @@ pub fn static_encoding(payload_type: u8) -> Option<Encoding<'static>> {
         _ => return None,
     };
     Some(Encoding { name, clock_hz, channels })
-}
-
-/// An encoding name kept by value, for trails and reports that outlive the description it stood in. At most 23 bytes
-/// are kept, anything unprintable as `?`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct EncodingName {
-    length: u8,
-    bytes: [u8; Self::BYTES_MAX],
-}
-
-impl EncodingName {
-    /// Longest name kept; registered audio names stay below it.
-    pub const BYTES_MAX: usize = 23;
-
-    /// Keeps `name`, cut to [`Self::BYTES_MAX`] bytes.
-    #[must_use]
-    pub fn of(name: &[u8]) -> Self {
-        let mut kept = Self { length: 0, bytes: [0; Self::BYTES_MAX] };
-        for (place, byte) in kept.bytes.iter_mut().zip(name) {
-            *place = if byte.is_ascii_graphic() { *byte } else { b'?' };
-            kept.length += 1;
-        }
-        kept
-    }
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        let kept = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
-        std::str::from_utf8(kept).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for EncodingName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for EncodingName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
-    }
 }
 
 /// Rates of the AMR modes 0 to 7 in bit/s (RFC 4867, section 3.1).
@@ -592,17 +553,27 @@ mod tests {
         assert_eq!(variable, ["OPUS (6k-510k)", "AMR-WB (7k-24k)", "AMR (5k-13k)"]);
     }
 
-    #[test]
-    fn a_kept_name_is_printable_and_short() {
-        assert_eq!(EncodingName::of(b"G729").as_str(), "G729");
-        assert_eq!(EncodingName::of(b"a\r\n\xffb").as_str(), "a???b");
-        assert_eq!(EncodingName::of(&[b'x'; 99]).as_str().len(), EncodingName::BYTES_MAX);
-    }
-
     proptest! {
         #[test]
         fn no_encoding_or_fmtp_panics(name: Vec<u8>, clock: u32, channels: u8, fmtp: Vec<u8>) {
             let _ = identify(&Encoding { name: &name, clock_hz: clock, channels }, &fmtp);
+        }
+
+        #[test]
+        fn a_parameter_is_what_stands_between_its_semicolons(fmtp in "([aA=; ]|ab){0,16}") {
+            let mut values = Vec::new();
+            for pair in fmtp.split(';') {
+                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+                if key.trim().eq_ignore_ascii_case("a") {
+                    values.push(value.trim());
+                }
+            }
+            let want = match &values[..] {
+                [] => Parameter::Absent,
+                [value] => Parameter::Once(value.as_bytes()),
+                _ => Parameter::Repeated,
+            };
+            prop_assert_eq!(parameter(fmtp.as_bytes(), b"a"), want);
         }
 
         #[test]

@@ -1,0 +1,161 @@
+//! Files read before their turn, several at once. Each is read apart from all others, into a document and a report of its
+//! own, and added to what came before it when its turn comes: what is read, and every problem's place in the list, is the
+//! same however many threads there are.
+
+use super::bulk::{self, BulkFile, BulkKind};
+use super::document::Text;
+use super::pieces::{self, Pieces};
+use super::reader::Reader;
+use super::report::{Place, Report};
+use super::section::Section;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use toml::de::DeTable;
+
+/// Bytes of one file.
+const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Form {
+    /// TOML.
+    Tables,
+    /// CSV.
+    Rows(BulkKind),
+}
+
+/// What a file says beside its rows.
+pub(super) struct Taken {
+    pub(super) includes: Vec<Text>,
+    pub(super) bulk: Vec<BulkFile>,
+    /// Whether it parsed.
+    pub(super) whole: bool,
+}
+
+/// A file whose text is here.
+pub(super) struct Read {
+    pub(super) text: Arc<str>,
+    /// Its rows and problems. Nothing where it must be read in its turn: it has tables that exist once.
+    pub(super) apart: Option<(Reader, Report, Taken)>,
+}
+
+/// Files by form and name.
+pub(super) type Ahead = HashMap<(Form, PathBuf), Result<Read, Unreadable>>;
+
+/// Where reading has come to.
+enum News {
+    Begun(usize),
+    Done(usize, Box<Result<Read, Unreadable>>),
+}
+
+/// Reads files on so many threads. They are numbered from `first`; `watched` is told of each that begins, and how many
+/// octets those have that are done. What no thread could be had for is missing.
+pub(super) fn read(files: &[(Form, PathBuf)], first: u16, threads: usize, watched: &dyn Fn(&Path, u64)) -> Ahead {
+    let next = AtomicUsize::new(0);
+    let (tell, told) = mpsc::channel();
+    let mut ahead = Ahead::new();
+    thread::scope(|scope| {
+        for _ in 0..threads.min(files.len()) {
+            let (tell, next) = (tell.clone(), &next);
+            let work = move || {
+                while let Some((at, (form, path))) = numbered(files, next.fetch_add(1, Ordering::Relaxed)) {
+                    let number = first.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
+                    // Who hears it waits for all of them.
+                    let _heard = tell.send(News::Begun(at));
+                    let _heard = tell.send(News::Done(at, Box::new(read_apart(*form, path, number))));
+                }
+            };
+            let _spawned = thread::Builder::new().name("config".to_owned()).spawn_scoped(scope, work);
+        }
+        drop(tell);
+        let mut octets = 0;
+        for news in told {
+            match news {
+                News::Begun(at) => files.get(at).into_iter().for_each(|(_, path)| watched(path, octets)),
+                News::Done(at, read) => {
+                    if let Ok(read) = &*read {
+                        octets += read.text.len() as u64;
+                    }
+                    ahead.extend(files.get(at).map(|file| (file.clone(), *read)));
+                }
+            }
+        }
+    });
+    ahead
+}
+
+fn numbered<T>(files: &[T], at: usize) -> Option<(usize, &T)> {
+    files.get(at).map(|file| (at, file))
+}
+
+fn read_apart(form: Form, path: &Path, number: u16) -> Result<Read, Unreadable> {
+    let text: Arc<str> = text_of(path)?.into();
+    let (mut reader, report) =
+        (Reader::default(), Report::apart(number, path.display().to_string(), Arc::clone(&text)));
+    let taken = take(form, &text, number, &mut reader, &report);
+    let apart = reader.is_of_rows().then_some((reader, report, taken));
+    Ok(Read { text, apart })
+}
+
+/// Reads a text into the reader's document. Every mistake goes to the report.
+pub(super) fn take(form: Form, text: &str, file: u16, reader: &mut Reader, report: &Report) -> Taken {
+    match form {
+        Form::Tables => tables(text, file, reader, report),
+        Form::Rows(kind) => {
+            let whole = bulk::read(kind, text, file, reader, report);
+            Taken { includes: Vec::new(), bulk: Vec::new(), whole }
+        }
+    }
+}
+
+fn tables(text: &str, file: u16, reader: &mut Reader, report: &Report) -> Taken {
+    if let Some(Pieces { first, others }) = pieces::of(text, file) {
+        let (includes, bulk) = reader.read_before(Section::root(&first, file, false, report), others, report);
+        return Taken { includes, bulk, whole: true };
+    }
+    let (tree, mistakes) = DeTable::parse_recoverable(text);
+    for mistake in &mistakes {
+        let offset = mistake.span().map_or(text.len(), |span| span.start);
+        let place = Place::new(file, offset, "");
+        report.error(&place, format!("not TOML: {}", mistake.message()), syntax_fix(mistake.message()));
+    }
+    let (includes, bulk) = reader.read(Section::root(&tree, file, !mistakes.is_empty(), report), report);
+    Taken { includes, bulk, whole: mistakes.is_empty() }
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn text_of(path: &Path) -> Result<String, Unreadable> {
+    let bytes = std::fs::metadata(path)?.len();
+    if bytes > FILE_BYTES_MAX {
+        return Err(Unreadable::TooLong);
+    }
+    String::from_utf8(std::fs::read(path)?).map_err(|_| Unreadable::NotText)
+}
+
+/// Why there is no text to parse.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+    #[error("it is longer than {} MiB", FILE_BYTES_MAX >> 20)]
+    TooLong,
+    #[error("it is not UTF-8 text")]
+    NotText,
+}
+
+fn syntax_fix(message: &str) -> &'static str {
+    if message.contains("duplicate") {
+        return "Keep one of the two; several of a kind are written [[name]], with two brackets.";
+    }
+    if message.contains("string") || message.contains('"') {
+        return "Put texts in double quotes, closed on the same line.";
+    }
+    "Write name = value, with texts in double quotes; [name] begins a table, [[name]] one of several."
+}

@@ -1,0 +1,122 @@
+//! What is not well formed and belongs to an emergency call: taken where it can be matched, routed and answered (P-23). And
+//! answers without the Vias they should copy, whoever waits for them.
+//!
+//! It is mended first, and the mended copy alone decides whether it is an emergency's and goes on: no two readings of one
+//! message. What is well formed never comes here.
+
+use super::Turn;
+use super::effects::TransactionKey;
+use super::reject::Reject;
+use crate::config::plan::Neighbour;
+use crate::neighbour::Flow;
+use crate::sip::{Essentials, Index, Malformed, Message, Method, Name, Strictness, essentials, mend, scan};
+
+impl Turn<'_> {
+    /// A request that is not well formed: refused for `why`, unless it is an emergency call or belongs to one.
+    pub(super) fn out_of_form(
+        &mut self,
+        flow: Flow,
+        from: Neighbour,
+        message: &Message<'_>,
+        method: Method,
+        why: Malformed,
+    ) {
+        let (whole, mut index) = (self.mended(message), Index::new());
+        if let Ok(mended) = scan(&whole, &mut index)
+            && let Ok(of) = essentials(&mended, Strictness::Salvage)
+            && self.is_salvaged(flow, from, &mended, method, &of, why)
+        {
+            return self.in_form(flow, from, &mended, method, of);
+        }
+        self.engine.counters.malformed();
+        self.refuse_unseen(flow, message, method, Reject::Malformed(why));
+    }
+
+    /// A response that is not well formed: dropped, unless an emergency call waits for it.
+    pub(super) fn response_out_of_form(&mut self, flow: Flow, message: &Message<'_>, status: u16) {
+        self.engine.counters.malformed();
+        let (whole, mut index) = (self.mended(message), Index::new());
+        if let Ok(mended) = scan(&whole, &mut index)
+            && let Ok(of) = essentials(&mended, Strictness::Salvage)
+        {
+            let key = self.client_key(of.via.branch.unwrap_or_default(), of.cseq.token);
+            if self.is_awaited_by_emergency(key, flow) {
+                self.response_in_form(flow, &mended, &of, key, status);
+            }
+        }
+    }
+
+    /// Whether a request that is not well formed is an emergency call or belongs to one; of a new one the alarm says what
+    /// is wrong with it.
+    fn is_salvaged(
+        &mut self,
+        flow: Flow,
+        from: Neighbour,
+        message: &Message<'_>,
+        method: Method,
+        of: &Essentials<'_>,
+        why: Malformed,
+    ) -> bool {
+        let invite = self.server_key(flow, of, b"INVITE");
+        let is_patient = |turn: &Self| turn.engine.transactions.with(&invite, |row| row.is_patient);
+        match (method, of.to_tag) {
+            (Method::Invite, None) => {
+                // A copy of one that was taken.
+                if is_patient(self) == Some(true) {
+                    return true;
+                }
+                let is_one = self.is_emergency(flow, from, message, method, of);
+                if is_one {
+                    self.alarm_with("emergency call taken that is not well formed", of.call_id, why.reason());
+                }
+                is_one
+            }
+            (Method::Cancel, _) => is_patient(self) == Some(true),
+            // That of a refusal belongs to the INVITE's transaction.
+            (Method::Ack, _) => is_patient(self) == Some(true) || self.is_of_emergency(of, message),
+            _ => self.is_of_emergency(of, message),
+        }
+    }
+
+    /// A response that lacks the Vias below ours, with those its request left with: what a hop leaves out would keep the
+    /// answer from who waits for it, and be it an emergency call's (RFC 3261 section 8.2.6.2 has it copy them all). `None`
+    /// where nobody waits.
+    pub(super) fn with_vias(&mut self, key: TransactionKey, flow: Flow, message: &Message<'_>) -> Option<Vec<u8>> {
+        let request = self.engine.transactions.with(&key, |row| {
+            (row.partner.is_some() && row.flow.remote.ip() == flow.remote.ip()).then(|| row.request.clone())
+        })??;
+        let mut index = Index::new();
+        let sent = scan(&request, &mut index).ok()?;
+        let editor = &mut self.desk.editor;
+        editor.begin();
+        for via in sent.values(Name::Via).skip(1) {
+            editor.text().put(b"Via: ").put(via.text).append(message);
+        }
+        self.engine.counters.malformed();
+        let mut whole = Vec::with_capacity(message.bytes().len() + request.len());
+        editor.write(message, &mut whole);
+        Some(whole)
+    }
+
+    /// Whether that client transaction is an emergency call's, and the response from where its request went.
+    fn is_awaited_by_emergency(&self, key: TransactionKey, flow: Flow) -> bool {
+        let found = self
+            .engine
+            .transactions
+            .with(&key, |row| (row.flow.remote.ip() == flow.remote.ip()).then_some((row.is_patient, row.call)));
+        match found.flatten() {
+            Some((false, Some(call))) => self.engine.calls.with(&call, |call| call.decision.emergency) == Some(true),
+            Some((is_patient, _)) => is_patient,
+            None => false,
+        }
+    }
+
+    fn mended(&mut self, message: &Message<'_>) -> Vec<u8> {
+        let editor = &mut self.desk.editor;
+        editor.begin();
+        mend(editor, message);
+        let mut whole = Vec::with_capacity(message.bytes().len());
+        editor.write(message, &mut whole);
+        whole
+    }
+}

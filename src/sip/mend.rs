@@ -1,0 +1,118 @@
+//! A message that is taken although it is out of form, put into form where that is easy: whoever reads it next, this node
+//! included, finds one reading of it (P-23).
+
+use super::edit::Editor;
+use super::message::{Message, Start};
+use super::name::Name;
+use super::read::{ContactRef, Strictness, hops, least_hops};
+use super::uri::{Scheme, UriRef};
+use crate::limits::MAX_FORWARDS_FIRST;
+
+/// Records in `editor` what puts `message` into form: headers that repeat themselves word for word once, one Max-Forwards,
+/// a Request-URI without headers, no Contact that is none beside one that is. What is left out of form passes as it came.
+pub fn mend(editor: &mut Editor, message: &Message<'_>) {
+    for name in [Name::From, Name::To, Name::CallId, Name::CSeq] {
+        let mut same = message.all(name);
+        let first = same.next().map(|(_, field)| message.text(field.value));
+        for (place, field) in same {
+            if Some(message.text(field.value)) == first {
+                editor.remove_field(message, place);
+            }
+        }
+    }
+    mend_hops(editor, message);
+    mend_contact(editor, message);
+    if let Start::Request { uri, .. } = message.start()
+        && let Ok(read) = UriRef::parse(message.text(uri))
+        && matches!(read.scheme, Scheme::Sip | Scheme::Sips)
+        && read.headers.is_some()
+    {
+        editor.request_uri(message, read.without_headers().raw);
+    }
+}
+
+/// One Max-Forwards that can be read; none where none came.
+fn mend_hops(editor: &mut Editor, message: &Message<'_>) {
+    let mut fields = message.all(Name::MaxForwards);
+    let Some((_, first)) = fields.next() else { return };
+    let left = least_hops(message).unwrap_or(MAX_FORWARDS_FIRST);
+    if hops(message.text(first.value)) != Some(left) {
+        editor.text().decimal(u64::from(left)).replace(first.value);
+    }
+    for (place, _) in fields {
+        editor.remove_field(message, place);
+    }
+}
+
+/// Takes off the values of Contact that cannot be read where one is left that can.
+fn mend_contact(editor: &mut Editor, message: &Message<'_>) {
+    let is_read = |text: &[u8]| ContactRef::parse(text, Strictness::Lenient).is_ok();
+    if message.values(Name::Contact).any(|value| is_read(value.text)) {
+        editor.remove_values(message, Name::Contact, |text| !is_read(text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::{Index, essentials, scan};
+
+    const PLAIN: &str = "INVITE sip:911@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+        From: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:a@h>\r\n\r\nbody";
+
+    fn mended(text: &str) -> String {
+        let mut index = Index::new();
+        let message = scan(text.as_bytes(), &mut index).unwrap();
+        let (mut editor, mut out) = (Editor::new(), Vec::new());
+        mend(&mut editor, &message);
+        editor.write(&message, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn p_23_what_is_easily_mended_is_and_then_every_reading_is_the_same() {
+        for (from, slip, to) in [
+            ("CSeq: 1 INVITE\r\n", "CSeq: 1 INVITE\r\ncseq : 1 INVITE\r\n", "CSeq: 1 INVITE\r\n"),
+            ("Call-ID: c\r\n", "i: c\r\nCall-ID: c\r\nCall-ID: c\r\n", "i: c\r\n"),
+            ("Max-Forwards: 70\r\n", "Max-Forwards: abc\r\n", "Max-Forwards: 70\r\n"),
+            ("Max-Forwards: 70\r\n", "Max-Forwards:\r\n", "Max-Forwards:70\r\n"),
+            ("Max-Forwards: 70\r\n", "Max-Forwards: 256\r\nMax-Forwards: 5\r\n", "Max-Forwards: 5\r\n"),
+            ("Contact: <sip:a@h>\r\n", "Contact: <sip:a@h>,\r\n", "Contact: <sip:a@h>\r\n"),
+            ("Contact: <sip:a@h>\r\n", "Contact: ;;\r\nm: <sip:a@h>\r\n", "m: <sip:a@h>\r\n"),
+            ("sip:911@h", "sip:911@h;x?Subject=y", "sip:911@h;x"),
+        ] {
+            let (wrong, want) = (PLAIN.replacen(from, slip, 1), PLAIN.replacen(from, to, 1));
+            assert_eq!(mended(&wrong), want, "{slip}");
+            let (mut one, mut other) = (Index::new(), Index::new());
+            let (before, after) =
+                (scan(wrong.as_bytes(), &mut one).unwrap(), scan(want.as_bytes(), &mut other).unwrap());
+            let salvaged = essentials(&before, Strictness::Salvage).unwrap();
+            let read = essentials(&after, Strictness::Strict).unwrap();
+            assert_eq!(
+                (salvaged.call_id, salvaged.cseq, salvaged.from),
+                (read.call_id, read.cseq, read.from),
+                "{slip}"
+            );
+            assert_eq!((salvaged.to, salvaged.uri), (read.to, read.uri), "{slip}");
+            assert_eq!(salvaged.max_forwards.unwrap_or(MAX_FORWARDS_FIRST), read.max_forwards.unwrap(), "{slip}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_form_or_cannot_be_mended_passes_as_it_came() {
+        for slip in [
+            "Contact: <sip:a@h>",
+            "Contact: <sip:a@h>, <sip:b@h>",
+            "Contact: *",
+            "Contact: sip:a@h?x=y",
+            "Contact:",
+            "Contact: <sip:a@h>\r\nCSeq: 2 INVITE",
+            "Contact: <sip:a@h>\r\nDate: yesterday",
+        ] {
+            let text = PLAIN.replacen("Contact: <sip:a@h>", slip, 1);
+            assert_eq!(mended(&text), text);
+        }
+        let urn = PLAIN.replacen("sip:911@h", "urn:service:sos?x", 1);
+        assert_eq!(mended(&urn), urn);
+    }
+}

@@ -1,0 +1,255 @@
+//! Emergency calls whose messages are out of form, and what belongs to them: taken, mended where that is easy, answered
+//! (P-23). Ordinary calls of the same form are refused as ever.
+
+use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Out};
+use crate::wire::{Dialog, Request, Standing, alice, answer, audio, bob, from_hq, hang_up, says, stand};
+
+const TAKEN: &str = "emergency call taken that is not well formed";
+
+/// A slip, written over a part of a request, and what the alarm says of it.
+const SLIPS: &[(&str, &str, &str)] = &[
+    ("Contact: <", "Contact: sip:a@h?x=y\r\nX: <", "Malformed Contact"),
+    ("\r\nContent-Length", ",\r\nContent-Length", "Malformed Contact"),
+    ("\r\nContent-Length", ", <sip:a@h;transport=>\r\nContent-Length", "Malformed Contact"),
+    ("Contact: <", "Contact: <sip:a@h:>\r\nX: <", "Malformed Contact"),
+    ("Contact: <", "Contact:\r\nX: <", "Malformed Contact"),
+    ("Max-Forwards: 70", "Max-Forwards: abc", "Max-Forwards out of range"),
+    ("Max-Forwards: 70", "Max-Forwards: 256", "Max-Forwards out of range"),
+    ("Max-Forwards: 70", "Max-Forwards: 70\r\nMax-Forwards: 70", "Two Max-Forwards headers"),
+    ("From: <sip:5002@", "From: \"Unknown\" <sip:@", "Malformed From"),
+    ("From: <sip:5002@", "From: \"open <sip:5002@", "Malformed From"),
+    ("To: <", "To: \"x;tag=y\" <sip:@x>\r\nX: <", "Malformed To"),
+    ("CSeq: 1 INVITE", "CSeq: 1 INVITE\r\nCSeq: 1 INVITE", "Two CSeq headers"),
+    ("@127.0.1.1:5060 SIP", "@127.0.1.1:5060?Subject=x SIP", "Header fields in the Request-URI"),
+    ("Max-Forwards", "Date: yesterday\r\nMax-Forwards", "Malformed Date"),
+];
+
+fn slipped(request: &Request, from: &str, to: &str) -> String {
+    let text = request.text();
+    assert!(text.contains(from), "{from}: {text}");
+    text.replacen(from, to, 1)
+}
+
+fn invite_to(out: &Out, at: std::net::SocketAddr) -> bool {
+    out.0.iter().any(|sent| sent.what() == "INVITE" && sent.to == at)
+}
+
+#[test]
+fn p_23_an_emergency_out_of_form_is_taken_with_an_alarm_and_an_ordinary_call_is_refused() {
+    for (from, to, why) in SLIPS {
+        let mut node = Node::hq();
+        let text = slipped(&bob("9911").body(""), from, to);
+        let sent = node.hear(CC_HQ, text.clone()).the("INVITE");
+        assert_eq!(sent.to, GW_HQ, "{to}");
+        let told: Vec<_> = node.alarms_told().into_iter().filter(|(what, _)| *what == TAKEN).collect();
+        assert_eq!(told, [(TAKEN, (*why).to_owned())], "{to}");
+        assert_eq!(node.hear(CC_HQ, text).told(), ["100 to cc-hq"], "a copy is absorbed: {to}");
+        assert!(node.alarms().is_empty(), "and raises no further alarm: {to}");
+        assert_eq!(node.hear(GW_HQ, says(&sent, 200)).told(), ["200 to cc-hq"], "{to}");
+        let out = Node::hq().hear(CC_HQ, slipped(&bob("912025550123"), from, to));
+        assert_eq!(out.told(), ["400 to cc-hq"], "{to}");
+    }
+}
+
+#[test]
+fn p_23_what_the_next_hop_gets_is_mended_where_that_is_easy() {
+    for (from, to, name, want) in [
+        ("Max-Forwards: 70", "Max-Forwards: abc", "Max-Forwards", vec!["69"]),
+        ("Max-Forwards: 70", "Max-Forwards: 5\r\nMax-Forwards: x", "Max-Forwards", vec!["4"]),
+        ("CSeq: 1 INVITE", "CSeq: 1 INVITE\r\nCSeq: 1 INVITE", "CSeq", vec!["1 INVITE"]),
+        ("Contact: <", "Contact: ,<", "Contact", vec!["<sip:5002@127.0.1.10:5060>"]),
+        ("Contact: <", "Contact: ;;;\r\nX: <", "Contact", vec![";;;"]),
+    ] {
+        let sent = Node::hq().hear(CC_HQ, slipped(&bob("9911"), from, to)).the("INVITE");
+        assert_eq!(sent.headers(name), want, "{to}");
+    }
+    // A target that leaves as it came leaves without its headers.
+    let mut urn = bob("x");
+    urn.uri = format!("sip:x@{GW_HQ}?Subject=y");
+    assert_eq!(Node::hq().hear(CC_HQ, &urn).told(), ["400 to cc-hq"]);
+    let sent = Node::hq().hear(CC_HQ, slipped(&bob("9911"), ":5060 SIP", ":5060?Priority=x SIP")).the("INVITE");
+    assert_eq!(sent.start(), format!("INVITE sip:911@{GW_HQ} SIP/2.0"));
+}
+
+#[test]
+fn p_23_every_hop_of_an_emergency_out_of_form_is_tried() {
+    for (from, to, _) in SLIPS {
+        let (from, to) = (from.replace("5002", "5001"), to.replace("5002", "5001"));
+        let mut node = Node::hq();
+        let first = node.hear(CC_HQ, slipped(&alice("9999"), &from, &to)).the("INVITE");
+        assert_eq!(first.to, BR, "its mark says whose it is: {to}");
+        let out = node.hear(BR, says(&first, 603));
+        assert!(invite_to(&out, GW_HQ), "{to}: {:?}", out.told());
+        let mut node = Node::br();
+        let passed = first.text().replacen("Via: ", "Via: SIP/2.0/UDP 127.0.1.1:5060;branch=z9hG4bK-hq\r\nVia: ", 1);
+        let first = node.hear(HQ, passed).the("INVITE");
+        assert_eq!(first.to, GW_BR_1, "the other node takes what this one could not mend: {to}");
+        assert!(invite_to(&node.hear(GW_BR_1, says(&first, 486)), GW_BR_2), "{to}");
+    }
+}
+
+/// A call whose caller writes no From that can be read stands.
+fn nameless(node: &mut Node, called: &str) -> Standing {
+    let mut invite = bob(called).body(&audio("0"));
+    invite.from = invite.from.replace("<sip:5002@", "\"Unknown\" <sip:@");
+    stand(node, invite, &audio("0"))
+}
+
+#[test]
+fn p_23_a_call_of_a_caller_nobody_can_read_stands_and_ends_from_either_side() {
+    for ends in ["caller", "callee"] {
+        let mut node = Node::hq();
+        let mut call = nameless(&mut node, "9911");
+        assert_eq!(node.hear(CC_HQ, &call.caller.request("INFO")).the("INFO").to, GW_HQ);
+        let info = node.hear(GW_HQ, &call.callee.request("INFO")).the("INFO");
+        assert_eq!(info.to, CC_HQ);
+        assert_eq!(node.hear(CC_HQ, says(&info, 200)).told(), ["200 to gw-hq"]);
+        if ends == "caller" {
+            hang_up(&mut node, &mut call);
+        } else {
+            let bye = node.hear(GW_HQ, &call.callee.request("BYE")).the("BYE");
+            assert_eq!(node.hear(CC_HQ, says(&bye, 200)).told(), ["200 to gw-hq"]);
+        }
+        assert_eq!(node.ended(), [(200, ends)]);
+        assert_eq!(node.engine.calls(), 0);
+    }
+}
+
+#[test]
+fn p_23_an_emergency_out_of_form_is_cancelled_and_its_refusal_acknowledged() {
+    let mut node = Node::hq();
+    let mut invite = bob("9911").body(&audio("0"));
+    invite.from = invite.from.replace("<sip:5002@", "\"Unknown\" <sip:@");
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    node.hear(GW_HQ, says(&sent, 180)).the("180");
+    let cancel = slipped(&invite.cancel(), "Max-Forwards: 70", "Max-Forwards: x");
+    assert_eq!(node.hear(CC_HQ, cancel).told(), ["200 to cc-hq", "CANCEL to gw-hq"]);
+    let refusal = node.hear(GW_HQ, says(&sent, 487)).the("487");
+    node.hear(CC_HQ, &invite.ack(&refusal));
+    let out = node.wait(40_000);
+    assert!(out.0.iter().all(|sent| sent.what() != "487"), "the ACK was heard: {:?}", out.told());
+    // Nobody else's.
+    let ordinary = bob("912025550123");
+    let sent = node.hear(CC_HQ, &ordinary).the("INVITE");
+    node.hear(GW_HQ, says(&sent, 180));
+    let cancel = slipped(&ordinary.cancel(), "Max-Forwards: 70", "Max-Forwards: x");
+    assert_eq!(node.hear(CC_HQ, cancel).told(), ["400 to cc-hq"]);
+}
+
+#[test]
+fn p_23_nothing_out_of_form_is_believed_for_who_calls() {
+    // Alice's number, in a From that two readers would read differently: no session of hers, no trunk.
+    for from in ["<sip:5001@x", "\"a\" b <sip:5001@x>", "sip:5001@x?y=z", "<sip:5001@x>;;"] {
+        let mut node = Node::hq();
+        let mut invite = Request::new("INVITE", CC_HQ, HQ, "x", "9911");
+        invite.from = format!("{from};tag=1");
+        assert_eq!(node.hear(CC_HQ, &invite).the("INVITE").to, GW_HQ, "{from}");
+        let told = node.alarms_told();
+        assert!(told.contains(&(TAKEN, "Malformed From".to_owned())), "{from}: {told:?}");
+    }
+}
+
+#[test]
+fn p_23_no_ordinary_call_gets_through_by_looking_like_an_emergency() {
+    let slip = |request: &Request| slipped(request, "Max-Forwards: 70", "Max-Forwards: x");
+    for (node, at, request) in [
+        // What makes a call served first makes none an emergency (RFC 4412).
+        (Node::hq(), CC_HQ, bob("912025550123").header("Resource-Priority: dsn.flash")),
+        // The mark of call control or a gateway is not believed.
+        (Node::hq(), CC_HQ, bob("912025550123").header("Priority: emergency")),
+        // Its digits stand behind the question mark, or in another header.
+        (Node::hq(), CC_HQ, Request { uri: format!("sip:x@{HQ}?To=9911"), ..bob("912025550123") }),
+        (Node::hq(), CC_HQ, Request { to: format!("<sip:9911@{HQ}>"), ..bob("912025550123") }),
+        (Node::hq(), CC_HQ, Request { method: "MESSAGE".to_owned(), ..bob("9911") }),
+    ] {
+        let mut node = node;
+        let out = node.hear(at, slip(&request));
+        assert_eq!(out.told(), ["400 to cc-hq"], "{}", request.text());
+        assert!(node.alarms().is_empty());
+    }
+    // The trunk's mark is.
+    let marked = from_hq("12345").header("Priority: emergency");
+    assert!(Node::br().hear(HQ, slip(&marked)).0.iter().any(|sent| sent.what() == "INVITE"));
+}
+
+#[test]
+fn p_23_an_emergency_out_of_form_that_cannot_be_matched_is_refused() {
+    for (from, to) in [("Call-ID: ", "X-Gone: "), ("CSeq: 1 INVITE", "CSeq: 1 BYE"), ("CSeq: ", "X-Gone: ")] {
+        assert_eq!(Node::hq().hear(CC_HQ, slipped(&bob("9911"), from, to)).told(), ["400 to cc-hq"], "{to}");
+    }
+    let out = Node::hq().hear(CC_HQ, slipped(&bob("9911"), "CSeq: 1 INVITE", "CSeq: 1 INVITE\r\nCSeq: 2 INVITE"));
+    assert_eq!(out.told(), ["400 to cc-hq"]);
+}
+
+/// What a gateway does to its answers.
+const ANSWERS: &[(&str, &str)] = &[
+    ("Contact: <", "Contact: sip:gw@h?x=y\r\nX: <"),
+    ("Contact: <", "Contact: <sip:gw@h:>\r\nX: <"),
+    ("Contact: <", "Contact:\r\nX: <"),
+    ("Contact: <", "Contact: ,<"),
+    ("CSeq: 1 INVITE", "CSeq: 1 INVITE\r\nCSeq: 1 INVITE"),
+    ("Call-ID: ", "From: \"x <sip:zzz\r\nX: "),
+    ("SIP/2.0 ", "sip/2.0 "),
+];
+
+#[test]
+fn p_23_an_emergencys_answer_out_of_form_reaches_its_caller_and_an_ordinary_calls_does_not() {
+    for (from, to) in ANSWERS {
+        let mut node = Node::hq();
+        let invite = bob("9911").body(&audio("0"));
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        assert_eq!(node.hear(GW_HQ, slip_of(&says(&sent, 180), from, to)).told(), ["180 to cc-hq"], "{to}");
+        let back = node.hear(GW_HQ, slip_of(&answer(&sent, 200, "b1", &[], &audio("0")), from, to)).the("200");
+        assert!(back.start().starts_with("SIP/2.0 "), "RFC 3261 section 7.1");
+        assert_eq!(back.headers("CSeq"), ["1 INVITE"], "{to}");
+        let mut call = Dialog::of_caller(&invite, &back);
+        // The caller's requests go to that Contact, where there is one.
+        let mut within = |method: &str| {
+            let request = call.request(method);
+            let uri = Some(request.uri.clone()).filter(|uri| !uri.is_empty());
+            Request { uri: uri.unwrap_or_else(|| format!("sip:{GW_HQ}")), ..request }
+        };
+        assert_eq!(node.hear(CC_HQ, &within("ACK")).told(), ["ACK to gw-hq"], "{to}");
+        let bye = node.hear(CC_HQ, &within("BYE")).the("BYE");
+        assert!(bye.headers("Route").is_empty(), "{bye:?}");
+        let (from_bye, to_bye) = (from.replace("1 INVITE", "3 BYE"), to.replace("1 INVITE", "3 BYE"));
+        let bye = says(&bye, 200).replace(&bye.header("CSeq"), "3 BYE");
+        assert_eq!(node.hear(GW_HQ, slip_of(&bye, &from_bye, &to_bye)).told(), ["200 to cc-hq"], "{to}");
+        // A failure is acknowledged, and the next hop tried.
+        let mut node = Node::hq();
+        let first = node.hear(CC_HQ, &alice("9999")).the("INVITE");
+        let out = node.hear(BR, slip_of(&says(&first, 486), from, to));
+        assert!(out.told().contains(&"ACK to br".to_owned()) && invite_to(&out, GW_HQ), "{to}: {:?}", out.told());
+        // An ordinary call's is dropped as ever; the version is no slip.
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &bob("912025550123").body(&audio("0"))).the("INVITE");
+        let out = node.hear(GW_HQ, slip_of(&answer(&sent, 200, "b1", &[], &audio("0")), from, to));
+        assert_eq!(out.told().len(), usize::from(to.starts_with("sip")), "{to}: {:?}", out.told());
+    }
+}
+
+fn slip_of(text: &str, from: &str, to: &str) -> String {
+    let text = if to.contains("From") { text.replacen("From: ", "X-Was: ", 1) } else { text.to_owned() };
+    assert!(text.contains(from), "{from}: {text}");
+    text.replacen(from, to, 1)
+}
+
+#[test]
+fn p_23_an_answer_out_of_form_from_elsewhere_is_dropped() {
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &bob("9911")).the("INVITE");
+    let text = slip_of(&says(&sent, 200), "Contact: <", "Contact:\r\nX: <");
+    assert_eq!(node.hear(BR, text.clone()).told(), Vec::<String>::new());
+    assert_eq!(node.hear(GW_HQ, text.replace("CSeq: 1 INVITE", "CSeq: 1 BYE")).told(), Vec::<String>::new());
+    assert_eq!(node.hear(GW_HQ, text).told(), ["200 to cc-hq"]);
+}
+
+#[test]
+fn rfc_3261_7_1_a_version_in_lower_case_leaves_in_upper_case() {
+    let mut node = Node::hq();
+    let invite = bob("912025550123").text().replacen("SIP/2.0\r\n", "sip/2.0\r\n", 1);
+    let sent = node.hear(CC_HQ, invite).the("INVITE");
+    assert!(sent.start().ends_with(" SIP/2.0"), "{}", sent.start());
+    let back = node.hear(GW_HQ, says(&sent, 486).replacen("SIP/2.0 ", "sip/2.0 ", 1)).the("486");
+    assert_eq!(back.start(), "SIP/2.0 486 Said So");
+}
