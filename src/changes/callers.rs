@@ -102,6 +102,7 @@ impl Who {
             phone: None,
             on_selected_trunk: true,
             numbers: [number, None],
+            aside: None,
             calling: asked.calling,
             target,
             named: None,

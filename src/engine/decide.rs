@@ -14,10 +14,13 @@ use emcc_policies::search_space::{CssId, PatternId, SearchSpace, Target as RowTa
 use emcc_policies::trail::{CssPart, Step, Trail};
 use smallvec::SmallVec;
 
+use super::register::{Claim, claimed};
 use super::reject::Refusal;
 use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
+use crate::neighbour::mark::DeviceHeader;
 use crate::neighbour::select::Rank;
 use crate::neighbour::{Address, Flow};
+use crate::sip::{Message, Name, UriRef};
 use crate::transaction::key::Party;
 
 /// Where an INVITE came from.
@@ -55,6 +58,17 @@ pub enum Target<'a> {
     Other,
 }
 
+/// Where else the caller may be found: read only where the first way does not tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Aside<'a> {
+    /// The INVITE.
+    pub message: &'a Message<'a>,
+    /// Its From, as it was read.
+    pub from: UriRef<'a>,
+    /// The header whose device marks are believed.
+    pub marks: Option<&'a DeviceHeader>,
+}
+
 /// What is known of a call before anything is decided.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -68,8 +82,10 @@ pub struct Question<'a> {
     pub phone: Option<PhoneHop>,
     /// Whether a trunk it came over is the one selected for PSTN access (P-14).
     pub on_selected_trunk: bool,
-    /// P-Asserted-Identity's number, then From's.
+    /// P-Asserted-Identity's first number, then From's.
     pub numbers: [Option<Digits>; 2],
+    /// What else may tell who calls; nothing where no message came.
+    pub aside: Option<Aside<'a>>,
     /// The calling number that transforms work on.
     pub calling: Option<Digits>,
     /// What was called.
@@ -387,8 +403,8 @@ impl Decision {
 
     /// A caller of this cluster: a phone of an EMCC session, or any other.
     fn originate(&mut self, plan: &Plan, question: &Question<'_>) {
-        self.find_caller(plan, question);
         let emergency = recognised(plan, question);
+        self.find_caller(plan, question, emergency.is_some());
         if emergency.is_none() && (question.is_routed || question.target == Target::Other) {
             return self.name_hop(question);
         }
@@ -401,7 +417,7 @@ impl Decision {
         let emergency = recognised(plan, question);
         match question.session {
             Some(session) => self.roaming(plan, session),
-            None if emergency.is_some() => self.find_caller(plan, question),
+            None if emergency.is_some() => self.find_caller(plan, question, true),
             None => {
                 self.refusal = Some(Refusal::CallerNotRegistered);
                 return;
@@ -482,30 +498,62 @@ impl Decision {
         }
     }
 
-    /// Who calls: by the device mark, then by P-Asserted-Identity, then by From. By number a device of this cluster
-    /// goes before an EMCC session.
-    fn find_caller(&mut self, plan: &Plan, question: &Question<'_>) {
-        if let Some(name) = question.device.and_then(|name| std::str::from_utf8(name).ok()) {
-            if let Some(session) = plan.session_on(name).filter(|id| plan.is_home(*id)) {
-                return self.roaming(plan, session);
-            }
-            if let Some(device) = plan.device_named(name) {
-                return self.ordinary(plan, device, None);
+    /// Who calls: by the device marks, then by P-Asserted-Identity (one or two values, RFC 3325 section 9.1), then by From.
+    /// The caller of an emergency call is also whoever it says it is.
+    fn find_caller(&mut self, plan: &Plan, question: &Question<'_>, is_emergency: bool) {
+        let aside = question.aside.as_ref();
+        if let Some(name) = question.device {
+            let further = |aside: &Aside<'_>| {
+                let header = aside.marks?;
+                header.marks(aside.message).skip(1).find_map(|mark| named(plan, mark.device))
+            };
+            if let Some(claim) = named(plan, name).or_else(|| further(aside?)) {
+                return self.is_caller(plan, claim);
             }
         }
-        for number in question.numbers.iter().flatten() {
-            if let Some(device) = plan.device_with_number(number.as_str()) {
-                return self.ordinary(plan, device, Some(number));
-            }
-            let Some(user) = plan.user_with_number(number.as_str()) else { continue };
-            if let Some(session) = plan.session_of(user).filter(|id| plan.is_home(*id)) {
-                return self.roaming(plan, session);
-            }
-            self.user = Some(user);
-            let line = plan.user(user).and_then(|user| user.line_css);
-            self.search_with(&[(CssPart::Line, line)], of_phone(line, None));
+        let [asserted, from] = question.numbers;
+        if asserted.is_some_and(|number| self.has_number(plan, &number)) {
             return;
         }
+        if let (Some(first), Some(aside)) = (asserted, aside) {
+            let others = aside.message.addresses(Name::PAssertedIdentity);
+            let mut others = others.filter_map(|address| super::invite::number(&address.ok()?.uri));
+            if others.any(|number| number != first && self.has_number(plan, &number)) {
+                return;
+            }
+        }
+        if from.is_some_and(|number| self.has_number(plan, &number)) {
+            return;
+        }
+        let aside = aside.filter(|_| is_emergency);
+        if let Some(claim) = aside.and_then(|aside| claimed(plan, aside.message, &aside.from)) {
+            self.is_caller(plan, claim);
+        }
+    }
+
+    fn is_caller(&mut self, plan: &Plan, claim: Claim) {
+        match claim {
+            Claim::Session(session) => self.roaming(plan, session),
+            Claim::Device(device) => self.ordinary(plan, device, None),
+        }
+    }
+
+    /// Takes whoever has that number for the caller: a device of this cluster goes before an EMCC session. `false` where
+    /// nobody has it.
+    fn has_number(&mut self, plan: &Plan, number: &Digits) -> bool {
+        if let Some(device) = plan.device_with_number(number.as_str()) {
+            self.ordinary(plan, device, Some(number));
+            return true;
+        }
+        let Some(user) = plan.user_with_number(number.as_str()) else { return false };
+        if let Some(session) = plan.session_of(user).filter(|id| plan.is_home(*id)) {
+            self.roaming(plan, session);
+            return true;
+        }
+        self.user = Some(user);
+        let line = plan.user(user).and_then(|user| user.line_css);
+        self.search_with(&[(CssPart::Line, line)], of_phone(line, None));
+        true
     }
 
     /// A phone of an EMCC session: adjunct CSS, line CSS, EMCC CSS (P-2).
@@ -631,6 +679,13 @@ impl Decision {
             self.phone_party = Party::Callee;
         }
     }
+}
+
+/// Whom a device of this name makes the caller.
+fn named(plan: &Plan, name: &[u8]) -> Option<Claim> {
+    let name = std::str::from_utf8(name).ok()?;
+    let session = plan.session_on(name).filter(|id| plan.is_home(*id));
+    session.map(Claim::Session).or_else(|| plan.device_named(name).map(Claim::Device))
 }
 
 /// Whether it is an emergency: asked before anything else (P-23).

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::Turn;
 use super::call::{Booking, Call, Carries, Offer, Phase, Told};
-use super::decide::{Decision, Question, Role, Source, Target, decide};
+use super::decide::{Aside, Decision, Question, Role, Source, Target, decide};
 use super::effects::{CallKey, Hint, Party};
 use super::forward::Outgoing;
 use super::ids::from_hex;
@@ -105,7 +105,7 @@ impl Turn<'_> {
     }
 
     /// What is asked of the policies.
-    pub(crate) fn question<'q>(&self, plan: &Plan, request: &Request<'q>) -> Result<Question<'q>, Reject> {
+    pub(crate) fn question<'q>(&self, plan: &'q Plan, request: &Request<'q>) -> Result<Question<'q>, Reject> {
         let source = match request.from {
             Neighbour::Remote { cluster, .. } => Source::Trunk(cluster),
             Neighbour::Peer(peer) => match plan.peer(peer).map(|peer| peer.kind) {
@@ -124,7 +124,8 @@ impl Turn<'_> {
             Source::CallControl => is_believed,
             Source::Trunk(_) => true,
         };
-        let mark = if is_mark_believed { plan.device_header(request.from).mark(message) } else { None };
+        let marks = is_mark_believed.then(|| plan.device_header(request.from));
+        let mark = marks.and_then(|header| header.mark(message));
         let phone = match source {
             Source::CallControl => self.called_phone(plan, request)?,
             _ => None,
@@ -143,6 +144,7 @@ impl Turn<'_> {
             phone,
             on_selected_trunk: !matches!(request.from, Neighbour::Remote { is_rsvp_trunk: true, .. }),
             numbers: [asserted, from],
+            aside: Some(Aside { message, from: request.essentials.from.uri, marks }),
             calling: asserted.or(from),
             target,
             named: self.named_outside(request),

@@ -17,7 +17,7 @@ use super::ids::{from_hex, hex};
 use super::registered::{Contact, ContactId, Registered, RegisteredKey, socket_of, transport_of};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
-use crate::config::plan::{EmccSession, Plan, SessionId, Side};
+use crate::config::plan::{DeviceId, EmccSession, Plan, SessionId, Side};
 use crate::limits::{CONTACTS_MAX, REGISTRATION_S_MAX};
 use crate::neighbour::{Address, Flow};
 use crate::sip::{
@@ -103,10 +103,7 @@ impl Turn<'_> {
         message: &Message<'_>,
         of: &Essentials<'_>,
     ) -> Option<(RegisteredKey, SessionId)> {
-        let contact = message.contacts().find_map(|contact| match contact.ok()? {
-            ContactRef::At(address) => Some(address),
-            ContactRef::Any => None,
-        });
+        let contact = first_contact(message);
         let record = if message.method() == Some(Method::Register) { of.to.uri } else { of.from.uri };
         // Looked up whether it is needed or not: of hardware nobody has a refusal takes as long as of a device at home.
         let users = user_session(plan, &record).or_else(|| user_session(plan, &contact?.uri));
@@ -389,10 +386,21 @@ fn expires_s(contact: &NameAddrRef<'_>) -> Option<u32> {
 /// `+sip.instance`; any other instance says nothing about a device.
 fn named_device(plan: &Plan, contact: &NameAddrRef<'_>) -> Option<Result<SessionId, NoSession>> {
     let session = |name: &str| plan.session_on(name).filter(|id| plan.is_home(*id));
-    if let Some(name) = contact.params.value("+u.sip!devicename.ccm.cisco.com") {
+    if let Some(name) = contact.params.value(DEVICE_NAME) {
         let name = std::str::from_utf8(name).unwrap_or_default();
         return Some(session(name).ok_or(NoSession));
     }
+    let name = hardware_name(contact)?;
+    let name = std::str::from_utf8(&name).ok()?;
+    match (session(name), plan.device_named(name)) {
+        (Some(session), _) => Some(Ok(session)),
+        (None, Some(_)) => Some(Err(NoSession)),
+        (None, None) => None,
+    }
+}
+
+/// The name of the device whose hardware address ends a contact's `+sip.instance`.
+fn hardware_name(contact: &NameAddrRef<'_>) -> Option<[u8; 15]> {
     let instance = std::str::from_utf8(contact.params.value("+sip.instance")?).ok()?;
     let hardware = instance.trim_end_matches('>').rsplit('-').next()?;
     if hardware.len() != 12 || !hardware.bytes().all(|octet| octet.is_ascii_hexdigit()) {
@@ -402,12 +410,42 @@ fn named_device(plan: &Plan, contact: &NameAddrRef<'_>) -> Option<Result<Session
     let (prefix, rest) = name.split_at_mut(3);
     prefix.copy_from_slice(b"SEP");
     rest.copy_from_slice(hardware.as_bytes());
-    let name = std::str::from_utf8(&name).ok()?;
-    match (session(name), plan.device_named(name)) {
-        (Some(session), _) => Some(Ok(session)),
-        (None, Some(_)) => Some(Err(NoSession)),
-        (None, None) => None,
+    Some(name)
+}
+
+fn first_contact<'m>(message: &Message<'m>) -> Option<NameAddrRef<'m>> {
+    message.contacts().find_map(|contact| match contact.ok()? {
+        ContactRef::At(address) => Some(address),
+        ContactRef::Any => None,
+    })
+}
+
+/// The parameter of Contact in which phones of the field name themselves.
+const DEVICE_NAME: &str = "+u.sip!devicename.ccm.cisco.com";
+
+/// Whom a caller says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The phone of a session of ours.
+    Session(SessionId),
+    /// A device of this cluster.
+    Device(DeviceId),
+}
+
+/// Whom an emergency call's sender says it is, registered or not (P-23): the session of the device its Contact names, or of
+/// the user or device From, then Contact, name; else the device of this cluster named there.
+pub(crate) fn claimed(plan: &Plan, message: &Message<'_>, from: &UriRef<'_>) -> Option<Claim> {
+    let contact = first_contact(message);
+    let of_device = contact.and_then(|contact| named_device(plan, &contact)?.ok());
+    let session = of_device.or_else(|| user_session(plan, from)).or_else(|| user_session(plan, &contact?.uri));
+    if let Some(session) = session {
+        return Some(Claim::Session(session));
     }
+    let device = |name: &[u8]| plan.device_named(std::str::from_utf8(name).ok()?);
+    let named = || device(contact?.params.value(DEVICE_NAME)?);
+    let hardware = || device(&hardware_name(&contact?)?);
+    let known = named().or_else(hardware).or_else(|| device(from.user?)).or_else(|| device(contact?.uri.user?));
+    known.map(Claim::Device)
 }
 
 /// Nobody of ours is logged in on the device named.

@@ -221,6 +221,7 @@ mod tests {
             phone: None,
             on_selected_trunk: true,
             numbers: [None, None],
+            aside: None,
             calling: None,
             target: Target::Digits(Digits::from_bytes(b"9911").unwrap()),
             named: None,

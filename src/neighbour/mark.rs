@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::sip::read::InfoRef;
-use crate::sip::{Message, Name};
+use crate::sip::{Field, Message, Name};
 
 /// The header that carries the mark to and from one neighbour.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +58,20 @@ impl DeviceHeader {
                 values.find_map(|value| mark(&InfoRef::parse(value.text)?))
             }
         }
+    }
+
+    /// Every mark a message carries in this header, in order.
+    pub fn marks<'m>(&self, message: &Message<'m>) -> impl Iterator<Item = DeviceMark<'m>> {
+        let message = *message;
+        let is_it = move |field: &Field| match self {
+            Self::CallInfo => field.name == Name::CallInfo,
+            Self::Named(name) => {
+                field.name == Name::Other && message.text(field.name_span).eq_ignore_ascii_case(name.as_bytes())
+            }
+        };
+        let fields = message.fields().iter().enumerate().filter(move |(_, field)| is_it(field));
+        let values = fields.flat_map(move |(place, _)| message.values_of(place));
+        values.filter_map(|value| mark(&InfoRef::parse(value.text)?))
     }
 }
 

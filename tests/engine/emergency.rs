@@ -348,3 +348,25 @@ fn p_23_a_number_from_the_pstn_that_is_translated_into_an_emergency_number_is_an
     // Without the translation it is a number nobody here has.
     assert_eq!(Node::hq().hear(GW_HQ, &from_pstn).refusal().what(), "404");
 }
+
+#[test]
+fn p_23_call_control_may_name_the_caller_of_an_emergency_in_any_way() {
+    let call = |caller: &str, called: &str| Request::new("INVITE", CC_HQ, HQ, caller, called);
+    let mark = |device: &str| format!("Call-Info: <urn:emcc:device:{device}>;purpose=emcc-device;cluster=HQ");
+    let asserted = "P-Asserted-Identity: <sip:+14085555001@x>, <tel:5001>";
+    for (what, invite, is_ordinary_too) in [
+        ("RFC 3325 section 9.1, the second value", call("x", "9999").header(asserted), true),
+        ("the second of two marks", call("x", "9999").header(&mark("SEPNOBODYS")).header(&mark(PHONE)), true),
+        ("the device in From", call(PHONE, "9999"), false),
+        ("the user in From", call("alice", "9999"), false),
+    ] {
+        assert_eq!(Node::hq().hear(CC_HQ, &invite).the("INVITE").to, BR, "{what}");
+        let ordinary = Request { uri: format!("sip:901614960000@{HQ}"), ..invite };
+        let is_passed = Node::hq().hear(CC_HQ, &ordinary).0.iter().any(|sent| sent.what() == "INVITE" && sent.to == BR);
+        assert_eq!(is_passed, is_ordinary_too, "{what}");
+    }
+    // The first that is known counts.
+    let both = "P-Asserted-Identity: <sip:5002@x>, <tel:5001>";
+    assert_eq!(Node::hq().hear(CC_HQ, &call("x", "9911").header(both)).the("INVITE").to, GW_HQ);
+    assert_eq!(Node::hq().hear(CC_HQ, &call("x", "9999")).the("INVITE").to, GW_HQ, "nobody: the last resort");
+}

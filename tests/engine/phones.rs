@@ -831,3 +831,23 @@ fn other_requests_of_a_registered_phone_go_to_call_control() {
     let stranger = Request::new("SUBSCRIBE", at("127.0.3.7:5060"), HQ, "5001", "5001");
     assert_eq!(node.hear(at("127.0.3.7:5060"), &stranger).refusal().what(), "403");
 }
+
+#[test]
+fn p_23_a_phone_that_never_registered_is_whoever_its_emergency_call_says_it_is() {
+    let plain = "<sip:f8d1@127.0.3.5:5060>".to_owned();
+    let named = format!("{plain};+u.sip!devicename.ccm.cisco.com=\"{PHONE}\"");
+    let hardware = format!("{plain};+sip.instance=\"<urn:uuid:00000000-0000-0000-0000-001122334455>\"");
+    for (what, from, contact, to) in [
+        ("directory number", "5001", &plain, BR),
+        ("user id", "alice", &plain, BR),
+        ("device name", PHONE, &plain, BR),
+        ("device named in Contact", "x", &named, BR),
+        ("hardware address", "x", &hardware, BR),
+        ("nobody", "x", &plain, GW_HQ),
+    ] {
+        let call = |called: &str| with_contact(Request::new("INVITE", phone(), HQ, from, called), contact);
+        assert_eq!(node().hear(phone(), &call("9999")).the("INVITE").to, to, "{what}");
+        let out = node().hear(phone(), &call("901614960000"));
+        assert_eq!(out.told().last().map(String::as_str), Some(&*format!("403 to {}", phone())), "{what}");
+    }
+}

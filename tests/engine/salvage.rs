@@ -188,7 +188,7 @@ const ANSWERS: &[(&str, &str)] = &[
     ("Contact: <", "Contact:\r\nX: <"),
     ("Contact: <", "Contact: ,<"),
     ("CSeq: 1 INVITE", "CSeq: 1 INVITE\r\nCSeq: 1 INVITE"),
-    ("Call-ID: ", "From: \"x <sip:zzz\r\nX: "),
+    ("Call-ID: ", "From: \"x <sip:zzz\r\nCall-ID: "),
     ("SIP/2.0 ", "sip/2.0 "),
 ];
 

@@ -140,6 +140,7 @@ impl Cluster {
                 phone: None,
                 on_selected_trunk: true,
                 numbers: [caller.number, None],
+                aside: None,
                 calling,
                 target: match &to {
                     Dialed::Number(digits) => Target::Digits(*digits),
