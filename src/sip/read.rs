@@ -81,8 +81,9 @@ pub struct Essentials<'a> {
 /// Reads what every message must carry, and refuses what must not be forwarded.
 ///
 /// # Errors
-/// The first of: more headers than a request may have; a slip in the start line; a mandatory header missing, repeated or malformed; too many Via, Route,
-/// Record-Route or Contact values; a malformed Contact; CSeq of another method; a Request-URI that may not be acted on.
+/// The first of: more headers than a request may have; a slip in the start line; a mandatory header missing, repeated or
+/// malformed; too many Via, Route, Record-Route or Contact values; a malformed Contact; CSeq of another method; a
+/// Request-URI that may not be acted on.
 pub fn essentials<'a>(message: &Message<'a>, strictness: Strictness) -> Result<Essentials<'a>, Malformed> {
     if message.method().is_some() && message.fields().len() > HEADERS_MAX {
         return Err(Malformed::TooManyHeaders);

@@ -391,7 +391,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
-        /// What is found goes round, and of the translations that short numbers go round by none is missing.
+        /// What is found goes round, and of the translations that short numbers go round by none is missing of which every
+        /// number could be looked at: a `!` beside others can have more kinds of numbers than the steps allow, and is told.
         #[test]
         fn d_15_what_goes_round_is_found_on_the_patterns_as_by_trying_every_number(
             specs in specs(),
@@ -399,7 +400,6 @@ mod tests {
         ) {
             let (plan, spaces) = plan(&specs, &spaces);
             let circles = plan.circles(&spaces, &MOMENTS);
-            prop_assert_eq!(circles.unproved, []);
             for Circle { row, digits } in &circles.found {
                 let goes_round = spaces.iter().flat_map(|css| MOMENTS.map(|at| (css, at))).any(|(css, at)| {
                     let analysis = plan.analyse(css, digits, None, at);
@@ -409,8 +409,11 @@ mod tests {
             }
             let found: BTreeSet<PatternId> = circles.found.iter().map(|circle| circle.row).collect();
             prop_assert_eq!(found.len(), circles.found.len());
-            let missing: Vec<_> = tried(&plan, &spaces).difference(&found).copied().collect();
-            prop_assert_eq!(missing, []);
+            let mut missing = tried(&plan, &spaces);
+            missing.retain(|row| !found.contains(row) && !circles.unproved.contains(row));
+            prop_assert_eq!(missing, BTreeSet::new());
+            let has_any = specs.iter().any(|spec| spec.0.contains('!'));
+            prop_assert!(has_any || circles.unproved.is_empty(), "{:?}", circles.unproved);
         }
 
         #[test]
