@@ -10,6 +10,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -23,11 +24,13 @@ pub struct RoamingIndex {
     /// The fields of the filter in canonical order, each once. The bit of a field in a mask is its place here.
     fields: Vec<Field>,
     /// Values of each field: their text and their number, from 1.
-    numbers: Vec<HashMap<Box<str>, u32>>,
+    numbers: Vec<Numbers>,
     /// Which entries have the values of each field, by the value's number less one.
     owners: Vec<Vec<Owners>>,
     /// Which entries leave each field blank.
     blank: Vec<Bits>,
+    /// Of each two fields that stand together who agrees in both, by the numbers of both values; see [`PAIRED`].
+    pairs: Vec<Vec<Bits>>,
     /// The fields that entries are sorted by first: their places.
     leads: SmallVec<[usize; LEADS]>,
     /// Of each entry the fields it has.
@@ -42,6 +45,38 @@ pub struct RoamingIndex {
     steps: Vec<Step>,
     /// The entries with so many fields, by that number.
     classes: Vec<Class>,
+}
+
+/// Normalised values and their numbers.
+type Numbers = HashMap<Box<[u8]>, u32, BuildHasherDefault<Folded>>;
+
+/// Hashes short values. They come from the configuration alone, so that nobody can choose them to collide.
+#[derive(Clone, Default)]
+struct Folded(u64);
+
+impl Folded {
+    /// Any odd number with half of its bits set.
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+    fn fold(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(Self::FACTOR);
+    }
+}
+
+impl Hasher for Folded {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| self.fold(u64::from_le_bytes(*word)));
+        self.fold(rest.iter().fold(rest.len() as u64, |word, byte| word << 8 | u64::from(*byte)));
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.fold(number as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
 }
 
 /// The pool an entry stands for.
@@ -66,6 +101,23 @@ type Bits = Box<[Line]>;
 #[repr(align(64))]
 struct Line([u64; WORDS]);
 
+impl Line {
+    const NONE: Self = Self([0; WORDS]);
+    const ALL: Self = Self([u64::MAX; WORDS]);
+
+    fn and(self, other: &Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] & other.0[word]))
+    }
+
+    fn without(self, other: &Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] & !other.0[word]))
+    }
+
+    fn is_none(&self) -> bool {
+        self.0.iter().fold(0, |any, word| any | word) == 0
+    }
+}
+
 /// Entries that have equally many fields.
 #[derive(Clone, Debug, Default)]
 struct Class {
@@ -82,15 +134,18 @@ impl Class {
     }
 
     /// Which bits of a line are theirs.
-    fn of_line(&self, line: usize) -> [u64; WORDS] {
-        std::array::from_fn(|word| {
+    fn of_line(&self, line: usize) -> Line {
+        if self.entries.start <= line * LINE && (line + 1) * LINE <= self.entries.end {
+            return Line::ALL;
+        }
+        Line(std::array::from_fn(|word| {
             let begin = line * LINE + word * 64;
             match self.entries.end.saturating_sub(begin) {
                 _ if begin < self.entries.start => 0,
                 left @ 0..64 => (1 << left) - 1,
                 _ => u64::MAX,
             }
-        })
+        }))
     }
 }
 
@@ -138,8 +193,8 @@ const WORDS: usize = 8;
 const LINE: usize = WORDS * 64;
 /// Fields whose values tell at a look whether any entry of a step can agree.
 const LEADS: usize = 4;
-/// So many of a word that agree are weighed one by one.
-const ONE_BY_ONE: u32 = 4;
+/// Two fields have bits of their own up to so many pairs of values, blank counted as one: bits of an entry.
+const PAIRED: usize = 16;
 /// Fields met before a look whether anybody is left.
 const FIELDS_MET: usize = 4;
 /// A value has few owners up to this number of entries, or to this share of all.
@@ -157,9 +212,9 @@ impl RoamingIndex {
     #[must_use]
     pub fn new(filter: &[Field], pools: &[(&str, Option<&Geolocation>)]) -> Self {
         let fields: Vec<Field> = Field::ALL.into_iter().filter(|field| filter.contains(field)).collect();
-        let mut index = Self { numbers: vec![HashMap::new(); fields.len()], fields, ..Self::default() };
+        let mut index = Self { numbers: vec![Numbers::default(); fields.len()], fields, ..Self::default() };
         let mut places: HashMap<Box<[u32]>, (u32, bool)> = HashMap::new();
-        let mut text = String::new();
+        let mut text = Vec::new();
         for (pool, (name, location)) in (0_u32..).zip(pools) {
             let Some(location) = location else { continue };
             let values = index.numbered(location, &mut text);
@@ -204,17 +259,17 @@ impl RoamingIndex {
     }
 
     /// The numbers of a pool's values, new ones given where needed.
-    fn numbered(&mut self, location: &Geolocation, text: &mut String) -> Box<[u32]> {
-        let number = |(field, numbers): (&Field, &mut HashMap<Box<str>, u32>)| {
+    fn numbered(&mut self, location: &Geolocation, text: &mut Vec<u8>) -> Box<[u32]> {
+        let number = |(field, numbers): (&Field, &mut Numbers)| {
             normalised(location.get(*field).unwrap_or_default(), text);
             if text.is_empty() {
                 return 0;
             }
-            if let Some(number) = numbers.get(text.as_str()) {
+            if let Some(number) = numbers.get(text.as_slice()) {
                 return *number;
             }
             let number = u32::try_from(numbers.len() + 1).unwrap_or(NOBODYS);
-            numbers.insert(text.as_str().into(), number);
+            numbers.insert(text.as_slice().into(), number);
             number
         };
         self.fields.iter().zip(&mut self.numbers).map(number).collect()
@@ -295,7 +350,7 @@ impl RoamingIndex {
     fn find_owners(&mut self, lists: Vec<Vec<Vec<u32>>>, few: usize) {
         let lines = self.masks.len().div_ceil(LINE);
         let bits = |owners: &[u32]| {
-            let mut bits = vec![Line([0; WORDS]); lines].into_boxed_slice();
+            let mut bits = vec![Line::NONE; lines].into_boxed_slice();
             owners
                 .iter()
                 .map(|entry| *entry as usize)
@@ -326,6 +381,26 @@ impl RoamingIndex {
             values.into_iter().map(owners).collect()
         };
         self.owners = lists.into_iter().zip(&self.blank).map(owners).collect();
+        self.pairs = (0..self.fields.len()).step_by(2).map(|place| self.pair(place)).collect();
+    }
+
+    /// Who agrees in a field and the one after it, for each two values; nothing where they have too many, or one few have.
+    fn pair(&self, place: usize) -> Vec<Bits> {
+        let agree = |place: usize| {
+            let many = self.owners.get(place)?.iter().map(|owners| match owners {
+                Owners::Many(agree) => Some(agree),
+                Owners::Few(_) | Owners::All => None,
+            });
+            // In the order of their numbers: 0 is blank.
+            std::iter::once(self.blank.get(place)).chain(many).collect::<Option<Vec<&Bits>>>()
+        };
+        let both = |(one, other): (&Bits, &Bits)| one.iter().zip(other).map(|(one, other)| one.and(other)).collect();
+        match agree(place).zip(agree(place + 1)) {
+            Some((one, other)) if one.len() * other.len() <= PAIRED => {
+                one.iter().flat_map(|one| other.iter().map(|other| both((*one, *other)))).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Chooses the roaming device pool of a phone.
@@ -367,13 +442,13 @@ impl RoamingIndex {
         pools: impl IntoIterator<Item = Option<&'a Geolocation>> + 'a,
     ) -> impl Iterator<Item = Standing> + 'a {
         let asked = self.asked(phone);
-        let mut text = String::new();
+        let mut text = Vec::new();
         pools.into_iter().map(move |pool| {
             let Some(pool) = pool else { return Standing::NoLocation };
-            let number = |(field, numbers): (&Field, &HashMap<Box<str>, u32>)| {
+            let number = |(field, numbers): (&Field, &Numbers)| {
                 normalised(pool.get(*field).unwrap_or_default(), &mut text);
                 // A value no pool of the index has is no phone's either.
-                if text.is_empty() { 0 } else { numbers.get(text.as_str()).copied().unwrap_or(NOBODYS - 1) }
+                if text.is_empty() { 0 } else { numbers.get(text.as_slice()).copied().unwrap_or(NOBODYS - 1) }
             };
             let values: SmallVec<[u32; FIELDS]> = self.fields.iter().zip(&self.numbers).map(number).collect();
             let has = |mask: u32, (place, value): (usize, &u32)| mask | u32::from(*value != 0) << place;
@@ -391,30 +466,32 @@ impl RoamingIndex {
     /// What a phone asks of the index.
     fn asked(&self, phone: &Geolocation) -> Asked<'_> {
         let mut asked = Asked::default();
-        let mut text = String::with_capacity(64);
+        let mut text = Vec::with_capacity(64);
         for (place, field) in self.fields.iter().enumerate() {
             normalised(phone.get(*field).unwrap_or_default(), &mut text);
             if text.is_empty() {
                 continue;
             }
             asked.mask |= 1 << place;
-            let number = self.numbers.get(place).and_then(|numbers| numbers.get(text.as_str())).copied();
+            let number = self.numbers.get(place).and_then(|numbers| numbers.get(text.as_slice())).copied();
             let owners = number.and_then(|number| self.owners.get(place)?.get(number as usize - 1));
             if let Some(value) = asked.values.get_mut(place) {
                 *value = number.unwrap_or(NOBODYS);
             }
             let blank = self.blank.get(place).map(Box::as_ref).unwrap_or_default();
+            let agree = match owners {
+                Some(Owners::Many(agree)) => Some(agree.as_ref()),
+                Some(Owners::All) => None,
+                Some(Owners::Few(_)) | None => Some(blank),
+            };
             match owners {
-                Some(Owners::Many(agree)) => {
-                    asked.agree.push(agree);
-                    asked.many.push(Many { place, agree: Some(agree), blank });
-                }
-                Some(Owners::All) => asked.many.push(Many { place, agree: None, blank }),
+                Some(Owners::Many(_) | Owners::All) => asked.many.push(Many { place, agree, blank }),
                 Some(Owners::Few(_)) => asked.few.push(place),
                 None => {}
             }
-            if !matches!(owners, Some(Owners::Many(_) | Owners::All)) {
-                asked.agree.push(blank);
+            match self.paired(place, &asked) {
+                Some(both) => asked.agree.last_mut().into_iter().for_each(|last| *last = both),
+                _ => asked.agree.extend(agree),
             }
         }
         asked.many_mask = asked.many.iter().fold(0, |mask, many| mask | 1 << many.place);
@@ -424,6 +501,16 @@ impl RoamingIndex {
             asked.leads.push(Lead { at, bit: 1 << place, value });
         }
         asked
+    }
+
+    /// Who agrees in a field and in the one before, where the phone has both.
+    fn paired(&self, place: usize, asked: &Asked<'_>) -> Option<&[Line]> {
+        let before = place.checked_sub(1).filter(|before| before % 2 == 0)?;
+        let pairs = self.pairs.get(place / 2).filter(|_| asked.mask >> before & 3 == 3)?;
+        let number =
+            |place: usize| asked.values.get(place).map(|value| if *value == NOBODYS { 0 } else { *value as usize });
+        let values = self.numbers.get(place)?.len() + 1;
+        pairs.get(number(before)? * values + number(place)?).map(Box::as_ref)
     }
 
     /// Weighs the owners of a value that few have, but for those that have another such value too and were weighed there.
@@ -460,11 +547,8 @@ impl RoamingIndex {
             if !may_be_equal || !asked.may_agree(common, spans) || !best.may_change(rank, || common.order) {
                 continue;
             }
-            let mut left = class.of_line(line);
-            if !asked.keep_equal(line, &mut left) || !asked.keep_agreeing(line, &mut left) {
-                continue;
-            }
-            for (word, mut left) in (line * WORDS..).zip(left) {
+            let left = asked.equal(line, class.of_line(line)).and_then(|left| asked.agreeing(line, left));
+            for (word, mut left) in (line * WORDS..).zip(left.unwrap_or(Line::NONE).0) {
                 while left != 0 {
                     let entry = word * 64 + left.trailing_zeros() as usize;
                     left &= left - 1;
@@ -483,16 +567,20 @@ impl RoamingIndex {
         let highest = asked.highest_rank(fields, &Common { any: u32::MAX, all: 0, order: 0 });
         let Some(class) = self.classes.get(class).filter(|_| best.may_change(highest, || 0)) else { return };
         for (line, Step { common, spans }) in class.lines().zip(self.steps.get(class.step..).unwrap_or_default()) {
-            if !asked.may_agree(common, spans) || !best.may_change(asked.highest_rank(fields, common), || common.order)
-            {
+            if !asked.may_agree(common, spans) {
                 continue;
             }
-            let mut agree = class.of_line(line);
-            if !asked.keep_agreeing(line, &mut agree) {
+            // Most steps have every field here and there.
+            let is_mixed = asked.many_mask & !common.any | common.all & !asked.many_mask == 0;
+            let rank = if is_mixed { highest } else { asked.highest_rank(fields, common) };
+            if !best.may_change(rank, || common.order) {
                 continue;
             }
-            for (word, agree) in (line * WORDS..).zip(agree).filter(|(_, agree)| *agree != 0) {
-                if agree.count_ones() <= ONE_BY_ONE {
+            let Some(agree) = asked.agreeing(line, class.of_line(line)) else { continue };
+            for (word, agree) in (line * WORDS..).zip(agree.0).filter(|(_, agree)| *agree != 0) {
+                let behind_first = agree & (agree - 1);
+                if behind_first & behind_first.wrapping_sub(1) == 0 {
+                    // One or two.
                     self.weigh_each(word, agree, asked, best);
                 } else if let Some(common) = self.words.get(word)
                     && best.may_change(asked.highest_rank(fields, common), || common.order)
@@ -618,22 +706,26 @@ impl Asked<'_> {
         })
     }
 
-    /// Leaves those of a line that agree and have none of the values few have. Whether there are any.
-    fn keep_agreeing(&self, line: usize, left: &mut [u64; WORDS]) -> bool {
-        self.agree.chunks(FIELDS_MET).all(|fields| {
-            let lines = fields.iter().filter_map(|bits| bits.get(line));
-            lines.for_each(|bits| left.iter_mut().zip(&bits.0).for_each(|(left, bits)| *left &= bits));
-            left.iter().fold(0, |any, word| any | word) != 0
-        })
+    /// Those of a line that are `left`, agree and have none of the values few have, where there are any.
+    fn agreeing(&self, line: usize, mut left: Line) -> Option<Line> {
+        for fields in self.agree.chunks(FIELDS_MET) {
+            left = fields.iter().filter_map(|bits| bits.get(line)).fold(left, Line::and);
+            if left.is_none() {
+                return None;
+            }
+        }
+        Some(left)
     }
 
-    /// Leaves those of a line that do not leave any field blank whose value many have. Whether there are any.
-    fn keep_equal(&self, line: usize, left: &mut [u64; WORDS]) -> bool {
-        self.many.chunks(FIELDS_MET).all(|fields| {
-            let lines = fields.iter().filter_map(|many| many.blank.get(line));
-            lines.for_each(|bits| left.iter_mut().zip(&bits.0).for_each(|(left, bits)| *left &= !bits));
-            left.iter().fold(0, |any, word| any | word) != 0
-        })
+    /// Those of a line that are `left` and leave no field blank whose value many have, where there are any.
+    fn equal(&self, line: usize, mut left: Line) -> Option<Line> {
+        for fields in self.many.chunks(FIELDS_MET) {
+            left = fields.iter().filter_map(|many| many.blank.get(line)).fold(left, Line::without);
+            if left.is_none() {
+                return None;
+            }
+        }
+        Some(left)
     }
 
     /// Whether an entry agrees in every field whose value many have.
