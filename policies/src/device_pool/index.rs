@@ -10,11 +10,12 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::best::{Best, Found, Pool};
+use super::numbers::Numbers;
 use super::{Because, Rank, Roaming, Standing, normalised};
 use crate::location::{FIELDS, Field, Geolocation};
 
@@ -45,49 +46,6 @@ pub struct RoamingIndex {
     steps: Vec<Step>,
     /// The entries with so many fields, by that number.
     classes: Vec<Class>,
-}
-
-/// Normalised values and their numbers.
-type Numbers = HashMap<Box<[u8]>, u32, BuildHasherDefault<Folded>>;
-
-/// Hashes short values. They come from the configuration alone, so that nobody can choose them to collide.
-#[derive(Clone, Default)]
-struct Folded(u64);
-
-impl Folded {
-    /// Any odd number with half of its bits set.
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-
-    fn fold(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(Self::FACTOR);
-    }
-}
-
-impl Hasher for Folded {
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        words.iter().for_each(|word| self.fold(u64::from_le_bytes(*word)));
-        self.fold(rest.iter().fold(rest.len() as u64, |word, byte| word << 8 | u64::from(*byte)));
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.fold(number as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
-    }
-}
-
-/// The pool an entry stands for.
-#[derive(Clone, Copy, Debug, Default)]
-struct Pool {
-    /// The place of the first one by name.
-    place: u32,
-    /// Where that one stands among those of other entries by name.
-    order: u32,
-    /// Whether others share the entry.
-    is_shared: bool,
 }
 
 /// An entry before it has its place: the values of the fields, and its pool.
@@ -768,60 +726,6 @@ fn compare(digits: &[u64; SCORE_DIGITS], than: u32) -> (u64, u64) {
     })
 }
 
-/// The best entry so far, and the rank of the one after it, which says what decided.
-struct Best {
-    first: Option<Found>,
-    second: Option<Rank>,
-    /// Entries of a lower rank change nothing.
-    least: Rank,
-}
-
-impl Default for Best {
-    fn default() -> Self {
-        // Who agrees in no field is no match (G-10 step 4).
-        Self { first: None, second: None, least: (1, Reverse(u32::MAX), 0) }
-    }
-}
-
-/// An entry with its rank and its place by name.
-#[derive(Clone, Copy)]
-struct Found {
-    rank: Rank,
-    order: u32,
-    entry: usize,
-}
-
-impl Best {
-    /// Whether an entry of this rank and this place by name could change anything.
-    fn may_change(&self, rank: Rank, order: impl FnOnce() -> u32) -> bool {
-        rank > self.least || rank == self.least && !self.is_late(order())
-    }
-
-    /// Whether an entry of the least rank and this place by name comes too late: of equal ranks the first by name wins.
-    fn is_late(&self, order: u32) -> bool {
-        self.first.is_some_and(|first| self.second == Some(first.rank) && order >= first.order)
-    }
-
-    fn offer(&mut self, rank: Rank, entry: usize, pool: Pool) {
-        let found = Found { rank, order: pool.order, entry };
-        let first = match self.first {
-            Some(first) if (rank, Reverse(found.order)) < (first.rank, Reverse(first.order)) => {
-                self.second = self.second.max(Some(rank));
-                first
-            }
-            before => {
-                self.second = if pool.is_shared { Some(rank) } else { before.map(|first| first.rank) };
-                found
-            }
-        };
-        self.first = Some(first);
-        // A second one matters as far as it says what decided: nothing of a lower score, and of its score only what comes
-        // nearer to the first than it does.
-        let (equal, unknown, run) = first.rank;
-        self.least = match self.second {
-            Some(second) if (second.0, second.1) == (equal, unknown) => (equal, unknown, run),
-            Some(second) if second.0 == equal => (equal, unknown, 0),
-            _ => (equal, Reverse(u32::MAX), 0),
-        };
-    }
-}
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

@@ -1,6 +1,8 @@
 //! The device pool a visiting phone is placed in at its home cluster (G-6 to G-10). Runs once a login, not once a call.
 
+mod best;
 mod index;
+mod numbers;
 
 use std::cmp::{Ordering, Reverse};
 
