@@ -8,6 +8,7 @@
 mod budget;
 mod clock;
 mod drive;
+mod gather;
 pub mod log;
 mod mmsg;
 mod node;
