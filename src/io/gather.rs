@@ -8,12 +8,15 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::Duration;
 
 use emcc_policies::moment::Moment;
 
+/// Where the kernel says how long the thread that asks has run, and waited for a processor.
+pub const SCHEDSTAT: &str = "/proc/thread-self/schedstat";
 /// The pause between two readings.
-const PAUSE: Duration = Duration::from_micros(400);
+pub(super) const PAUSE: Duration = Duration::from_micros(400);
 /// So many datagrams at once need no pause after them: the next are there already.
 pub(super) const ENOUGH: usize = 16;
 /// How long the wait for a processor is watched, without a pause, before anything follows from it, milliseconds.
@@ -35,9 +38,9 @@ pub(super) struct Gather {
 }
 
 impl Gather {
-    /// Of the thread it is called on.
-    pub(super) fn new(now: Moment) -> Self {
-        let stat = File::open("/proc/thread-self/schedstat").ok();
+    /// Of the thread it is called on; `schedstat` is [`SCHEDSTAT`], or what a test says instead.
+    pub(super) fn new(schedstat: &Path, now: Moment) -> Self {
+        let stat = File::open(schedstat).ok();
         let waited_ns = stat.as_ref().and_then(waited_ns).unwrap_or_default();
         Self { stat, watch: Watch { since: now, until: now.plus_ms(WATCH_MS), waited_ns, gathers: false } }
     }
@@ -124,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_kernel_says_how_long_this_thread_waited_and_it_never_gets_less() {
-        let stat = File::open("/proc/thread-self/schedstat").unwrap();
+        let stat = File::open(SCHEDSTAT).unwrap();
         let before = waited_ns(&stat).unwrap();
         std::thread::yield_now();
         assert!(waited_ns(&stat).unwrap() >= before);

@@ -309,7 +309,7 @@ impl<D: Driver> Reader<'_, D> {
         let mut singles = 0;
         let mut is_late = false;
         self.now = self.worker.turn(|_| ());
-        let mut gather = Gather::new(self.now);
+        let mut gather = Gather::new(&self.worker.shared.schedstat, self.now);
         // Whoever read before may have left another patience behind.
         self.patience = Some(SLOT_MS);
         let _ = self.datagrams.socket.set_read_timeout(Some(Duration::from_millis(SLOT_MS)));
