@@ -237,7 +237,17 @@ impl<'a> UriRef<'a> {
         let rest = rest.get(1..).unwrap_or(&[]);
         let scheme = Scheme::of(name).filter(|_| !rest.is_empty()).ok_or(Malformed::Uri)?;
         let marks = Marks::of(rest).ok_or(Malformed::Uri)?;
-        let bare = Self {
+        let bare = Self::bare(raw, scheme);
+        match scheme {
+            Scheme::Sip | Scheme::Sips => bare.with_sip_parts(rest, &marks),
+            Scheme::Tel => bare.with_tel_parts(rest).ok_or(Malformed::Uri),
+            Scheme::Urn | Scheme::Other => Ok(bare),
+        }
+    }
+
+    /// One that is known by its scheme alone.
+    fn bare(raw: &'a [u8], scheme: Scheme) -> Self {
+        Self {
             raw,
             scheme,
             user: None,
@@ -246,11 +256,6 @@ impl<'a> UriRef<'a> {
             port: None,
             params: Params::default(),
             headers: None,
-        };
-        match scheme {
-            Scheme::Sip | Scheme::Sips => bare.with_sip_parts(rest, &marks),
-            Scheme::Tel => bare.with_tel_parts(rest).ok_or(Malformed::Uri),
-            Scheme::Urn | Scheme::Other => Ok(bare),
         }
     }
 
@@ -423,17 +428,7 @@ impl<'a> NameAddrRef<'a> {
         let behind = raw.get(behind..).unwrap_or(&[]);
         let params = memchr::memchr_iter(b';', behind).filter_map(|at| first_param(behind.get(at + 1..)?));
         let tag = params.into_iter().find(|param| param.name.eq_ignore_ascii_case(b"tag") && param.value.is_some());
-        let uri = UriRef {
-            raw,
-            scheme: Scheme::Other,
-            user: None,
-            password: None,
-            host: Host::None,
-            port: None,
-            params: Params::default(),
-            headers: None,
-        };
-        Self { tag, ..Self::of(uri, false) }
+        Self { tag, ..Self::of(UriRef::bare(raw, Scheme::Other), false) }
     }
 
     fn of(uri: UriRef<'a>, is_bracketed: bool) -> Self {
