@@ -196,7 +196,7 @@ impl RoamingIndex {
         (0..).zip(&mut entries).for_each(|(order, (_, pool))| pool.order = order);
         let by = index.by_agreement(&entries);
         let has = |values: &[u32]| values.iter().filter(|value| **value != 0).count();
-        let key = |values: &Box<[u32]>| by.iter().map(|place| values[*place]).collect::<SmallVec<[u32; FIELDS]>>();
+        let key = |values: &[u32]| by.iter().map(|place| values[*place]).collect::<SmallVec<[u32; FIELDS]>>();
         entries.sort_by_cached_key(|(values, _)| (has(values), key(values)));
         index.leads = by.iter().copied().take(LEADS).collect();
         index.lay_out(&entries);

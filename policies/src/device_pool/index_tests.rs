@@ -82,7 +82,7 @@ proptest! {
     #[test]
     fn who_may_not_change_the_best_does_not(offers in proptest::collection::vec((1..4_u32, 0..3_u32, 0..3_u32, any::<bool>()), 0..30)) {
         let told = |best: &Best| {
-            let Some(first) = best.first else { return None };
+            let first = best.first?;
             let second = best.second.filter(|second| second.0 == first.rank.0);
             let alike = second.map(|second| {
                 (second.1 == first.rank.1, second == first.rank)
