@@ -116,7 +116,7 @@ impl Turn<'_> {
         };
         let message = request.message;
         let uri = request.essentials.uri.ok_or(Reject::Refusal(Refusal::NotANeighbour))?;
-        let target = target(&uri)?;
+        let target = target(plan, &uri)?;
         // The trunk's mark is what a call over it stands on (P-13); identities are another matter.
         let is_believed = plan.trust(Some(request.from)).identity;
         let is_mark_believed = match source {
@@ -480,13 +480,17 @@ fn booked(wanted: Ask, grant: &Grant) -> Step {
     Step::Booked { audio_kbps: most(wanted.audio), video_kbps }
 }
 
-/// The target of a Request-URI.
+/// The target of a Request-URI. An emergency number that is written otherwise is read here, before anything is decided of
+/// the call (P-23).
 ///
 /// # Errors
 /// 416 for a scheme this node does not route.
-pub(crate) fn target<'u>(uri: &UriRef<'u>) -> Result<Target<'u>, Reject> {
+pub(crate) fn target<'u>(plan: &Plan, uri: &UriRef<'u>) -> Result<Target<'u>, Reject> {
+    let called = |written| plan.emergency.read(&plan.dial_plan, written).ok();
     match uri.scheme {
-        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(number(uri).map_or(Target::Other, Target::Digits)),
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => {
+            Ok(uri.number().and_then(called).map_or(Target::Other, Target::Digits))
+        }
         Scheme::Urn if is_service(uri.raw) => Ok(Target::Service(uri.raw)),
         _ => Err(Reject::Refusal(Refusal::UnsupportedScheme)),
     }

@@ -118,11 +118,9 @@ impl Turn<'_> {
             return true;
         }
         let Start::Request { uri, .. } = message.start() else { return false };
-        let Ok(target) = UriRef::parse(message.text(uri)).map_err(drop).and_then(|uri| target(&uri).map_err(drop))
-        else {
-            return false;
-        };
         let plan = self.running.plan.clone();
+        let uri = UriRef::parse(message.text(uri)).map_err(drop);
+        let Ok(target) = uri.and_then(|uri| target(&plan, &uri).map_err(drop)) else { return false };
         let called = match &target {
             Target::Digits(digits) => Called::Number(digits),
             Target::Service(uri) => Called::Uri(uri),

@@ -125,6 +125,68 @@ fn trap_22_a_listed_number_hq_has_no_pattern_for_goes_to_the_phones_place() {
 }
 
 #[test]
+fn p_23_an_emergency_number_written_otherwise_is_one_and_leaves_as_it_is_configured() {
+    let listed =
+        ("last_resort = [\"gw-hq\"]", "last_resort = [\"gw-hq\"]\nnumbers = [\"112\"]\naccess_codes = [\"9\"]");
+    for (written, leaves) in [
+        ("+911", "911"),
+        ("911%23", "911"),
+        ("911#", "911"),
+        ("9-1-1", "911"),
+        ("9.911", "911"),
+        ("%2B911%23", "911"),
+        ("+9911", "911"),
+        ("9%2011", "911"),
+        ("%209%20911", "911"),
+        ("+112", "112"),
+        ("9112%23", "112"),
+        ("(9)%20112", "112"),
+    ] {
+        let sent = Node::hq_with(&[listed]).hear(CC_HQ, &bob(written)).the("INVITE");
+        assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, leaves), "{written}");
+        let mut tel = bob(written);
+        tel.uri = format!("tel:{written};phone-context=x.invalid");
+        if !written.contains("%20") && !written.ends_with('#') {
+            let sent = Node::hq_with(&[listed]).hear(CC_HQ, &tel).the("INVITE");
+            assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, leaves), "{}", tel.uri);
+        }
+        // It is served when little else is.
+        let mut node = Node::hq_with(&[listed]);
+        node.engine.drain();
+        assert_eq!(node.hear(CC_HQ, &bob(written)).the("INVITE").to, GW_HQ, "{written}");
+    }
+    // Over the trunk with our mark.
+    let sent = Node::hq().hear(CC_HQ, &alice("+9999%23")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str(), sent.header("Priority").as_str()), (BR, "999", "emergency"));
+    // From the trunk, a gateway and the mark alike.
+    let sent = Node::br().hear(HQ, &from_hq("+999")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_BR_1, "999"));
+    let sent = Node::br().hear(GW_BR_1, &Request::new("INVITE", GW_BR_1, BR, "2079460000", "9%2099")).the("INVITE");
+    assert_eq!(sent.number(), "999");
+}
+
+#[test]
+fn p_23_a_number_that_means_no_emergency_stays_as_written() {
+    for (written, status) in
+        [("+9112345678", "404"), ("5002#", "404"), ("50%2002", "404"), ("911%2A", "404"), ("+1911", "404")]
+    {
+        let mut node = Node::hq();
+        assert_eq!(node.hear(CC_HQ, &bob(written)).refusal().what(), status, "{written}");
+        assert!(node.alarms().is_empty(), "{written}");
+    }
+    // One that an ordinary pattern takes as written is an emergency number first; one nobody flagged is that pattern's.
+    let both = (
+        "[[route_pattern]]\npattern = \"911\"\n",
+        "[[route_pattern]]\npattern = \"911#\"\npartition = \"PT-Local\"\nblock = true\n\n\
+         [[route_pattern]]\npattern = \"61#\"\npartition = \"PT-Local\"\nroute_list = \"RL-Local\"\n\n\
+         [[route_pattern]]\npattern = \"911\"\n",
+    );
+    let mut node = Node::hq_with(&[both]);
+    assert_eq!(node.hear(CC_HQ, &bob("911%23")).the("INVITE").number(), "911");
+    assert_eq!(node.hear(CC_HQ, &bob("61%23")).the("INVITE").number(), "61#");
+}
+
+#[test]
 fn a_listed_number_of_a_colleague_goes_to_the_last_resort() {
     let mut node = Node::hq_with(&[LISTED]);
     let sent = node.hear(CC_HQ, &bob("112")).the("INVITE");
