@@ -505,8 +505,44 @@ pub(crate) fn number(uri: &UriRef<'_>) -> Option<Digits> {
     digits::dialable(uri.number()?).ok()
 }
 
-/// The home cluster's mark of an emergency call (P-23), believed from a trunk alone.
+/// The home cluster's mark of an emergency call (P-23), believed from a trunk alone; also where a hop on the way put it in
+/// quotes or added parameters.
 pub(crate) fn is_marked_emergency(message: &Message<'_>) -> bool {
     // Whichever of several a reader behind the sender would have taken.
-    message.all(Name::Priority).any(|(_, line)| message.text(line.value).eq_ignore_ascii_case(b"emergency"))
+    message.all(Name::Priority).any(|(_, line)| is_emergency(message.text(line.value)))
+}
+
+fn is_emergency(priority: &[u8]) -> bool {
+    let value = priority.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    unquoted.unwrap_or(value).trim_ascii().eq_ignore_ascii_case(b"emergency")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p_23_the_mark_is_one_in_any_case_quoted_and_with_parameters() {
+        for (value, is_one) in [
+            ("emergency", true),
+            (" EMERGENCY\t", true),
+            ("\r\n emergency", true),
+            ("Emergency;x=y", true),
+            ("emergency ; q", true),
+            ("emergency;", true),
+            ("\"emergency\"", true),
+            ("\" Emergency \" ;x=\"y\"", true),
+            ("\"emergency", false),
+            ("emergency x", false),
+            ("non-emergency", false),
+            ("urgent;emergency", false),
+            ("urgent", false),
+            (";emergency", false),
+            ("\"", false),
+            ("", false),
+        ] {
+            assert_eq!(is_emergency(value.as_bytes()), is_one, "{value:?}");
+        }
+    }
 }

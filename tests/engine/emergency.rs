@@ -58,6 +58,21 @@ fn a_marked_call_of_the_trunk_is_an_emergency_whatever_its_digits() {
 }
 
 #[test]
+fn p_23_the_trunks_mark_is_one_however_it_is_written_and_nobody_elses_is() {
+    for mark in ["Priority: emergency;x=y", "Priority: \"emergency\"", "PRIORITY:\r\n  Emergency ; q"] {
+        let sent = Node::br().hear(HQ, &from_hq("12345").header(mark)).the("INVITE");
+        assert_eq!((sent.to, sent.number().as_str()), (GW_BR_2, "12345"), "{mark}");
+        let mut node = Node::br();
+        node.engine.drain();
+        node.hear(HQ, &from_hq("12345").header(mark)).the("INVITE");
+        // What the other node would believe does not leave with an ordinary call.
+        let sent = Node::hq().hear(CC_HQ, &alice("901614960000").header(mark)).the("INVITE");
+        assert_eq!((sent.to, sent.headers("Priority")), (BR, vec![]), "{mark}");
+    }
+    assert_eq!(Node::br().hear(HQ, &from_hq("12345").header("Priority: non-emergency")).refusal().what(), "404");
+}
+
+#[test]
 fn p_15_an_emergency_is_not_refused_for_its_phone_or_its_service() {
     let no_session =
         [("[[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP001122334455\"\nhome_cluster = \"HQ\"\n", "")];
