@@ -51,6 +51,7 @@ impl Turn<'_> {
         }
         let message = match scan(bytes, index) {
             Ok(message) => message,
+            Err(broken) if self.takes_broken(flow, from, bytes, broken.why) => return,
             Err(broken) => return self.broken(flow, &broken),
         };
         if message.trailing() > 0 {

@@ -6,12 +6,36 @@
 
 use super::Turn;
 use super::effects::TransactionKey;
+use super::forward::{BRANCH_BYTES, BRANCH_PREFIX};
 use super::reject::Reject;
 use crate::config::plan::Neighbour;
-use crate::neighbour::Flow;
-use crate::sip::{Essentials, Index, Malformed, Message, Method, Name, Strictness, essentials, mend, scan};
+use crate::neighbour::{Flow, Transport};
+use crate::sip::{
+    Essentials, Index, Malformed, Message, Method, Name, Start, Strictness, essentials, mend, reframe, scan,
+};
 
 impl Turn<'_> {
+    /// What cannot be read as a message: taken where it is an emergency call's and can mean but one message. Nothing was done
+    /// with it otherwise.
+    pub(super) fn takes_broken(&mut self, flow: Flow, from: Neighbour, bytes: &[u8], why: Malformed) -> bool {
+        let Some(whole) = reframe(bytes, flow.transport == Transport::Udp) else { return false };
+        let mut index = Index::new();
+        let Ok(message) = scan(&whole, &mut index) else { return false };
+        let counters = &self.engine.counters;
+        match message.start() {
+            Start::Request { method, .. } => {
+                let is_taken = self.takes_request(flow, from, &message, method, why);
+                is_taken.then(|| counters.request_in(method));
+                is_taken
+            }
+            Start::Response { status, .. } => {
+                let is_taken = self.takes_response(flow, &message, status);
+                is_taken.then(|| counters.response_in(status));
+                is_taken
+            }
+        }
+    }
+
     /// A request that is not well formed: refused for `why`, unless it is an emergency call or belongs to one.
     pub(super) fn out_of_form(
         &mut self,
@@ -21,29 +45,66 @@ impl Turn<'_> {
         method: Method,
         why: Malformed,
     ) {
+        if !self.takes_request(flow, from, message, method, why) {
+            self.engine.counters.malformed();
+            self.refuse_unseen(flow, message, method, Reject::Malformed(why));
+        }
+    }
+
+    fn takes_request(
+        &mut self,
+        flow: Flow,
+        from: Neighbour,
+        message: &Message<'_>,
+        method: Method,
+        why: Malformed,
+    ) -> bool {
         let (whole, mut index) = (self.mended(message), Index::new());
         if let Ok(mended) = scan(&whole, &mut index)
             && let Ok(of) = essentials(&mended, Strictness::Salvage)
             && self.is_salvaged(flow, from, &mended, method, &of, why)
         {
-            return self.in_form(flow, from, &mended, method, of);
+            self.in_form(flow, from, &mended, method, of);
+            return true;
         }
-        self.engine.counters.malformed();
-        self.refuse_unseen(flow, message, method, Reject::Malformed(why));
+        false
     }
 
     /// A response that is not well formed: dropped, unless an emergency call waits for it.
     pub(super) fn response_out_of_form(&mut self, flow: Flow, message: &Message<'_>, status: u16) {
         self.engine.counters.malformed();
+        self.takes_response(flow, message, status);
+    }
+
+    fn takes_response(&mut self, flow: Flow, message: &Message<'_>, status: u16) -> bool {
         let (whole, mut index) = (self.mended(message), Index::new());
         if let Ok(mended) = scan(&whole, &mut index)
             && let Ok(of) = essentials(&mended, Strictness::Salvage)
         {
             let key = self.client_key(of.via.branch.unwrap_or_default(), of.cseq.token);
+            let is_known = self.engine.transactions.contains(&key);
+            let key = if is_known { key } else { self.key_in_our_case(key, &of).unwrap_or(key) };
             if self.is_awaited_by_emergency(key, flow) {
                 self.response_in_form(flow, &mended, &of, key, status);
+                return true;
             }
         }
+        false
+    }
+
+    /// The client transaction of a response whose sender wrote our branch in letters of another case, as a token may be
+    /// (RFC 3261 section 7.3.1). `None` where that is the one `tried`.
+    pub(super) fn key_in_our_case(&self, tried: TransactionKey, of: &Essentials<'_>) -> Option<TransactionKey> {
+        let branch = of.via.branch?;
+        let mut ours: [u8; BRANCH_BYTES] = branch.try_into().ok()?;
+        let (cookie, rest) = ours.split_at_mut_checked(BRANCH_PREFIX.len())?;
+        if !cookie.eq_ignore_ascii_case(BRANCH_PREFIX) {
+            return None;
+        }
+        cookie.copy_from_slice(BRANCH_PREFIX);
+        rest.make_ascii_lowercase();
+        let key = (ours != branch).then(|| self.client_key(&ours, of.cseq.token));
+        key.filter(|key| *key != tried)
     }
 
     /// Whether a request that is not well formed is an emergency call or belongs to one; of a new one the alarm says what
