@@ -15,7 +15,7 @@ use super::Turn;
 use super::call::{Booking, Call, Carries, Offer, Phase, Told};
 use super::decide::{Aside, Decision, Question, Role, Source, Target, decide};
 use super::effects::{CallKey, Hint, Party};
-use super::forward::Outgoing;
+use super::forward::{Outgoing, Urgency};
 use super::ids::from_hex;
 use super::in_dialog::Passing;
 use super::keys::{Keys, Passage};
@@ -390,6 +390,7 @@ impl Turn<'_> {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
         }
         let plan = self.running.plan.clone();
+        let mut urgency = Urgency::default();
         let refuse = |turn: &mut Self, why| turn.refuse_unseen(request.flow, request.message, request.method, why);
         let hop = match self.question(&plan, &request) {
             Ok(question) => match question.target {
@@ -401,6 +402,7 @@ impl Turn<'_> {
                     match decision.refusal {
                         Some(refusal) => return refuse(self, Reject::Refusal(refusal)),
                         None => {
+                            urgency = Urgency::of(&decision);
                             self.order(&mut decision);
                             (!decision.next_hops.is_empty()).then(|| decision.next_hops.swap_remove(0))
                         }
@@ -427,7 +429,8 @@ impl Turn<'_> {
             return;
         }
         let body = if keys == Keys::Removed { self.without_keys(request.message, &Body::None) } else { Body::None };
-        self.pass_on(&request, flow, &Passing { next: hop.as_ref(), is_routed_here: true, ..Passing::new(&body) });
+        let passing = Passing { next: hop.as_ref(), is_routed_here: true, urgency, ..Passing::new(&body) };
+        self.pass_on(&request, flow, &passing);
     }
 }
 

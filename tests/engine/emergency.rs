@@ -47,6 +47,30 @@ fn the_mark_is_set_on_the_trunk_and_taken_from_those_not_believed() {
 }
 
 #[test]
+fn p_23_a_message_to_an_emergency_number_gets_the_mark_on_the_trunk_too() {
+    let message =
+        |caller: &str, called: &str| Request::new("MESSAGE", CC_HQ, HQ, caller, called).on(PHONE).body("help");
+    for request in [message("5001", "9999"), message("5001", "9999").header(MARK), message("5001", "+9999")] {
+        let sent = Node::hq().hear(CC_HQ, &request).the("MESSAGE");
+        assert_eq!((sent.to, sent.number().as_str()), (BR, "999"));
+        assert_eq!((sent.headers("Priority"), sent.body().as_str()), (vec!["emergency".to_owned()], "help"));
+    }
+    // One that is none has none, whoever wrote it; a gateway is told nothing, and another priority is nobody's mark.
+    let ordinary = message("5001", "901614960000");
+    let sent = Node::hq().hear(CC_HQ, &ordinary.clone().header("Priority: Emergency;q")).the("MESSAGE");
+    assert_eq!((sent.to, sent.headers("Priority")), (BR, vec![]));
+    let sent = Node::hq().hear(CC_HQ, &ordinary.header("Priority: urgent")).the("MESSAGE");
+    assert_eq!((sent.to, sent.headers("Priority")), (BR, vec!["urgent".to_owned()]));
+    let to_gateway = Request::new("MESSAGE", CC_HQ, HQ, "5002", "9911");
+    let sent = Node::hq().hear(CC_HQ, &to_gateway).the("MESSAGE");
+    assert_eq!((sent.to, sent.headers("Priority")), (GW_HQ, vec![]));
+    // At the other node the mark is believed and kept.
+    let marked = Request::new("MESSAGE", HQ, BR, "5001", "12345").on(PHONE).header(MARK);
+    let sent = Node::br().hear(HQ, &marked).the("MESSAGE");
+    assert_eq!((sent.to, sent.headers("Priority")), (GW_BR_2, vec!["emergency".to_owned()]));
+}
+
+#[test]
 fn a_marked_call_of_the_trunk_is_an_emergency_whatever_its_digits() {
     let mut node = Node::br();
     let sent = node.hear(HQ, &marked("12345")).the("INVITE");
