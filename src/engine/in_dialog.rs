@@ -502,6 +502,9 @@ impl Turn<'_> {
     /// neighbours by its Route; a dialog nobody routes through us does not exist here.
     fn without_row(&mut self, request: Request<'_>) {
         let Some(flow) = self.way_without_row(&request) else {
+            if self.begins_emergency(&request) {
+                return;
+            }
             let why = Reject::Refusal(Refusal::NoSuchCall);
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         };

@@ -118,6 +118,7 @@ impl Turn<'_> {
             return self.in_dialog(request);
         }
         match request.method {
+            Method::Invite if self.is_emergency_routed_strictly(&request) => {}
             Method::Invite => self.invite(request),
             Method::Register if request.from == Neighbour::Phone => self.register(request),
             Method::Options | Method::Register if self.is_for_us(&request) => self.own(request),

@@ -8,10 +8,12 @@ use super::Turn;
 use super::effects::TransactionKey;
 use super::forward::{BRANCH_BYTES, BRANCH_PREFIX};
 use super::reject::Reject;
+use super::request::Request;
 use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::{
-    Essentials, Index, Malformed, Message, Method, Name, Start, Strictness, essentials, mend, reframe, scan,
+    Essentials, Index, Malformed, Message, Method, Name, NameAddrRef, Start, Strictness, essentials, leave_dialog,
+    leave_strict_route, mend, reframe, scan,
 };
 
 impl Turn<'_> {
@@ -137,6 +139,57 @@ impl Turn<'_> {
             (Method::Ack, _) => is_patient(self) == Some(true) || self.is_of_emergency(of, message),
             _ => self.is_of_emergency(of, message),
         }
+    }
+
+    /// A new INVITE with a To tag, of no dialog that is or could be known here: an emergency call begins with it all the same, and
+    /// its tag, which is nobody's, goes (RFC 3261 section 12.2.2 lets the one who is called take it; with the tag it would
+    /// hardly be). `false` where it is none, with nothing done. One of a dialog has a Route of ours, or names who answered.
+    pub(super) fn begins_emergency(&mut self, request: &Request<'_>) -> bool {
+        let is_of_dialog = || self.own_routes(request.message) > 0 || self.named_target(request).is_some();
+        if request.method != Method::Invite || is_of_dialog() {
+            return false;
+        }
+        let editor = &mut self.desk.editor;
+        editor.begin();
+        leave_dialog(editor, request.message, &request.essentials.to);
+        self.is_taken_as(request, "emergency call taken that is in no dialog of its To tag")
+    }
+
+    /// A new INVITE that a strict router sent here, with what it is for behind the last Route: an emergency call is taken by
+    /// it (RFC 3261 section 16.4). `false` where it is none, with nothing done.
+    pub(super) fn is_emergency_routed_strictly(&mut self, request: &Request<'_>) -> bool {
+        if !self.is_for_us(request) {
+            return false;
+        }
+        let message = request.message;
+        let Some(last) = message.values(Name::Route).last() else { return false };
+        let Ok(NameAddrRef { uri: target, .. }) = NameAddrRef::parse(last.text, Strictness::Lenient) else {
+            return false;
+        };
+        if target.user.is_none() && self.running.is_ours(&target) {
+            return false;
+        }
+        let editor = &mut self.desk.editor;
+        editor.begin();
+        leave_strict_route(editor, message, &last, &target);
+        self.is_taken_as(request, "emergency call taken from a strict router")
+    }
+
+    /// Goes on with a new INVITE as the editor's changes make it, where that is an emergency call.
+    fn is_taken_as(&mut self, request: &Request<'_>, alarm: &'static str) -> bool {
+        let mut whole = Vec::with_capacity(request.message.bytes().len());
+        self.desk.editor.write(request.message, &mut whole);
+        let mut index = Index::new();
+        if let Ok(message) = scan(&whole, &mut index)
+            && let Ok(of) = essentials(&message, Strictness::Salvage)
+            && of.to_tag.is_none()
+            && self.is_emergency(request.flow, request.from, &message, request.method, &of)
+        {
+            self.alarm(alarm, of.call_id);
+            self.in_form(request.flow, request.from, &message, request.method, of);
+            return true;
+        }
+        false
     }
 
     /// A response that lacks the Vias below ours, with those its request left with: what a hop leaves out would keep the

@@ -124,7 +124,8 @@ impl Turn<'_> {
         let called = match &target {
             Target::Digits(digits) => Called::Number(digits),
             Target::Service(uri) => Called::Uri(uri),
-            Target::Other => return false,
+            // A strict router's target stands elsewhere, and such a call is looked at whole.
+            Target::Other => return self.names_us(message) && message.first(Name::Route).is_some(),
         };
         if plan.emergency.recognise(&plan.dial_plan, called, false).is_some() {
             return true;

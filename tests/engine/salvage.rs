@@ -334,6 +334,87 @@ fn rfc_3261_7_3_1_a_branch_returned_in_other_letters_is_ours() {
     }
 }
 
+const NO_DIALOG: &str = "emergency call taken that is in no dialog of its To tag";
+
+#[test]
+fn rfc_3261_12_2_2_an_emergency_with_a_to_tag_of_no_dialog_is_a_new_call() {
+    let tagged = |request: Request| Request { to: request.to.clone() + ";tag=gone", ..request };
+    let mut node = Node::hq();
+    let invite = tagged(bob("9911").body(&audio("0")));
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, "911"));
+    assert_eq!(sent.header("To"), format!("<sip:9911@{HQ}>"), "who is called gives the tag");
+    assert_eq!(node.alarms(), [NO_DIALOG]);
+    assert_eq!(node.hear(CC_HQ, &invite).told(), ["100 to cc-hq"], "a copy is absorbed");
+    assert!(node.alarms().is_empty());
+    let back = node.hear(GW_HQ, answer(&sent, 200, "b1", &[], &audio("0"))).the("200");
+    let mut call = Dialog::of_caller(&invite, &back);
+    assert_eq!(node.hear(CC_HQ, &call.request("ACK")).told(), ["ACK to gw-hq"]);
+    let bye = node.hear(CC_HQ, &call.request("BYE")).the("BYE");
+    assert_eq!(node.hear(GW_HQ, says(&bye, 200)).told(), ["200 to cc-hq"]);
+    assert_eq!((node.ended(), node.engine.calls()), (vec![(200, "caller")], 0));
+    // Its next hop is tried, it can be cancelled, and its refusal is acknowledged.
+    let first = node.hear(CC_HQ, &tagged(alice("9999"))).the("INVITE");
+    assert!(invite_to(&node.hear(BR, says(&first, 603)), GW_HQ));
+    let invite = tagged(bob("9911"));
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    node.hear(GW_HQ, says(&sent, 180)).the("180");
+    assert_eq!(node.hear(CC_HQ, &invite.cancel()).told(), ["200 to cc-hq", "CANCEL to gw-hq"]);
+    let refusal = node.hear(GW_HQ, says(&sent, 487)).the("487");
+    node.hear(CC_HQ, &invite.ack(&refusal));
+    assert!(node.wait(40_000).0.iter().all(|sent| sent.what() != "487"), "the ACK was heard");
+    // Over the trunk too.
+    assert_eq!(Node::br().hear(HQ, &tagged(from_hq("999"))).the("INVITE").to, GW_BR_1);
+}
+
+#[test]
+fn rfc_3261_12_2_2_whatever_else_is_in_no_dialog_is_481() {
+    let tagged = |request: Request| Request { to: request.to.clone() + ";tag=gone", ..request };
+    for (what, request) in [
+        ("an ordinary call", tagged(bob("912025550123"))),
+        ("another method", tagged(Request { method: "BYE".to_owned(), ..bob("9911") })),
+        ("one that names who answered", Request { uri: "sip:911@127.0.1.20".to_owned(), ..tagged(bob("9911")) }),
+        ("one with our Route", tagged(bob("9911")).header("Route: <sip:127.0.1.1:5060;lr>, <sip:192.0.2.1;lr>")),
+    ] {
+        let mut node = Node::hq();
+        assert_eq!(node.hear(CC_HQ, &request).told(), ["481 to cc-hq"], "{what}");
+        assert!(node.alarms().is_empty(), "{what}");
+    }
+}
+
+#[test]
+fn rfc_3261_16_4_an_emergency_that_a_strict_router_sends_is_taken_by_its_last_route() {
+    for (called, takes, uri) in [
+        (format!("sip:9911@{HQ}"), Some("911"), "sip:127.0.1.1:5060;lr"),
+        (format!("sip:+911@{HQ}"), Some("911"), "sip:127.0.1.1"),
+        ("tel:911".to_owned(), Some("911"), "sip:127.0.1.1"),
+        ("sip:911@example.invalid".to_owned(), Some("911"), "sip:127.0.1.1"),
+        // As ever: what is no emergency, and what has no target at all.
+        (format!("sip:912025550123@{HQ}"), None, "sip:127.0.1.1:5060;lr"),
+        (format!("sip:{HQ};lr"), None, "sip:127.0.1.1:5060;lr"),
+    ] {
+        let mut node = Node::hq();
+        let invite = Request { uri: uri.to_owned(), ..bob("x") }.header(&format!("Route: <{called}>"));
+        let out = node.hear(CC_HQ, &invite);
+        let Some(number) = takes else {
+            assert_eq!(out.refusal().what(), "404", "{called}");
+            continue;
+        };
+        let sent = out.the("INVITE");
+        assert_eq!((sent.to, sent.number().as_str(), sent.headers("Route")), (GW_HQ, number, vec![]), "{called}");
+        assert_eq!(node.alarms(), ["emergency call taken from a strict router"], "{called}");
+        assert_eq!(node.hear(CC_HQ, &invite).told(), ["100 to cc-hq"], "a copy is absorbed: {called}");
+    }
+    // Every hop gets it.
+    let mut node = Node::hq();
+    let invite = Request { uri: format!("sip:{HQ};lr"), ..alice("x") }.header(&format!("Route: <sip:9999@{HQ}>"));
+    let first = node.hear(CC_HQ, &invite).the("INVITE");
+    assert_eq!((first.to, first.number().as_str()), (BR, "999"));
+    let out = node.hear(BR, says(&first, 603));
+    let second = out.0.iter().find(|sent| sent.what() == "INVITE").expect("the last resort");
+    assert_eq!((second.to, second.number().as_str()), (GW_HQ, "999"));
+}
+
 #[test]
 fn rfc_3261_7_1_a_version_in_lower_case_leaves_in_upper_case() {
     let mut node = Node::hq();
