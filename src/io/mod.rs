@@ -8,6 +8,7 @@
 mod budget;
 mod clock;
 mod drive;
+mod gather;
 pub mod log;
 mod mmsg;
 mod node;
@@ -26,6 +27,7 @@ mod worker;
 use std::net::SocketAddr;
 
 pub use clock::Clock;
+pub use gather::SCHEDSTAT;
 pub use node::{Node, Setup};
 pub use sockets::StartError;
 pub use stream::StreamLimits;

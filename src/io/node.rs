@@ -1,6 +1,7 @@
 //! A node's rim: sockets bound, workers started, and joined at the end.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -39,6 +40,8 @@ pub struct Setup<D> {
     pub seed: u64,
     /// Bounds and time limits of streams.
     pub streams: StreamLimits,
+    /// Where a thread reads how long it waited for a processor: [`SCHEDSTAT`](super::SCHEDSTAT).
+    pub schedstat: PathBuf,
 }
 
 /// Running workers. Dropping it stops them.
@@ -87,6 +90,7 @@ impl Node {
             turnstiles: local.iter().map(|_| Turnstile::default()).collect(),
             local: local.clone(),
             tls: setup.certificates.map(Tls::new),
+            schedstat: setup.schedstat,
             stopping: AtomicBool::new(false),
         });
         let (order, orders) = watch::channel(Order::Serve);

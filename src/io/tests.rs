@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
 use std::str;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -141,6 +142,10 @@ impl World {
     }
 
     fn within(streams: StreamLimits, workers: usize) -> Self {
+        Self::beside(SCHEDSTAT.into(), streams, workers)
+    }
+
+    fn beside(schedstat: PathBuf, streams: StreamLimits, workers: usize) -> Self {
         let (sender, seen) = channel();
         let driver = Echo { seen: Mutex::new(sender), client: Mutex::default(), deadline: Mutex::default() };
         let (exporter, counters) = Exporter::new();
@@ -155,6 +160,7 @@ impl World {
             certificates: None,
             seed: 7,
             streams,
+            schedstat,
         });
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -243,6 +249,34 @@ fn what_comes_in_order_leaves_in_order_whichever_worker_takes_it() {
             assert_eq!(&world.hear(), text, "round {round}");
         }
     }
+}
+
+#[test]
+fn where_the_processor_is_shared_what_comes_in_order_leaves_in_order_and_together() {
+    let schedstat = std::env::temp_dir().join(format!("emcc-schedstat-{}", std::process::id()));
+    let says = |waited_ms: u64| std::fs::write(&schedstat, format!("0 {} 0\n", waited_ms * 1_000_000)).unwrap();
+    says(0);
+    let world = World::beside(schedstat.clone(), StreamLimits::default(), 2);
+    let round = |number: u32| {
+        let burst: Vec<String> = (0..3).map(|place| format!("datagram {number} {place}")).collect();
+        burst.iter().for_each(|text| world.tell(text));
+        burst.iter().for_each(|text| assert_eq!(&world.hear(), text));
+    };
+    round(0);
+    // An hour of waiting in the first quarter of a second: from then on the reader pauses.
+    says(3_600_000);
+    let began = std::time::Instant::now();
+    let mut slow = 0;
+    while slow < 200 {
+        let before = std::time::Instant::now();
+        round(1);
+        slow = if before.elapsed() >= gather::PAUSE / 2 { slow + 1 } else { 0 };
+        assert!(began.elapsed() < PATIENCE, "the reader never paused");
+    }
+    // It notices a deadline, too.
+    world.tell("hint 25");
+    assert_eq!(world.hear(), "due");
+    std::fs::remove_file(schedstat).unwrap();
 }
 
 #[test]
@@ -379,8 +413,13 @@ fn a_message_that_takes_too_long_closes_whether_its_octets_stop_or_trickle() {
     stream.write_all(&request(1, "").as_bytes()[..40]).unwrap();
     assert_eq!(closed_with(&world, &mut stream, "slow"), "No empty line after the headers\r\n");
     let mut trickling = world.connect("127.0.0.1");
-    let text = request(2, &"z".repeat(200_000));
-    let sent = text.as_bytes().iter().take_while(|octet| trickling.write_all(&[**octet]).is_ok()).count();
+    trickling.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    let text = request(2, &"z".repeat(20_000));
+    let mut is_open = |octet: &u8| {
+        let waits = |error: &std::io::Error| error.kind() == ErrorKind::WouldBlock;
+        trickling.write_all(&[*octet]).is_ok() && trickling.read(&mut [0; 8]).as_ref().is_err_and(waits)
+    };
+    let sent = text.as_bytes().iter().take_while(|octet| is_open(octet)).count();
     assert!(sent < text.len(), "a new octet buys no time");
 }
 
@@ -651,6 +690,7 @@ fn a_node_that_cannot_have_one_address_takes_none() {
         certificates: None,
         seed: 7,
         streams: StreamLimits::default(),
+        schedstat: SCHEDSTAT.into(),
     });
     assert_eq!(error.err(), Some(StartError::InUse(taken)));
     TcpListener::bind(free.socket).unwrap();

@@ -14,6 +14,7 @@ use emcc_policies::moment::Moment;
 use smallvec::SmallVec;
 
 use super::Driver;
+use super::gather::{self, Gather};
 use super::mmsg::{self, BATCH, DATAGRAM_BYTES_MAX, Inbox};
 use super::worker::{Feed, Worker};
 use crate::engine::effects::{Input, Send, TransactionKey};
@@ -302,16 +303,24 @@ struct Reader<'a, D: Driver> {
 }
 
 impl<D: Driver> Reader<'_, D> {
-    /// Reads until the node stops: one datagram at a time while they come one at a time, else in batches.
+    /// Reads until the node stops: one datagram at a time while they come one at a time, else in batches; where the
+    /// processor is shared, in batches that are waited for.
     fn stay(&mut self, turnstile: &Turnstile) {
         let mut singles = 0;
         let mut is_late = false;
         self.now = self.worker.turn(|_| ());
+        let mut gather = Gather::new(&self.worker.shared.schedstat, self.now);
         // Whoever read before may have left another patience behind.
         self.patience = Some(SLOT_MS);
         let _ = self.datagrams.socket.set_read_timeout(Some(Duration::from_millis(SLOT_MS)));
         while !self.worker.shared.is_stopping() {
-            if is_late || self.worker.is_late() {
+            let gathers = gather.is_due(self.now);
+            let is_behind = is_late || self.worker.is_late();
+            if gathers && !is_behind {
+                is_late = self.take_gathered();
+                continue;
+            }
+            if is_behind {
                 is_late = match self.take() {
                     Some(BATCH) => {
                         turnstile.call_help();
@@ -330,6 +339,18 @@ impl<D: Driver> Reader<'_, D> {
             singles = if self.now == before { singles + 1 } else { 0 };
             is_late = singles >= SINGLES_A_MS_MAX;
         }
+    }
+
+    /// Reads what gathered, the first after a silence at once, and pauses so that more may gather. Whether a whole batch
+    /// was there.
+    fn take_gathered(&mut self) -> bool {
+        match self.take() {
+            Some(taken) if taken >= gather::ENOUGH => return taken == BATCH,
+            Some(_) => {}
+            None => self.take_one(),
+        }
+        gather::pause();
+        false
     }
 
     /// Reads for as long as whole batches wait.

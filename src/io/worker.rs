@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -55,6 +56,8 @@ pub(super) struct Shared<D: Driver> {
     pub(super) local: Vec<Address>,
     /// What connections over TLS need; none where no listener is one of TLS.
     pub(super) tls: Option<Tls>,
+    /// Where a thread reads how long it waited for a processor.
+    pub(super) schedstat: PathBuf,
     pub(super) stopping: AtomicBool,
 }
 
