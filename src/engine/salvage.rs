@@ -12,8 +12,8 @@ use super::request::Request;
 use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::{
-    Essentials, Index, Malformed, Message, Method, Name, NameAddrRef, Start, Strictness, essentials, leave_dialog,
-    leave_strict_route, mend, reframe, scan,
+    Essentials, Index, Malformed, Message, Method, Name, NameAddrRef, Start, Strictness, UriRef, essentials,
+    leave_dialog, leave_strict_route, mend, reframe, scan,
 };
 
 impl Turn<'_> {
@@ -143,16 +143,24 @@ impl Turn<'_> {
 
     /// A new INVITE with a To tag, of no dialog that is or could be known here: an emergency call begins with it all the same, and
     /// its tag, which is nobody's, goes (RFC 3261 section 12.2.2 lets the one who is called take it; with the tag it would
-    /// hardly be). `false` where it is none, with nothing done. One of a dialog has a Route of ours, or names who answered.
+    /// hardly be). `false` where it is none, with nothing done. One of a dialog names a neighbour or has the Routes of its way.
     pub(super) fn begins_emergency(&mut self, request: &Request<'_>) -> bool {
-        let is_of_dialog = || self.own_routes(request.message) > 0 || self.named_target(request).is_some();
-        if request.method != Method::Invite || is_of_dialog() {
+        if request.method != Method::Invite || self.may_be_of_dialog(request) {
             return false;
         }
         let editor = &mut self.desk.editor;
         editor.begin();
         leave_dialog(editor, request.message, &request.essentials.to);
         self.is_taken_as(request, "emergency call taken that is in no dialog of its To tag")
+    }
+
+    /// Whether an INVITE may belong to a dialog that was made here before. A Route of ours alone says nothing: phones write it
+    /// into new calls too, but those name us, or a domain.
+    fn may_be_of_dialog(&self, request: &Request<'_>) -> bool {
+        let is_stranger = |uri: UriRef<'_>| uri.host.ip().is_some() && !self.running.is_ours(&uri);
+        self.named_target(request).is_some()
+            || self.has_foreign_route(request.message)
+            || self.own_routes(request.message) > 0 && request.essentials.uri.is_some_and(is_stranger)
     }
 
     /// A new INVITE that a strict router sent here, with what it is for behind the last Route: an emergency call is taken by

@@ -363,8 +363,13 @@ fn rfc_3261_12_2_2_an_emergency_with_a_to_tag_of_no_dialog_is_a_new_call() {
     let refusal = node.hear(GW_HQ, says(&sent, 487)).the("487");
     node.hear(CC_HQ, &invite.ack(&refusal));
     assert!(node.wait(40_000).0.iter().all(|sent| sent.what() != "487"), "the ACK was heard");
-    // Over the trunk too.
+    // Over the trunk too, and with our Route, which phones write into new calls.
     assert_eq!(Node::br().hear(HQ, &tagged(from_hq("999"))).the("INVITE").to, GW_BR_1);
+    for uri in [format!("sip:9911@{HQ}"), "sip:9911@example.invalid".to_owned(), "tel:9911".to_owned()] {
+        let routed = Request { uri, ..tagged(bob("9911")) }.header("Route: <sip:127.0.1.1:5060;lr>");
+        let sent = Node::hq().hear(CC_HQ, &routed).the("INVITE");
+        assert_eq!((sent.to, sent.headers("Route")), (GW_HQ, vec![]), "{}", routed.uri);
+    }
 }
 
 #[test]
@@ -374,7 +379,12 @@ fn rfc_3261_12_2_2_whatever_else_is_in_no_dialog_is_481() {
         ("an ordinary call", tagged(bob("912025550123"))),
         ("another method", tagged(Request { method: "BYE".to_owned(), ..bob("9911") })),
         ("one that names who answered", Request { uri: "sip:911@127.0.1.20".to_owned(), ..tagged(bob("9911")) }),
-        ("one with our Route", tagged(bob("9911")).header("Route: <sip:127.0.1.1:5060;lr>, <sip:192.0.2.1;lr>")),
+        ("one routed on", tagged(bob("9911")).header("Route: <sip:127.0.1.1:5060;lr>, <sip:192.0.2.1;lr>")),
+        (
+            "one that names a stranger behind our Route",
+            Request { uri: "sip:911@192.0.2.1".to_owned(), ..tagged(bob("9911")) }
+                .header("Route: <sip:127.0.1.1:5060;lr>"),
+        ),
     ] {
         let mut node = Node::hq();
         assert_eq!(node.hear(CC_HQ, &request).told(), ["481 to cc-hq"], "{what}");
