@@ -100,6 +100,18 @@ proptest! {
         let phones: Vec<_> = phones.iter().map(|(numbers, blanks)| place(numbers, 1, *blanks)).collect();
         agree(&Field::ALL, &phones, &places);
     }
+
+    /// Few values of each field, so that two fields are asked together; phones also say what no pool has.
+    #[test]
+    fn g10_the_same_over_all_seventeen_fields_of_few_values_and_many_pools(
+        pools in proptest::collection::vec(any::<[u8; 17]>(), 500..2_500),
+        phones in proptest::collection::vec((any::<[u8; 17]>(), 2..5_u8, 0..10_u8), 1..4),
+        blanks in 6..13_u8,
+    ) {
+        let places: Vec<_> = pools.iter().map(|numbers| Some(place(numbers, 3, blanks))).collect();
+        let phones: Vec<_> = phones.iter().map(|(numbers, values, blanks)| place(numbers, *values, *blanks)).collect();
+        agree(&Field::ALL, &phones, &places);
+    }
 }
 
 #[test]

@@ -1,17 +1,21 @@
 //! Every device pool by its filtered place, made once for a configuration, so that a choice does not look at each of them.
 //!
 //! Pools of one filtered place differ in their names alone, so one entry stands for all of them. Entries are sorted by how
-//! many fields they have, then by their values: neighbours have much in common, and what they have says whether any of them
-//! could still beat the best two found. A value that few entries have keeps a list of them, and each is weighed by itself.
-//! One that many have keeps a bit for every entry that agrees, which has it or leaves the field blank: of those that have
-//! none of the few, 512 at a time are asked at once, and only what could still be chosen is weighed.
+//! many fields they have, then by their values, the field first in which the fewest agree: neighbours have much in common,
+//! and what they have says whether any of them could agree and still change what is best. A value that few entries have
+//! keeps a list of them, and each is weighed by itself. One that many have keeps a bit for every entry that agrees, which
+//! has it or leaves the field blank: of those that have none of the few, 512 at a time are asked at once, a line of the
+//! processor's cache for each field. Those that are equal in all fields that many have come first: where there is one, no
+//! other matters.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::best::{Best, Found, Pool};
+use super::numbers::Numbers;
 use super::{Because, Rank, Roaming, Standing, normalised};
 use crate::location::{FIELDS, Field, Geolocation};
 
@@ -21,11 +25,15 @@ pub struct RoamingIndex {
     /// The fields of the filter in canonical order, each once. The bit of a field in a mask is its place here.
     fields: Vec<Field>,
     /// Values of each field: their text and their number, from 1.
-    numbers: Vec<HashMap<Box<str>, u32>>,
+    numbers: Vec<Numbers>,
     /// Which entries have the values of each field, by the value's number less one.
     owners: Vec<Vec<Owners>>,
-    /// Which entries leave each field blank, a bit each.
-    blank: Vec<Vec<u64>>,
+    /// Which entries leave each field blank.
+    blank: Vec<Bits>,
+    /// Of each two fields that stand together who agrees in both, by the numbers of both values; see [`PAIRED`].
+    pairs: Vec<Vec<Bits>>,
+    /// The fields that entries are sorted by first: their places.
+    leads: SmallVec<[usize; LEADS]>,
     /// Of each entry the fields it has.
     masks: Vec<u32>,
     /// Of each entry the values of the fields; 0 is blank.
@@ -34,33 +42,77 @@ pub struct RoamingIndex {
     pools: Vec<Pool>,
     /// Of each word of entries what they have in common.
     words: Vec<Common>,
-    /// The same of as many words as are asked at once.
-    steps: Vec<Common>,
+    /// Of each class the entries asked at once, which may share their lines with those of another class.
+    steps: Vec<Step>,
     /// The entries with so many fields, by that number.
     classes: Vec<Class>,
-}
-
-/// The pool an entry stands for.
-#[derive(Clone, Copy, Debug, Default)]
-struct Pool {
-    /// The place of the first one by name.
-    place: u32,
-    /// Where that one stands among those of other entries by name.
-    order: u32,
-    /// Whether others share the entry.
-    is_shared: bool,
 }
 
 /// An entry before it has its place: the values of the fields, and its pool.
 type Entry = (Box<[u32]>, Pool);
 
+/// A bit for every entry.
+type Bits = Box<[Line]>;
+
+/// Bits of entries asked at once, in one line of the processor's cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line([u64; WORDS]);
+
+impl Line {
+    const NONE: Self = Self([0; WORDS]);
+    const ALL: Self = Self([u64::MAX; WORDS]);
+
+    fn and(self, other: &Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] & other.0[word]))
+    }
+
+    fn without(self, other: &Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] & !other.0[word]))
+    }
+
+    fn is_none(&self) -> bool {
+        self.0.iter().fold(0, |any, word| any | word) == 0
+    }
+}
+
 /// Entries that have equally many fields.
 #[derive(Clone, Debug, Default)]
 struct Class {
-    /// Their words.
-    words: Range<usize>,
+    /// Where they are; the first begins a word.
+    entries: Range<usize>,
     /// The first of their steps.
     step: usize,
+}
+
+impl Class {
+    /// The lines that have bits of them.
+    fn lines(&self) -> Range<usize> {
+        self.entries.start / LINE..self.entries.end.div_ceil(LINE)
+    }
+
+    /// Which bits of a line are theirs.
+    fn of_line(&self, line: usize) -> Line {
+        if self.entries.start <= line * LINE && (line + 1) * LINE <= self.entries.end {
+            return Line::ALL;
+        }
+        Line(std::array::from_fn(|word| {
+            let begin = line * LINE + word * 64;
+            match self.entries.end.saturating_sub(begin) {
+                _ if begin < self.entries.start => 0,
+                left @ 0..64 => (1 << left) - 1,
+                _ => u64::MAX,
+            }
+        }))
+    }
+}
+
+/// Entries of one class and one line.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    common: Common,
+    /// Between which values those lie that they have in the fields they are sorted by first.
+    spans: [(u32, u32); LEADS],
 }
 
 /// What entries that stand together have in common.
@@ -88,11 +140,19 @@ enum Owners {
     /// These entries, in order.
     Few(Vec<u32>),
     /// Those whose bit is set; the bits of those that leave the field blank are set too.
-    Many(Vec<u64>),
+    Many(Bits),
+    /// All that do not leave the field blank.
+    All,
 }
 
-/// Entries weighed at a time, in words of 64.
+/// Entries asked at a time, in words of 64.
 const WORDS: usize = 8;
+/// The same in entries.
+const LINE: usize = WORDS * 64;
+/// Fields whose values tell at a look whether any entry of a step can agree.
+const LEADS: usize = 4;
+/// Two fields have bits of their own up to so many pairs of values, blank counted as one: bits of an entry.
+const PAIRED: usize = 16;
 /// Fields met before a look whether anybody is left.
 const FIELDS_MET: usize = 4;
 /// A value has few owners up to this number of entries, or to this share of all.
@@ -110,9 +170,9 @@ impl RoamingIndex {
     #[must_use]
     pub fn new(filter: &[Field], pools: &[(&str, Option<&Geolocation>)]) -> Self {
         let fields: Vec<Field> = Field::ALL.into_iter().filter(|field| filter.contains(field)).collect();
-        let mut index = Self { numbers: vec![HashMap::new(); fields.len()], fields, ..Self::default() };
+        let mut index = Self { numbers: vec![Numbers::default(); fields.len()], fields, ..Self::default() };
         let mut places: HashMap<Box<[u32]>, (u32, bool)> = HashMap::new();
-        let mut text = String::new();
+        let mut text = Vec::new();
         for (pool, (name, location)) in (0_u32..).zip(pools) {
             let Some(location) = location else { continue };
             let values = index.numbered(location, &mut text);
@@ -134,33 +194,52 @@ impl RoamingIndex {
         let name = |pool: &Pool| (pools.get(pool.place as usize).map(|(name, _)| *name), Reverse(pool.place));
         entries.sort_unstable_by_key(|(_, pool)| name(pool));
         (0..).zip(&mut entries).for_each(|(order, (_, pool))| pool.order = order);
+        let by = index.by_agreement(&entries);
         let has = |values: &[u32]| values.iter().filter(|value| **value != 0).count();
-        entries.sort_unstable_by(|(a, _), (b, _)| (has(a), a).cmp(&(has(b), b)));
+        let key = |values: &Box<[u32]>| by.iter().map(|place| values[*place]).collect::<SmallVec<[u32; FIELDS]>>();
+        entries.sort_by_cached_key(|(values, _)| (has(values), key(values)));
+        index.leads = by.iter().copied().take(LEADS).collect();
         index.lay_out(&entries);
         index
     }
 
+    /// The places of the fields, those first in which the fewest entries agree with each other.
+    fn by_agreement(&self, entries: &[Entry]) -> Vec<usize> {
+        let agreeing = |place: &usize| {
+            let mut owners = vec![0_u64; self.numbers[*place].len() + 1];
+            entries.iter().for_each(|(values, _)| owners[values[*place] as usize] += 1);
+            let blank = std::mem::take(&mut owners[0]);
+            blank * entries.len() as u64 + owners.iter().map(|owners| owners * owners).sum::<u64>()
+        };
+        let mut places: Vec<usize> = (0..self.fields.len()).collect();
+        places.sort_by_cached_key(agreeing);
+        places
+    }
+
     /// The numbers of a pool's values, new ones given where needed.
-    fn numbered(&mut self, location: &Geolocation, text: &mut String) -> Box<[u32]> {
-        let number = |(field, numbers): (&Field, &mut HashMap<Box<str>, u32>)| {
+    fn numbered(&mut self, location: &Geolocation, text: &mut Vec<u8>) -> Box<[u32]> {
+        let number = |(field, numbers): (&Field, &mut Numbers)| {
             normalised(location.get(*field).unwrap_or_default(), text);
             if text.is_empty() {
                 return 0;
             }
-            if let Some(number) = numbers.get(text.as_str()) {
+            if let Some(number) = numbers.get(text.as_slice()) {
                 return *number;
             }
             let number = u32::try_from(numbers.len() + 1).unwrap_or(NOBODYS);
-            numbers.insert(text.as_str().into(), number);
+            numbers.insert(text.as_slice().into(), number);
             number
         };
         self.fields.iter().zip(&mut self.numbers).map(number).collect()
     }
 
-    /// Puts sorted entries into their places: a class begins at a word of its own, and behind the last one stand as many
-    /// words as are read at once.
+    /// Puts sorted entries into their places: a class begins at a word of its own.
     fn lay_out(&mut self, entries: &[Entry]) {
         let width = self.fields.len();
+        let room = entries.len() + 64 * (width + 1);
+        self.masks.reserve_exact(room);
+        self.values.reserve_exact(room * width);
+        self.pools.reserve_exact(room);
         self.classes = vec![Class::default(); width + 1];
         let mut lists: Vec<Vec<Vec<u32>>> =
             self.numbers.iter().map(|numbers| vec![Vec::new(); numbers.len()]).collect();
@@ -170,7 +249,7 @@ impl RoamingIndex {
             if has != class {
                 self.pad();
                 class = has;
-                self.classes[has].words.start = self.masks.len() / 64;
+                self.classes[has].entries.start = self.masks.len();
             }
             let entry = u32::try_from(self.masks.len()).unwrap_or(u32::MAX);
             let mut mask = 0;
@@ -183,31 +262,11 @@ impl RoamingIndex {
             self.masks.push(mask);
             self.values.extend_from_slice(values);
             self.pools.push(*pool);
-            self.classes[has].words.end = self.masks.len().div_ceil(64);
+            self.classes[has].entries.end = self.masks.len();
         }
         self.pad();
         self.find_common();
-        let words = self.masks.len() / 64 + WORDS;
-        let few = FEW.max(entries.len() / FEW_SHARE);
-        let bits = |owners: &[u32]| {
-            let mut bits = vec![0_u64; words];
-            owners.iter().for_each(|entry| bits[*entry as usize / 64] |= 1 << (entry % 64));
-            bits
-        };
-        let blanks = |place: usize| {
-            let blank = self.masks.iter().enumerate().filter(|(_, mask)| **mask != 0 && **mask & 1 << place == 0);
-            bits(&blank.map(|(entry, _)| u32::try_from(entry).unwrap_or(u32::MAX)).collect::<Vec<_>>())
-        };
-        self.blank = (0..width).map(blanks).collect();
-        let agree =
-            |list: &[u32], blank: &[u64]| bits(list).iter().zip(blank).map(|(has, blank)| has | blank).collect();
-        let owners = |(values, blank): (Vec<Vec<u32>>, &Vec<u64>)| {
-            let owners = |list: Vec<u32>| {
-                if list.len() > few { Owners::Many(agree(&list, blank)) } else { Owners::Few(list) }
-            };
-            values.into_iter().map(owners).collect()
-        };
-        self.owners = lists.into_iter().zip(&self.blank).map(owners).collect();
+        self.find_owners(lists, FEW.max(entries.len() / FEW_SHARE));
     }
 
     /// Fills the last word with entries that have nothing and agree with nobody.
@@ -228,10 +287,77 @@ impl RoamingIndex {
         };
         let words = self.masks.chunks(64).zip(self.pools.chunks(64));
         self.words = words.map(|(masks, pools)| masks.iter().zip(pools).fold(Common::OF_NONE, with)).collect();
+        let (values, leads, width) = (&self.values, &self.leads, self.fields.len());
+        let span = |entries: Range<usize>, at: usize| {
+            let had = |entry: usize| values[entry * width + leads[at]];
+            let had = || entries.clone().map(had).filter(|value| *value != 0);
+            if at < leads.len() { had().min().zip(had().max()) } else { None }
+        };
         for class in &mut self.classes {
             class.step = self.steps.len();
-            let words = self.words.get(class.words.clone()).unwrap_or_default();
-            self.steps.extend(words.chunks(WORDS).map(|words| words.iter().fold(Common::OF_NONE, Common::with)));
+            for line in class.lines() {
+                let entries = class.entries.start.max(line * LINE)..class.entries.end.min((line + 1) * LINE);
+                let words = self.words[entries.start / 64..entries.end.div_ceil(64)].iter();
+                let spans = std::array::from_fn(|at| span(entries.clone(), at).unwrap_or((u32::MAX, 0)));
+                self.steps.push(Step { common: words.fold(Common::OF_NONE, Common::with), spans });
+            }
+        }
+    }
+
+    /// Finds who has each value, by the lists of those who do, and who leaves each field blank.
+    fn find_owners(&mut self, lists: Vec<Vec<Vec<u32>>>, few: usize) {
+        let lines = self.masks.len().div_ceil(LINE);
+        let bits = |owners: &[u32]| {
+            let mut bits = vec![Line::NONE; lines].into_boxed_slice();
+            owners
+                .iter()
+                .map(|entry| *entry as usize)
+                .for_each(|at| bits[at / LINE].0[at / 64 % WORDS] |= 1 << (at % 64));
+            bits
+        };
+        let blanks = |place: usize| {
+            let blank = self.masks.iter().enumerate().filter(|(_, mask)| **mask != 0 && **mask & 1 << place == 0);
+            bits(&blank.map(|(entry, _)| u32::try_from(entry).unwrap_or(u32::MAX)).collect::<Vec<_>>())
+        };
+        self.blank = (0..self.fields.len()).map(blanks).collect();
+        let agree = |list: &[u32], blank: &Bits| {
+            let mut agree = bits(list);
+            let words = agree.iter_mut().flat_map(|line| &mut line.0).zip(blank.iter().flat_map(|line| &line.0));
+            words.for_each(|(agree, blank)| *agree |= blank);
+            agree
+        };
+        let owners = |(values, blank): (Vec<Vec<u32>>, &Bits)| {
+            let is_only = values.len() == 1;
+            let owners = |mut list: Vec<u32>| {
+                list.shrink_to_fit();
+                match list.len() {
+                    count if count <= few => Owners::Few(list),
+                    _ if is_only => Owners::All,
+                    _ => Owners::Many(agree(&list, blank)),
+                }
+            };
+            values.into_iter().map(owners).collect()
+        };
+        self.owners = lists.into_iter().zip(&self.blank).map(owners).collect();
+        self.pairs = (0..self.fields.len()).step_by(2).map(|place| self.pair(place)).collect();
+    }
+
+    /// Who agrees in a field and the one after it, for each two values; nothing where they have too many, or one few have.
+    fn pair(&self, place: usize) -> Vec<Bits> {
+        let agree = |place: usize| {
+            let many = self.owners.get(place)?.iter().map(|owners| match owners {
+                Owners::Many(agree) => Some(agree),
+                Owners::Few(_) | Owners::All => None,
+            });
+            // In the order of their numbers: 0 is blank.
+            std::iter::once(self.blank.get(place)).chain(many).collect::<Option<Vec<&Bits>>>()
+        };
+        let both = |(one, other): (&Bits, &Bits)| one.iter().zip(other).map(|(one, other)| one.and(other)).collect();
+        match agree(place).zip(agree(place + 1)) {
+            Some((one, other)) if one.len() * other.len() <= PAIRED => {
+                one.iter().flat_map(|one| other.iter().map(|other| both((*one, *other)))).collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -248,12 +374,12 @@ impl RoamingIndex {
         for place in asked.few.iter().copied() {
             self.weigh_owners(place, &asked, &mut best);
         }
-        if !asked.many.is_empty() {
-            for class in asked.classes(self.fields.len()) {
-                // What could be equal in most fields first: the better the best two, the less is looked at after them.
-                if self.scan(class, true, &asked, &mut best) {
-                    self.scan(class, false, &asked, &mut best);
-                }
+        let (most, width) = (asked.many.len(), self.fields.len());
+        if most > 0 {
+            (most..=width).for_each(|class| self.scan_equal(class, &asked, &mut best));
+            // Else what is left is equal in fewer fields.
+            if best.first.is_none_or(|first| (first.rank.0 as usize) < most) {
+                (most..=width).chain((1..most).rev()).for_each(|class| self.scan(class, &asked, &mut best));
             }
         }
         let Some(Found { rank, entry, .. }) = best.first else { return template(Because::NoneMatches) };
@@ -274,13 +400,13 @@ impl RoamingIndex {
         pools: impl IntoIterator<Item = Option<&'a Geolocation>> + 'a,
     ) -> impl Iterator<Item = Standing> + 'a {
         let asked = self.asked(phone);
-        let mut text = String::new();
+        let mut text = Vec::new();
         pools.into_iter().map(move |pool| {
             let Some(pool) = pool else { return Standing::NoLocation };
-            let number = |(field, numbers): (&Field, &HashMap<Box<str>, u32>)| {
+            let number = |(field, numbers): (&Field, &Numbers)| {
                 normalised(pool.get(*field).unwrap_or_default(), &mut text);
                 // A value no pool of the index has is no phone's either.
-                if text.is_empty() { 0 } else { numbers.get(text.as_str()).copied().unwrap_or(NOBODYS - 1) }
+                if text.is_empty() { 0 } else { numbers.get(text.as_slice()).copied().unwrap_or(NOBODYS - 1) }
             };
             let values: SmallVec<[u32; FIELDS]> = self.fields.iter().zip(&self.numbers).map(number).collect();
             let has = |mask: u32, (place, value): (usize, &u32)| mask | u32::from(*value != 0) << place;
@@ -298,34 +424,51 @@ impl RoamingIndex {
     /// What a phone asks of the index.
     fn asked(&self, phone: &Geolocation) -> Asked<'_> {
         let mut asked = Asked::default();
-        let mut apart: SmallVec<[&[u64]; FIELDS]> = SmallVec::new();
-        let mut text = String::with_capacity(64);
+        let mut text = Vec::with_capacity(64);
         for (place, field) in self.fields.iter().enumerate() {
             normalised(phone.get(*field).unwrap_or_default(), &mut text);
             if text.is_empty() {
                 continue;
             }
             asked.mask |= 1 << place;
-            let number = self.numbers.get(place).and_then(|numbers| numbers.get(text.as_str())).copied();
+            let number = self.numbers.get(place).and_then(|numbers| numbers.get(text.as_slice())).copied();
             let owners = number.and_then(|number| self.owners.get(place)?.get(number as usize - 1));
             if let Some(value) = asked.values.get_mut(place) {
                 *value = number.unwrap_or(NOBODYS);
             }
-            let blank = self.blank.get(place).map(Vec::as_slice).unwrap_or_default();
+            let blank = self.blank.get(place).map(Box::as_ref).unwrap_or_default();
+            let agree = match owners {
+                Some(Owners::Many(agree)) => Some(agree.as_ref()),
+                Some(Owners::All) => None,
+                Some(Owners::Few(_)) | None => Some(blank),
+            };
             match owners {
-                Some(Owners::Many(agree)) => {
-                    asked.many_mask |= 1 << place;
-                    asked.many.push(Many { place, agree, blank });
-                }
-                Some(Owners::Few(_)) => {
-                    asked.few.push(place);
-                    apart.push(blank);
-                }
-                None => apart.push(blank),
+                Some(Owners::Many(_) | Owners::All) => asked.many.push(Many { place, agree, blank }),
+                Some(Owners::Few(_)) => asked.few.push(place),
+                None => {}
+            }
+            match self.paired(place, &asked) {
+                Some(both) => asked.agree.last_mut().into_iter().for_each(|last| *last = both),
+                _ => asked.agree.extend(agree),
             }
         }
-        asked.agree.extend(asked.many.iter().map(|many| many.agree).chain(apart));
+        asked.many_mask = asked.many.iter().fold(0, |mask, many| mask | 1 << many.place);
+        for (at, place) in self.leads.iter().enumerate().filter(|(_, place)| asked.mask >> **place & 1 == 1) {
+            let is_many = asked.many_mask >> place & 1 == 1;
+            let value = asked.values.get(*place).copied().filter(|_| is_many).unwrap_or(NOBODYS);
+            asked.leads.push(Lead { at, bit: 1 << place, value });
+        }
         asked
+    }
+
+    /// Who agrees in a field and in the one before, where the phone has both.
+    fn paired(&self, place: usize, asked: &Asked<'_>) -> Option<&[Line]> {
+        let before = place.checked_sub(1).filter(|before| before % 2 == 0)?;
+        let pairs = self.pairs.get(place / 2).filter(|_| asked.mask >> before & 3 == 3)?;
+        let number =
+            |place: usize| asked.values.get(place).map(|value| if *value == NOBODYS { 0 } else { *value as usize });
+        let values = self.numbers.get(place)?.len() + 1;
+        pairs.get(number(before)? * values + number(place)?).map(Box::as_ref)
     }
 
     /// Weighs the owners of a value that few have, but for those that have another such value too and were weighed there.
@@ -352,66 +495,89 @@ impl RoamingIndex {
         }
     }
 
-    /// Looks through the entries with `class` fields that have none of the values few have: the steps in which one could be
-    /// equal in as many fields as any of the class, or the others. Whether there are others.
-    fn scan(&self, class: usize, is_promising: bool, asked: &Asked<'_>, best: &mut Best) -> bool {
-        let Some(Class { words, step }) = self.classes.get(class).filter(|class| !class.words.is_empty()) else {
-            return false;
-        };
-        let class = class as u32;
-        let may_change =
-            |common: &Common, best: &Best| best.may_change(asked.highest_rank(class, common), || common.order);
-        let highest = asked.highest_rank(class, &Common { any: u32::MAX, all: 0, order: 0 });
-        if !best.may_change(highest, || 0) {
-            return false;
-        }
-        let mut has_others = false;
-        let steps = self.steps.get(*step..).unwrap_or_default();
-        'steps: for (common, word) in steps.iter().zip(words.clone().step_by(WORDS)) {
-            let rank = asked.highest_rank(class, common);
-            if (rank.0 == highest.0) != is_promising {
-                has_others = true;
+    /// Looks for entries with `class` fields that have none of the values few have, and all the phone has that many have.
+    fn scan_equal(&self, class: usize, asked: &Asked<'_>, best: &mut Best) {
+        let (equal, unknown) = (asked.many_mask, class.saturating_sub(asked.many.len()) as u32);
+        let rank = (equal.count_ones(), Reverse(unknown), equal.trailing_ones());
+        let Some(class) = self.classes.get(class).filter(|_| best.may_change(rank, || 0)) else { return };
+        for (line, Step { common, spans }) in class.lines().zip(self.steps.get(class.step..).unwrap_or_default()) {
+            let may_be_equal = equal & !common.any == 0 && (common.all & !equal).count_ones() <= unknown;
+            if !may_be_equal || !asked.may_agree(common, spans) || !best.may_change(rank, || common.order) {
                 continue;
             }
+            let left = asked.equal(line, class.of_line(line)).and_then(|left| asked.agreeing(line, left));
+            for (word, mut left) in (line * WORDS..).zip(left.unwrap_or(Line::NONE).0) {
+                while left != 0 {
+                    let entry = word * 64 + left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    let pool = self.pool(entry);
+                    if best.may_change(rank, || pool.order) {
+                        best.offer(rank, entry, pool);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks through the entries with `class` fields that have none of the values few have.
+    fn scan(&self, class: usize, asked: &Asked<'_>, best: &mut Best) {
+        let fields = class as u32;
+        let highest = asked.highest_rank(fields, &Common { any: u32::MAX, all: 0, order: 0 });
+        let Some(class) = self.classes.get(class).filter(|_| best.may_change(highest, || 0)) else { return };
+        for (line, Step { common, spans }) in class.lines().zip(self.steps.get(class.step..).unwrap_or_default()) {
+            if !asked.may_agree(common, spans) {
+                continue;
+            }
+            // Most steps have every field here and there.
+            let is_mixed = asked.many_mask & !common.any | common.all & !asked.many_mask == 0;
+            let rank = if is_mixed { highest } else { asked.highest_rank(fields, common) };
             if !best.may_change(rank, || common.order) {
                 continue;
             }
-            let mut agree = [u64::MAX; WORDS];
-            for fields in asked.agree.chunks(FIELDS_MET) {
-                let here = fields.iter().filter_map(|bits| bits.get(word..)?.first_chunk::<WORDS>());
-                here.for_each(|bits| agree.iter_mut().zip(bits).for_each(|(agree, bits)| *agree &= bits));
-                if agree.iter().fold(0, |any, word| any | word) == 0 {
-                    continue 'steps;
-                }
-            }
-            for (word, agree) in (word..words.end).zip(agree).filter(|(_, agree)| *agree != 0) {
-                if let Some(common) = self.words.get(word).filter(|common| may_change(common, best)) {
-                    self.weigh_word(class, word, agree, common.order, asked, best);
+            let Some(agree) = asked.agreeing(line, class.of_line(line)) else { continue };
+            for (word, agree) in (line * WORDS..).zip(agree.0).filter(|(_, agree)| *agree != 0) {
+                let behind_first = agree & (agree - 1);
+                if behind_first & behind_first.wrapping_sub(1) == 0 {
+                    // One or two.
+                    self.weigh_each(word, agree, asked, best);
+                } else if let Some(common) = self.words.get(word)
+                    && best.may_change(asked.highest_rank(fields, common), || common.order)
+                {
+                    self.weigh_word(fields, word, agree, common.order, asked, best);
                 }
             }
         }
-        has_others
+    }
+
+    /// Weighs those of a word that agree one by one.
+    fn weigh_each(&self, word: usize, agree: u64, asked: &Asked<'_>, best: &mut Best) {
+        let mut left = agree;
+        while left != 0 {
+            let entry = word * 64 + left.trailing_zeros() as usize;
+            left &= left - 1;
+            let rank = asked.rank(self.masks.get(entry).copied().unwrap_or_default());
+            if best.may_change(rank, || self.pool(entry).order) {
+                best.offer(rank, entry, self.pool(entry));
+            }
+        }
     }
 
     /// Weighs those of a word that agree and could change what is best.
     fn weigh_word(&self, class: u32, word: usize, agree: u64, order: u32, asked: &Asked<'_>, best: &mut Best) {
         let scores = asked.scores(word);
-        // Who agrees in no field is no match (G-10 step 4).
-        let mut left = agree & scores.iter().fold(0, |any, digit| any | digit);
+        let mut left = agree;
         while left != 0 {
-            left &= best.second.map_or(u64::MAX, |second| {
-                let (better, equal) = compare(&scores, second.0);
-                // Every entry here has `class` fields, so that equal scores leave equally many unknown.
-                let unknown = Reverse(class.saturating_sub(second.0));
-                match unknown.cmp(&second.1) {
-                    std::cmp::Ordering::Greater => better | equal,
-                    std::cmp::Ordering::Equal => {
-                        let is_tie = best.first.is_some_and(|first| first.rank == second && order < first.order);
-                        better | equal & asked.runs(word, if is_tie { second.2 } else { second.2 + 1 })
-                    }
-                    std::cmp::Ordering::Less => better,
+            let least = best.least;
+            let (better, equal) = compare(&scores, least.0);
+            // Every entry here has `class` fields, so that equal scores leave equally many unknown.
+            let unknown = Reverse(class.saturating_sub(least.0));
+            left &= match unknown.cmp(&least.1) {
+                Ordering::Greater => better | equal,
+                Ordering::Equal => {
+                    better | equal & asked.runs(word, if best.is_late(order) { least.2 + 1 } else { least.2 })
                 }
-            });
+                Ordering::Less => better,
+            };
             if left == 0 {
                 return;
             }
@@ -440,24 +606,37 @@ struct Asked<'i> {
     many_mask: u32,
     /// Fields whose value many entries have.
     many: SmallVec<[Many<'i>; FIELDS]>,
-    /// Who agrees in each field: has its value, where many have it, or leaves it blank.
-    agree: SmallVec<[&'i [u64]; FIELDS]>,
+    /// Who agrees in each field where not all do: has its value, where many have it, or leaves it blank.
+    agree: SmallVec<[&'i [Line]; FIELDS]>,
+    /// Those of its fields that entries are sorted by first.
+    leads: SmallVec<[Lead; LEADS]>,
+}
+
+/// A field of a phone that entries are sorted by first.
+struct Lead {
+    /// Its place among those.
+    at: usize,
+    /// Its bit in a mask.
+    bit: u32,
+    /// Its value, where many have it.
+    value: u32,
 }
 
 /// A value of a phone that many entries have.
 struct Many<'i> {
     /// The place of the field.
     place: usize,
-    /// Who has the value or leaves the field blank.
-    agree: &'i [u64],
+    /// Who has the value or leaves the field blank; none where all do.
+    agree: Option<&'i [Line]>,
     /// Who leaves it blank.
-    blank: &'i [u64],
+    blank: &'i [Line],
 }
 
 impl Many<'_> {
     /// Who of a word has the value, of those that agree: all but who leaves the field blank.
     fn has(&self, word: usize) -> u64 {
-        !self.blank.get(word).copied().unwrap_or(u64::MAX)
+        let line = self.blank.get(word / WORDS);
+        !line.and_then(|line| line.0.get(word % WORDS)).copied().unwrap_or(u64::MAX)
     }
 }
 
@@ -476,22 +655,47 @@ impl Asked<'_> {
         (equal, Reverse(class - equal), may_be_equal.trailing_ones())
     }
 
+    /// Whether any entry of a step can agree and have none of the values few have, as far as the fields tell that the
+    /// entries are sorted by first.
+    fn may_agree(&self, common: &Common, spans: &[(u32, u32); LEADS]) -> bool {
+        self.leads.iter().all(|lead| {
+            let is_within = |(least, most): &(u32, u32)| (*least..=*most).contains(&lead.value);
+            common.all & lead.bit == 0 || spans.get(lead.at).is_some_and(is_within)
+        })
+    }
+
+    /// Those of a line that are `left`, agree and have none of the values few have, where there are any.
+    fn agreeing(&self, line: usize, mut left: Line) -> Option<Line> {
+        for fields in self.agree.chunks(FIELDS_MET) {
+            left = fields.iter().filter_map(|bits| bits.get(line)).fold(left, Line::and);
+            if left.is_none() {
+                return None;
+            }
+        }
+        Some(left)
+    }
+
+    /// Those of a line that are `left` and leave no field blank whose value many have, where there are any.
+    fn equal(&self, line: usize, mut left: Line) -> Option<Line> {
+        for fields in self.many.chunks(FIELDS_MET) {
+            left = fields.iter().filter_map(|many| many.blank.get(line)).fold(left, Line::without);
+            if left.is_none() {
+                return None;
+            }
+        }
+        Some(left)
+    }
+
     /// Whether an entry agrees in every field whose value many have.
     fn many_agree(&self, entry: usize) -> bool {
-        let agrees = |many: &Many<'_>| many.agree.get(entry / 64).is_some_and(|word| word >> (entry % 64) & 1 == 1);
-        self.many.iter().all(agrees)
+        let has = |line: &Line| line.0.get(entry / 64 % WORDS).is_some_and(|word| word >> (entry % 64) & 1 == 1);
+        self.many.iter().filter_map(|many| many.agree).all(|agree| agree.get(entry / LINE).is_some_and(has))
     }
 
     /// The first field that an entry with these fields has too, with another value.
     fn differs(&self, mask: u32, values: &[u32]) -> Option<usize> {
         let both = mask & self.mask;
         values.iter().zip(&self.values).enumerate().position(|(at, (a, b))| both & 1 << at != 0 && a != b)
-    }
-
-    /// The classes in which a scan finds the best soonest: with as many fields as may be equal and more, then with fewer.
-    fn classes(&self, width: usize) -> impl Iterator<Item = usize> + use<> {
-        let most = self.many.len();
-        (most..=width).chain((1..most).rev())
     }
 
     /// How many of the values many have the entries of a word that agree have, as binary digits of 64 numbers.
@@ -522,38 +726,6 @@ fn compare(digits: &[u64; SCORE_DIGITS], than: u32) -> (u64, u64) {
     })
 }
 
-/// The best entry so far, and the rank of the one after it, which says what decided.
-#[derive(Default)]
-struct Best {
-    first: Option<Found>,
-    second: Option<Rank>,
-}
-
-/// An entry with its rank and its place by name.
-#[derive(Clone, Copy)]
-struct Found {
-    rank: Rank,
-    order: u32,
-    entry: usize,
-}
-
-impl Best {
-    /// Whether an entry of this rank and this place by name could change anything. Of equal ranks the first by name wins.
-    fn may_change(&self, rank: Rank, order: impl FnOnce() -> u32) -> bool {
-        let Some(second) = self.second else { return true };
-        rank > second || self.first.is_some_and(|first| rank == first.rank && order() < first.order)
-    }
-
-    fn offer(&mut self, rank: Rank, entry: usize, pool: Pool) {
-        let found = Found { rank, order: pool.order, entry };
-        match self.first {
-            Some(first) if (rank, Reverse(found.order)) < (first.rank, Reverse(first.order)) => {
-                self.second = self.second.max(Some(rank));
-            }
-            before => {
-                self.second = if pool.is_shared { Some(rank) } else { before.map(|first| first.rank) };
-                self.first = Some(found);
-            }
-        }
-    }
-}
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

@@ -1,6 +1,8 @@
 //! The device pool a visiting phone is placed in at its home cluster (G-6 to G-10). Runs once a login, not once a call.
 
+mod best;
 mod index;
+mod numbers;
 
 use std::cmp::{Ordering, Reverse};
 
@@ -109,9 +111,9 @@ impl Standing {
 /// What two pools are compared by, the better one greater (G-10 step 5): equal fields, fields the phone leaves blank, run.
 type Rank = (u32, Reverse<u32>, u32);
 
-/// A comparable value: words with one space between, case-folded; nothing where it is blank (G-10 step 2). Does the
+/// A comparable value in UTF-8: words with one space between, case-folded; nothing where it is blank (G-10 step 2). Does the
 /// country's upper-casing too, as only equality is asked.
-fn normalised(value: &str, text: &mut String) {
+fn normalised(value: &str, text: &mut Vec<u8>) {
     text.clear();
     if value.is_ascii() {
         let mut is_between = false;
@@ -121,22 +123,22 @@ fn normalised(value: &str, text: &mut String) {
                 continue;
             }
             if is_between {
-                text.push(' ');
+                text.push(b' ');
                 is_between = false;
             }
-            text.push(char::from(byte.to_ascii_lowercase()));
+            text.push(byte.to_ascii_lowercase());
         }
         return;
     }
     for word in value.split_whitespace() {
         if !text.is_empty() {
-            text.push(' ');
+            text.push(b' ');
         }
         for letter in word.chars().flat_map(char::to_lowercase) {
             match letter {
-                'ß' => text.push_str("ss"),
-                'ς' => text.push('σ'),
-                letter => text.push(letter),
+                'ß' => text.extend_from_slice(b"ss"),
+                'ς' => text.extend_from_slice("σ".as_bytes()),
+                letter => text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
     }
@@ -272,12 +274,12 @@ mod tests {
         for byte in 0..=127_u8 {
             let value = format!("{0} A{0}{0}b C{0}", char::from(byte));
             let words: Vec<_> = value.split_whitespace().map(str::to_lowercase).collect();
-            let (mut short, mut long) = (String::new(), String::new());
+            let (mut short, mut long) = (Vec::new(), Vec::new());
             normalised(&value, &mut short);
-            assert_eq!(short, words.join(" "), "{value:?}");
+            assert_eq!(short, words.join(" ").as_bytes(), "{value:?}");
             // The same way round by a letter that is none of ASCII.
             normalised(&format!("{value} ä"), &mut long);
-            assert_eq!(long, [&words.join(" "), "ä"].join(" "), "{value:?}");
+            assert_eq!(long, [&words.join(" "), "ä"].join(" ").as_bytes(), "{value:?}");
         }
     }
 
