@@ -207,6 +207,9 @@ pub const DATAGRAM_PAYLOAD_MAX: usize = 65_507;
 /// Octets, levels and names of a location's XML.
 pub use emcc_policies::location::pidf::{PIDF_BYTES_MAX, XML_DEPTH_MAX, XML_NAMES_MAX};
 
+/// Characters of an emergency number behind a `+`.
+pub use emcc_policies::emergency::PLUS_DIGITS_MAX;
+
 /// TLS handshakes of connections that neighbours opened, at a time; one more closes the newest.
 pub const HANDSHAKES_MAX: usize = 256;
 

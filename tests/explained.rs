@@ -112,7 +112,9 @@ const AT_BR: &[Caller] = &[
 /// A random number: emergency numbers, numbers near the patterns, and any.
 fn number(dice: &mut Dice) -> String {
     match dice.below(8) {
-        0 => dice.of(&["9911", "911", "9999", "999", "112", "99", "91"]).into(),
+        0 => {
+            dice.of(&["9911", "911", "9999", "999", "112", "99", "91", "+911", "9-11#", "9 99", "9-1 1", "911#"]).into()
+        }
         1 => String::from(dice.of(&["912025550123", "919005551234", "902079460000", "02079460000", "5001", "7001"])),
         2 => (0..=dice.below(6)).map(|_| dice.of(&["0", "1", "2", "3", "5", "9", "*", "#"])).collect(),
         _ => {
@@ -164,7 +166,7 @@ impl Node {
     fn fate(&mut self, node: &str, caller: &Caller, called: &str) -> Fate {
         self.heard += 1;
         let (n, at, from) = (self.heard, caller.at, caller.number);
-        let called = &called.replace('#', "%23");
+        let called = &called.replace('#', "%23").replace(' ', "%20");
         let invite = format!(
             "INVITE sip:{called}@{node} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK-x{n}\r\nMax-Forwards: 70\r\n\
              From: <sip:{from}@{at}>;tag=a{n}\r\nTo: <sip:{called}@{node}>\r\nCall-ID: x{n}\r\nCSeq: 1 INVITE\r\n\

@@ -7,7 +7,7 @@ use emcc_trunk::sip::frame::{Frame, Framer};
 use emcc_trunk::sip::reply::Reply;
 use emcc_trunk::sip::uri::unescape;
 use emcc_trunk::sip::{
-    CSeq, Editor, Index, Message, Name, NameAddrRef, Strictness, UriRef, ViaRef, build, essentials, scan,
+    CSeq, Editor, Index, Message, Name, NameAddrRef, Strictness, UriRef, ViaRef, build, essentials, reframe, scan,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -124,6 +124,19 @@ proptest! {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn p_23_what_is_put_into_form_is_a_message_and_needs_it_no_more(
+        bytes in prop_oneof![mutated(), noise()],
+        is_bare in any::<bool>(),
+        is_datagram in any::<bool>(),
+    ) {
+        let bytes = if is_bare { bytes.into_iter().filter(|octet| *octet != b'\r').collect() } else { bytes };
+        if let Some(whole) = reframe(&bytes, is_datagram) {
+            prop_assert!(scan(&whole, &mut Index::new()).is_ok());
+            prop_assert_eq!(reframe(&whole, is_datagram), None);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is an emergency call, and where it goes when analysis gives it no way (P-23).
 
-use crate::digits::Digits;
+use crate::digits::{Digits, DigitsError, dialable, without_spaces};
 use crate::route::{Caller, NoRoute};
 use crate::search_space::{Analysis, DialPlan, Outcome, PatternId};
 
@@ -12,6 +12,10 @@ pub struct EmergencyNumbers {
     /// Access codes that may stand before one of `numbers`.
     pub access_codes: Vec<Digits>,
 }
+
+/// Most characters of an emergency number that a leading `+` may stand before. It is less than any number of E.164 has behind
+/// its `+`, so that no call to another country is ever taken for an emergency.
+pub const PLUS_DIGITS_MAX: usize = 6;
 
 /// What an emergency call was recognised by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +82,43 @@ pub enum Alarm {
 }
 
 impl EmergencyNumbers {
+    /// The number that is called by the user part of a URI, or by a text of somebody's: as [`dialable`] reads it, or the
+    /// emergency number it is but for how it is written. That is one with spaces in it, behind a `+` (which has no country
+    /// code behind it then, and at most [`PLUS_DIGITS_MAX`] characters), before the `#` that ends the dialling at some phones, or
+    /// several of these (P-23). What is an emergency number as written is left alone, and so is everything that is none either
+    /// way. A pattern somebody has for the number as written counts less: emergencies are recognised before anything else.
+    ///
+    /// # Errors
+    /// As [`dialable`], where it is not an emergency number written with spaces.
+    pub fn read(&self, plan: &DialPlan, written: &[u8]) -> Result<Digits, DigitsError> {
+        match dialable(written) {
+            Ok(dialed) => Ok(self.meant(plan, dialed).unwrap_or(dialed)),
+            Err(why) => {
+                let dialed = without_spaces(written).map_err(|_| why)?;
+                let is_one = self.recognise_number(plan, &dialed, false).is_some();
+                if is_one { Ok(dialed) } else { self.meant(plan, dialed).ok_or(why) }
+            }
+        }
+    }
+
+    /// The emergency number that is meant by one which is none as written.
+    fn meant(&self, plan: &DialPlan, dialed: Digits) -> Option<Digits> {
+        let written = dialed.as_bytes();
+        let without_end = written.strip_suffix(b"#");
+        let without_plus = |text: &'_ [u8]| {
+            let rest = text.strip_prefix(b"+")?;
+            (rest.len() <= PLUS_DIGITS_MAX).then(|| Digits::of_valid(rest))
+        };
+        if without_end.is_none() && without_plus(written).is_none()
+            || self.recognise_number(plan, &dialed, false).is_some()
+        {
+            return None;
+        }
+        let tried = [without_end.map(Digits::of_valid), without_plus(written), without_end.and_then(without_plus)];
+        let is_one = |number: &Digits| !number.is_empty() && self.recognise_number(plan, number, false).is_some();
+        tried.into_iter().flatten().find(is_one)
+    }
+
     /// Whether a call is an emergency call. Asked before anything else is decided; `marked` is the priority mark of a
     /// trunk, believed by the caller of this function.
     #[must_use]
@@ -217,6 +258,65 @@ mod tests {
             let shown = found.as_ref().map(|e| (e.by, e.number.as_ref().map(Digits::as_str).unwrap()));
             assert_eq!(shown, want, "{dialed}");
         }
+    }
+
+    #[test]
+    fn p_23_a_number_written_otherwise_is_the_emergency_number_it_means() {
+        let (plan, own) = (plan(&["9.999", "911", "88", "88#"]), configured(&["112", "5550911"], &["9"]));
+        for (written, want) in [
+            // One as written is what it is; separators are no digits (RFC 3966 section 3).
+            ("911", Ok("911")),
+            ("9-1-1", Ok("911")),
+            ("(9)1.1", Ok("911")),
+            ("9112", Ok("9112")),
+            // The end of dialling, and a plus that is no country code's.
+            ("112#", Ok("112")),
+            ("112%23", Ok("112")),
+            ("911%23", Ok("911")),
+            ("88#", Ok("88#")),
+            ("+911", Ok("911")),
+            ("%2B112", Ok("112")),
+            ("+9999", Ok("9999")),
+            ("+1-1.2#", Ok("112")),
+            ("9112#;phone-context=x", Ok("9112")),
+            ("9999#", Ok("9999")),
+            ("5550911#", Ok("5550911")),
+            // Spaces.
+            ("9 1 1", Ok("911")),
+            ("%20112", Ok("112")),
+            ("+1%2012%20", Ok("112")),
+            ("99%2099%23", Ok("9999")),
+            // Nobody's emergency number: left as written.
+            ("112##", Ok("112##")),
+            ("++112", Ok("++112")),
+            ("#112", Ok("#112")),
+            ("112*", Ok("112*")),
+            ("+1112", Ok("+1112")),
+            ("999#", Ok("999#")),
+            ("+", Ok("+")),
+            ("#", Ok("#")),
+            ("", Ok("")),
+            ("5001#", Ok("5001#")),
+            ("+5550911", Ok("+5550911")),
+            ("50%2001", Err(DigitsError::NotDialable { at: 2 })),
+            ("alice", Err(DigitsError::NotDialable { at: 1 })),
+            ("9 1 x", Err(DigitsError::NotDialable { at: 1 })),
+            (" ", Err(DigitsError::NotDialable { at: 0 })),
+        ] {
+            let read = own.read(&plan, written.as_bytes());
+            assert_eq!(read.as_ref().map(Digits::as_str).map_err(|why| *why), want, "{written}");
+        }
+    }
+
+    #[test]
+    fn p_23_no_number_of_another_country_is_read_as_an_emergency_number() {
+        // India is +91, and everything behind 911 is flagged.
+        let (plan, own) = (plan(&["911!", "9.11!"]), configured(&["112"], &["9"]));
+        for written in ["+9112345678", "+91123456", "+91 1234 5678", "+9112345678#", "+911234567", "+1 12 3456789"] {
+            let read = own.read(&plan, written.as_bytes());
+            assert!(read.is_err() || read.is_ok_and(|number| number.as_bytes().starts_with(b"+")), "{written}");
+        }
+        assert_eq!(own.read(&plan, b"+911234").map(|number| number.len()), Ok(6), "nobody's number of E.164");
     }
 
     #[test]

@@ -436,13 +436,7 @@ fn marks(
             }
         }
     }
-    let keeps_priority = out.decision.role == Role::Visiting && out.decision.emergency;
-    for (field, line) in message.all(Name::Priority) {
-        let is_mark = holds(message.text(line.value), b"emergency");
-        if is_mark && !keeps_priority && is_left(Name::Priority, b"") {
-            editor.remove_field(message, field);
-        }
-    }
+    Urgency::of(out.decision).write(editor, message, is_trunk, crossing);
     let is_relayed = out.decision.is_from_phone && !is_trunk && !next.is_gateway;
     if !is_trunk && !is_relayed {
         return;
@@ -465,8 +459,38 @@ fn marks(
         let text = if is_relayed { text.put(b";call=").put(&hex(key.0)) } else { text };
         text.append(message);
     }
-    if is_trunk && out.decision.emergency && !keeps_priority {
-        editor.append_header(message, b"Priority: emergency");
+}
+
+/// What is told of an emergency to the next hop (P-23).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Urgency {
+    is_emergency: bool,
+    /// Its mark is the home cluster's.
+    is_marked: bool,
+}
+
+impl Urgency {
+    /// What a decision makes of it.
+    pub(crate) fn of(decision: &Decision) -> Self {
+        let is_emergency = decision.emergency;
+        Self { is_emergency, is_marked: is_emergency && decision.role == Role::Visiting }
+    }
+
+    /// Takes away every mark that is not believed, and sets ours for a trunk.
+    pub(crate) fn write(self, editor: &mut Editor, message: &Message<'_>, is_trunk: bool, crossing: &Crossing) {
+        if self.is_marked {
+            return;
+        }
+        for (field, line) in message.all(Name::Priority) {
+            // What the crossing takes off is gone already.
+            let is_left = !crossing.headers.hold(Name::Priority, b"");
+            if is_left && holds(message.text(line.value), b"emergency") {
+                editor.remove_field(message, field);
+            }
+        }
+        if is_trunk && self.is_emergency {
+            editor.append_header(message, b"Priority: emergency");
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use emcc_policies::region::{Allowed, Role};
 
 use super::Turn;
 use super::call::Phase;
-use super::decide::Next;
+use super::decide::{Next, NextHop};
 use super::effects::{CallKey, Hint, Party};
 use super::ending::Cut;
-use super::forward::{self, Launch, is_neighbour};
+use super::forward::{self, Launch, Urgency, is_neighbour};
 use super::keys::{Keys, Passage};
 use super::loops;
 use super::media::{Body, Rates, Shaping, ask};
@@ -56,12 +56,15 @@ pub(crate) struct Passing<'a> {
     pub(crate) terms: Terms,
     /// Whether this node decided where it goes, and not the Routes of its dialog.
     pub(crate) is_routed_here: bool,
+    /// What a trunk is told of it.
+    pub(crate) urgency: Urgency,
 }
 
 impl<'a> Passing<'a> {
     /// A request that belongs to no call.
     pub(crate) fn new(body: &'a Body) -> Self {
-        Self { body, call: None, by: Party::Caller, next: None, terms: Terms::default(), is_routed_here: false }
+        let (terms, urgency) = (Terms::default(), Urgency::default());
+        Self { body, call: None, by: Party::Caller, next: None, terms, is_routed_here: false, urgency }
     }
 }
 
@@ -499,6 +502,9 @@ impl Turn<'_> {
     /// neighbours by its Route; a dialog nobody routes through us does not exist here.
     fn without_row(&mut self, request: Request<'_>) {
         let Some(flow) = self.way_without_row(&request) else {
+            if self.begins_emergency(&request) {
+                return;
+            }
             let why = Reject::Refusal(Refusal::NoSuchCall);
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         };
@@ -641,6 +647,9 @@ impl Turn<'_> {
         let to = plan.neighbour(flow.transport, flow.remote);
         let crossing = trust::crossing(plan, message, Some(request.from), to);
         crossing.write(editor, message);
+        if let Some(Next { to: NextHop::Remote(_), .. }) = passing.next {
+            passing.urgency.write(editor, message, true, &crossing);
+        }
         self.write_body(message, passing.body, crossing.location);
         let editor = &mut self.desk.editor;
         editor.write(message, &mut self.effects.arena)

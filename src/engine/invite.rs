@@ -15,7 +15,7 @@ use super::Turn;
 use super::call::{Booking, Call, Carries, Offer, Phase, Told};
 use super::decide::{Aside, Decision, Question, Role, Source, Target, decide};
 use super::effects::{CallKey, Hint, Party};
-use super::forward::Outgoing;
+use super::forward::{Outgoing, Urgency};
 use super::ids::from_hex;
 use super::in_dialog::Passing;
 use super::keys::{Keys, Passage};
@@ -116,7 +116,7 @@ impl Turn<'_> {
         };
         let message = request.message;
         let uri = request.essentials.uri.ok_or(Reject::Refusal(Refusal::NotANeighbour))?;
-        let target = target(&uri)?;
+        let target = target(plan, &uri)?;
         // The trunk's mark is what a call over it stands on (P-13); identities are another matter.
         let is_believed = plan.trust(Some(request.from)).identity;
         let is_mark_believed = match source {
@@ -390,6 +390,7 @@ impl Turn<'_> {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
         }
         let plan = self.running.plan.clone();
+        let mut urgency = Urgency::default();
         let refuse = |turn: &mut Self, why| turn.refuse_unseen(request.flow, request.message, request.method, why);
         let hop = match self.question(&plan, &request) {
             Ok(question) => match question.target {
@@ -401,6 +402,7 @@ impl Turn<'_> {
                     match decision.refusal {
                         Some(refusal) => return refuse(self, Reject::Refusal(refusal)),
                         None => {
+                            urgency = Urgency::of(&decision);
                             self.order(&mut decision);
                             (!decision.next_hops.is_empty()).then(|| decision.next_hops.swap_remove(0))
                         }
@@ -427,7 +429,8 @@ impl Turn<'_> {
             return;
         }
         let body = if keys == Keys::Removed { self.without_keys(request.message, &Body::None) } else { Body::None };
-        self.pass_on(&request, flow, &Passing { next: hop.as_ref(), is_routed_here: true, ..Passing::new(&body) });
+        let passing = Passing { next: hop.as_ref(), is_routed_here: true, urgency, ..Passing::new(&body) };
+        self.pass_on(&request, flow, &passing);
     }
 }
 
@@ -480,13 +483,17 @@ fn booked(wanted: Ask, grant: &Grant) -> Step {
     Step::Booked { audio_kbps: most(wanted.audio), video_kbps }
 }
 
-/// The target of a Request-URI.
+/// The target of a Request-URI. An emergency number that is written otherwise is read here, before anything is decided of
+/// the call (P-23).
 ///
 /// # Errors
 /// 416 for a scheme this node does not route.
-pub(crate) fn target<'u>(uri: &UriRef<'u>) -> Result<Target<'u>, Reject> {
+pub(crate) fn target<'u>(plan: &Plan, uri: &UriRef<'u>) -> Result<Target<'u>, Reject> {
+    let called = |written| plan.emergency.read(&plan.dial_plan, written).ok();
     match uri.scheme {
-        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(number(uri).map_or(Target::Other, Target::Digits)),
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => {
+            Ok(uri.number().and_then(called).map_or(Target::Other, Target::Digits))
+        }
         Scheme::Urn if is_service(uri.raw) => Ok(Target::Service(uri.raw)),
         _ => Err(Reject::Refusal(Refusal::UnsupportedScheme)),
     }
@@ -501,8 +508,44 @@ pub(crate) fn number(uri: &UriRef<'_>) -> Option<Digits> {
     digits::dialable(uri.number()?).ok()
 }
 
-/// The home cluster's mark of an emergency call (P-23), believed from a trunk alone.
+/// The home cluster's mark of an emergency call (P-23), believed from a trunk alone; also where a hop on the way put it in
+/// quotes or added parameters.
 pub(crate) fn is_marked_emergency(message: &Message<'_>) -> bool {
     // Whichever of several a reader behind the sender would have taken.
-    message.all(Name::Priority).any(|(_, line)| message.text(line.value).eq_ignore_ascii_case(b"emergency"))
+    message.all(Name::Priority).any(|(_, line)| is_emergency(message.text(line.value)))
+}
+
+fn is_emergency(priority: &[u8]) -> bool {
+    let value = priority.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    unquoted.unwrap_or(value).trim_ascii().eq_ignore_ascii_case(b"emergency")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p_23_the_mark_is_one_in_any_case_quoted_and_with_parameters() {
+        for (value, is_one) in [
+            ("emergency", true),
+            (" EMERGENCY\t", true),
+            ("\r\n emergency", true),
+            ("Emergency;x=y", true),
+            ("emergency ; q", true),
+            ("emergency;", true),
+            ("\"emergency\"", true),
+            ("\" Emergency \" ;x=\"y\"", true),
+            ("\"emergency", false),
+            ("emergency x", false),
+            ("non-emergency", false),
+            ("urgent;emergency", false),
+            ("urgent", false),
+            (";emergency", false),
+            ("\"", false),
+            ("", false),
+        ] {
+            assert_eq!(is_emergency(value.as_bytes()), is_one, "{value:?}");
+        }
+    }
 }

@@ -10,7 +10,6 @@ use super::Turn;
 use super::call::{Best, EndedBy, Onward, Phase, Said};
 use super::effects::{CallKey, Hint, Note, Party, TransactionKey};
 use super::ending::Cut;
-use super::forward::Launch;
 use super::hunt::{Failure, outward};
 use super::keys::{Keys, Passage};
 use super::media::Body;
@@ -21,10 +20,9 @@ use crate::limits::{EMERGENCY_TRUNK_MORE_MS, LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::{Flow, Transport};
 use crate::sip::build;
 use crate::sip::{
-    Editor, Essentials, Index, Message, Method, Name, Span, Start, Strictness, essentials, essentials_of_taken,
-    offers_control,
+    Editor, Essentials, Index, Message, Method, Name, Span, Start, Strictness, essentials, offers_control,
 };
-use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row};
+use crate::transaction::row::{Asked, Cancel, Machine, Purpose};
 use crate::transaction::{LIFETIME_MS, client, client_invite, server, server_invite};
 
 /// What a client transaction made of a response, taken out of its row.
@@ -92,6 +90,9 @@ impl Turn<'_> {
 
     fn heard(&mut self, key: TransactionKey, flow: Flow, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
         let Some(heard) = self.hear(key, flow, status) else {
+            if let Some(key) = self.key_in_our_case(key, of) {
+                return self.response_in_form(flow, message, of, key, status);
+            }
             self.engine.counters.stray_response();
             return;
         };
@@ -687,53 +688,6 @@ impl Turn<'_> {
         {
             self.engine.counters.request_out(Method::Ack);
             self.effects.send(heard.flow, range, None);
-        }
-        self.desk.index = Some(index);
-    }
-
-    /// Asks a client INVITE transaction to be cancelled as soon as that is allowed; `reason` is what the CANCEL's Reason
-    /// header says, if anything.
-    pub(crate) fn cancel_client(&mut self, key: TransactionKey, reason: Bytes) {
-        let now = self.now.moment;
-        let ready = self.engine.transactions.with(&key, |row: &mut Row| match (row.machine, row.cancel) {
-            (Machine::ClientInvite(client_invite::State::Proceeding), Cancel::No | Cancel::Pending) => {
-                row.cancel = Cancel::Sent;
-                // A hop that ignores its CANCEL is given up after 64 T1 (RFC 3261 section 9.1).
-                row.timing.wait(now, LIFETIME_MS);
-                Some((row.flow, row.request.clone(), row.timing.arm()))
-            }
-            (Machine::ClientInvite(client_invite::State::Calling), Cancel::No) => {
-                row.cancel = Cancel::Pending;
-                row.response = reason.clone();
-                None
-            }
-            (Machine::ClientInvite(state @ client_invite::State::Overdue), Cancel::No) => {
-                // Not repeated any more; should it be heard of all the same, it is cancelled then.
-                row.machine = Machine::ClientInvite(client_invite::step(state, client_invite::Event::Silence).0);
-                row.enter(now);
-                row.cancel = Cancel::Pending;
-                row.response = reason.clone();
-                None
-            }
-            _ => None,
-        });
-        if let Some(Some((flow, request, hint))) = ready {
-            if let Some(at) = hint {
-                self.effects.hints.push((at, Hint::Transaction(key)));
-            }
-            self.send_cancel(flow, &request, &reason);
-        }
-    }
-
-    /// Sends our CANCEL for a request of ours.
-    pub(crate) fn send_cancel(&mut self, flow: Flow, request: &[u8], reason: &[u8]) {
-        let mut index = self.desk.index.take().unwrap_or_default();
-        if let Ok(message) = crate::sip::scan(request, &mut index)
-            && let Some(range) = build::cancel_for(&message, reason, &mut self.effects.arena)
-            && let Ok(of) = essentials_of_taken(&message)
-        {
-            let key = self.client_key(of.via.branch.unwrap_or_default(), b"CANCEL");
-            self.launch(key, flow, range, Launch::own(Purpose::Cancel, Method::Cancel));
         }
         self.desk.index = Some(index);
     }

@@ -51,6 +51,7 @@ impl Turn<'_> {
         }
         let message = match scan(bytes, index) {
             Ok(message) => message,
+            Err(broken) if self.takes_broken(flow, from, bytes, broken.why) => return,
             Err(broken) => return self.broken(flow, &broken),
         };
         if message.trailing() > 0 {
@@ -117,6 +118,7 @@ impl Turn<'_> {
             return self.in_dialog(request);
         }
         match request.method {
+            Method::Invite if self.is_emergency_routed_strictly(&request) => {}
             Method::Invite => self.invite(request),
             Method::Register if request.from == Neighbour::Phone => self.register(request),
             Method::Options | Method::Register if self.is_for_us(&request) => self.own(request),
@@ -135,7 +137,10 @@ impl Turn<'_> {
         }
         // An emergency call goes on all the same (P-23): whether this is one is not known yet.
         let is_new_call = request.method == Method::Invite && request.essentials.to_tag.is_none();
-        if !is_new_call && request.message.first(Name::ProxyRequire).is_some() {
+        if !is_new_call
+            && request.message.first(Name::ProxyRequire).is_some()
+            && !self.is_of_emergency(request.essentials, request.message)
+        {
             return Err(Refusal::BadExtension);
         }
         Ok(())
@@ -154,14 +159,16 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether its sender may send a request of that method inside a dialog. What changes or ends a call always may: a
-    /// call that cannot be ended keeps its bandwidth.
+    /// Whether its sender may send a request of that method inside a dialog. What changes or ends a call always may, since a
+    /// call that cannot be ended keeps its bandwidth, and so may everything of an emergency call (P-23).
     fn may_send_within(&self, request: &Request<'_>) -> Result<(), Refusal> {
         if matches!(request.method, Method::Invite | Method::Bye | Method::Prack | Method::Update) {
             return Ok(());
         }
         let terms = self.running.plan.terms(request.from);
-        match terms.is_none_or(|terms| terms.methods.allow(request.method, request.essentials.cseq.token)) {
+        let of = request.essentials;
+        let is_allowed = terms.is_none_or(|terms| terms.methods.allow(request.method, of.cseq.token));
+        match is_allowed || self.is_of_emergency(of, request.message) {
             true => Ok(()),
             false => Err(Refusal::MethodNotAllowed),
         }

@@ -6,12 +6,38 @@
 
 use super::Turn;
 use super::effects::TransactionKey;
+use super::forward::{BRANCH_BYTES, BRANCH_PREFIX};
 use super::reject::Reject;
+use super::request::Request;
 use crate::config::plan::Neighbour;
-use crate::neighbour::Flow;
-use crate::sip::{Essentials, Index, Malformed, Message, Method, Name, Strictness, essentials, mend, scan};
+use crate::neighbour::{Flow, Transport};
+use crate::sip::{
+    Essentials, Index, Malformed, Message, Method, Name, NameAddrRef, Start, Strictness, UriRef, essentials,
+    leave_dialog, leave_strict_route, mend, reframe, scan,
+};
 
 impl Turn<'_> {
+    /// What cannot be read as a message: taken where it is an emergency call's and can mean but one message. Nothing was done
+    /// with it otherwise.
+    pub(super) fn takes_broken(&mut self, flow: Flow, from: Neighbour, bytes: &[u8], why: Malformed) -> bool {
+        let Some(whole) = reframe(bytes, flow.transport == Transport::Udp) else { return false };
+        let mut index = Index::new();
+        let Ok(message) = scan(&whole, &mut index) else { return false };
+        let counters = &self.engine.counters;
+        match message.start() {
+            Start::Request { method, .. } => {
+                let is_taken = self.takes_request(flow, from, &message, method, why);
+                is_taken.then(|| counters.request_in(method));
+                is_taken
+            }
+            Start::Response { status, .. } => {
+                let is_taken = self.takes_response(flow, &message, status);
+                is_taken.then(|| counters.response_in(status));
+                is_taken
+            }
+        }
+    }
+
     /// A request that is not well formed: refused for `why`, unless it is an emergency call or belongs to one.
     pub(super) fn out_of_form(
         &mut self,
@@ -21,29 +47,66 @@ impl Turn<'_> {
         method: Method,
         why: Malformed,
     ) {
+        if !self.takes_request(flow, from, message, method, why) {
+            self.engine.counters.malformed();
+            self.refuse_unseen(flow, message, method, Reject::Malformed(why));
+        }
+    }
+
+    fn takes_request(
+        &mut self,
+        flow: Flow,
+        from: Neighbour,
+        message: &Message<'_>,
+        method: Method,
+        why: Malformed,
+    ) -> bool {
         let (whole, mut index) = (self.mended(message), Index::new());
         if let Ok(mended) = scan(&whole, &mut index)
             && let Ok(of) = essentials(&mended, Strictness::Salvage)
             && self.is_salvaged(flow, from, &mended, method, &of, why)
         {
-            return self.in_form(flow, from, &mended, method, of);
+            self.in_form(flow, from, &mended, method, of);
+            return true;
         }
-        self.engine.counters.malformed();
-        self.refuse_unseen(flow, message, method, Reject::Malformed(why));
+        false
     }
 
     /// A response that is not well formed: dropped, unless an emergency call waits for it.
     pub(super) fn response_out_of_form(&mut self, flow: Flow, message: &Message<'_>, status: u16) {
         self.engine.counters.malformed();
+        self.takes_response(flow, message, status);
+    }
+
+    fn takes_response(&mut self, flow: Flow, message: &Message<'_>, status: u16) -> bool {
         let (whole, mut index) = (self.mended(message), Index::new());
         if let Ok(mended) = scan(&whole, &mut index)
             && let Ok(of) = essentials(&mended, Strictness::Salvage)
         {
             let key = self.client_key(of.via.branch.unwrap_or_default(), of.cseq.token);
+            let is_known = self.engine.transactions.contains(&key);
+            let key = if is_known { key } else { self.key_in_our_case(key, &of).unwrap_or(key) };
             if self.is_awaited_by_emergency(key, flow) {
                 self.response_in_form(flow, &mended, &of, key, status);
+                return true;
             }
         }
+        false
+    }
+
+    /// The client transaction of a response whose sender wrote our branch in letters of another case, as a token may be
+    /// (RFC 3261 section 7.3.1). `None` where that is the one `tried`.
+    pub(super) fn key_in_our_case(&self, tried: TransactionKey, of: &Essentials<'_>) -> Option<TransactionKey> {
+        let branch = of.via.branch?;
+        let mut ours: [u8; BRANCH_BYTES] = branch.try_into().ok()?;
+        let (cookie, rest) = ours.split_at_mut_checked(BRANCH_PREFIX.len())?;
+        if !cookie.eq_ignore_ascii_case(BRANCH_PREFIX) {
+            return None;
+        }
+        cookie.copy_from_slice(BRANCH_PREFIX);
+        rest.make_ascii_lowercase();
+        let key = (ours != branch).then(|| self.client_key(&ours, of.cseq.token));
+        key.filter(|key| *key != tried)
     }
 
     /// Whether a request that is not well formed is an emergency call or belongs to one; of a new one the alarm says what
@@ -76,6 +139,65 @@ impl Turn<'_> {
             (Method::Ack, _) => is_patient(self) == Some(true) || self.is_of_emergency(of, message),
             _ => self.is_of_emergency(of, message),
         }
+    }
+
+    /// A new INVITE with a To tag, of no dialog that is or could be known here: an emergency call begins with it all the same, and
+    /// its tag, which is nobody's, goes (RFC 3261 section 12.2.2 lets the one who is called take it; with the tag it would
+    /// hardly be). `false` where it is none, with nothing done. One of a dialog names a neighbour or has the Routes of its way.
+    pub(super) fn begins_emergency(&mut self, request: &Request<'_>) -> bool {
+        if request.method != Method::Invite || self.may_be_of_dialog(request) {
+            return false;
+        }
+        let editor = &mut self.desk.editor;
+        editor.begin();
+        leave_dialog(editor, request.message, &request.essentials.to);
+        self.is_taken_as(request, "emergency call taken that is in no dialog of its To tag")
+    }
+
+    /// Whether an INVITE may belong to a dialog that was made here before. A Route of ours alone says nothing: phones write it
+    /// into new calls too, but those name us, or a domain.
+    fn may_be_of_dialog(&self, request: &Request<'_>) -> bool {
+        let is_stranger = |uri: UriRef<'_>| uri.host.ip().is_some() && !self.running.is_ours(&uri);
+        self.named_target(request).is_some()
+            || self.has_foreign_route(request.message)
+            || self.own_routes(request.message) > 0 && request.essentials.uri.is_some_and(is_stranger)
+    }
+
+    /// A new INVITE that a strict router sent here, with what it is for behind the last Route: an emergency call is taken by
+    /// it (RFC 3261 section 16.4). `false` where it is none, with nothing done.
+    pub(super) fn is_emergency_routed_strictly(&mut self, request: &Request<'_>) -> bool {
+        if !self.is_for_us(request) {
+            return false;
+        }
+        let message = request.message;
+        let Some(last) = message.values(Name::Route).last() else { return false };
+        let Ok(NameAddrRef { uri: target, .. }) = NameAddrRef::parse(last.text, Strictness::Lenient) else {
+            return false;
+        };
+        if target.user.is_none() && self.running.is_ours(&target) {
+            return false;
+        }
+        let editor = &mut self.desk.editor;
+        editor.begin();
+        leave_strict_route(editor, message, &last, &target);
+        self.is_taken_as(request, "emergency call taken from a strict router")
+    }
+
+    /// Goes on with a new INVITE as the editor's changes make it, where that is an emergency call.
+    fn is_taken_as(&mut self, request: &Request<'_>, alarm: &'static str) -> bool {
+        let mut whole = Vec::with_capacity(request.message.bytes().len());
+        self.desk.editor.write(request.message, &mut whole);
+        let mut index = Index::new();
+        if let Ok(message) = scan(&whole, &mut index)
+            && let Ok(of) = essentials(&message, Strictness::Salvage)
+            && of.to_tag.is_none()
+            && self.is_emergency(request.flow, request.from, &message, request.method, &of)
+        {
+            self.alarm(alarm, of.call_id);
+            self.in_form(request.flow, request.from, &message, request.method, of);
+            return true;
+        }
+        false
     }
 
     /// A response that lacks the Vias below ours, with those its request left with: what a hop leaves out would keep the

@@ -118,15 +118,14 @@ impl Turn<'_> {
             return true;
         }
         let Start::Request { uri, .. } = message.start() else { return false };
-        let Ok(target) = UriRef::parse(message.text(uri)).map_err(drop).and_then(|uri| target(&uri).map_err(drop))
-        else {
-            return false;
-        };
         let plan = self.running.plan.clone();
+        let uri = UriRef::parse(message.text(uri)).map_err(drop);
+        let Ok(target) = uri.and_then(|uri| target(&plan, &uri).map_err(drop)) else { return false };
         let called = match &target {
             Target::Digits(digits) => Called::Number(digits),
             Target::Service(uri) => Called::Uri(uri),
-            Target::Other => return false,
+            // A strict router's target stands elsewhere, and such a call is looked at whole.
+            Target::Other => return self.names_us(message) && message.first(Name::Route).is_some(),
         };
         if plan.emergency.recognise(&plan.dial_plan, called, false).is_some() {
             return true;

@@ -4,8 +4,8 @@
 use super::edit::Editor;
 use super::message::{Message, Start};
 use super::name::Name;
-use super::read::{ContactRef, Strictness, hops, least_hops};
-use super::uri::{Scheme, UriRef};
+use super::read::{ContactRef, Strictness, Value, hops, least_hops};
+use super::uri::{NameAddrRef, Scheme, UriRef};
 use crate::limits::MAX_FORWARDS_FIRST;
 
 /// Records in `editor` what puts `message` into form: headers that repeat themselves word for word once, one Max-Forwards,
@@ -29,6 +29,26 @@ pub fn mend(editor: &mut Editor, message: &Message<'_>) {
     {
         editor.request_uri(message, read.without_headers().raw);
     }
+}
+
+/// Records in `editor` what makes a request one outside any dialog: To without its tag.
+pub fn leave_dialog(editor: &mut Editor, message: &Message<'_>, to: &NameAddrRef<'_>) {
+    let Some(span) = message.span_of(to.raw) else { return };
+    let mut text = editor.text().put(to.raw.strip_suffix(to.params.raw()).unwrap_or(to.raw));
+    for param in to.params.iter().filter(|param| !param.name.eq_ignore_ascii_case(b"tag")) {
+        text = text.put(b";").put(param.name);
+        if let Some(value) = param.value {
+            text = text.put(b"=").put(value);
+        }
+    }
+    text.replace(span);
+}
+
+/// Records in `editor` what makes a request that a strict router sent one that came loosely: the last Route, which is
+/// `target`, in the Request-URI (RFC 3261 section 16.4).
+pub fn leave_strict_route(editor: &mut Editor, message: &Message<'_>, last: &Value<'_>, target: &UriRef<'_>) {
+    editor.request_uri(message, target.raw);
+    editor.remove_values(message, Name::Route, |text| std::ptr::eq(text, last.text));
 }
 
 /// One Max-Forwards that can be read; none where none came.
@@ -95,6 +115,45 @@ mod tests {
             );
             assert_eq!((salvaged.to, salvaged.uri), (read.to, read.uri), "{slip}");
             assert_eq!(salvaged.max_forwards.unwrap_or(MAX_FORWARDS_FIRST), read.max_forwards.unwrap(), "{slip}");
+        }
+    }
+
+    #[test]
+    fn rfc_3261_12_2_2_a_to_loses_its_tag_and_nothing_else() {
+        for (to, want) in [
+            ("<sip:b@h>;tag=1", "<sip:b@h>"),
+            ("\"tag=2\" <sip:b@h;tag=3> ; x ; TAG = 1;y=\"z\"", "\"tag=2\" <sip:b@h;tag=3>;x;y=\"z\""),
+            ("sip:b@h;tag=1;tag=2", "sip:b@h"),
+            ("<sip:b@h>", "<sip:b@h>"),
+        ] {
+            let text = PLAIN.replacen("<sip:b@h>", to, 1);
+            let mut index = Index::new();
+            let message = scan(text.as_bytes(), &mut index).unwrap();
+            let (mut editor, mut out) = (Editor::new(), Vec::new());
+            leave_dialog(&mut editor, &message, &essentials(&message, Strictness::Strict).unwrap().to);
+            editor.write(&message, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), PLAIN.replacen("<sip:b@h>", want, 1), "{to}");
+        }
+    }
+
+    #[test]
+    fn rfc_3261_16_4_the_last_route_becomes_the_target() {
+        for (routes, left) in [
+            ("Route: <sip:9@x>\r\n", ""),
+            ("Route: <sip:a;lr>, <sip:9@x>\r\n", "Route: <sip:a;lr>\r\n"),
+            ("Route: <sip:9@x>\r\nRoute: <sip:9@x>\r\n", "Route: <sip:9@x>\r\n"),
+        ] {
+            let text = PLAIN.replacen("Max-Forwards", &format!("{routes}Max-Forwards"), 1);
+            let mut index = Index::new();
+            let message = scan(text.as_bytes(), &mut index).unwrap();
+            let last = message.values(Name::Route).last().unwrap();
+            let target = NameAddrRef::parse(last.text, Strictness::Lenient).unwrap().uri;
+            let (mut editor, mut out) = (Editor::new(), Vec::new());
+            leave_strict_route(&mut editor, &message, &last, &target);
+            editor.write(&message, &mut out);
+            let want = PLAIN.replacen("sip:911@h", "sip:9@x", 1);
+            let want = want.replacen("Max-Forwards", &format!("{left}Max-Forwards"), 1);
+            assert_eq!(String::from_utf8(out).unwrap(), want, "{routes}");
         }
     }
 

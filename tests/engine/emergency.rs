@@ -47,6 +47,30 @@ fn the_mark_is_set_on_the_trunk_and_taken_from_those_not_believed() {
 }
 
 #[test]
+fn p_23_a_message_to_an_emergency_number_gets_the_mark_on_the_trunk_too() {
+    let message =
+        |caller: &str, called: &str| Request::new("MESSAGE", CC_HQ, HQ, caller, called).on(PHONE).body("help");
+    for request in [message("5001", "9999"), message("5001", "9999").header(MARK), message("5001", "+9999")] {
+        let sent = Node::hq().hear(CC_HQ, &request).the("MESSAGE");
+        assert_eq!((sent.to, sent.number().as_str()), (BR, "999"));
+        assert_eq!((sent.headers("Priority"), sent.body().as_str()), (vec!["emergency".to_owned()], "help"));
+    }
+    // One that is none has none, whoever wrote it; a gateway is told nothing, and another priority is nobody's mark.
+    let ordinary = message("5001", "901614960000");
+    let sent = Node::hq().hear(CC_HQ, &ordinary.clone().header("Priority: Emergency;q")).the("MESSAGE");
+    assert_eq!((sent.to, sent.headers("Priority")), (BR, vec![]));
+    let sent = Node::hq().hear(CC_HQ, &ordinary.header("Priority: urgent")).the("MESSAGE");
+    assert_eq!((sent.to, sent.headers("Priority")), (BR, vec!["urgent".to_owned()]));
+    let to_gateway = Request::new("MESSAGE", CC_HQ, HQ, "5002", "9911");
+    let sent = Node::hq().hear(CC_HQ, &to_gateway).the("MESSAGE");
+    assert_eq!((sent.to, sent.headers("Priority")), (GW_HQ, vec![]));
+    // At the other node the mark is believed and kept.
+    let marked = Request::new("MESSAGE", HQ, BR, "5001", "12345").on(PHONE).header(MARK);
+    let sent = Node::br().hear(HQ, &marked).the("MESSAGE");
+    assert_eq!((sent.to, sent.headers("Priority")), (GW_BR_2, vec!["emergency".to_owned()]));
+}
+
+#[test]
 fn a_marked_call_of_the_trunk_is_an_emergency_whatever_its_digits() {
     let mut node = Node::br();
     let sent = node.hear(HQ, &marked("12345")).the("INVITE");
@@ -55,6 +79,21 @@ fn a_marked_call_of_the_trunk_is_an_emergency_whatever_its_digits() {
     // A number the trunk's CSS does not reach, but the emergency patterns of another partition do.
     let sent = node.hear(HQ, &marked("112")).the("INVITE");
     assert_eq!((sent.to, sent.number().as_str()), (GW_BR_1, "112"), "resolved from the phone's pool");
+}
+
+#[test]
+fn p_23_the_trunks_mark_is_one_however_it_is_written_and_nobody_elses_is() {
+    for mark in ["Priority: emergency;x=y", "Priority: \"emergency\"", "PRIORITY:\r\n  Emergency ; q"] {
+        let sent = Node::br().hear(HQ, &from_hq("12345").header(mark)).the("INVITE");
+        assert_eq!((sent.to, sent.number().as_str()), (GW_BR_2, "12345"), "{mark}");
+        let mut node = Node::br();
+        node.engine.drain();
+        node.hear(HQ, &from_hq("12345").header(mark)).the("INVITE");
+        // What the other node would believe does not leave with an ordinary call.
+        let sent = Node::hq().hear(CC_HQ, &alice("901614960000").header(mark)).the("INVITE");
+        assert_eq!((sent.to, sent.headers("Priority")), (BR, vec![]), "{mark}");
+    }
+    assert_eq!(Node::br().hear(HQ, &from_hq("12345").header("Priority: non-emergency")).refusal().what(), "404");
 }
 
 #[test]
@@ -122,6 +161,68 @@ fn trap_22_a_listed_number_hq_has_no_pattern_for_goes_to_the_phones_place() {
     assert_eq!((sent.to, sent.number().as_str()), (BR, "112"));
     // The trunk first, then the last resort.
     assert_eq!(node.hear(BR, says(&sent, 404)).the("INVITE").to, GW_HQ);
+}
+
+#[test]
+fn p_23_an_emergency_number_written_otherwise_is_one_and_leaves_as_it_is_configured() {
+    let listed =
+        ("last_resort = [\"gw-hq\"]", "last_resort = [\"gw-hq\"]\nnumbers = [\"112\"]\naccess_codes = [\"9\"]");
+    for (written, leaves) in [
+        ("+911", "911"),
+        ("911%23", "911"),
+        ("911#", "911"),
+        ("9-1-1", "911"),
+        ("9.911", "911"),
+        ("%2B911%23", "911"),
+        ("+9911", "911"),
+        ("9%2011", "911"),
+        ("%209%20911", "911"),
+        ("+112", "112"),
+        ("9112%23", "112"),
+        ("(9)%20112", "112"),
+    ] {
+        let sent = Node::hq_with(&[listed]).hear(CC_HQ, &bob(written)).the("INVITE");
+        assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, leaves), "{written}");
+        let mut tel = bob(written);
+        tel.uri = format!("tel:{written};phone-context=x.invalid");
+        if !written.contains("%20") && !written.ends_with('#') {
+            let sent = Node::hq_with(&[listed]).hear(CC_HQ, &tel).the("INVITE");
+            assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, leaves), "{}", tel.uri);
+        }
+        // It is served when little else is.
+        let mut node = Node::hq_with(&[listed]);
+        node.engine.drain();
+        assert_eq!(node.hear(CC_HQ, &bob(written)).the("INVITE").to, GW_HQ, "{written}");
+    }
+    // Over the trunk with our mark.
+    let sent = Node::hq().hear(CC_HQ, &alice("+9999%23")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str(), sent.header("Priority").as_str()), (BR, "999", "emergency"));
+    // From the trunk, a gateway and the mark alike.
+    let sent = Node::br().hear(HQ, &from_hq("+999")).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_BR_1, "999"));
+    let sent = Node::br().hear(GW_BR_1, &Request::new("INVITE", GW_BR_1, BR, "2079460000", "9%2099")).the("INVITE");
+    assert_eq!(sent.number(), "999");
+}
+
+#[test]
+fn p_23_a_number_that_means_no_emergency_stays_as_written() {
+    for (written, status) in
+        [("+9112345678", "404"), ("5002#", "404"), ("50%2002", "404"), ("911%2A", "404"), ("+1911", "404")]
+    {
+        let mut node = Node::hq();
+        assert_eq!(node.hear(CC_HQ, &bob(written)).refusal().what(), status, "{written}");
+        assert!(node.alarms().is_empty(), "{written}");
+    }
+    // One that an ordinary pattern takes as written is an emergency number first; one nobody flagged is that pattern's.
+    let both = (
+        "[[route_pattern]]\npattern = \"911\"\n",
+        "[[route_pattern]]\npattern = \"911#\"\npartition = \"PT-Local\"\nblock = true\n\n\
+         [[route_pattern]]\npattern = \"61#\"\npartition = \"PT-Local\"\nroute_list = \"RL-Local\"\n\n\
+         [[route_pattern]]\npattern = \"911\"\n",
+    );
+    let mut node = Node::hq_with(&[both]);
+    assert_eq!(node.hear(CC_HQ, &bob("911%23")).the("INVITE").number(), "911");
+    assert_eq!(node.hear(CC_HQ, &bob("61%23")).the("INVITE").number(), "61#");
 }
 
 #[test]

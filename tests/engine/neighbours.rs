@@ -240,6 +240,17 @@ fn p_23_an_emergency_call_passes_any_list_of_methods() {
     let ordinary = node.hear(CC_BR, &Request::new("INVITE", CC_BR, BR, "7001", CALLED));
     assert_eq!(ordinary.refusal().what(), "405");
     node.hear(CC_BR, &Request::new("INVITE", CC_BR, BR, "7001", "999")).the("INVITE");
+    // And so does every request of it, from either side.
+    let none = ("name = \"gw-br-1\"", "name = \"gw-br-1\"\nmethods = []");
+    let mut node = Node::br_with(&[("name = \"cc-br\"", "name = \"cc-br\"\nmethods = [\"OPTIONS\"]"), none]);
+    let invite = Request::new("INVITE", CC_BR, BR, "7001", "999").body(&audio("18"));
+    let mut call = stand(&mut node, invite, &audio("18"));
+    for method in ["INFO", "MESSAGE", "REFER", "NOTIFY", "JUMP"] {
+        let sent = node.hear(GW_BR_1, &call.callee.request(method)).the(method);
+        assert_eq!(node.hear(CC_BR, says(&sent, 200)).told(), ["200 to gw-br-1"], "{method}");
+        let sent = node.hear(CC_BR, &call.caller.request(method)).the(method);
+        assert_eq!(node.hear(GW_BR_1, says(&sent, 200)).told(), ["200 to cc-br"], "{method}");
+    }
 }
 
 #[test]

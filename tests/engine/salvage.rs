@@ -244,6 +244,187 @@ fn p_23_an_answer_out_of_form_from_elsewhere_is_dropped() {
     assert_eq!(node.hear(GW_HQ, text).told(), ["200 to cc-hq"]);
 }
 
+/// How a request or a response may come whose lines nobody should write so, and what an ordinary call's is refused with.
+type Write = fn(&str) -> String;
+const LINES: &[(&str, Write, &str)] = &[
+    ("two spaces", |text| text.replacen(' ', "  ", 1), "400"),
+    ("another minor version", |text| text.replacen("SIP/2.0", "SIP/2.1", 1), "505"),
+    ("its Via too", |text| text.replacen("SIP/2.0", "SIP/2.1", 1 + usize::from(!text.starts_with("SIP"))), "505"),
+    ("bare LF", |text| text.replace("\r\n", "\n"), "400"),
+    ("bare LF in the head", |text| text.split("\r\n\r\n").collect::<Vec<_>>().join("\n\n"), "400"),
+    ("two lengths", |text| text.replacen("Content-Length: ", "Content-Length: 7\r\nContent-Length: ", 1), "400"),
+    ("too long a length", |text| text.replacen("Content-Length: ", "Content-Length: 9", 1), "400"),
+    ("no number", |text| text.replacen("Content-Length: ", "Content-Length: x", 1), "400"),
+    ("all", |text| text.replacen(' ', " \t ", 1).replacen("SIP/2.0", "SIP/2.1", 1).replace("\r\n", "\n"), "400"),
+];
+
+#[test]
+fn p_23_an_emergency_in_lines_out_of_form_is_taken_stands_and_ends() {
+    for (what, write, status) in LINES {
+        let mut node = Node::hq();
+        let invite = bob("9911").body(&audio("0"));
+        let out = node.hear(CC_HQ, write(&invite.text()));
+        let sent = out.the("INVITE");
+        assert_eq!((sent.to, sent.start()), (GW_HQ, format!("INVITE sip:911@{GW_HQ} SIP/2.0")), "{what}");
+        assert_eq!(sent.headers("Content-Length"), [sent.body().len().to_string()], "{what}");
+        assert!(node.alarms().contains(&TAKEN), "{what}");
+        assert_eq!(node.hear(CC_HQ, write(&invite.text())).told(), ["100 to cc-hq"], "a copy is absorbed: {what}");
+        let ringing = node.hear(GW_HQ, write(&says(&sent, 180))).the("180");
+        assert_eq!(ringing.to, CC_HQ, "{what}");
+        let back = node.hear(GW_HQ, write(&answer(&sent, 200, "b1", &[], &audio("0")))).the("200");
+        assert_eq!((back.start().as_str(), back.to), ("SIP/2.0 200 Said So", CC_HQ), "{what}");
+        assert_eq!(back.headers("Content-Length"), [back.body().len().to_string()], "{what}");
+        let mut call = Dialog::of_caller(&invite, &back);
+        assert_eq!(node.hear(CC_HQ, write(&call.request("ACK").text())).told(), ["ACK to gw-hq"], "{what}");
+        let bye = node.hear(CC_HQ, write(&call.request("BYE").text())).the("BYE");
+        assert_eq!(bye.to, GW_HQ, "{what}");
+        assert_eq!(node.hear(GW_HQ, write(&says(&bye, 200))).told(), ["200 to cc-hq"], "{what}");
+        assert_eq!((node.ended(), node.engine.calls()), (vec![(200, "caller")], 0), "{what}");
+        // A CANCEL, and a failure that the next hop follows.
+        let mut node = Node::hq();
+        let first = node.hear(CC_HQ, write(&alice("9999").text())).the("INVITE");
+        let out = node.hear(BR, write(&says(&first, 486)));
+        assert!(out.told().contains(&"ACK to br".to_owned()) && invite_to(&out, GW_HQ), "{what}: {:?}", out.told());
+        let ringing = bob("9911");
+        let sent = node.hear(CC_HQ, write(&ringing.text())).the("INVITE");
+        node.hear(GW_HQ, write(&says(&sent, 180))).the("180");
+        let cancelled = node.hear(CC_HQ, write(&ringing.cancel().text()));
+        assert_eq!(cancelled.told(), ["200 to cc-hq", "CANCEL to gw-hq"], "{what}");
+        // Ordinary calls as ever.
+        let mut node = Node::hq();
+        let refused = node.hear(CC_HQ, write(&bob("912025550123").body(&audio("0")).text()));
+        assert_eq!(refused.told(), [format!("{status} to cc-hq")], "{what}");
+        let sent = node.hear(CC_HQ, &bob("912025550123").body(&audio("0"))).the("INVITE");
+        let dropped = node.hear(GW_HQ, write(&answer(&sent, 200, "b1", &[], &audio("0"))));
+        assert_eq!(dropped.told(), Vec::<String>::new(), "{what}");
+        assert!(node.alarms().is_empty(), "{what}");
+    }
+}
+
+#[test]
+fn rfc_3261_7_3_1_a_branch_returned_in_other_letters_is_ours() {
+    for (called, write) in [
+        ("9911", str::to_ascii_uppercase as fn(&str) -> String),
+        ("912025550123", str::to_ascii_uppercase),
+        ("9911", str::to_ascii_lowercase),
+    ] {
+        let mut node = Node::hq();
+        let invite = bob(called);
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        let branch = sent.header("Via").split("branch=").nth(1).unwrap().split(';').next().unwrap().to_owned();
+        let other = |status: u16| {
+            let text = says(&sent, status);
+            assert!(text.contains(&branch), "{text}");
+            text.replace(&branch, &write(&branch))
+        };
+        assert_eq!(node.hear(GW_HQ, other(180)).told(), ["180 to cc-hq"], "{called}");
+        // Also where it is out of form besides, which only an emergency's may be.
+        let bare = other(183).replace("\r\n", "\n");
+        assert_eq!(node.hear(GW_HQ, bare).told().len(), usize::from(called == "9911"), "{called}");
+        // From elsewhere, to another request, or with another branch it is nobody's.
+        for stray in [
+            other(200).replace("CSeq: 1 INVITE", "CSeq: 1 BYE"),
+            says(&sent, 200).replace(&branch, &write(&branch).replace("emcc", "EMCX").replace("EMCC", "EMCX")),
+            says(&sent, 200).replace(&branch, &write(&branch[..branch.len() - 1])),
+        ] {
+            assert_eq!(node.hear(GW_HQ, stray).told(), Vec::<String>::new(), "{called}");
+        }
+        assert_eq!(node.hear(BR, other(200)).told(), Vec::<String>::new(), "{called}");
+        assert_eq!(node.hear(GW_HQ, other(486)).told(), ["ACK to gw-hq", "486 to cc-hq"], "{called}");
+    }
+}
+
+const NO_DIALOG: &str = "emergency call taken that is in no dialog of its To tag";
+
+#[test]
+fn rfc_3261_12_2_2_an_emergency_with_a_to_tag_of_no_dialog_is_a_new_call() {
+    let tagged = |request: Request| Request { to: request.to.clone() + ";tag=gone", ..request };
+    let mut node = Node::hq();
+    let invite = tagged(bob("9911").body(&audio("0")));
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, "911"));
+    assert_eq!(sent.header("To"), format!("<sip:9911@{HQ}>"), "who is called gives the tag");
+    assert_eq!(node.alarms(), [NO_DIALOG]);
+    assert_eq!(node.hear(CC_HQ, &invite).told(), ["100 to cc-hq"], "a copy is absorbed");
+    assert!(node.alarms().is_empty());
+    let back = node.hear(GW_HQ, answer(&sent, 200, "b1", &[], &audio("0"))).the("200");
+    let mut call = Dialog::of_caller(&invite, &back);
+    assert_eq!(node.hear(CC_HQ, &call.request("ACK")).told(), ["ACK to gw-hq"]);
+    let bye = node.hear(CC_HQ, &call.request("BYE")).the("BYE");
+    assert_eq!(node.hear(GW_HQ, says(&bye, 200)).told(), ["200 to cc-hq"]);
+    assert_eq!((node.ended(), node.engine.calls()), (vec![(200, "caller")], 0));
+    // Its next hop is tried, it can be cancelled, and its refusal is acknowledged.
+    let first = node.hear(CC_HQ, &tagged(alice("9999"))).the("INVITE");
+    assert!(invite_to(&node.hear(BR, says(&first, 603)), GW_HQ));
+    let invite = tagged(bob("9911"));
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    node.hear(GW_HQ, says(&sent, 180)).the("180");
+    assert_eq!(node.hear(CC_HQ, &invite.cancel()).told(), ["200 to cc-hq", "CANCEL to gw-hq"]);
+    let refusal = node.hear(GW_HQ, says(&sent, 487)).the("487");
+    node.hear(CC_HQ, &invite.ack(&refusal));
+    assert!(node.wait(40_000).0.iter().all(|sent| sent.what() != "487"), "the ACK was heard");
+    // Over the trunk too, and with our Route, which phones write into new calls.
+    assert_eq!(Node::br().hear(HQ, &tagged(from_hq("999"))).the("INVITE").to, GW_BR_1);
+    for uri in [format!("sip:9911@{HQ}"), "sip:9911@example.invalid".to_owned(), "tel:9911".to_owned()] {
+        let routed = Request { uri, ..tagged(bob("9911")) }.header("Route: <sip:127.0.1.1:5060;lr>");
+        let sent = Node::hq().hear(CC_HQ, &routed).the("INVITE");
+        assert_eq!((sent.to, sent.headers("Route")), (GW_HQ, vec![]), "{}", routed.uri);
+    }
+}
+
+#[test]
+fn rfc_3261_12_2_2_whatever_else_is_in_no_dialog_is_481() {
+    let tagged = |request: Request| Request { to: request.to.clone() + ";tag=gone", ..request };
+    for (what, request) in [
+        ("an ordinary call", tagged(bob("912025550123"))),
+        ("another method", tagged(Request { method: "BYE".to_owned(), ..bob("9911") })),
+        ("one that names who answered", Request { uri: "sip:911@127.0.1.20".to_owned(), ..tagged(bob("9911")) }),
+        ("one routed on", tagged(bob("9911")).header("Route: <sip:127.0.1.1:5060;lr>, <sip:192.0.2.1;lr>")),
+        (
+            "one that names a stranger behind our Route",
+            Request { uri: "sip:911@192.0.2.1".to_owned(), ..tagged(bob("9911")) }
+                .header("Route: <sip:127.0.1.1:5060;lr>"),
+        ),
+    ] {
+        let mut node = Node::hq();
+        assert_eq!(node.hear(CC_HQ, &request).told(), ["481 to cc-hq"], "{what}");
+        assert!(node.alarms().is_empty(), "{what}");
+    }
+}
+
+#[test]
+fn rfc_3261_16_4_an_emergency_that_a_strict_router_sends_is_taken_by_its_last_route() {
+    for (called, takes, uri) in [
+        (format!("sip:9911@{HQ}"), Some("911"), "sip:127.0.1.1:5060;lr"),
+        (format!("sip:+911@{HQ}"), Some("911"), "sip:127.0.1.1"),
+        ("tel:911".to_owned(), Some("911"), "sip:127.0.1.1"),
+        ("sip:911@example.invalid".to_owned(), Some("911"), "sip:127.0.1.1"),
+        // As ever: what is no emergency, and what has no target at all.
+        (format!("sip:912025550123@{HQ}"), None, "sip:127.0.1.1:5060;lr"),
+        (format!("sip:{HQ};lr"), None, "sip:127.0.1.1:5060;lr"),
+    ] {
+        let mut node = Node::hq();
+        let invite = Request { uri: uri.to_owned(), ..bob("x") }.header(&format!("Route: <{called}>"));
+        let out = node.hear(CC_HQ, &invite);
+        let Some(number) = takes else {
+            assert_eq!(out.refusal().what(), "404", "{called}");
+            continue;
+        };
+        let sent = out.the("INVITE");
+        assert_eq!((sent.to, sent.number().as_str(), sent.headers("Route")), (GW_HQ, number, vec![]), "{called}");
+        assert_eq!(node.alarms(), ["emergency call taken from a strict router"], "{called}");
+        assert_eq!(node.hear(CC_HQ, &invite).told(), ["100 to cc-hq"], "a copy is absorbed: {called}");
+    }
+    // Every hop gets it.
+    let mut node = Node::hq();
+    let invite = Request { uri: format!("sip:{HQ};lr"), ..alice("x") }.header(&format!("Route: <sip:9999@{HQ}>"));
+    let first = node.hear(CC_HQ, &invite).the("INVITE");
+    assert_eq!((first.to, first.number().as_str()), (BR, "999"));
+    let out = node.hear(BR, says(&first, 603));
+    let second = out.0.iter().find(|sent| sent.what() == "INVITE").expect("the last resort");
+    assert_eq!((second.to, second.number().as_str()), (GW_HQ, "999"));
+}
+
 #[test]
 fn rfc_3261_7_1_a_version_in_lower_case_leaves_in_upper_case() {
     let mut node = Node::hq();

@@ -1,7 +1,7 @@
 //! Targets and extensions: tel URIs (RFC 3966), service URNs (RFC 5031), Proxy-Require, Require.
 
 use crate::node::{BR, CC_HQ, GW_HQ, Node};
-use crate::wire::{Request, alice, answer, audio, bob, stand};
+use crate::wire::{Request, alice, answer, audio, bob, says, stand};
 
 fn to(uri: &str) -> Request {
     Request { uri: uri.to_owned(), ..bob("x") }
@@ -77,6 +77,13 @@ fn rfc_3261_16_3_an_extension_demanded_of_proxies_is_420_with_each_of_them() {
     let sent = node.hear(CC_HQ, &asks(bob("9911"))).the("INVITE");
     assert_eq!(sent.to, GW_HQ, "P-23: an emergency call goes on");
     assert_eq!(sent.headers("Proxy-Require").len(), 2, "as it came");
+    let mut call = stand(&mut node, bob("9911").body(&audio("0")), &audio("0"));
+    for method in ["INFO", "INVITE", "MESSAGE", "BYE"] {
+        let sent = node.hear(CC_HQ, &asks(call.caller.request(method))).the(method);
+        assert_eq!((sent.to, sent.headers("Proxy-Require").len()), (GW_HQ, 2), "P-23: and so does what belongs to it");
+        let status = if method == "INVITE" { 488 } else { 200 };
+        node.hear(GW_HQ, says(&sent, status)).the(&status.to_string());
+    }
 }
 
 #[test]

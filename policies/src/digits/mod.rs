@@ -131,6 +131,10 @@ impl fmt::Display for Digits {
 /// escapes such as `%23` for `#` are read (RFC 3261 section 19.1.2), `a`-`d` become upper case, parameters after `;` are
 /// left out.
 pub fn dialable(user_part: &[u8]) -> Result<Digits, DigitsError> {
+    read(user_part, |byte| matches!(byte, b'-' | b'.' | b'(' | b')'))
+}
+
+fn read(user_part: &[u8], is_separator: impl Fn(u8) -> bool) -> Result<Digits, DigitsError> {
     let mut digits = Digits::EMPTY;
     let mut at = 0;
     while let Some(&byte) = user_part.get(at) {
@@ -139,7 +143,7 @@ pub fn dialable(user_part: &[u8]) -> Result<Digits, DigitsError> {
             b'%' => (escaped(user_part, at).ok_or(DigitsError::NotDialable { at })?, 3),
             plain => (plain, 1),
         };
-        if !matches!(byte, b'-' | b'.' | b'(' | b')') {
+        if !is_separator(byte) {
             let byte = byte.to_ascii_uppercase();
             symbol(byte).ok_or(DigitsError::NotDialable { at })?;
             digits.push(byte).map_err(|TooLong| DigitsError::TooLong)?;
@@ -147,6 +151,11 @@ pub fn dialable(user_part: &[u8]) -> Result<Digits, DigitsError> {
         at += width;
     }
     Ok(digits)
+}
+
+/// As [`dialable`], with the spaces left out, plain or escaped, which no number has.
+pub(crate) fn without_spaces(written: &[u8]) -> Result<Digits, DigitsError> {
+    read(written, |byte| matches!(byte, b'-' | b'.' | b'(' | b')' | b' '))
 }
 
 fn escaped(text: &[u8], at: usize) -> Option<u8> {
@@ -202,6 +211,22 @@ mod tests {
             ("1%", Err(DigitsError::NotDialable { at: 1 })),
         ] {
             assert_eq!(dialable(user.as_bytes()).as_ref().map(Digits::as_str).map_err(|e| *e), want, "{user}");
+        }
+    }
+
+    #[test]
+    fn spaces_are_left_out_where_they_are_asked_to_be() {
+        for (written, want) in [
+            ("9 1 1", Ok("911")),
+            ("%209%2011%20", Ok("911")),
+            (" +1-4%2b ;x y", Ok("+14+")),
+            ("911", Ok("911")),
+            ("9 1x", Err(DigitsError::NotDialable { at: 3 })),
+            ("9%2 01", Err(DigitsError::NotDialable { at: 1 })),
+            (" ", Ok("")),
+        ] {
+            let read = without_spaces(written.as_bytes());
+            assert_eq!(read.as_ref().map(Digits::as_str).map_err(|why| *why), want, "{written}");
         }
     }
 

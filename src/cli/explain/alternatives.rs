@@ -9,9 +9,9 @@ use emcc_policies::search_space::Lost;
 use emcc_policies::trail::{Names as _, Step};
 use serde::Serialize;
 
-use super::walk::{Cluster, Dialed, Rule, rule};
+use super::walk::{Cluster, Rule, rule};
 use crate::config::plan::{Plan, Side};
-use crate::engine::decide::Decision;
+use crate::engine::decide::{Decision, Target};
 use crate::limits::EXPLAINED_ALTERNATIVES_MAX;
 
 /// One of them.
@@ -33,10 +33,10 @@ pub(super) enum Alternative {
 }
 
 /// Everything that lost or was left out, a bounded number of each kind.
-pub(super) fn of(cluster: &Cluster, decision: &Decision, to: &Dialed, at: Civil) -> Vec<Alternative> {
-    let mut found = match to {
-        Dialed::Number(dialed) => patterns(cluster, decision, dialed, at),
-        Dialed::Service(_) => Vec::new(),
+pub(super) fn of(cluster: &Cluster, decision: &Decision, target: &Target<'_>, at: Civil) -> Vec<Alternative> {
+    let mut found = match target {
+        Target::Digits(dialed) => patterns(cluster, decision, dialed, at),
+        Target::Service(_) | Target::Other => Vec::new(),
     };
     found.extend(device_pools(&cluster.plan, decision));
     found.extend(decision.trail.iter().filter_map(|step| left_out(&cluster.plan, decision, step)));

@@ -15,6 +15,7 @@ use super::{instant, offer, who};
 use crate::cli::halt::{EXIT_USAGE, Halt};
 use crate::cli::{complain, finish};
 use crate::io::Clock;
+use crate::limits::PLUS_DIGITS_MAX;
 
 #[derive(Args)]
 pub(crate) struct Call {
@@ -52,11 +53,16 @@ pub(crate) struct Call {
     json: bool,
 }
 
-/// What is dialed: a number, or a service URN.
+/// What is dialed: a number, or a service URN. With spaces it is a number where an emergency number may be meant (P-23).
 pub(super) fn dialed(text: &str) -> Result<Dialed, &'static str> {
     match text.get(..SERVICE.len()) {
         Some(head) if head.eq_ignore_ascii_case(SERVICE) => Ok(Dialed::Service(text.into())),
-        _ => digits(text).map(Dialed::Number),
+        _ => {
+            let written = || text.split(' ').collect::<String>();
+            let is_one = |digits: &Digits| digits.len() <= PLUS_DIGITS_MAX;
+            digits(text).or_else(|why| digits(&written()).ok().filter(is_one).ok_or(why))?;
+            Ok(Dialed::Number(text.into()))
+        }
     }
 }
 
@@ -125,14 +131,17 @@ mod tests {
 
     #[test]
     fn what_is_dialed_is_a_number_or_a_service() {
-        for (text, number) in
-            [("911", Some("911")), ("+1 (919)", None), ("+1-919", Some("+1919")), ("*9#", Some("*9#"))]
-        {
-            let got = match dialed(text) {
-                Ok(Dialed::Number(digits)) => Some(digits.to_string()),
-                _ => None,
-            };
-            assert_eq!(got.as_deref(), number, "{text}");
+        for (text, is_number) in [
+            ("911", true),
+            ("+1 (919) 555", false),
+            ("+1-919", true),
+            ("*9#", true),
+            ("9 1 1", true),
+            ("9 1 x", false),
+            (" ", false),
+        ] {
+            let got = dialed(text).ok();
+            assert_eq!(got, is_number.then(|| Dialed::Number(text.into())), "{text}");
         }
         assert!(matches!(dialed("URN:service:sos"), Ok(Dialed::Service(_))));
         assert!(dialed("").is_err() && dialed("alice").is_err());

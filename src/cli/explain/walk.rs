@@ -23,7 +23,8 @@ use crate::engine::reject::{Refusal, Reject};
 /// What is dialed.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Dialed {
-    Number(Digits),
+    /// A number as it was written.
+    Number(Box<str>),
     Service(Box<str>),
 }
 
@@ -131,6 +132,13 @@ impl Cluster {
     pub(super) fn walk(&self, asked: Asked) -> Result<Walked, Malformed> {
         let plan = &self.plan;
         let Asked { caller, to, calling, offer, is_marked_emergency, with_alternatives, at } = asked;
+        let target = match &to {
+            Dialed::Number(written) => {
+                let called = plan.emergency.read(&plan.dial_plan, written.as_bytes());
+                called.map_or(Target::Other, Target::Digits)
+            }
+            Dialed::Service(uri) => Target::Service(uri.as_bytes()),
+        };
         let mut decision = decide(
             plan,
             &Question {
@@ -142,10 +150,7 @@ impl Cluster {
                 numbers: [caller.number, None],
                 aside: None,
                 calling,
-                target: match &to {
-                    Dialed::Number(digits) => Target::Digits(*digits),
-                    Dialed::Service(uri) => Target::Service(uri.as_bytes()),
-                },
+                target,
                 named: None,
                 is_routed: false,
                 is_marked_emergency,
@@ -160,7 +165,7 @@ impl Cluster {
         let first = decision.next_hops.first().copied();
         let onwards = first.and_then(|hop| match hop.to {
             NextHop::Remote(id) => {
-                let to = hop.called.map_or_else(|| to.clone(), Dialed::Number);
+                let to = hop.called.map_or_else(|| to.clone(), |number| Dialed::Number(number.as_str().into()));
                 let device = decision.device_name(plan).map(str::to_owned);
                 let (calling, is_emergency) = (hop.calling.or(calling), decision.emergency);
                 let cluster = plan.remote_cluster(id)?.id.clone();
@@ -172,7 +177,7 @@ impl Cluster {
         let passed = decision.translations.iter().copied().chain(decision.matched);
         answer.rules = passed.map(|id| rule(plan, &self.places, id)).collect();
         if with_alternatives {
-            answer.alternatives = Some(alternatives::of(self, &decision, &to, at));
+            answer.alternatives = Some(alternatives::of(self, &decision, &target, at));
         }
         Ok(Walked { answer, onwards })
     }
