@@ -252,6 +252,7 @@ fn what_comes_in_order_leaves_in_order_whichever_worker_takes_it() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // how long a round takes is what is asked
 fn where_the_processor_is_shared_what_comes_in_order_leaves_in_order_and_together() {
     let schedstat = std::env::temp_dir().join(format!("emcc-schedstat-{}", std::process::id()));
     let says = |waited_ms: u64| std::fs::write(&schedstat, format!("0 {} 0\n", waited_ms * 1_000_000)).unwrap();
