@@ -5,11 +5,13 @@
 //! and 7587 (M-12).
 
 mod names;
+mod usual;
 
 use std::fmt;
 
 use names::{ENCODING_NAMES, NEXT_OF_NAME};
 pub use names::{EncodingName, Named};
+pub(crate) use usual::{Usual, encoding_of};
 
 /// Which preference list orders the codecs of a call: the session's link loss type (M-7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -297,7 +299,7 @@ pub fn decimal(digits: &[u8]) -> Option<u32> {
 
 /// What RFC 3551, table 4, says an audio payload type means where no `a=rtpmap` line says otherwise.
 #[must_use]
-pub fn static_encoding(payload_type: u8) -> Option<Encoding<'static>> {
+pub const fn static_encoding(payload_type: u8) -> Option<Encoding<'static>> {
     let (name, clock_hz, channels): (&'static [u8], u32, u8) = match payload_type {
         0 => (b"PCMU", 8_000, 1),
         3 => (b"GSM", 8_000, 1),

@@ -20,7 +20,7 @@ pub enum Named {
 impl Named {
     /// Looks a name up.
     #[must_use]
-    pub fn of(name: &[u8]) -> Self {
+    pub const fn of(name: &[u8]) -> Self {
         let name = folded(name);
         let (known, named) = NAMES[slot(name)];
         if known == name { named } else { Self::Unknown }
@@ -148,9 +148,10 @@ const fn joined(first: u64, last: u64, length: usize, width: usize) -> u128 {
 /// An encoding name kept by value, for trails and reports that outlive the description it stood in. At most 23 bytes
 /// are kept, anything unprintable as `?`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(align(8))] // is moved in whole words
 pub struct EncodingName {
-    length: u8,
-    bytes: [u8; Self::BYTES_MAX],
+    /// The name, zeros behind it, and its length in the last.
+    bytes: [u8; Self::BYTES_MAX + 1],
 }
 
 impl EncodingName {
@@ -161,7 +162,7 @@ impl EncodingName {
     #[must_use]
     pub const fn of(name: &[u8]) -> Self {
         let length = if name.len() < Self::BYTES_MAX { name.len() } else { Self::BYTES_MAX };
-        let mut bytes = [0; Self::BYTES_MAX];
+        let mut bytes = [0; Self::BYTES_MAX + 1];
         let (kept, _) = bytes.split_at_mut(length);
         kept.copy_from_slice(name.split_at(length).0);
         let mut at = 0;
@@ -171,13 +172,15 @@ impl EncodingName {
             }
             at += 1;
         }
-        Self { length: length as u8, bytes }
+        bytes[Self::BYTES_MAX] = length as u8;
+        Self { bytes }
     }
 
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let kept = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        let [letters @ .., length] = &self.bytes;
+        let kept = letters.get(..usize::from(*length)).unwrap_or_default();
         std::str::from_utf8(kept).unwrap_or_default()
     }
 }

@@ -54,19 +54,19 @@ impl Region {
     /// # Errors
     /// [`Why`] it may not.
     pub fn judge(&self, format: &Format<'_>) -> Result<(Verdict, Leaving), Why> {
-        self.judge_named(format, named(format), self.audio_kbps)
+        self.judge_within(format, self.audio_kbps)
     }
 
-    fn judge_named(&self, format: &Format<'_>, named: Named, cap_kbps: u32) -> Result<(Verdict, Leaving), Why> {
+    fn judge_within(&self, format: &Format<'_>, cap_kbps: u32) -> Result<(Verdict, Leaving), Why> {
         let (Some(encoding), Some(payload_type)) = (format.encoding, format.payload_type) else {
             return Err(Why::NotInCatalogue);
         };
         let configured_kbps = self.configured_kbps(encoding.name);
-        let row = if let Named::Codec(first) = named { variant(first, &encoding, format.fmtp) } else { None };
+        let row = if let Named::Codec(first) = format.named { variant(first, &encoding, format.fmtp) } else { None };
         let Some(variant) = row else {
             // A known codec in a shape the table lacks, L16/44100 for one, has a rate of its own that a check rate
             // given by name does not tell.
-            let check_kbps = configured_kbps.filter(|_| !is_catalogued(named)).ok_or(Why::NotInCatalogue)?;
+            let check_kbps = configured_kbps.filter(|_| !is_catalogued(format.named)).ok_or(Why::NotInCatalogue)?;
             within_cap(check_kbps, cap_kbps)?;
             let name = EncodingName::of(encoding.name);
             let highest_bps = check_kbps.saturating_mul(1_000);
@@ -129,13 +129,12 @@ impl Region {
         let mut order: SmallVec<[Placed; 12]> = SmallVec::new();
         let mut has_red = false;
         for format in &media.formats {
-            let named = named(format);
-            let is_red = named == Named::Redundancy;
+            let is_red = format.named == Named::Redundancy;
             has_red |= is_red;
-            let verdict = if is_red || named == Named::Follower && format.payload_type.is_some() {
+            let verdict = if is_red || format.named == Named::Follower && format.payload_type.is_some() {
                 Verdict::Keep { rank: RANK_FOLLOWS }
             } else {
-                match self.judge_named(format, named, self.audio_kbps) {
+                match self.judge_within(format, self.audio_kbps) {
                     Ok((verdict, codec)) => {
                         let rank = match verdict {
                             Verdict::Keep { rank } => rank,
@@ -152,7 +151,7 @@ impl Region {
                     Err(why) if self.keeps_beyond => {
                         trail.push(Step::KeptBeyond { name: name_of(format), payload_type: format.payload_type, why });
                         // What it costs is known where the catalogue or the configuration knows it.
-                        if let Ok((_, codec)) = self.judge_named(format, named, NO_CAP_KBPS) {
+                        if let Ok((_, codec)) = self.judge_within(format, NO_CAP_KBPS) {
                             order.push(Placed::new(RANK_BEYOND, u8::try_from(codecs.len()).unwrap_or(u8::MAX)));
                             codecs.push(codec);
                         }
@@ -224,13 +223,18 @@ fn dropped(format: &Format<'_>, why: Why) -> Step {
 }
 
 fn name_of(format: &Format<'_>) -> EncodingName {
-    EncodingName::of(format.encoding.map_or(format.token, |e| e.name))
+    let spelled = format.encoding.map_or(format.token, |encoding| encoding.name);
+    match format.named {
+        // As the catalogue spells it, which has it ready to be kept.
+        Named::Codec(id) if id.codec().encoding.is_some_and(|own| own.as_bytes() == spelled) => id.name(),
+        _ => EncodingName::of(spelled),
+    }
 }
 
 /// Drops redundancy that has nothing left to repeat.
 fn drop_idle_redundancy(media: &Media<'_>, verdicts: &mut Verdicts, trail: &mut Trail) {
     for at in 0..verdicts.len() {
-        let Some(format) = media.formats.get(at).filter(|f| named(f) == Named::Redundancy) else { continue };
+        let Some(format) = media.formats.get(at).filter(|f| f.named == Named::Redundancy) else { continue };
         if !has_primary_left(format, media, verdicts)
             && let Some(verdict) = verdicts.get_mut(at)
         {
@@ -238,11 +242,6 @@ fn drop_idle_redundancy(media: &Media<'_>, verdicts: &mut Verdicts, trail: &mut 
             trail.push(dropped(format, Why::NoPrimaryLeft));
         }
     }
-}
-
-/// What the name of a format is to the rules; nothing known where it has none.
-fn named(format: &Format<'_>) -> Named {
-    format.encoding.map_or(Named::Unknown, |encoding| Named::of(encoding.name))
 }
 
 /// Whether the catalogue has the name: tells a known codec in an unknown shape from an unknown codec.
@@ -255,7 +254,7 @@ fn has_primary_left(red: &Format<'_>, media: &Media<'_>, verdicts: &[Verdict]) -
     red.fmtp.split(|b| *b == b'/').filter_map(|token| decimal(token.trim_ascii())).any(|primary| {
         let mut judged = media.formats.iter().zip(verdicts);
         judged.any(|(f, v)| {
-            f.payload_type.map(u32::from) == Some(primary) && named(f) != Named::Redundancy && *v != Verdict::Drop
+            f.payload_type.map(u32::from) == Some(primary) && f.named != Named::Redundancy && *v != Verdict::Drop
         })
     })
 }

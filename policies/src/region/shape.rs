@@ -137,7 +137,8 @@ impl Region {
         trail: &mut Trail,
         out: &mut Vec<u8>,
     ) -> Result<Shaped, Refusal> {
-        let session = Session::parse(sdp).map_err(Refusal::Unreadable)?;
+        let mut session = Session::unread();
+        session.read(sdp).map_err(Refusal::Unreadable)?;
         let mut shaped =
             Shaped { has_qos: has_qos(&session), has_mandatory_qos: has_mandatory_qos(&session), ..Shaped::default() };
         let mut edits: SmallVec<[Edit; 3]> = SmallVec::new();

@@ -2,12 +2,15 @@
 //! region and admission rules ask about. Nothing is copied, and no line is judged that nobody asks about: what is not
 //! known stays as it is, byte for byte, line ends included (CRLF or bare LF).
 
+mod block;
+
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
 use crate::bandwidth::AddressFamily;
-use crate::catalogue::{Encoding, decimal, static_encoding};
+use crate::catalogue::{Encoding, Named};
+use block::{Block, Defaults};
 
 /// Longest description read, in bytes.
 pub const BYTES_MAX: usize = 262_144;
@@ -125,6 +128,8 @@ pub struct Format<'a> {
     pub payload_type: Option<u8>,
     /// What it is: by its one `a=rtpmap` line, else by RFC 3551. `None` where neither says, or where two lines do.
     pub encoding: Option<Encoding<'a>>,
+    /// What the region rules make of its encoding's name: nothing known where it has none.
+    pub named: Named,
     /// The text of its `a=fmtp` line after the payload type; empty where there is none or more than one.
     pub fmtp: &'a [u8],
     /// Number of its `a=fmtp` lines.
@@ -216,42 +221,71 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Malformed`] where the bytes cannot be one, or pass a bound.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut session = Self::unread();
+        session.read(bytes)?;
+        Ok(session)
+    }
+
+    /// A description of nothing, to be [read](Self::read) where it lies: it is four kilobytes, and moving it costs as much
+    /// as reading some of its lines.
+    #[must_use]
+    pub fn unread() -> Self {
+        Self { bytes: &[], lines: SmallVec::new(), session_lines: 0, media: SmallVec::new() }
+    }
+
+    /// Indexes a description in place of what was read before.
+    ///
+    /// # Errors
+    /// [`Malformed`] where the bytes cannot be one, or pass a bound.
+    pub fn read(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
+        self.lines.clear();
+        self.media.clear();
+        (self.bytes, self.session_lines) = (bytes, 0);
         if bytes.len() > BYTES_MAX {
             return Err(Malformed::TooLong);
         }
         if !bytes.starts_with(b"v=") {
             return Err(Malformed::NoVersion);
         }
-        let mut session = Self { bytes, lines: SmallVec::new(), session_lines: 0, media: SmallVec::new() };
-        session.read()?;
-        Ok(session)
-    }
-
-    fn read(&mut self) -> Result<(), Malformed> {
-        let Self { bytes, lines, session_lines, media: blocks } = self;
-        index_lines(bytes, lines)?;
+        let Self { lines, media: blocks, .. } = self;
+        let mut cut = Cut { bytes, feeds: memchr::memchr_iter(b'\n', bytes), start: 0, ended_by_both: 0 };
         let mut defaults = Defaults { direction: Direction::SENDRECV, family: AddressFamily::V4 };
-        let mut block = Block::NEW;
-        for (number, line) in (1_u16..).zip(lines) {
-            let text = bytes.get(line.start as usize..line.end as usize).unwrap_or_default();
-            if let [b'm', b'=', value @ ..] = text {
-                if blocks.len() == MEDIA_MAX {
-                    return Err(Malformed::TooManyMedia);
-                }
-                blocks.push(Media::unread(number, defaults));
-                block = Block::NEW;
-                if let Some(media) = blocks.last_mut() {
-                    block.media_line(media, value, line.start + 2)?;
-                }
-            } else if let Some(media) = blocks.last_mut() {
-                media.lines.end = number;
-                line.about = block.line(media, text);
-            } else {
-                *session_lines = number;
+        let mut heading = None;
+        while let Some((text, mut line)) = cut.line(lines.len())? {
+            heading = text.strip_prefix(b"m=").map(|value| (value, line.start + 2));
+            if heading.is_none() {
                 line.about = defaults.line(text);
             }
+            lines.push(line);
+            if heading.is_some() {
+                break;
+            }
         }
-        blocks.iter_mut().for_each(settle);
+        self.session_lines = (lines.len() - usize::from(heading.is_some())) as u16;
+        while let Some((value, start)) = heading.take() {
+            if blocks.len() == MEDIA_MAX {
+                return Err(Malformed::TooManyMedia);
+            }
+            blocks.push(Media::unread(lines.len() as u16, defaults));
+            let Some(media) = blocks.last_mut() else { break };
+            let mut block = Block::NEW;
+            block.media_line(media, value, start)?;
+            while let Some((text, mut line)) = cut.line(lines.len())? {
+                heading = text.strip_prefix(b"m=").map(|value| (value, line.start + 2));
+                if heading.is_none() {
+                    line.about = block.line(media, text);
+                }
+                lines.push(line);
+                if heading.is_some() {
+                    break;
+                }
+            }
+            media.lines.end = (lines.len() - usize::from(heading.is_some())) as u16;
+        }
+        // Two looks at all bytes cost less than two at each line.
+        if memchr::memchr_iter(b'\r', bytes).count() != cut.ended_by_both || memchr::memchr(0, bytes).is_some() {
+            return Err(control_byte(bytes, lines));
+        }
         Ok(())
     }
 
@@ -298,12 +332,14 @@ impl<'a> Session<'a> {
 /// Splits an `a=NAME` or `a=NAME:VALUE` line; `None` for any other line. The value is empty where there is none.
 #[must_use]
 pub fn attribute(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let body = text.strip_prefix(b"a=")?;
+    text.strip_prefix(b"a=").map(name_and_value)
+}
+
+/// Splits what stands behind `a=`.
+fn name_and_value(body: &[u8]) -> (&[u8], &[u8]) {
     // Names are short: a plain look ends before a search in steps has begun.
-    Some(match body.iter().position(|byte| *byte == b':') {
-        Some(colon) => (body.get(..colon)?, body.get(colon + 1..)?),
-        None => (body, &[]),
-    })
+    let name_len = body.iter().position(|byte| *byte == b':').unwrap_or(body.len());
+    (body.get(..name_len).unwrap_or_default(), body.get(name_len + 1..).unwrap_or_default())
 }
 
 /// Splits the value of an `a=rtpmap` or `a=fmtp` line into its payload type and the rest.
@@ -314,71 +350,46 @@ pub fn payload_type_and_rest(value: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 /// Words of a value, any run of spaces between them.
-pub(crate) fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = value;
-    std::iter::from_fn(move || {
-        rest = rest.trim_ascii_start();
-        // Most bytes are told by the first comparison.
-        let is_space = |byte: &u8| *byte <= b' ' && byte.is_ascii_whitespace();
-        let end = rest.iter().position(is_space).unwrap_or(rest.len());
-        let (word, behind) = rest.split_at_checked(end)?;
-        rest = behind;
-        (!word.is_empty()).then_some(word)
-    })
+pub(crate) fn words(value: &[u8]) -> Words<'_> {
+    Words { rest: value }
 }
 
-fn payload_type(token: &[u8]) -> Option<u8> {
-    beginning_payload_type(token).filter(|(_, rest)| rest.is_empty()).map(|(payload_type, _)| payload_type)
+pub(crate) struct Words<'a> {
+    /// What stands behind the last word given.
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let text = self.rest.trim_ascii_start();
+        let (word, behind) = text.split_at_checked(text.iter().position(is_space).unwrap_or(text.len()))?;
+        self.rest = behind;
+        (!word.is_empty()).then_some(word)
+    }
+}
+
+fn is_space(byte: &u8) -> bool {
+    // Most bytes are told by the first comparison.
+    *byte <= b' ' && byte.is_ascii_whitespace()
 }
 
 /// The payload type that the digits at the beginning tell, and what stands behind them.
 fn beginning_payload_type(text: &[u8]) -> Option<(u8, &[u8])> {
-    let (mut number, mut rest) = (None, text);
-    while let [digit @ b'0'..=b'9', behind @ ..] = rest {
-        number = Some(number.unwrap_or(0_u32) * 10 + u32::from(digit - b'0')).filter(|number| *number < 128);
-        number?;
-        rest = behind;
-    }
-    number.map(|number| (number as u8, rest))
-}
-
-/// Splits the bytes into lines; eight bytes are looked at in one step.
-fn index_lines(bytes: &[u8], lines: &mut SmallVec<[Line; 64]>) -> Result<(), Malformed> {
-    let (mut start, mut ended_by_both) = (0_u32, 0_usize);
-    let (steps, tail) = bytes.as_chunks::<8>();
-    let mut last = [b' '; 8];
-    last.iter_mut().zip(tail).for_each(|(place, byte)| *place = *byte);
-    let mut at = 0_u32;
-    for steps in [steps, std::slice::from_ref(&last)] {
-        for step in steps {
-            let mut feeds = equal(u64::from_le_bytes(*step), b'\n');
-            while feeds != 0 {
-                if lines.len() == LINES_MAX {
-                    return Err(Malformed::TooManyLines);
-                }
-                let feed = at + feeds.trailing_zeros() / 8;
-                let is_both = feed > start && bytes.get(feed as usize - 1) == Some(&b'\r');
-                ended_by_both += usize::from(is_both);
-                lines.push(Line { start, end: feed - u32::from(is_both), next: feed + 1, about: About::Other });
-                start = feed + 1;
-                feeds &= feeds - 1;
-            }
-            at += 8;
+    let (mut number, mut digits) = (0_u32, 0);
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number * 10 + u32::from(digit);
+        digits += 1;
+        if number > 127 {
+            return None;
         }
     }
-    // A last line may lack its line end; half of one is none.
-    let end = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    if start < end {
-        if lines.len() == LINES_MAX {
-            return Err(Malformed::TooManyLines);
-        }
-        lines.push(Line { start, end, next: end, about: About::Other });
-    }
-    // Two looks at all bytes cost less than two at each line.
-    if memchr::memchr_iter(b'\r', bytes).count() != ended_by_both || memchr::memchr(0, bytes).is_some() {
-        return Err(control_byte(bytes, lines));
-    }
-    Ok(())
+    if digits == 0 { None } else { Some((number as u8, text.get(digits..)?)) }
 }
 
 /// Where the first byte stands that must not be.
@@ -389,218 +400,40 @@ fn control_byte(bytes: &[u8], lines: &[Line]) -> Malformed {
     Malformed::ControlByte { line: u16::try_from(line + 1).unwrap_or(u16::MAX) }
 }
 
-/// The lowest, and the highest bit of each of eight bytes.
-const LOW_BITS: u64 = u64::MAX / 0xff;
-const HIGH_BITS: u64 = LOW_BITS << 7;
-
-/// The highest bit of each of eight bytes that is `byte`.
-fn equal(step: u64, byte: u8) -> u64 {
-    let differs = step ^ (LOW_BITS * u64::from(byte));
-    // The sum of a byte's lower seven bits and 127 reaches its highest bit unless they are all 0, and no further.
-    let sum = (differs & !HIGH_BITS) + !HIGH_BITS;
-    !(sum | differs) & HIGH_BITS
+/// A description being cut into lines.
+struct Cut<'a> {
+    bytes: &'a [u8],
+    feeds: memchr::Memchr<'a>,
+    /// Where the next line begins.
+    start: usize,
+    /// Lines so far that ended in carriage return and line feed.
+    ended_by_both: usize,
 }
 
-/// What the session part says for blocks that say nothing.
-#[derive(Clone, Copy)]
-struct Defaults {
-    direction: Direction,
-    family: AddressFamily,
-}
-
-impl Defaults {
-    fn line(&mut self, text: &[u8]) -> About {
-        match text {
-            [b'b', b'=', ..] => return About::Bandwidth,
-            [b'c', b'=', value @ ..] => self.family = connection_family(value).unwrap_or(self.family),
-            [b'a', b'=', ..] => {
-                let direction = attribute(text).and_then(|(name, _)| Direction::of(name));
-                self.direction = direction.unwrap_or(self.direction);
-            }
-            _ => {}
-        }
-        About::Other
-    }
-}
-
-/// The family of a `c=` line by its value.
-fn connection_family(value: &[u8]) -> Option<AddressFamily> {
-    let mut words = words(value);
-    let _network = words.next()?;
-    Some(if words.next()?.eq_ignore_ascii_case(b"IP6") { AddressFamily::V6 } else { AddressFamily::V4 })
-}
-
-/// A media block being read, besides what its [`Media`] tells.
-struct Block {
-    /// Whether it said which way it flows.
-    said_direction: bool,
-    /// Of each payload type the place of its first format, from 1.
-    places: [u8; 128],
-    /// Whether a payload type has more than one format.
-    has_twins: bool,
-}
-
-impl Block {
-    const NEW: Self = Self { said_direction: false, places: [0; 128], has_twins: false };
-
-    /// Reads `<media> <port>[/<count>] <protocol> <format>...`; `start` is where `value` lies in the description.
-    fn media_line<'a>(&mut self, media: &mut Media<'a>, value: &'a [u8], start: u32) -> Result<(), Malformed> {
-        let line = media.lines.end;
-        let bad = Malformed::MediaLine { line };
-        // Where a word of this line lies in the description: both are slices of the same bytes.
-        let place = |word: &[u8]| {
-            let from = start + u32::try_from(word.as_ptr().addr() - value.as_ptr().addr()).unwrap_or(0);
-            from..from + u32::try_from(word.len()).unwrap_or(0)
-        };
-        let mut words = words(value);
-        let (Some(kind), Some(port), Some(protocol)) = (words.next(), words.next(), words.next()) else {
-            return Err(bad);
-        };
-        media.kind = match kind {
-            k if k.eq_ignore_ascii_case(b"audio") => MediaKind::Audio,
-            k if k.eq_ignore_ascii_case(b"video") => MediaKind::Video,
-            k if k.eq_ignore_ascii_case(b"image") => MediaKind::Image,
-            _ => MediaKind::Other,
-        };
-        let mut halves = port.splitn(2, |b| *b == b'/');
-        media.port = halves.next().and_then(decimal).and_then(|n| u16::try_from(n).ok()).ok_or(bad)?;
-        media.ports = halves.next().map_or(Some(1), decimal).ok_or(bad)?;
-        media.port_bytes = place(port);
-        media.protocol = protocol;
-        for (number, token) in (1_u8..).zip(words) {
-            if media.formats.len() == FORMATS_MAX {
-                return Err(Malformed::TooManyFormats { line });
-            }
-            let payload_type = payload_type(token);
-            if let Some(first) = payload_type.and_then(|payload_type| self.places.get_mut(usize::from(payload_type))) {
-                self.has_twins |= *first != 0;
-                *first = if *first == 0 { number } else { *first };
-            }
-            let format = Format { token, payload_type, encoding: None, fmtp: &[], fmtp_lines: 0, rtpmap_lines: 0 };
-            media.formats.push(format);
-        }
-        let (Some(first), Some(last)) = (media.formats.first(), media.formats.last()) else { return Err(bad) };
-        media.format_bytes = place(first.token).start..place(last.token).end;
-        Ok(())
-    }
-
-    /// Takes another line in; what it speaks of.
-    fn line<'a>(&mut self, media: &mut Media<'a>, text: &'a [u8]) -> About {
-        if let Some(value) = text.strip_prefix(b"a=rtpmap:") {
-            let Some((payload_type, rest)) = payload_type_and_rest(value) else { return About::Other };
-            let encoding = encoding(rest);
-            let first = self.each_format(media, payload_type, |format| {
-                format.rtpmap_lines = format.rtpmap_lines.saturating_add(1);
-                format.encoding = encoding;
-            });
-            return first.map_or(About::Other, About::Rtpmap);
-        }
-        if let Some(value) = text.strip_prefix(b"a=fmtp:") {
-            let Some((payload_type, rest)) = payload_type_and_rest(value) else { return About::Other };
-            let first = self.each_format(media, payload_type, |format| {
-                format.fmtp_lines = format.fmtp_lines.saturating_add(1);
-                format.fmtp = rest;
-            });
-            return first.map_or(About::Other, About::Fmtp);
-        }
-        match text {
-            [b'a', b'=', ..] => self.attribute(media, text),
-            [b'b', b'=', ..] => return About::Bandwidth,
-            [b'c', b'=', value @ ..] => media.family = connection_family(value).unwrap_or(media.family),
-            _ => {}
-        }
-        About::Other
-    }
-
-    /// Does something to every format of a payload type; the place of the first.
-    fn each_format<'a>(
-        &self,
-        media: &mut Media<'a>,
-        payload_type: u8,
-        mut edit: impl FnMut(&mut Format<'a>),
-    ) -> Option<u8> {
-        let first = self.places.get(usize::from(payload_type))?.checked_sub(1)?;
-        let formats = media.formats.get_mut(usize::from(first)..)?;
-        let count = if self.has_twins { formats.len() } else { 1 };
-        let formats = formats.iter_mut().take(count);
-        formats.filter(|format| format.payload_type == Some(payload_type)).for_each(&mut edit);
-        Some(first)
-    }
-
-    /// Takes an attribute in that speaks of the whole block.
-    fn attribute(&mut self, media: &mut Media<'_>, text: &[u8]) {
-        let Some((name, value)) = attribute(text) else { return };
-        match name {
-            b"ptime" => media.ptime_ms = milliseconds(value),
-            b"maxptime" => media.max_ptime_ms = milliseconds(value),
-            b"crypto" => media.has_crypto = true,
-            b"curr" | b"des" | b"conf" => {
-                let mut words = words(value);
-                if words.next() == Some(b"qos") {
-                    media.has_qos = true;
-                    media.has_mandatory_qos |= name == b"des" && words.next() == Some(b"mandatory");
+impl<'a> Cut<'a> {
+    /// The next line, after `count` others: its text and where it lies. `None` behind the last, which may lack its line end;
+    /// half of one is none.
+    #[inline]
+    fn line(&mut self, count: usize) -> Result<Option<(&'a [u8], Line)>, Malformed> {
+        let start = self.start;
+        let (text, next) = match self.feeds.next() {
+            Some(feed) => match self.bytes.get(start..feed).unwrap_or_default() {
+                [text @ .., b'\r'] => {
+                    self.ended_by_both += 1;
+                    (text, feed + 1)
                 }
-            }
-            _ => {
-                if let Some(direction) = Direction::of(name)
-                    && !self.said_direction
-                {
-                    media.direction = direction;
-                    self.said_direction = true;
-                }
-            }
+                text => (text, feed + 1),
+            },
+            None if start < self.bytes.len() => (self.bytes.get(start..).unwrap_or_default(), self.bytes.len()),
+            None => return Ok(None),
+        };
+        if count == LINES_MAX {
+            return Err(Malformed::TooManyLines);
         }
+        self.start = next;
+        let end = start + text.len();
+        Ok(Some((text, Line { start: start as u32, end: end as u32, next: next as u32, about: About::Other })))
     }
-}
-
-/// Decides what each format is once all lines of its block are known.
-fn settle(media: &mut Media<'_>) {
-    for format in &mut media.formats {
-        match format.rtpmap_lines {
-            0 => format.encoding = format.payload_type.and_then(static_encoding),
-            1 => {}
-            _ => format.encoding = None,
-        }
-        if format.fmtp_lines > 1 {
-            format.fmtp = &[];
-        }
-    }
-}
-
-/// Reads `<encoding>/<clock>[/<channels>]`.
-fn encoding(text: &[u8]) -> Option<Encoding<'_>> {
-    let slash = text.iter().position(|byte| *byte == b'/')?;
-    let (name, rest) = text.split_at_checked(slash)?;
-    let (clock_hz, rest) = number_to_slash(rest.get(1..)?)?;
-    let channels = match rest {
-        Some(rest) => number_to_slash(rest)?.0,
-        None => None,
-    };
-    let name = Some(name.trim_ascii()).filter(|name| !name.is_empty())?;
-    Some(Encoding { name, clock_hz: clock_hz?, channels: u8::try_from(channels.unwrap_or(1)).ok()? })
-}
-
-/// Reads what stands before a slash or the end, which is a number or nothing but spaces, and what stands behind the slash.
-fn number_to_slash(text: &[u8]) -> Option<(Option<u32>, Option<&[u8]>)> {
-    let (mut number, mut rest) = (None, text.trim_ascii_start());
-    while let [digit @ b'0'..=b'9', behind @ ..] = rest {
-        let sum = u64::from(number.unwrap_or(0)) * 10 + u64::from(digit - b'0');
-        number = Some(u32::try_from(sum).ok()?);
-        rest = behind;
-    }
-    match rest.trim_ascii_start() {
-        [] => Some((number, None)),
-        [b'/', behind @ ..] => Some((number, Some(behind))),
-        _ => None,
-    }
-}
-
-/// Whole milliseconds of `20` or `2.5`, at least 1; `None` where it is no number or is 0.
-fn milliseconds(value: &[u8]) -> Option<u32> {
-    let mut parts = value.trim_ascii().splitn(2, |b| *b == b'.');
-    let whole = parts.next().and_then(decimal)?;
-    let has_fraction = parts.next().is_some();
-    if whole == 0 && !has_fraction { None } else { Some(whole.max(1)) }
 }
 
 #[cfg(test)]
@@ -639,9 +472,32 @@ mod tests {
             b"v=0\nm=audio 1 RTP/AVP 96 0\na=rtpmap:96 G729/8000\na=rtpmap:96 PCMU/8000\na=fmtp:0 a=1\na=fmtp:0 b=2";
         let session = Session::parse(text).unwrap();
         let formats = &session.media()[0].formats;
-        assert_eq!(formats[0].encoding, None);
+        assert_eq!((formats[0].encoding, formats[0].named), (None, Named::Unknown));
         assert_eq!((formats[1].fmtp, formats[1].fmtp_lines), (&b""[..], 2));
         assert_eq!(session.line_end(), b"\n");
+    }
+
+    #[test]
+    fn a_description_read_in_place_of_another_leaves_nothing_of_it() {
+        let mut session = Session::unread();
+        assert!(session.media().is_empty() && session.session_lines().is_empty() && session.bytes().is_empty());
+        session.read(CALL).unwrap();
+        let short = b"v=0\nm=audio 1 RTP/AVP 0\n";
+        session.read(short).unwrap();
+        assert_eq!((session.bytes(), session.media().len(), session.session_lines().len()), (&short[..], 1, 1));
+        assert_eq!(session.lines_of(&session.media()[0]).len(), 1);
+        assert_eq!(session.read(b"o=-"), Err(Malformed::NoVersion));
+        assert!(session.media().is_empty() && session.session_lines().is_empty());
+    }
+
+    #[test]
+    fn a_format_is_a_payload_type_where_it_is_a_number_below_128() {
+        let session = Session::parse(b"v=0\nm=audio 1 RTP/AVP  0 127 128 007 12a3 t38 \t 99999999999 9").unwrap();
+        let media = &session.media()[0];
+        let types: Vec<_> = media.formats.iter().map(|format| format.payload_type).collect();
+        assert_eq!(types, [Some(0), Some(127), None, Some(7), None, None, None, Some(9)]);
+        let tokens: Vec<_> = media.formats.iter().map(|format| format.token).collect();
+        assert_eq!(tokens.concat(), b"012712800712a3t38999999999999");
     }
 
     #[test]
@@ -674,15 +530,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_ptime_of_nothing_is_none() {
-        for (value, want) in
-            [("20", Some(20)), (" 20 ", Some(20)), ("2.5", Some(2)), ("0.5", Some(1)), ("0", None), ("x", None)]
-        {
-            assert_eq!(milliseconds(value.as_bytes()), want, "{value}");
-        }
-    }
-
     proptest! {
         #[test]
         fn lines_cover_every_byte_once(tail in "([a-z]=[ -~]{0,30}(\r\n|\n)){0,40}") {
@@ -701,9 +548,7 @@ mod tests {
         #[test]
         fn lines_are_what_a_look_at_each_byte_finds(tail in "[a\\x7f\u{e9} \r\n\x00\x0b-\x0e]{0,40}") {
             let text = format!("v=0\n{tail}").into_bytes();
-            let mut lines = SmallVec::new();
-            let got = index_lines(&text, &mut lines);
-            let got_lines: Vec<_> = lines.iter().map(|line| (line.start, line.end, line.next)).collect();
+            let got = Session::parse(&text);
             let mut want = Vec::new();
             let mut start = 0;
             for line in text.split_inclusive(|byte| *byte == b'\n') {
@@ -712,8 +557,12 @@ mod tests {
                 start += line.len() as u32;
             }
             let stray = want.iter().position(|(.., is_stray)| *is_stray);
-            prop_assert_eq!(got.err(), stray.map(|at| Malformed::ControlByte { line: at as u16 + 1 }));
-            prop_assert_eq!(got_lines, want.into_iter().map(|(start, end, next, _)| (start, end, next)).collect::<Vec<_>>());
+            let want_err = stray.map(|at| Malformed::ControlByte { line: at as u16 + 1 });
+            prop_assert_eq!(got.as_ref().err(), want_err.as_ref());
+            if let Ok(session) = got {
+                let got: Vec<_> = session.session_lines().iter().map(|line| (line.start, line.end, line.next)).collect();
+                prop_assert_eq!(got, want.into_iter().map(|(start, end, next, _)| (start, end, next)).collect::<Vec<_>>());
+            }
         }
 
         #[test]
