@@ -13,26 +13,30 @@ use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::{
     Essentials, Index, Malformed, Message, Method, Name, NameAddrRef, Start, Strictness, UriRef, essentials,
-    leave_dialog, leave_strict_route, mend, reframe, scan,
+    leave_dialog, leave_strict_route, mend, rewrite, scan,
 };
 
 impl Turn<'_> {
     /// What cannot be read as a message: taken where it is an emergency call's and can mean but one message. Nothing was done
     /// with it otherwise.
     pub(super) fn takes_broken(&mut self, flow: Flow, from: Neighbour, bytes: &[u8], why: Malformed) -> bool {
-        let Some(whole) = reframe(bytes, flow.transport == Transport::Udp) else { return false };
+        let Some(whole) = rewrite(bytes, flow.transport == Transport::Udp) else { return false };
         let mut index = Index::new();
         let Ok(message) = scan(&whole, &mut index) else { return false };
         let counters = &self.engine.counters;
         match message.start() {
             Start::Request { method, .. } => {
                 let is_taken = self.takes_request(flow, from, &message, method, why);
-                is_taken.then(|| counters.request_in(method));
+                if is_taken {
+                    counters.request_in(method);
+                }
                 is_taken
             }
             Start::Response { status, .. } => {
                 let is_taken = self.takes_response(flow, &message, status);
-                is_taken.then(|| counters.response_in(status));
+                if is_taken {
+                    counters.response_in(status);
+                }
                 is_taken
             }
         }
@@ -61,8 +65,8 @@ impl Turn<'_> {
         method: Method,
         why: Malformed,
     ) -> bool {
-        let (whole, mut index) = (self.mended(message), Index::new());
-        if let Ok(mended) = scan(&whole, &mut index)
+        let (mut whole, mut index) = (Vec::new(), Index::new());
+        if let Some(mended) = self.mended(message, &mut whole, &mut index)
             && let Ok(of) = essentials(&mended, Strictness::Salvage)
             && self.is_salvaged(flow, from, &mended, method, &of, why)
         {
@@ -79,8 +83,8 @@ impl Turn<'_> {
     }
 
     fn takes_response(&mut self, flow: Flow, message: &Message<'_>, status: u16) -> bool {
-        let (whole, mut index) = (self.mended(message), Index::new());
-        if let Ok(mended) = scan(&whole, &mut index)
+        let (mut whole, mut index) = (Vec::new(), Index::new());
+        if let Some(mended) = self.mended(message, &mut whole, &mut index)
             && let Ok(of) = essentials(&mended, Strictness::Salvage)
         {
             let key = self.client_key(of.via.branch.unwrap_or_default(), of.cseq.token);
@@ -233,12 +237,22 @@ impl Turn<'_> {
         }
     }
 
-    fn mended(&mut self, message: &Message<'_>) -> Vec<u8> {
+    /// The message as [`mend()`] puts it into form, written into `whole` where that changes anything. `None` where it is no
+    /// message then.
+    fn mended<'m>(
+        &mut self,
+        message: &Message<'m>,
+        whole: &'m mut Vec<u8>,
+        index: &'m mut Index,
+    ) -> Option<Message<'m>> {
         let editor = &mut self.desk.editor;
         editor.begin();
         mend(editor, message);
-        let mut whole = Vec::with_capacity(message.bytes().len());
-        editor.write(message, &mut whole);
-        whole
+        if editor.is_empty() {
+            return Some(*message);
+        }
+        whole.reserve_exact(message.bytes().len());
+        editor.write(message, whole);
+        scan(whole, index).ok()
     }
 }

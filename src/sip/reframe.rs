@@ -12,6 +12,11 @@ use crate::limits::{HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
 /// lines that end in LF alone, and with a length of the body that is none, two lengths, or one of more than came: the body is
 /// all that came then. `None` where that makes no message of it.
 pub fn reframe(bytes: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
+    rewrite(bytes, is_datagram).filter(|whole| scan(whole, &mut Index::new()).is_ok())
+}
+
+/// As [`reframe`], for who scans it next: what comes of it may be no message yet.
+pub(crate) fn rewrite(bytes: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return None;
     }
@@ -19,7 +24,7 @@ pub fn reframe(bytes: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
     if is_datagram {
         measure(&mut whole);
     }
-    (whole != bytes && scan(&whole, &mut Index::new()).is_ok()).then_some(whole)
+    (whole != bytes).then_some(whole)
 }
 
 /// The message with a start line as it should be, of a datagram with line ends as they should be. `None` where its head does
