@@ -556,6 +556,11 @@ impl Turn<'_> {
         (body, keys)
     }
 
+    /// Whether a message belongs to a call that stands.
+    pub(crate) fn is_of_call(&self, of: &Essentials<'_>, message: &Message<'_>) -> bool {
+        self.find(of, message).is_some()
+    }
+
     /// Whether a message belongs to an emergency call that stands.
     pub(crate) fn is_of_emergency(&self, of: &Essentials<'_>, message: &Message<'_>) -> bool {
         let found = self.find(of, message);

@@ -94,6 +94,7 @@ impl Turn<'_> {
         match request.method {
             Method::Ack => return self.ack(request),
             Method::Cancel => return self.cancel(request),
+            Method::Other if self.takes_other_case(&request) => return,
             _ => {}
         }
         if self.is_repeated(&request) {

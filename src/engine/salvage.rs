@@ -16,6 +16,9 @@ use crate::sip::{
     leave_dialog, leave_strict_route, mend, rewrite, scan,
 };
 
+/// What the alarm says of an emergency call that is taken out of form.
+const TAKEN: &str = "emergency call taken that is not well formed";
+
 impl Turn<'_> {
     /// What cannot be read as a message: taken where it is an emergency call's and can mean but one message. Nothing was done
     /// with it otherwise.
@@ -26,7 +29,7 @@ impl Turn<'_> {
         let counters = &self.engine.counters;
         match message.start() {
             Start::Request { method, .. } => {
-                let is_taken = self.takes_request(flow, from, &message, method, why);
+                let is_taken = self.takes_request(flow, from, &message, why);
                 if is_taken {
                     counters.request_in(method);
                 }
@@ -51,29 +54,51 @@ impl Turn<'_> {
         method: Method,
         why: Malformed,
     ) {
-        if !self.takes_request(flow, from, message, method, why) {
+        if !self.takes_request(flow, from, message, why) {
             self.engine.counters.malformed();
             self.refuse_unseen(flow, message, method, Reject::Malformed(why));
         }
     }
 
-    fn takes_request(
+    /// A request in form whose method is one only in letters of another case: taken as that method where it is an emergency
+    /// call or belongs to one. Nothing was done with it otherwise.
+    pub(super) fn takes_other_case(&mut self, request: &Request<'_>) -> bool {
+        Method::of_other_case(request.essentials.cseq.token).is_some()
+            && self.takes_request(request.flow, request.from, request.message, Malformed::StartLine { at: 0 })
+    }
+
+    fn takes_request(&mut self, flow: Flow, from: Neighbour, message: &Message<'_>, why: Malformed) -> bool {
+        let (mut whole, mut index) = (Vec::new(), Index::new());
+        if let Some(mended) = self.mended(message, &mut whole, &mut index)
+            && let Some(method) = mended.method()
+            && let Ok(of) = essentials(&mended, Strictness::Salvage)
+        {
+            if self.is_salvaged(flow, from, &mended, method, &of, why) {
+                self.in_form(flow, from, &mended, method, of);
+                return true;
+            }
+            return self.begins_out_of_form(flow, from, &mended, method, &of, why);
+        }
+        false
+    }
+
+    /// As [`Self::begins_emergency`], of an INVITE that is not well formed besides.
+    fn begins_out_of_form(
         &mut self,
         flow: Flow,
         from: Neighbour,
         message: &Message<'_>,
         method: Method,
+        of: &Essentials<'_>,
         why: Malformed,
     ) -> bool {
-        let (mut whole, mut index) = (Vec::new(), Index::new());
-        if let Some(mended) = self.mended(message, &mut whole, &mut index)
-            && let Ok(of) = essentials(&mended, Strictness::Salvage)
-            && self.is_salvaged(flow, from, &mended, method, &of, why)
-        {
-            self.in_form(flow, from, &mended, method, of);
-            return true;
+        let key = self.server_key(flow, of, of.cseq.token);
+        let request = Request { flow, from, message, essentials: of, method, key };
+        let is_taken = of.to_tag.is_some() && !self.is_of_call(of, message) && self.begins_emergency(&request);
+        if is_taken {
+            self.alarm_with(TAKEN, of.call_id, why.reason());
         }
-        false
+        is_taken
     }
 
     /// A response that is not well formed: dropped, unless an emergency call waits for it.
@@ -134,10 +159,11 @@ impl Turn<'_> {
                 }
                 let is_one = self.is_emergency(flow, from, message, method, of);
                 if is_one {
-                    self.alarm_with("emergency call taken that is not well formed", of.call_id, why.reason());
+                    self.alarm_with(TAKEN, of.call_id, why.reason());
                 }
                 is_one
             }
+            (Method::Invite, Some(_)) => is_patient(self) == Some(true) || self.is_of_emergency(of, message),
             (Method::Cancel, _) => is_patient(self) == Some(true),
             // That of a refusal belongs to the INVITE's transaction.
             (Method::Ack, _) => is_patient(self) == Some(true) || self.is_of_emergency(of, message),
