@@ -231,7 +231,7 @@ impl Turn<'_> {
         editor.begin();
         editor.version(message);
         request_uri(editor, message, of, next, &running);
-        let own = self.own_routes(message);
+        let own = self.routes(message).own;
         let editor = &mut self.desk.editor;
         strict::write_way(editor, message, of, own, Some(&next.to));
         let (Some(inward), Some(outward)) = (running.local(out.caller), running.local(flow)) else {

@@ -93,7 +93,7 @@ impl Turn<'_> {
         why: Malformed,
     ) -> bool {
         let key = self.server_key(flow, of, of.cseq.token);
-        let request = Request { flow, from, message, essentials: of, method, key };
+        let request = Request { flow, from, message, essentials: of, routes: &self.routes(message), method, key };
         let is_taken = of.to_tag.is_some() && !self.is_of_call(of, message) && self.begins_emergency(&request);
         if is_taken {
             self.alarm_with(TAKEN, of.call_id, why.reason());
@@ -189,8 +189,8 @@ impl Turn<'_> {
     fn may_be_of_dialog(&self, request: &Request<'_>) -> bool {
         let is_stranger = |uri: UriRef<'_>| uri.host.ip().is_some() && !self.running.is_ours(&uri);
         self.named_target(request).is_some()
-            || self.has_foreign_route(request.message)
-            || self.own_routes(request.message) > 0 && request.essentials.uri.is_some_and(is_stranger)
+            || request.routes.is_foreign
+            || request.routes.own > 0 && request.essentials.uri.is_some_and(is_stranger)
     }
 
     /// A new INVITE that a strict router sent here, with what it is for behind the last Route: an emergency call is taken by

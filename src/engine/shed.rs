@@ -151,7 +151,7 @@ impl Turn<'_> {
         essentials: &Essentials<'_>,
     ) -> bool {
         let key = self.server_key(flow, essentials, essentials.cseq.token);
-        let request = Request { flow, from, message, essentials, method, key };
+        let request = Request { flow, from, message, essentials, routes: &self.routes(message), method, key };
         let plan = self.running.plan.clone();
         self.question(&plan, &request).is_ok_and(|question: Question<'_>| decide(&plan, &question).emergency)
     }
