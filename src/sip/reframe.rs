@@ -74,7 +74,7 @@ fn start_line(line: &[u8], out: &mut Vec<u8>) -> bool {
         let rest = rest.trim_ascii();
         let version = rest.rsplit(is_space).next().unwrap_or_default();
         let uri = rest.strip_suffix(version).unwrap_or_default().trim_ascii();
-        escaped = without_spaces(uri);
+        escaped = if is_version(version) { without_spaces(uri) } else { uri.into() };
         let is_whole = !uri.is_empty() && !escaped.iter().any(is_space);
         (if is_whole { version } else { b"" }, [first, &escaped, VERSION])
     };
