@@ -3,7 +3,7 @@
 use emcc_trunk::sip::reply::Reply;
 use emcc_trunk::sip::uri::unescape;
 use emcc_trunk::sip::{
-    Broken, CSeq, Index, Message, Name, NameAddrRef, Strictness, UriRef, ViaRef, build, essentials, scan,
+    Broken, CSeq, Index, Message, Name, NameAddrRef, Strictness, UriRef, ViaRef, build, essentials, reframe, scan,
 };
 
 #[test]
@@ -28,6 +28,19 @@ fn check(input: &[u8]) {
         }
         Err(Broken { partial: None, .. }) => {}
     }
+    [true, false].into_iter().for_each(|is_datagram| put_in_form(input, is_datagram));
+}
+
+/// What is put in form is a message, is not what came, and needs it no second time.
+fn put_in_form(input: &[u8], is_datagram: bool) {
+    let Some(whole) = reframe(input, is_datagram) else { return };
+    assert_ne!(whole, input);
+    let mut index = Index::new();
+    match scan(&whole, &mut index) {
+        Ok(message) => ask_everything(&message),
+        Err(broken) => panic!("put in form and still broken: {:?}", broken.why),
+    }
+    assert_eq!(reframe(&whole, is_datagram), None);
 }
 
 fn ask_everything(message: &Message<'_>) {
