@@ -86,8 +86,8 @@ fn start_line(line: &[u8], out: &mut Vec<u8>) -> bool {
     !version.eq_ignore_ascii_case(VERSION)
 }
 
-/// A Request-URI with the spaces of its user part, or of its number, escaped where that makes one URI of it: no two of its
-/// words could be one each then.
+/// A Request-URI with the spaces of its user part, or of its number, escaped, where it is one URI but for them. Where it may be
+/// two, or spaces stand elsewhere, it is left alone.
 fn without_spaces(uri: &[u8]) -> Cow<'_, [u8]> {
     if !uri.contains(&b' ') {
         return uri.into();
