@@ -85,8 +85,9 @@ impl EmergencyNumbers {
     /// The number that is called by the user part of a URI, or by a text of somebody's: as [`dialable`] reads it, or the
     /// emergency number it is but for how it is written. That is one with spaces in it, behind a `+` (which has no country
     /// code behind it then, and at most [`PLUS_DIGITS_MAX`] characters), before the `#` that ends the dialling at some phones, or
-    /// several of these (P-23). What is an emergency number as written is left alone, and so is everything that is none either
-    /// way. A pattern somebody has for the number as written counts less: emergencies are recognised before anything else.
+    /// several of these (P-23), or before a pause (`,`) and what is dialled after it. What is an emergency number as written is
+    /// left alone, and so is everything that is none either way. A pattern somebody has for the number as written counts less:
+    /// emergencies are recognised before anything else.
     ///
     /// # Errors
     /// As [`dialable`], where it is not an emergency number written with spaces.
@@ -94,7 +95,7 @@ impl EmergencyNumbers {
         match dialable(written) {
             Ok(dialed) => Ok(self.meant(plan, dialed).unwrap_or(dialed)),
             Err(why) => {
-                let dialed = without_spaces(written).map_err(|_| why)?;
+                let dialed = without_spaces(before_pauses(written)).map_err(|_| why)?;
                 let is_one = self.recognise_number(plan, &dialed, false).is_some();
                 if is_one { Ok(dialed) } else { self.meant(plan, dialed).ok_or(why) }
             }
@@ -124,7 +125,7 @@ impl EmergencyNumbers {
     #[must_use]
     pub fn recognise(&self, plan: &DialPlan, called: Called<'_>, marked: bool) -> Option<Emergency> {
         match called {
-            Called::Uri(uri) if is_service_sos(uri) => {
+            Called::Uri(uri) if service_sos(uri).is_some() => {
                 Some(Emergency { by: Recognised::ServiceUrn, dialed: None, number: self.numbers.first().copied() })
             }
             Called::Uri(_) if marked => {
@@ -198,13 +199,25 @@ pub fn goes_on_after(caller: Caller<'_>, tried: Option<GoesOn>) -> Option<GoesOn
     }
 }
 
-/// Whether a request URI is the emergency service or one of its sub-services (RFC 5031 section 4.2); letters compare
-/// without case.
+/// The emergency service or one of its sub-services (RFC 5031 section 4.2), where a request URI names one; letters compare
+/// without case. What stands behind it, parameters or the components of RFC 8141 section 2.3, names no other service and is
+/// left out.
 #[must_use]
-pub fn is_service_sos(uri: &[u8]) -> bool {
+pub fn service_sos(uri: &[u8]) -> Option<&[u8]> {
     const SOS: &[u8] = b"urn:service:sos";
-    let Some((head, rest)) = uri.split_at_checked(SOS.len()) else { return false };
-    head.eq_ignore_ascii_case(SOS) && matches!(rest.first(), None | Some(b'.'))
+    let service = uri.split(|octet| matches!(octet, b';' | b'?' | b'#')).next()?;
+    let (head, sub_service) = service.split_at_checked(SOS.len())?;
+    let is_one = head.eq_ignore_ascii_case(SOS) && matches!(sub_service.first(), None | Some(b'.'));
+    is_one.then_some(service)
+}
+
+/// A number without the pauses behind it and what is dialled after them; as written where there is anything else behind.
+fn before_pauses(written: &[u8]) -> &[u8] {
+    let is_dialled = |octet: &u8| octet.is_ascii_digit() || matches!(octet, b',' | b'*' | b'#');
+    match written.iter().position(|octet| *octet == b',').and_then(|pause| written.split_at_checked(pause)) {
+        Some((number, behind)) if behind.iter().all(is_dialled) => number,
+        _ => written,
+    }
 }
 
 #[cfg(test)]
@@ -286,6 +299,13 @@ mod tests {
             ("%20112", Ok("112")),
             ("+1%2012%20", Ok("112")),
             ("99%2099%23", Ok("9999")),
+            // Pauses, and what is dialled after them.
+            ("911,,5", Ok("911")),
+            ("112,", Ok("112")),
+            ("+9%20112,,12#", Ok("9112")),
+            ("5001,,911", Err(DigitsError::NotDialable { at: 4 })),
+            ("911,alice", Err(DigitsError::NotDialable { at: 3 })),
+            (",911", Err(DigitsError::NotDialable { at: 0 })),
             // Nobody's emergency number: left as written.
             ("112##", Ok("112##")),
             ("++112", Ok("++112")),
@@ -332,15 +352,21 @@ mod tests {
         for (uri, want) in [
             (&b"urn:service:sos"[..], true),
             (b"URN:Service:SOS.police", true),
+            (b"urn:service:sos;x=1", true),
+            (b"urn:service:sos?x", true),
+            (b"urn:service:sos.fire#f", true),
+            (b"urn:service:sosx;y", false),
+            (b"urn:service:?sos", false),
             (b"urn:service:sosx", false),
             (b"urn:service:test.sos", false),
             (b"sip:alice@example.org", false),
             (b"", false),
         ] {
-            assert_eq!(is_service_sos(uri), want);
+            assert_eq!(service_sos(uri).is_some(), want);
             let found = configured(&["112", "999"], &[]).recognise(&plan(&[]), Called::Uri(uri), false);
             assert_eq!(found.map(|e| e.number), want.then(|| Some(digits("112"))));
         }
+        assert_eq!(service_sos(b"URN:service:sos.fire;x?y#z"), Some(&b"URN:service:sos.fire"[..]));
         let unchanged = configured(&[], &[]).recognise(&plan(&[]), Called::Uri(b"urn:service:sos"), false);
         assert_eq!(unchanged.map(|e| e.number), Some(None));
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use emcc_policies::digits::Digits;
+use emcc_policies::emergency::service_sos;
 
 use super::Turn;
 use super::call::{Offer, Phase, Told};
@@ -230,7 +231,7 @@ impl Turn<'_> {
         editor.begin();
         editor.version(message);
         request_uri(editor, message, of, next, &running);
-        let own = self.own_routes(message);
+        let own = self.routes(message).own;
         let editor = &mut self.desk.editor;
         strict::write_way(editor, message, of, own, Some(&next.to));
         let (Some(inward), Some(outward)) = (running.local(out.caller), running.local(flow)) else {
@@ -361,6 +362,13 @@ pub(crate) fn request_uri(
 ) {
     let crate::sip::Start::Request { uri: span, .. } = message.start() else { return };
     let Some(called) = next.called else {
+        if matches!(next.to, NextHop::Remote(_) | NextHop::Peer(_))
+            && let Some(urn) = of.uri.filter(|uri| uri.scheme == Scheme::Urn)
+            && let Some(service) = service_sos(urn.raw).filter(|service| service.len() < urn.raw.len())
+        {
+            // Without what stands behind it: the next hop may take that for a part of the name.
+            editor.request_uri(message, service);
+        }
         // What names this node would come back from a neighbour that does not know that name.
         if matches!(next.to, NextHop::Peer(_)) {
             our_host(editor, message, of, next.address, running);

@@ -18,6 +18,7 @@ use super::media::{Body, Rates, Shaping, ask};
 use super::patience::Tries;
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
+use super::routes::Routes;
 use super::running::transport_of;
 use super::session::{self, Terms, TooBrief};
 use super::{strict, trust};
@@ -25,7 +26,7 @@ use crate::config::plan::{Neighbour, RemoteClusterId, SessionTimer};
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX};
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::reply::Reply;
-use crate::sip::{Essentials, Host, Message, Method, Name, NameAddrRef, Strictness, UriRef, Value, multipart};
+use crate::sip::{Essentials, Host, Message, Method, Name, multipart};
 use crate::transaction::row::Purpose;
 
 /// A call found for a request in its dialog.
@@ -118,7 +119,7 @@ impl Turn<'_> {
         if request.essentials.max_forwards == Some(0) {
             return;
         }
-        let Some(found) = self.find(request.essentials, request.message) else {
+        let Some(found) = self.find(request.essentials, request.routes) else {
             self.verify_reader(&request);
             return self.ack_without_row(&request);
         };
@@ -219,7 +220,7 @@ impl Turn<'_> {
 
     /// A request inside a dialog, from either side.
     pub(crate) fn in_dialog(&mut self, request: Request<'_>) {
-        let found = self.find(request.essentials, request.message);
+        let found = self.find(request.essentials, request.routes);
         let Some(found) = found else { return self.without_row(request) };
         if !found.is_from(&request) {
             let why = Reject::Refusal(Refusal::NoSuchCall);
@@ -350,9 +351,8 @@ impl Turn<'_> {
 
     /// The call of a request with both tags: by its Record-Route's pass when our Route says so, else the first pass
     /// whose row fits; from the caller when the From tag is the caller's.
-    fn find(&self, of: &Essentials<'_>, message: &Message<'_>) -> Option<Found> {
-        let (from, to) = (of.from_tag?, of.to_tag?);
-        let pass = self.own_route(message).and_then(|(_, uri)| pass_of(&uri)).unwrap_or(0);
+    fn find(&self, of: &Essentials<'_>, routes: &Routes<'_>) -> Option<Found> {
+        let (from, to, pass) = (of.from_tag?, of.to_tag?, routes.pass);
         let passes = std::iter::once(pass).chain((0..self.passes()).filter(|other| *other != pass));
         for pass in passes {
             let mut any = false;
@@ -385,32 +385,12 @@ impl Turn<'_> {
 
     /// Whether a request is of a call that stands, and comes from where that side of it is.
     pub(crate) fn is_end_of_call(&self, flow: Flow, of: &Essentials<'_>, message: &Message<'_>) -> bool {
-        let Some(found) = self.find(of, message) else { return false };
+        let Some(found) = self.find(of, &self.routes(message)) else { return false };
         let side = match found.by {
             Party::Caller => Some(found.caller),
             Party::Callee => found.callee,
         };
         side.is_some_and(|side| side.remote.ip() == flow.remote.ip())
-    }
-
-    /// Our own Route on top, if the request carries one.
-    fn own_route<'m>(&self, message: &Message<'m>) -> Option<(Value<'m>, UriRef<'m>)> {
-        let value = message.values(Name::Route).next()?;
-        let route = NameAddrRef::parse(value.text, Strictness::Lenient).ok()?;
-        self.running.is_ours(&route.uri).then_some((value, route.uri))
-    }
-
-    /// How many Route values on top are our own.
-    pub(crate) fn own_routes(&self, message: &Message<'_>) -> usize {
-        let is_own = |value: &Value<'_>| {
-            NameAddrRef::parse(value.text, Strictness::Lenient).is_ok_and(|route| self.running.is_ours(&route.uri))
-        };
-        message.values(Name::Route).take_while(is_own).count()
-    }
-
-    /// Whether a Route beyond this node decides where the request goes.
-    pub(crate) fn has_foreign_route(&self, message: &Message<'_>) -> bool {
-        message.values(Name::Route).count() > self.own_routes(message)
     }
 
     /// Where a request goes on: to the address its next Route or its Request-URI names when that is a neighbour's,
@@ -468,13 +448,7 @@ impl Turn<'_> {
 
     /// The neighbour's address that the next Route after ours, or else the Request-URI, names.
     pub(crate) fn named_target(&self, request: &Request<'_>) -> Option<Address> {
-        let route = request
-            .message
-            .values(Name::Route)
-            .filter_map(|value| NameAddrRef::parse(value.text, Strictness::Lenient).ok())
-            .map(|route| route.uri)
-            .find(|uri| !self.running.is_ours(uri));
-        let uri = route.or(request.essentials.uri)?;
+        let uri = request.routes.next.or(request.essentials.uri)?;
         let ip = match uri.host {
             Host::Name(name) => {
                 return self.running.plan.address_named(std::str::from_utf8(name).ok()?, uri.port);
@@ -538,7 +512,7 @@ impl Turn<'_> {
 
     /// Where a request goes whose dialog is not known here: to the neighbour its Route behind ours names.
     fn way_without_row(&self, request: &Request<'_>) -> Option<Flow> {
-        let target = self.own_route(request.message).and_then(|_| self.named_target(request));
+        let target = if request.routes.own > 0 { self.named_target(request) } else { None };
         let is_call_control = |at: &Address| self.running.plan.call_controls().any(|(_, known)| known == *at);
         let target = target.filter(|at| request.from != Neighbour::Phone || is_call_control(at));
         target.and_then(|address| self.running.way(address, request.flow.listener))
@@ -556,9 +530,14 @@ impl Turn<'_> {
         (body, keys)
     }
 
+    /// Whether a message belongs to a call that stands.
+    pub(crate) fn is_of_call(&self, of: &Essentials<'_>, message: &Message<'_>) -> bool {
+        self.find(of, &self.routes(message)).is_some()
+    }
+
     /// Whether a message belongs to an emergency call that stands.
     pub(crate) fn is_of_emergency(&self, of: &Essentials<'_>, message: &Message<'_>) -> bool {
-        let found = self.find(of, message);
+        let found = self.find(of, &self.routes(message));
         found.and_then(|found| self.engine.calls.with(&found.key, |call| call.decision.emergency)) == Some(true)
     }
 
@@ -626,11 +605,10 @@ impl Turn<'_> {
     ) -> std::ops::Range<usize> {
         let running = self.running.clone();
         let (message, of) = (request.message, request.essentials);
-        let own = self.own_routes(message);
         let editor = &mut self.desk.editor;
         editor.begin();
         editor.version(message);
-        strict::write_way(editor, message, of, own, passing.next.map(|next| &next.to));
+        strict::write_way(editor, message, of, request.routes.own, passing.next.map(|next| &next.to));
         if let Some(next) = passing.next {
             forward::request_uri(editor, message, of, next, &running);
         }
@@ -673,11 +651,6 @@ fn reasons(cancel: &Message<'_>) -> Bytes {
         joined.extend_from_slice(value);
     }
     joined.into()
-}
-
-/// The `pass` parameter of our own Record-Route.
-fn pass_of(uri: &UriRef<'_>) -> Option<u8> {
-    std::str::from_utf8(uri.param("pass")?).ok()?.parse().ok()
 }
 
 /// The larger of two asks, pool by pool and direction by direction.

@@ -148,7 +148,7 @@ impl Turn<'_> {
             calling: asserted.or(from),
             target,
             named: self.named_outside(request),
-            is_routed: self.has_foreign_route(message),
+            is_routed: request.routes.is_foreign,
             is_believed,
             is_marked_emergency: matches!(source, Source::Trunk(_)) && is_marked_emergency(message),
             turn: self.engine.turn(),

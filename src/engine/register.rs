@@ -131,7 +131,7 @@ impl Turn<'_> {
     /// # Errors
     /// 480 for a target in a network of phones that nobody registered: it may not be sent there.
     pub(crate) fn called_phone(&self, plan: &Plan, request: &Request<'_>) -> Result<Option<PhoneHop>, Reject> {
-        if plan.sip.phones.is_empty() || self.has_foreign_route(request.message) {
+        if plan.sip.phones.is_empty() || request.routes.is_foreign {
             return Ok(None);
         }
         let Some(Ok(route)) = request.message.addresses(Name::Route).next() else { return Ok(None) };

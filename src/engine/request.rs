@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::Turn;
 use super::effects::{Hint, Party, TransactionKey};
 use super::reject::{Refusal, Reject};
+use super::routes::Routes;
 use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::reply::Reply;
@@ -27,6 +28,8 @@ pub(crate) struct Request<'a> {
     pub(crate) message: &'a Message<'a>,
     /// Its mandatory headers, read.
     pub(crate) essentials: &'a Essentials<'a>,
+    /// Its Routes, read.
+    pub(crate) routes: &'a Routes<'a>,
     /// Its method.
     pub(crate) method: Method,
     /// Its transaction.
@@ -87,13 +90,15 @@ impl Turn<'_> {
         };
         let token = if method == Method::Ack { b"INVITE" } else { essentials.cseq.token };
         let key = self.server_key(flow, &essentials, token);
-        self.request(Request { flow, from, message, essentials: &essentials, method, key });
+        let routes = self.routes(message);
+        self.request(Request { flow, from, message, essentials: &essentials, routes: &routes, method, key });
     }
 
     fn request(&mut self, request: Request<'_>) {
         match request.method {
             Method::Ack => return self.ack(request),
             Method::Cancel => return self.cancel(request),
+            Method::Other if self.takes_other_case(&request) => return,
             _ => {}
         }
         if self.is_repeated(&request) {

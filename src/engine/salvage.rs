@@ -13,26 +13,33 @@ use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::{
     Essentials, Index, Malformed, Message, Method, Name, NameAddrRef, Start, Strictness, UriRef, essentials,
-    leave_dialog, leave_strict_route, mend, reframe, scan,
+    leave_dialog, leave_strict_route, mend, rewrite, scan,
 };
+
+/// What the alarm says of an emergency call that is taken out of form.
+const TAKEN: &str = "emergency call taken that is not well formed";
 
 impl Turn<'_> {
     /// What cannot be read as a message: taken where it is an emergency call's and can mean but one message. Nothing was done
     /// with it otherwise.
     pub(super) fn takes_broken(&mut self, flow: Flow, from: Neighbour, bytes: &[u8], why: Malformed) -> bool {
-        let Some(whole) = reframe(bytes, flow.transport == Transport::Udp) else { return false };
+        let Some(whole) = rewrite(bytes, flow.transport == Transport::Udp) else { return false };
         let mut index = Index::new();
         let Ok(message) = scan(&whole, &mut index) else { return false };
         let counters = &self.engine.counters;
         match message.start() {
             Start::Request { method, .. } => {
-                let is_taken = self.takes_request(flow, from, &message, method, why);
-                is_taken.then(|| counters.request_in(method));
+                let is_taken = self.takes_request(flow, from, &message, why);
+                if is_taken {
+                    counters.request_in(method);
+                }
                 is_taken
             }
             Start::Response { status, .. } => {
                 let is_taken = self.takes_response(flow, &message, status);
-                is_taken.then(|| counters.response_in(status));
+                if is_taken {
+                    counters.response_in(status);
+                }
                 is_taken
             }
         }
@@ -47,29 +54,51 @@ impl Turn<'_> {
         method: Method,
         why: Malformed,
     ) {
-        if !self.takes_request(flow, from, message, method, why) {
+        if !self.takes_request(flow, from, message, why) {
             self.engine.counters.malformed();
             self.refuse_unseen(flow, message, method, Reject::Malformed(why));
         }
     }
 
-    fn takes_request(
+    /// A request in form whose method is one only in letters of another case: taken as that method where it is an emergency
+    /// call or belongs to one. Nothing was done with it otherwise.
+    pub(super) fn takes_other_case(&mut self, request: &Request<'_>) -> bool {
+        Method::of_other_case(request.essentials.cseq.token).is_some()
+            && self.takes_request(request.flow, request.from, request.message, Malformed::StartLine { at: 0 })
+    }
+
+    fn takes_request(&mut self, flow: Flow, from: Neighbour, message: &Message<'_>, why: Malformed) -> bool {
+        let (mut whole, mut index) = (Vec::new(), Index::new());
+        if let Some(mended) = self.mended(message, &mut whole, &mut index)
+            && let Some(method) = mended.method()
+            && let Ok(of) = essentials(&mended, Strictness::Salvage)
+        {
+            if self.is_salvaged(flow, from, &mended, method, &of, why) {
+                self.in_form(flow, from, &mended, method, of);
+                return true;
+            }
+            return self.begins_out_of_form(flow, from, &mended, method, &of, why);
+        }
+        false
+    }
+
+    /// As [`Self::begins_emergency`], of an INVITE that is not well formed besides.
+    fn begins_out_of_form(
         &mut self,
         flow: Flow,
         from: Neighbour,
         message: &Message<'_>,
         method: Method,
+        of: &Essentials<'_>,
         why: Malformed,
     ) -> bool {
-        let (whole, mut index) = (self.mended(message), Index::new());
-        if let Ok(mended) = scan(&whole, &mut index)
-            && let Ok(of) = essentials(&mended, Strictness::Salvage)
-            && self.is_salvaged(flow, from, &mended, method, &of, why)
-        {
-            self.in_form(flow, from, &mended, method, of);
-            return true;
+        let key = self.server_key(flow, of, of.cseq.token);
+        let request = Request { flow, from, message, essentials: of, routes: &self.routes(message), method, key };
+        let is_taken = of.to_tag.is_some() && !self.is_of_call(of, message) && self.begins_emergency(&request);
+        if is_taken {
+            self.alarm_with(TAKEN, of.call_id, why.reason());
         }
-        false
+        is_taken
     }
 
     /// A response that is not well formed: dropped, unless an emergency call waits for it.
@@ -79,8 +108,8 @@ impl Turn<'_> {
     }
 
     fn takes_response(&mut self, flow: Flow, message: &Message<'_>, status: u16) -> bool {
-        let (whole, mut index) = (self.mended(message), Index::new());
-        if let Ok(mended) = scan(&whole, &mut index)
+        let (mut whole, mut index) = (Vec::new(), Index::new());
+        if let Some(mended) = self.mended(message, &mut whole, &mut index)
             && let Ok(of) = essentials(&mended, Strictness::Salvage)
         {
             let key = self.client_key(of.via.branch.unwrap_or_default(), of.cseq.token);
@@ -130,10 +159,11 @@ impl Turn<'_> {
                 }
                 let is_one = self.is_emergency(flow, from, message, method, of);
                 if is_one {
-                    self.alarm_with("emergency call taken that is not well formed", of.call_id, why.reason());
+                    self.alarm_with(TAKEN, of.call_id, why.reason());
                 }
                 is_one
             }
+            (Method::Invite, Some(_)) => is_patient(self) == Some(true) || self.is_of_emergency(of, message),
             (Method::Cancel, _) => is_patient(self) == Some(true),
             // That of a refusal belongs to the INVITE's transaction.
             (Method::Ack, _) => is_patient(self) == Some(true) || self.is_of_emergency(of, message),
@@ -159,8 +189,8 @@ impl Turn<'_> {
     fn may_be_of_dialog(&self, request: &Request<'_>) -> bool {
         let is_stranger = |uri: UriRef<'_>| uri.host.ip().is_some() && !self.running.is_ours(&uri);
         self.named_target(request).is_some()
-            || self.has_foreign_route(request.message)
-            || self.own_routes(request.message) > 0 && request.essentials.uri.is_some_and(is_stranger)
+            || request.routes.is_foreign
+            || request.routes.own > 0 && request.essentials.uri.is_some_and(is_stranger)
     }
 
     /// A new INVITE that a strict router sent here, with what it is for behind the last Route: an emergency call is taken by
@@ -233,12 +263,22 @@ impl Turn<'_> {
         }
     }
 
-    fn mended(&mut self, message: &Message<'_>) -> Vec<u8> {
+    /// The message as [`mend()`] puts it into form, written into `whole` where that changes anything. `None` where it is no
+    /// message then.
+    fn mended<'m>(
+        &mut self,
+        message: &Message<'m>,
+        whole: &'m mut Vec<u8>,
+        index: &'m mut Index,
+    ) -> Option<Message<'m>> {
         let editor = &mut self.desk.editor;
         editor.begin();
         mend(editor, message);
-        let mut whole = Vec::with_capacity(message.bytes().len());
-        editor.write(message, &mut whole);
-        whole
+        if editor.is_empty() {
+            return Some(*message);
+        }
+        whole.reserve_exact(message.bytes().len());
+        editor.write(message, whole);
+        scan(whole, index).ok()
     }
 }

@@ -119,8 +119,9 @@ impl Turn<'_> {
         }
         let Start::Request { uri, .. } = message.start() else { return false };
         let plan = self.running.plan.clone();
-        let uri = UriRef::parse(message.text(uri)).map_err(drop);
-        let Ok(target) = uri.and_then(|uri| target(&plan, &uri).map_err(drop)) else { return false };
+        // Refused for its form, unless it is an emergency call that is none.
+        let Ok(uri) = UriRef::parse(message.text(uri)) else { return true };
+        let Ok(target) = target(&plan, &uri) else { return false };
         let called = match &target {
             Target::Digits(digits) => Called::Number(digits),
             Target::Service(uri) => Called::Uri(uri),
@@ -150,7 +151,7 @@ impl Turn<'_> {
         essentials: &Essentials<'_>,
     ) -> bool {
         let key = self.server_key(flow, essentials, essentials.cseq.token);
-        let request = Request { flow, from, message, essentials, method, key };
+        let request = Request { flow, from, message, essentials, routes: &self.routes(message), method, key };
         let plan = self.running.plan.clone();
         self.question(&plan, &request).is_ok_and(|question: Question<'_>| decide(&plan, &question).emergency)
     }

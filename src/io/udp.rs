@@ -278,7 +278,7 @@ pub(super) fn serve<D: Driver>(worker: &Worker<D>, listener: u16) {
         return;
     };
     let inbox = Inbox::new(DATAGRAM_BYTES_MAX);
-    let mut reader = Reader { worker, datagrams, listener, inbox, patience: None, now: Moment(0) };
+    let mut reader = Reader { worker, datagrams, listener, inbox, patience: None, now: Moment(0), singles: 0 };
     while !shared.is_stopping() {
         let wait = worker.wait_ms().map(Duration::from_millis);
         match turnstile.enter(wait) {
@@ -300,57 +300,78 @@ struct Reader<'a, D: Driver> {
     patience: Option<u64>,
     /// When the last turn was.
     now: Moment,
+    /// Datagrams one by one in this millisecond.
+    singles: u32,
+}
+
+/// How a reader reads next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// One datagram, waited for.
+    Single,
+    /// What came in a pause.
+    Gathered,
+    /// All that is there, up to a batch.
+    Batch,
+}
+
+impl Mode {
+    /// Who is behind has no time to wait for more.
+    fn next(gathers: bool, is_behind: bool) -> Self {
+        match (gathers, is_behind) {
+            (_, true) => Self::Batch,
+            (true, false) => Self::Gathered,
+            (false, false) => Self::Single,
+        }
+    }
 }
 
 impl<D: Driver> Reader<'_, D> {
     /// Reads until the node stops: one datagram at a time while they come one at a time, else in batches; where the
     /// processor is shared, in batches that are waited for.
     fn stay(&mut self, turnstile: &Turnstile) {
-        let mut singles = 0;
-        let mut is_late = false;
+        let mut is_behind = false;
         self.now = self.worker.turn(|_| ());
         let mut gather = Gather::new(&self.worker.shared.schedstat, self.now);
         // Whoever read before may have left another patience behind.
         self.patience = Some(SLOT_MS);
         let _ = self.datagrams.socket.set_read_timeout(Some(Duration::from_millis(SLOT_MS)));
         while !self.worker.shared.is_stopping() {
-            let gathers = gather.is_due(self.now);
-            let is_behind = is_late || self.worker.is_late();
-            if gathers && !is_behind {
-                is_late = self.take_gathered();
-                continue;
-            }
-            if is_behind {
-                is_late = match self.take() {
-                    Some(BATCH) => {
-                        turnstile.call_help();
-                        true
-                    }
-                    Some(_) => false,
-                    None => {
-                        self.now = self.worker.turn(|_| ());
-                        false
-                    }
-                };
-                continue;
-            }
-            let before = self.now;
-            self.take_one();
-            singles = if self.now == before { singles + 1 } else { 0 };
-            is_late = singles >= SINGLES_A_MS_MAX;
+            is_behind = match Mode::next(gather.is_due(self.now), is_behind || self.worker.is_late()) {
+                Mode::Single => self.take_single(),
+                Mode::Gathered => self.take_gathered(),
+                Mode::Batch => self.take_batch(turnstile),
+            };
         }
     }
 
-    /// Reads what gathered, the first after a silence at once, and pauses so that more may gather. Whether a whole batch
-    /// was there.
+    /// Waits for one datagram. Whether so many came one by one that batches would be longer than one.
+    fn take_single(&mut self) -> bool {
+        let before = self.now;
+        self.take_one();
+        self.singles = if self.now == before { self.singles + 1 } else { 0 };
+        self.singles >= SINGLES_A_MS_MAX
+    }
+
+    /// Reads what gathered, the first after a silence at once, and pauses so that more may gather: not after a wait in
+    /// vain, which was pause enough. Whether a whole batch was there.
     fn take_gathered(&mut self) -> bool {
-        match self.take() {
-            Some(taken) if taken >= gather::ENOUGH => return taken == BATCH,
-            Some(_) => {}
-            None => self.take_one(),
+        let taken = self.take().unwrap_or_else(|| usize::from(self.take_one()));
+        if (1..gather::ENOUGH).contains(&taken) {
+            gather::pause();
         }
-        gather::pause();
-        false
+        taken == BATCH
+    }
+
+    /// Reads what is there, and calls help where that is a whole batch. Whether it was.
+    fn take_batch(&mut self, turnstile: &Turnstile) -> bool {
+        let taken = self.take();
+        match taken {
+            Some(BATCH) => turnstile.call_help(),
+            Some(_) => {}
+            None => self.now = self.worker.turn(|_| ()),
+        }
+        taken == Some(BATCH)
     }
 
     /// Reads for as long as whole batches wait.
@@ -360,19 +381,21 @@ impl<D: Driver> Reader<'_, D> {
         }
     }
 
-    /// Waits for a datagram or a deadline, and does what it causes.
-    fn take_one(&mut self) {
+    /// Waits for a datagram or a deadline, and does what it causes. Whether anything came.
+    fn take_one(&mut self) -> bool {
         self.be_patient(false);
         let Self { worker, datagrams, listener, inbox, .. } = self;
         self.now = match inbox.receive_one(datagrams.socket.as_fd()) {
             Ok(()) => worker.turn(|feed| hand_over(feed, inbox, *listener, 1)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.now = worker.turn(|_| ());
-                return self.be_patient(true);
+                self.be_patient(true);
+                return false;
             }
             // What the network said of an earlier datagram of ours.
             Err(_) => worker.turn(|feed| datagrams.take_bounces(feed)),
         };
+        true
     }
 
     /// One batch of datagrams, if any wait, and everything it causes; how many they were.
@@ -434,6 +457,18 @@ mod tests {
     fn held(number: u64, until: u64) -> Held {
         let transaction = Some(TransactionKey(number.into()));
         Held { to: "127.0.0.1:9".parse().unwrap(), bytes: Box::default(), transaction, until: Moment(until) }
+    }
+
+    #[test]
+    fn who_is_behind_reads_batches_and_never_pauses() {
+        for (gathers, is_behind, want) in [
+            (false, false, Mode::Single),
+            (true, false, Mode::Gathered),
+            (false, true, Mode::Batch),
+            (true, true, Mode::Batch),
+        ] {
+            assert_eq!(Mode::next(gathers, is_behind), want);
+        }
     }
 
     #[test]

@@ -2,14 +2,15 @@
 //! included, finds one reading of it (P-23).
 
 use super::edit::Editor;
-use super::message::{Message, Start};
-use super::name::Name;
-use super::read::{ContactRef, Strictness, Value, hops, least_hops};
+use super::message::{Message, Span, Start, narrow};
+use super::name::{Method, Name};
+use super::read::{CSeq, ContactRef, Strictness, Value, hops, least_hops};
 use super::uri::{NameAddrRef, Scheme, UriRef};
 use crate::limits::MAX_FORWARDS_FIRST;
 
-/// Records in `editor` what puts `message` into form: headers that repeat themselves word for word once, one Max-Forwards,
-/// a Request-URI without headers, no Contact that is none beside one that is. What is left out of form passes as it came.
+/// Records in `editor` what puts `message` into form: a method in capitals, headers that repeat themselves word for word once,
+/// one Max-Forwards, a Request-URI without headers, a number that is no URI as a `tel` URI, no Contact that is none beside one
+/// that is. What is left out of form passes as it came.
 pub fn mend(editor: &mut Editor, message: &Message<'_>) {
     for name in [Name::From, Name::To, Name::CallId, Name::CSeq] {
         let mut same = message.all(name);
@@ -20,20 +21,73 @@ pub fn mend(editor: &mut Editor, message: &Message<'_>) {
             }
         }
     }
+    mend_method(editor, message);
     mend_hops(editor, message);
     mend_contact(editor, message);
-    if let Start::Request { uri, .. } = message.start()
-        && let Ok(read) = UriRef::parse(message.text(uri))
-        && matches!(read.scheme, Scheme::Sip | Scheme::Sips)
-        && read.headers.is_some()
-    {
-        editor.request_uri(message, read.without_headers().raw);
+    if let Start::Request { uri, .. } = message.start() {
+        mend_uri(editor, message, message.text(uri));
     }
+}
+
+/// Methods in capitals, in the start line and in CSeq.
+fn mend_method(editor: &mut Editor, message: &Message<'_>) {
+    if let Start::Request { token, .. } = message.start()
+        && let Some(method) = Method::of_other_case(message.text(token))
+    {
+        editor.replace(token, method.as_str().as_bytes());
+    }
+    if let Some(cseq) = message.value(Name::CSeq).and_then(|value| CSeq::parse(value).ok())
+        && let Some(method) = Method::of_other_case(cseq.token)
+        && let Some(span) = message.span_of(cseq.token)
+    {
+        editor.replace(span, method.as_str().as_bytes());
+    }
+}
+
+fn mend_uri(editor: &mut Editor, message: &Message<'_>, written: &[u8]) {
+    match UriRef::parse(written) {
+        Ok(read) if matches!(read.scheme, Scheme::Sip | Scheme::Sips) && read.headers.is_some() => {
+            editor.request_uri(message, read.without_headers().raw);
+        }
+        Ok(_) => {}
+        Err(_) => {
+            if let Some(number) = number_alone(written) {
+                editor.request_uri(message, &[b"tel:", number].concat());
+            }
+        }
+    }
+}
+
+/// The number of a URI that is none, because pauses and what is dialled after them stand behind it (`tel:911,,5`, RFC 2806
+/// section 2.2), which are the phone's own business, or because no host does (`sip:911`).
+fn number_alone(written: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = written.split_at_checked(memchr::memchr(b':', written)?)?;
+    let rest = rest.get(1..)?;
+    let rest = rest.split(|octet| matches!(octet, b';' | b'?')).next()?;
+    let is_digit = |octet: &u8| octet.is_ascii_digit() || b"+*#".contains(octet);
+    let is_pause = |octet: &u8| b",pPwW".contains(octet);
+    let number = if scheme.eq_ignore_ascii_case(b"tel") {
+        let (number, behind) = rest.split_at_checked(rest.iter().position(is_pause)?)?;
+        behind.iter().all(|octet| is_pause(octet) || is_digit(octet)).then_some(number)?
+    } else if [&b"sip"[..], b"sips"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        let number = rest.strip_suffix(b"@").unwrap_or(rest);
+        number.iter().all(is_digit).then_some(number)?
+    } else {
+        return None;
+    };
+    (!number.is_empty()).then_some(number)
 }
 
 /// Records in `editor` what makes a request one outside any dialog: To without its tag.
 pub fn leave_dialog(editor: &mut Editor, message: &Message<'_>, to: &NameAddrRef<'_>) {
-    let Some(span) = message.span_of(to.raw) else { return };
+    let (Some(span), Some(tag)) = (message.span_of(to.raw), to.tag()) else { return };
+    if to.params.value("tag").is_none() {
+        // Of one that cannot be read the tag alone is known.
+        let Some(tag) = message.span_of(tag) else { return };
+        let before = message.text(Span { start: span.start, end: tag.start });
+        let Some(parting) = memchr::memrchr(b';', before) else { return };
+        return editor.replace(Span { start: span.start + narrow(parting), end: tag.end }, b"");
+    }
     let mut text = editor.text().put(to.raw.strip_suffix(to.params.raw()).unwrap_or(to.raw));
     for param in to.params.iter().filter(|param| !param.name.eq_ignore_ascii_case(b"tag")) {
         text = text.put(b";").put(param.name);
@@ -119,18 +173,41 @@ mod tests {
     }
 
     #[test]
+    fn p_23_a_number_that_is_no_uri_becomes_a_tel_uri_and_a_method_capitals() {
+        for (uri, want) in [
+            ("tel:911,,5", "tel:911"),
+            ("TEL:9-11p5w#;phone-context=x", "tel:9-11"),
+            ("tel:911w", "tel:911"),
+            ("sip:911", "tel:911"),
+            ("SIPS:+911;user=phone", "tel:+911"),
+            ("sip:911@", "tel:911"),
+            ("sip:911?Subject=x", "tel:911"),
+        ] {
+            assert!(UriRef::parse(uri.as_bytes()).is_err(), "{uri}");
+            assert_eq!(mended(&PLAIN.replacen("sip:911@h", uri, 1)), PLAIN.replacen("sip:911@h", want, 1), "{uri}");
+        }
+        for (line, cseq) in [("invite", "INVITE"), ("INVITE", "invite"), ("Invite", "inVITE")] {
+            let text = PLAIN.replacen("INVITE", line, 1).replacen("CSeq: 1 INVITE", &format!("CSeq: 1 {cseq}"), 1);
+            assert_eq!(mended(&text), PLAIN, "{line} {cseq}");
+        }
+    }
+
+    #[test]
     fn rfc_3261_12_2_2_a_to_loses_its_tag_and_nothing_else() {
         for (to, want) in [
             ("<sip:b@h>;tag=1", "<sip:b@h>"),
             ("\"tag=2\" <sip:b@h;tag=3> ; x ; TAG = 1;y=\"z\"", "\"tag=2\" <sip:b@h;tag=3>;x;y=\"z\""),
             ("sip:b@h;tag=1;tag=2", "sip:b@h"),
+            ("\"x;tag=y\" <sip:@h>;q;tag=1;z", "\"x;tag=y\" <sip:@h>;q;z"),
+            ("<sip:@h> ; tag = 1", "<sip:@h> "),
+            ("<sip:@h>", "<sip:@h>"),
             ("<sip:b@h>", "<sip:b@h>"),
         ] {
             let text = PLAIN.replacen("<sip:b@h>", to, 1);
             let mut index = Index::new();
             let message = scan(text.as_bytes(), &mut index).unwrap();
             let (mut editor, mut out) = (Editor::new(), Vec::new());
-            leave_dialog(&mut editor, &message, &essentials(&message, Strictness::Strict).unwrap().to);
+            leave_dialog(&mut editor, &message, &essentials(&message, Strictness::Salvage).unwrap().to);
             editor.write(&message, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), PLAIN.replacen("<sip:b@h>", want, 1), "{to}");
         }
@@ -171,7 +248,15 @@ mod tests {
             let text = PLAIN.replacen("Contact: <sip:a@h>", slip, 1);
             assert_eq!(mended(&text), text);
         }
-        let urn = PLAIN.replacen("sip:911@h", "urn:service:sos?x", 1);
-        assert_eq!(mended(&urn), urn);
+        for uri in
+            ["urn:service:sos?x", "sip:911:5060", "sip:9-1-1", "sip:1.1.2", "sip:@h", "sip:@", "tel:,911", "tel:911,x"]
+        {
+            let text = PLAIN.replacen("sip:911@h", uri, 1);
+            assert_eq!(mended(&text), text);
+        }
+        for line in ["BYE sip:h", "Bye-Bye sip:h", "InVitE2 sip:h"] {
+            let text = PLAIN.replacen("INVITE sip:911@h", line, 1);
+            assert_eq!(mended(&text), text);
+        }
     }
 }

@@ -33,6 +33,7 @@ pub use name::{Method, Name};
 pub use param::{Param, Params};
 pub use read::{CSeq, ContactRef, Essentials, Strictness, Value, Values, essentials, essentials_of_taken};
 pub use reframe::reframe;
+pub(crate) use reframe::rewrite;
 pub use scan::{Broken, scan};
 pub use uri::{Host, NameAddrRef, Scheme, UriRef};
 pub use via::{Transport, ViaRef};

@@ -390,6 +390,13 @@ impl Method {
         }
     }
 
+    /// The method these octets spell in letters of another case, which is another method (RFC 3261 section 7.1) that nobody
+    /// has. `None` where they spell it exactly.
+    pub fn of_other_case(token: &[u8]) -> Option<Self> {
+        let is_it = |method: &Self| method.as_str().as_bytes().eq_ignore_ascii_case(token);
+        Self::KNOWN.into_iter().find(is_it).filter(|method| method.as_str().as_bytes() != token)
+    }
+
     /// The method's token; empty for [`Method::Other`].
     pub fn as_str(self) -> &'static str {
         match self {
@@ -415,6 +422,19 @@ impl Method {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_method_in_other_letters_is_told_from_the_method_and_from_others() {
+        for method in Method::KNOWN {
+            let small = method.as_str().to_ascii_lowercase();
+            assert_eq!(
+                (Method::of(small.as_bytes()), Method::of_other_case(small.as_bytes())),
+                (Method::Other, Some(method))
+            );
+            assert_eq!(Method::of_other_case(method.as_str().as_bytes()), None);
+        }
+        assert_eq!((Method::of_other_case(b"invites"), Method::of_other_case(b"")), (None, None));
+    }
 
     #[test]
     fn every_name_is_found_by_its_text_in_any_case() {

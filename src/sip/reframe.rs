@@ -1,25 +1,34 @@
 //! A message in lines nobody should write, put into the lines it means: to refuse one costs an emergency call more than a
 //! copy of it does (P-23).
 
+use std::borrow::Cow;
+
 use super::message::Index;
 use super::name::Name;
 use super::octet::{DIGIT, TOKEN, run};
 use super::scan::{ContentLength, head, scan};
+use super::uri::{Scheme, UriRef};
 use crate::limits::{HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 /// A copy of a message that [`scan()`] refused, in form, where it can mean but one thing: with more than one space in its
-/// start line, or a minor version other than 0. Of a datagram, which ends where it ends (RFC 3261 section 18.3), also with
-/// lines that end in LF alone, and with a length of the body that is none, two lengths, or one of more than came: the body is
-/// all that came then. `None` where that makes no message of it.
+/// start line, spaces in the user part of its Request-URI, which are escaped, or a minor version other than 0. Of a datagram,
+/// which ends where it ends (RFC 3261 section 18.3), also with lines that end in LF alone, with lines that are no header, which
+/// are left out, and with a length of the body that is none, two lengths, or one of more than came: the body is all that came
+/// then. `None` where that makes no message of it.
 pub fn reframe(bytes: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
+    rewrite(bytes, is_datagram).filter(|whole| scan(whole, &mut Index::new()).is_ok())
+}
+
+/// As [`reframe`], for who scans it next: what comes of it may be no message yet.
+pub(crate) fn rewrite(bytes: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return None;
     }
     let mut whole = in_lines(bytes, is_datagram)?;
     if is_datagram {
-        measure(&mut whole);
+        keep_headers(&mut whole);
     }
-    (whole != bytes && scan(&whole, &mut Index::new()).is_ok()).then_some(whole)
+    (whole != bytes).then_some(whole)
 }
 
 /// The message with a start line as it should be, of a datagram with line ends as they should be. `None` where its head does
@@ -56,13 +65,18 @@ fn in_lines(bytes: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
 /// Writes a start line with single spaces and in version 2.0, where it is one; whether it was of another version.
 fn start_line(line: &[u8], out: &mut Vec<u8>) -> bool {
     let (first, rest) = word(line);
-    let (second, rest) = word(rest);
+    let escaped;
     let (version, parts) = if is_version(first) {
+        let (status, rest) = word(rest);
         // The reason phrase has spaces of its own.
-        (first, [VERSION, second, rest.trim_ascii()])
+        (first, [VERSION, status, rest.trim_ascii()])
     } else {
-        let (third, rest) = word(rest);
-        (if rest.trim_ascii().is_empty() { third } else { b"" }, [first, second, VERSION])
+        let rest = rest.trim_ascii();
+        let version = rest.rsplit(is_space).next().unwrap_or_default();
+        let uri = rest.strip_suffix(version).unwrap_or_default().trim_ascii();
+        escaped = if is_version(version) { without_spaces(uri) } else { uri.into() };
+        let is_whole = !uri.is_empty() && !escaped.iter().any(is_space);
+        (if is_whole { version } else { b"" }, [first, &escaped, VERSION])
     };
     if !is_version(version) {
         out.extend_from_slice(line);
@@ -72,12 +86,30 @@ fn start_line(line: &[u8], out: &mut Vec<u8>) -> bool {
     !version.eq_ignore_ascii_case(VERSION)
 }
 
+/// A Request-URI with the spaces of its user part, or of its number, escaped, where it is one URI but for them. Where it may be
+/// two, or spaces stand elsewhere, it is left alone.
+fn without_spaces(uri: &[u8]) -> Cow<'_, [u8]> {
+    if !uri.contains(&b' ') {
+        return uri.into();
+    }
+    let escaped: Vec<u8> = uri.split(|octet| *octet == b' ').collect::<Vec<_>>().join(&b"%20"[..]);
+    let is_one = UriRef::parse(&escaped).is_ok_and(|read| {
+        let end = if read.scheme == Scheme::Tel { b';' } else { b'@' };
+        let behind = memchr::memchr(end, uri).and_then(|end| uri.get(end..)).unwrap_or_default();
+        read.user.is_some() && read.password.is_none() && !behind.contains(&b' ')
+    });
+    if is_one { escaped.into() } else { uri.into() }
+}
+
 /// The first word of a line, and what is behind it.
 fn word(line: &[u8]) -> (&[u8], &[u8]) {
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = line.iter().position(|byte| !is_space(byte)).unwrap_or(line.len());
     let line = line.get(start..).unwrap_or_default();
     line.split_at(line.iter().position(is_space).unwrap_or(line.len()))
+}
+
+fn is_space(octet: &u8) -> bool {
+    matches!(octet, b' ' | b'\t')
 }
 
 /// `SIP/2.0`, or with another number behind the point.
@@ -107,32 +139,40 @@ fn via(line: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Writes the length of the body that came where the message says none that could be.
-fn measure(whole: &mut Vec<u8>) {
+/// Leaves out the lines that are no header, and writes the length of the body that came where the message says none that
+/// could be.
+fn keep_headers(whole: &mut Vec<u8>) {
     let mut index = Index::new();
     let found = head(whole, &mut index);
+    let fields = index.fields.get(..index.used).unwrap_or_default();
+    // With no place left in the index there may be more of them: too many for a message.
+    if !found.is_ended || fields.len() == index.fields.len() {
+        return;
+    }
     let have = whole.len().saturating_sub(found.end);
-    let is_wrong = match found.content_length {
+    let is_length_wrong = match found.content_length {
         ContentLength::Absent => false,
         ContentLength::Octets(stated) => stated > have as u64,
         ContentLength::Bad => true,
     };
-    if !is_wrong || !found.is_ended {
+    let lines = whole.get(found.headers_start..found.end.saturating_sub(LINE_END.len())).unwrap_or_default();
+    if !is_length_wrong && fields.iter().map(|field| field.line.len()).sum::<usize>() == lines.len() {
         return;
     }
-    let mut measured = Vec::with_capacity(whole.len() + ROOM_BYTES);
-    let mut at = 0;
-    for field in index.fields.iter().take(index.used).filter(|field| field.name == Name::ContentLength) {
-        measured.extend_from_slice(whole.get(at..field.line.start as usize).unwrap_or_default());
-        at = field.line.end as usize;
+    let mut kept = Vec::with_capacity(whole.len() + ROOM_BYTES);
+    kept.extend_from_slice(whole.get(..found.headers_start).unwrap_or_default());
+    for field in fields.iter().filter(|field| !is_length_wrong || field.name != Name::ContentLength) {
+        kept.extend_from_slice(field.line.of(whole));
     }
-    let line = format!("Content-Length: {have}\r\n\r\n");
-    measured.extend_from_slice(whole.get(at..found.end.saturating_sub(2)).unwrap_or_default());
-    measured.extend_from_slice(line.as_bytes());
-    measured.extend_from_slice(whole.get(found.end..).unwrap_or_default());
-    *whole = measured;
+    if is_length_wrong {
+        kept.extend_from_slice(format!("Content-Length: {have}\r\n").as_bytes());
+    }
+    kept.extend_from_slice(LINE_END);
+    kept.extend_from_slice(whole.get(found.end..).unwrap_or_default());
+    *whole = kept;
 }
 
+const LINE_END: &[u8] = b"\r\n";
 const MAJOR: &[u8] = b"SIP/2.";
 const VERSION: &[u8] = b"SIP/2.0";
 /// Digits of a minor version that is taken for one.
@@ -143,6 +183,7 @@ const ROOM_BYTES: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::message::FIELDS_MAX;
 
     const HEAD: &str = "Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\nCall-ID: c\r\n";
 
@@ -160,6 +201,10 @@ mod tests {
             ("INVITE  sip:911@h SIP/2.0", "INVITE sip:911@h SIP/2.0"),
             ("INVITE sip:911@h  SIP/2.0", "INVITE sip:911@h SIP/2.0"),
             (" INVITE\tsip:911@h \t SIP/2.3  ", "INVITE sip:911@h SIP/2.0"),
+            // Spaces that can only be of the number.
+            ("INVITE sip:9 11@h SIP/2.0", "INVITE sip:9%2011@h SIP/2.0"),
+            ("INVITE  sip: 9  1 1 ;x@h SIP/2.1", "INVITE sip:%209%20%201%201%20;x@h SIP/2.0"),
+            ("INVITE tel:9 11;ext=5 SIP/2.0 ", "INVITE tel:9%2011;ext=5 SIP/2.0"),
         ] {
             for is_datagram in [true, false] {
                 let text = format!("{line}\r\n{HEAD}\r\nbody");
@@ -178,7 +223,17 @@ mod tests {
             "SIP/2.x 200 OK",
             "SIP/2.1 2000 OK",
             "SIP/2.1",
-            "INVITE sip:9 11@h SIP/2.0",
+            "INVITE sip:9 11@h SIP/3.0",
+            "INVITE sip:911@h 5001 SIP/2.0",
+            "INVITE sip:911@h sip:5001@h SIP/2.0",
+            "INVITE sip:5001 sip:911@h SIP/2.0",
+            "INVITE 5001 sip:911@h SIP/2.0",
+            "INVITE sip:9 11 SIP/2.0",
+            "INVITE sip:9\t11@h SIP/2.0",
+            "INVITE sip:911@h;x=1 2 SIP/2.0",
+            "INVITE sip:911@h ;x SIP/2.0",
+            "INVITE tel:911;ext=1 2 SIP/2.0",
+            "INVITE urn:service:sos x SIP/2.0",
             "INVITE  sip:911@h SIP/3.0",
             "INVITE  sip:911@h",
             "INVITE SIP/2.1",
@@ -211,6 +266,26 @@ mod tests {
             assert_eq!(reframed(text, false), None, "a stream is framed by them");
         }
         assert_eq!(reframed(&want.replacen("\r\n", "\r", 1), true), None);
+    }
+
+    #[test]
+    fn p_23_lines_of_a_datagram_that_are_no_header_are_left_out_with_what_goes_on_with_them() {
+        let want = format!("SIP/2.0 200 OK\r\n{HEAD}X\r\n : y\r\nl: 4\r\n\r\nbody");
+        for line in ["Garbage line\r\n", ": x\r\n", "X[]: x\r\n\t: y\r\n z\r\n", "no colon\n", "\0\rTo: x\r\n", "x\r\n"]
+        {
+            for before in ["Via", "Call-ID", "X", "l: 4", "\r\nbody"] {
+                let text = want.replacen(before, &format!("{line}{before}"), 1);
+                assert_eq!(reframed(&text, true), Some(want.clone()), "{text:?}");
+                assert_eq!(reframed(&text, false), None, "a stream is closed for it");
+            }
+        }
+        // One with a length that cannot be.
+        let text = want.replacen("l: 4", "Garbage\r\nl: 5", 1);
+        assert_eq!(reframed(&text, true), Some(want.replacen("l: 4", "Content-Length: 4", 1)));
+        // More than a message has.
+        let many = "X: y\r\n".repeat(FIELDS_MAX);
+        assert_eq!(reframed(&format!("SIP/2.0 200 OK\r\nGarbage\r\n{many}\r\n"), true), None);
+        assert_eq!(reframed("SIP/2.0 200 OK\r\nGarbage", true), None, "no end");
     }
 
     #[test]

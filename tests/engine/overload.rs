@@ -47,7 +47,7 @@ type Bring = fn(&mut Node);
 fn what_is_sent_away_and_in_which_order() {
     let us = format!("sip:{HQ}");
     // What it is, from whom, and the first answer of a node that is normal, late, shedding, draining.
-    let rows: [(&str, SocketAddr, Request, [&str; 4]); 14] = [
+    let rows: [(&str, SocketAddr, Request, [&str; 4]); 16] = [
         ("a new call", CC_HQ, same(bob("912025550123")), ["100", "100", "503", "503"]),
         ("a call of the trunk's phone", CC_HQ, same(alice("901614960000")), ["100", "100", "503", "503"]),
         ("REGISTER", CC_HQ, outside("REGISTER", &format!("sip:{GW_HQ}")), ["REGISTER", "503", "503", "503"]),
@@ -62,6 +62,8 @@ fn what_is_sent_away_and_in_which_order() {
         ),
         ("an emergency number", CC_HQ, same(bob("112")), ["100"; 4]),
         ("the same behind an access code", CC_HQ, same(bob("9112")), ["100"; 4]),
+        ("one without a host", CC_HQ, Request { uri: "sip:112".into(), ..same(bob("x")) }, ["100"; 4]),
+        ("one before pauses", CC_HQ, Request { uri: "tel:112,,5".into(), ..same(bob("x")) }, ["100"; 4]),
         ("an emergency pattern of our own", CC_HQ, same(alice("9999")), ["100"; 4]),
         ("a service URN", CC_HQ, Request { uri: "urn:service:sos.fire".into(), ..same(bob("x")) }, ["100"; 4]),
         (

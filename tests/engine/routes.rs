@@ -219,3 +219,33 @@ fn p_20_to_p_22_members_are_tried_in_order_and_one_that_stands_for_nothing_is_pa
     );
     assert_eq!(call(&[named, none]), GW_HQ, "his pool maps Fax to nothing: the next member");
 }
+
+#[test]
+fn rfc_3261_16_4_our_own_routes_on_top_lead_nowhere_and_the_first_of_others_does() {
+    const OURS: &str = "<sip:127.0.1.1:5060;lr>";
+    let on = |at: std::net::SocketAddr| format!("<sip:{at};lr>");
+    // A request outside a dialog whose target is no number, and an ordinary call: where each goes, or its refusal.
+    for (routes, named, called) in [
+        (vec![], "404", "INVITE"),
+        (vec![OURS.to_owned()], "404", "INVITE"),
+        (vec![on(GW_HQ)], "MESSAGE", "INVITE"),
+        (vec![OURS.to_owned(), on(GW_HQ)], "MESSAGE", "INVITE"),
+        (vec![format!("{OURS}, {OURS} , {}", on(GW_HQ))], "MESSAGE", "INVITE"),
+        (vec![OURS.to_owned(), "<sip:192.0.2.1;lr>".to_owned()], "404", "404"),
+        (vec![OURS.to_owned(), "<sip:192.0.2.1;lr>".to_owned(), on(GW_HQ)], "404", "404"),
+        // One that cannot be read is none of ours, and says nothing itself.
+        (vec!["<sip:@>".to_owned()], "404", "404"),
+        (vec!["<sip:@>".to_owned(), OURS.to_owned(), on(GW_HQ)], "MESSAGE", "INVITE"),
+    ] {
+        let routed = |request: Request| routes.iter().fold(request, |to, route| to.header(&format!("Route: {route}")));
+        let message = routed(Request {
+            uri: "sip:bob@example.com".to_owned(),
+            ..Request::new("MESSAGE", CC_HQ, HQ, "5002", "x")
+        });
+        let first = |out: crate::node::Out| out.0.iter().map(|sent| sent.what()).find(|what| what != "100").unwrap();
+        assert_eq!(first(Node::hq().hear(CC_HQ, &message)), named, "{routes:?}");
+        let out = Node::hq().hear(CC_HQ, &routed(bob("912025550123")));
+        assert!(out.0.iter().all(|sent| sent.what() != "INVITE" || sent.to == GW_HQ), "{routes:?}");
+        assert_eq!(first(out), called, "{routes:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Emergency calls whose messages are out of form, and what belongs to them: taken, mended where that is easy, answered
 //! (P-23). Ordinary calls of the same form are refused as ever.
 
-use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Out};
+use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Out};
 use crate::wire::{Dialog, Request, Standing, alice, answer, audio, bob, from_hq, hang_up, says, stand};
 
 const TAKEN: &str = "emergency call taken that is not well formed";
@@ -255,6 +255,11 @@ const LINES: &[(&str, Write, &str)] = &[
     ("two lengths", |text| text.replacen("Content-Length: ", "Content-Length: 7\r\nContent-Length: ", 1), "400"),
     ("too long a length", |text| text.replacen("Content-Length: ", "Content-Length: 9", 1), "400"),
     ("no number", |text| text.replacen("Content-Length: ", "Content-Length: x", 1), "400"),
+    (
+        "a line that is no header",
+        |text| text.replacen("\r\nCall-ID", "\r\nGarbage line\r\n so: too\r\nCall-ID", 1),
+        "400",
+    ),
     ("all", |text| text.replacen(' ', " \t ", 1).replacen("SIP/2.0", "SIP/2.1", 1).replace("\r\n", "\n"), "400"),
 ];
 
@@ -433,4 +438,142 @@ fn rfc_3261_7_1_a_version_in_lower_case_leaves_in_upper_case() {
     assert!(sent.start().ends_with(" SIP/2.0"), "{}", sent.start());
     let back = node.hear(GW_HQ, says(&sent, 486).replacen("SIP/2.0 ", "sip/2.0 ", 1)).the("486");
     assert_eq!(back.start(), "SIP/2.0 486 Said So");
+}
+
+#[test]
+fn p_23_lines_that_are_no_header_are_left_out_of_what_goes_on() {
+    for line in ["Garbage line", ": x", "X[]{}: x", "Subject is nothing", "x\r\n\ty"] {
+        let text = slipped(&bob("9911").body(&audio("0")), "\r\nTo: ", &format!("\r\n{line}\r\nTo: "));
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, text).the("INVITE");
+        let plain = Node::hq().hear(CC_HQ, &bob("9911").body(&audio("0"))).the("INVITE");
+        assert_eq!(sent.text().lines().count(), plain.text().lines().count(), "{}", sent.text());
+        let told = node.alarms_told();
+        assert_eq!(told, [(TAKEN, "Malformed header line".to_owned())], "{line}");
+    }
+    // What must be there is not found in a line that is none.
+    for (from, to) in [("From: ", "From "), ("Call-ID: ", "Call-ID "), ("CSeq: ", "CSeq ")] {
+        assert_eq!(Node::hq().hear(CC_HQ, slipped(&bob("9911"), from, to)).told(), ["400 to cc-hq"], "{to}");
+    }
+}
+
+/// A request whose method is in small letters, in its start line, in its CSeq, or in both.
+fn small(request: &Request, what: &str) -> String {
+    let method = &request.method;
+    let in_line = |text: String| text.replacen(method, &method.to_lowercase(), 1);
+    let in_cseq = |text: String| text.replacen(&format!(" {method}\r"), &format!(" {}\r", method.to_lowercase()), 1);
+    match what {
+        "line" => in_line(request.text()),
+        "CSeq" => in_cseq(request.text()),
+        _ => in_cseq(in_line(request.text())),
+    }
+}
+
+#[test]
+fn p_23_a_method_in_small_letters_means_the_one_in_capitals() {
+    for what in ["line", "CSeq", "both"] {
+        let mut node = Node::hq();
+        let invite = bob("9911").body(&audio("0"));
+        let sent = node.hear(CC_HQ, small(&invite, what)).the("INVITE");
+        assert_eq!((sent.to, sent.start()), (GW_HQ, format!("INVITE sip:911@{GW_HQ} SIP/2.0")), "{what}");
+        assert_eq!(sent.headers("CSeq"), ["1 INVITE"], "{what}");
+        assert_eq!(node.alarms(), [TAKEN], "{what}");
+        assert_eq!(node.hear(CC_HQ, small(&invite, what)).told(), ["100 to cc-hq"], "a copy is absorbed: {what}");
+        let back = node.hear(GW_HQ, answer(&sent, 200, "b1", &[], &audio("0"))).the("200");
+        let mut call = Dialog::of_caller(&invite, &back);
+        assert_eq!(node.hear(CC_HQ, small(&call.request("ACK"), what)).told(), ["ACK to gw-hq"], "{what}");
+        let info = node.hear(CC_HQ, small(&call.request("INFO"), what)).the("INFO");
+        assert_eq!(node.hear(GW_HQ, says(&info, 200)).told(), ["200 to cc-hq"], "{what}");
+        let bye = node.hear(CC_HQ, small(&call.request("BYE"), what)).the("BYE");
+        assert_eq!(node.hear(GW_HQ, says(&bye, 200)).told(), ["200 to cc-hq"], "{what}");
+        assert_eq!((node.ended(), node.engine.calls()), (vec![(200, "caller")], 0), "{what}");
+        let ringing = bob("9911");
+        let sent = node.hear(CC_HQ, small(&ringing, what)).the("INVITE");
+        node.hear(GW_HQ, says(&sent, 180)).the("180");
+        let cancelled = node.hear(CC_HQ, small(&ringing.cancel(), what));
+        assert_eq!(cancelled.told(), ["200 to cc-hq", "CANCEL to gw-hq"], "{what}");
+        let refusal = node.hear(GW_HQ, says(&sent, 487)).the("487");
+        node.hear(CC_HQ, small(&ringing.ack(&refusal), what));
+        assert!(node.wait(40_000).0.iter().all(|sent| sent.what() != "487"), "the ACK was heard: {what}");
+        // It passes any list of methods, and a node that drains.
+        let mut node = Node::br_with(&[("name = \"cc-br\"", "name = \"cc-br\"\nmethods = [\"OPTIONS\"]")]);
+        let called = Request::new("INVITE", CC_BR, BR, "2000", "999");
+        assert!(node.hear(CC_BR, small(&called, what)).told().iter().any(|told| told.starts_with("INVITE")), "{what}");
+        let mut node = Node::hq();
+        node.engine.drain();
+        assert_eq!(node.hear(CC_HQ, small(&bob("9911"), what)).the("INVITE").to, GW_HQ, "{what}");
+    }
+}
+
+#[test]
+fn rfc_3261_7_1_an_ordinary_calls_method_in_small_letters_is_another_method() {
+    let ordinary = bob("912025550123").body(&audio("0"));
+    for (what, told) in [("line", "400 to cc-hq"), ("CSeq", "400 to cc-hq"), ("both", "invite to gw-hq")] {
+        let mut node = Node::hq();
+        assert_eq!(node.hear(CC_HQ, small(&ordinary, what)).told(), [told], "{what}");
+        assert!(node.alarms().is_empty() && node.engine.calls() == 0, "{what}");
+    }
+    // Nor is what is no call a call by its number, nor a method that is near one.
+    for method in ["MESSAGE", "OPTIONS", "INVITES"] {
+        let mut node = Node::hq();
+        let other = Request { method: method.to_owned(), ..bob("9911") };
+        node.hear(CC_HQ, small(&other, "both"));
+        assert!(node.alarms().is_empty() && node.engine.calls() == 0, "{method}");
+    }
+    let mut call = stand(&mut Node::hq(), ordinary, &audio("0"));
+    let mut node = Node::hq();
+    assert_eq!(node.hear(CC_HQ, small(&call.caller.request("BYE"), "line")).told(), ["400 to cc-hq"]);
+}
+
+#[test]
+fn p_23_an_emergency_out_of_form_with_a_to_tag_of_no_dialog_is_a_new_call() {
+    let tagged = |request: Request| Request { to: request.to.clone() + ";tag=gone", ..request };
+    let begins = |text: String, what: &str| {
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, text.clone()).the("INVITE");
+        assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, "911"), "{what}");
+        assert!(!sent.header("To").contains("gone"), "{what}: {}", sent.header("To"));
+        let alarms = node.alarms();
+        assert!(alarms.contains(&NO_DIALOG) && alarms.contains(&TAKEN), "{what}: {alarms:?}");
+        assert_eq!(node.hear(CC_HQ, text).told(), ["100 to cc-hq"], "a copy is absorbed: {what}");
+        assert!(node.alarms().is_empty(), "{what}");
+        assert_eq!(node.hear(GW_HQ, says(&sent, 200)).told(), ["200 to cc-hq"], "{what}");
+    };
+    for (from, to, _) in SLIPS.iter().filter(|(from, ..)| *from != "To: <") {
+        begins(slipped(&tagged(bob("9911").body("")), from, to), to);
+        let ordinary = slipped(&tagged(bob("912025550123")), from, to);
+        assert_eq!(Node::hq().hear(CC_HQ, ordinary).told(), ["400 to cc-hq"], "{to}");
+    }
+    for (what, write, status) in LINES {
+        begins(write(&tagged(bob("9911").body(&audio("0"))).text()), what);
+        let ordinary = write(&tagged(bob("912025550123").body(&audio("0"))).text());
+        assert_eq!(Node::hq().hear(CC_HQ, ordinary).told(), [format!("{status} to cc-hq")], "{what}");
+    }
+    begins(small(&tagged(bob("9911")), "both"), "small letters");
+    begins(Request { to: "\"x;tag=y\" <sip:@x>;tag=gone".to_owned(), ..bob("9911") }.text(), "a To that is none");
+    // That of a call which stands is no new one, nor one that may be of a dialog made here.
+    let slip = |request: &Request| slipped(request, "Max-Forwards: 70", "Max-Forwards: x");
+    let mut node = Node::hq();
+    let mut call = stand(&mut node, bob("912025550123").body(&audio("0")), &audio("0"));
+    let again = Request { uri: format!("sip:9911@{HQ}"), ..call.caller.request("INVITE") };
+    assert_eq!(node.hear(CC_HQ, slip(&again)).told(), ["400 to cc-hq"]);
+    let routed = tagged(bob("9911")).header("Route: <sip:127.0.1.1:5060;lr>, <sip:192.0.2.1;lr>");
+    assert_eq!(node.hear(CC_HQ, slip(&routed)).told(), ["400 to cc-hq"]);
+    assert!(node.alarms().is_empty());
+}
+
+#[test]
+fn p_23_no_form_of_an_emergency_is_taken_from_a_stranger() {
+    let stranger = "192.0.2.66:5060".parse().unwrap();
+    let plain = || Request::new("INVITE", stranger, HQ, "5002", "9911").body(&audio("0"));
+    let mut texts: Vec<_> = LINES.iter().map(|(_, write, _)| write(&plain().text())).collect();
+    texts.extend(["line", "CSeq", "both"].map(|what| small(&plain(), what)));
+    let uris = ["tel:911,,5", "urn:service:sos;x=1", "sip:911", "sips:911", "sip:9 11@127.0.1.1"];
+    texts.extend(uris.map(|uri| Request { uri: uri.to_owned(), ..plain() }.text()));
+    texts.push(Request { to: "<sip:911@h>;tag=gone".to_owned(), ..plain() }.text());
+    for text in texts {
+        let mut node = Node::hq();
+        assert_eq!(node.hear(stranger, text.clone()).told(), Vec::<String>::new(), "{text}");
+        assert!(node.alarms().is_empty() && node.engine.calls() == 0, "{text}");
+    }
 }

@@ -1,7 +1,9 @@
 //! Targets and extensions: tel URIs (RFC 3966), service URNs (RFC 5031), Proxy-Require, Require.
 
-use crate::node::{BR, CC_HQ, GW_HQ, Node};
-use crate::wire::{Request, alice, answer, audio, bob, says, stand};
+use std::net::SocketAddr;
+
+use crate::node::{BR, CC_HQ, GW_BR_1, GW_HQ, HQ, Node};
+use crate::wire::{Request, alice, answer, audio, bob, from_hq, says, stand};
 
 fn to(uri: &str) -> Request {
     Request { uri: uri.to_owned(), ..bob("x") }
@@ -93,4 +95,118 @@ fn rfc_3261_16_6_require_is_for_the_far_end_and_not_touched() {
     assert_eq!(sent.headers("Require"), ["nothing-we-know, 100rel"]);
     let back = node.hear(GW_HQ, answer(&sent, 420, "b", &["Unsupported: nothing-we-know"], "")).the("420");
     assert_eq!(back.headers("Unsupported"), ["nothing-we-know"]);
+}
+
+const TAKEN: &str = "emergency call taken that is not well formed";
+
+#[test]
+fn p_23_an_emergency_number_that_is_no_uri_is_called_and_leaves_in_form() {
+    let leaves = |number: &str, at: SocketAddr, behind: &str| format!("INVITE sip:{number}@{at}{behind} SIP/2.0");
+    for (uri, behind) in [
+        // RFC 2806 section 2.2: pauses, and what is dialled after them.
+        ("tel:911,,5", ";user=phone"),
+        ("tel:911p5w#;phone-context=+1", ";user=phone"),
+        ("sip:911,,5@127.0.1.1:5060", ""),
+        // No host: one called 911 is never looked for.
+        ("sip:911", ";user=phone"),
+        ("sips:911", ";user=phone"),
+        ("sip:+911;transport=udp", ";user=phone"),
+        ("sip:9911@", ";user=phone"),
+        // Spaces.
+        ("sip:9 11@127.0.1.1:5060", ""),
+        ("sip: 911 @127.0.1.1:5060", ""),
+        ("sip:9 1 1@example.com;user=phone", ";user=phone"),
+        ("tel:9 11;phone-context=+1", ";user=phone"),
+    ] {
+        for drains in [false, true] {
+            let mut node = Node::hq();
+            if drains {
+                node.engine.drain();
+            }
+            let out = node.hear(CC_HQ, &to(uri));
+            let sent = out.the("INVITE");
+            assert_eq!((sent.to, sent.start()), (GW_HQ, leaves("911", GW_HQ, behind)), "{uri}");
+            let is_in_form = uri.starts_with("sip:911,");
+            assert_eq!(node.alarms(), if is_in_form { &[][..] } else { &[TAKEN] }, "{uri}");
+            assert_eq!(node.hear(CC_HQ, &to(uri)).the("INVITE").to, GW_HQ, "another one: {uri}");
+            assert_eq!(node.hear(GW_HQ, says(&sent, 200)).told(), ["200 to cc-hq"], "{uri}");
+        }
+    }
+    // Over the trunk, then the last resort, each in form; and from the trunk.
+    let mut node = Node::hq();
+    let first = node.hear(CC_HQ, &Request { uri: "sip:9999".to_owned(), ..alice("x") }).the("INVITE");
+    assert_eq!((first.to, first.start()), (BR, leaves("999", BR, ";user=phone")));
+    let out = node.hear(BR, says(&first, 603));
+    let second = out.0.iter().find(|sent| sent.what() == "INVITE").expect("the last resort");
+    assert_eq!((second.to, second.start()), (GW_HQ, leaves("999", GW_HQ, ";user=phone")));
+    let sent = Node::br().hear(HQ, &Request { uri: "tel:999,".to_owned(), ..from_hq("x") }).the("INVITE");
+    assert_eq!((sent.to, sent.number().as_str()), (GW_BR_1, "999"));
+}
+
+#[test]
+fn p_23_an_emergency_to_a_target_that_is_no_uri_is_cancelled_by_it() {
+    for uri in ["sip:911", "tel:911,,5", "sip:9 11@127.0.1.1:5060"] {
+        let mut node = Node::hq();
+        let invite = to(uri);
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        node.hear(GW_HQ, says(&sent, 180)).the("180");
+        assert_eq!(node.hear(CC_HQ, &invite.cancel()).told(), ["200 to cc-hq", "CANCEL to gw-hq"], "{uri}");
+        let refusal = node.hear(GW_HQ, says(&sent, 487)).the("487");
+        node.hear(CC_HQ, &invite.ack(&refusal));
+        assert!(node.wait(40_000).0.iter().all(|sent| sent.what() != "487"), "the ACK was heard: {uri}");
+    }
+}
+
+#[test]
+fn p_23_what_is_no_emergency_number_is_no_target_without_a_host() {
+    for (uri, status) in [
+        ("sip:912025550123", "400"),
+        ("sip:5001", "400"),
+        ("sips:5001@", "400"),
+        ("sip:911:5060", "400"),
+        ("sip:1.9.1.1.1", "400"),
+        ("tel:912025550123,,5", "400"),
+        ("tel:911,alice", "400"),
+        ("tel:5001,911", "400"),
+        ("sip:50 01@127.0.1.1:5060", "400"),
+        ("sip:912025550123 sip:911@127.0.1.1", "400"),
+        ("sip:911@127.0.1.1 x", "400"),
+        // In form, and nobody's.
+        ("sip:5001,,911@127.0.1.1:5060", "404"),
+        ("sip:911,alice@127.0.1.1:5060", "404"),
+    ] {
+        let mut node = Node::hq();
+        assert_eq!(node.hear(CC_HQ, &to(uri)).refusal().what(), status, "{uri}");
+        assert!(node.alarms().is_empty() && node.engine.calls() == 0, "{uri}");
+    }
+    // Nor is another request a call.
+    for uri in ["sip:911", "tel:911,,5", "sip:9 11@127.0.1.1:5060"] {
+        let message = Request { method: "MESSAGE".to_owned(), ..to(uri) };
+        assert_eq!(Node::hq().hear(CC_HQ, &message).told(), ["400 to cc-hq"], "{uri}");
+    }
+}
+
+#[test]
+fn p_23_what_stands_behind_a_service_names_no_other_and_goes() {
+    let service = |uri: &str| Request { uri: uri.to_owned(), ..alice("x").body(&audio("18")) };
+    for (uri, leaves) in [
+        ("urn:service:sos;x=1", "urn:service:sos"),
+        ("urn:service:sos?x", "urn:service:sos"),
+        ("urn:service:sos?+a=b", "urn:service:sos"),
+        ("urn:service:sos?=q", "urn:service:sos"),
+        ("urn:service:sos#f", "urn:service:sos"),
+        ("URN:Service:sos.fire;x?y#z", "URN:Service:sos.fire"),
+        ("urn:service:sos", "urn:service:sos"),
+    ] {
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &service(uri)).the("INVITE");
+        assert_eq!((sent.to, sent.start()), (BR, format!("INVITE {leaves} SIP/2.0")), "{uri}");
+        assert_eq!(sent.header("Priority"), "emergency", "{uri}");
+        let out = node.hear(BR, says(&sent, 603));
+        let last = out.0.iter().find(|sent| sent.what() == "INVITE").expect("the last resort");
+        assert_eq!((last.to, last.start()), (GW_HQ, format!("INVITE {leaves} SIP/2.0")), "{uri}");
+    }
+    for uri in ["urn:service:sosx;y", "urn:service:?sos", "urn:service:counseling;sos"] {
+        assert_eq!(Node::hq().hear(CC_HQ, &to(uri)).refusal().what(), "404", "{uri}");
+    }
 }

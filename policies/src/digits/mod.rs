@@ -153,8 +153,12 @@ fn read(user_part: &[u8], is_separator: impl Fn(u8) -> bool) -> Result<Digits, D
     Ok(digits)
 }
 
-/// As [`dialable`], with the spaces left out, plain or escaped, which no number has.
-pub(crate) fn without_spaces(written: &[u8]) -> Result<Digits, DigitsError> {
+/// As [`dialable`], with the spaces left out, plain or escaped, which no number has: whether one is meant all the same is for
+/// the caller to know (P-23).
+///
+/// # Errors
+/// As [`dialable`], for what is no number without its spaces either.
+pub fn without_spaces(written: &[u8]) -> Result<Digits, DigitsError> {
     read(written, |byte| matches!(byte, b'-' | b'.' | b'(' | b')' | b' '))
 }
 

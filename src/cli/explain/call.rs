@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use emcc_codecs::sdp::{Malformed, Session};
-use emcc_policies::digits::{Digits, dialable};
+use emcc_policies::digits::{Digits, DigitsError, dialable, without_spaces};
 use emcc_policies::moment::Civil;
 
 use super::bulk::{self, Calls};
@@ -15,7 +15,6 @@ use super::{instant, offer, who};
 use crate::cli::halt::{EXIT_USAGE, Halt};
 use crate::cli::{complain, finish};
 use crate::io::Clock;
-use crate::limits::PLUS_DIGITS_MAX;
 
 #[derive(Args)]
 pub(crate) struct Call {
@@ -58,19 +57,24 @@ pub(super) fn dialed(text: &str) -> Result<Dialed, &'static str> {
     match text.get(..SERVICE.len()) {
         Some(head) if head.eq_ignore_ascii_case(SERVICE) => Ok(Dialed::Service(text.into())),
         _ => {
-            let written = || text.split(' ').collect::<String>();
-            let is_one = |digits: &Digits| digits.len() <= PLUS_DIGITS_MAX;
-            digits(text).or_else(|why| digits(&written()).ok().filter(is_one).ok_or(why))?;
+            let spaced = || number(without_spaces, text).ok().filter(|digits| digits.len() <= SPACED_DIGITS_MAX);
+            digits(text).or_else(|why| spaced().ok_or(why))?;
             Ok(Dialed::Number(text.into()))
         }
     }
 }
 
 const SERVICE: &str = "urn:service:";
+/// Most characters of a number with spaces in it that may be an emergency number; a longer one is a mistake of who typed it.
+const SPACED_DIGITS_MAX: usize = 6;
 
 /// A number as people write it.
 pub(super) fn digits(text: &str) -> Result<Digits, &'static str> {
-    let digits = dialable(text.as_bytes()).ok().filter(|digits| !digits.is_empty());
+    number(dialable, text)
+}
+
+fn number(read: fn(&[u8]) -> Result<Digits, DigitsError>, text: &str) -> Result<Digits, &'static str> {
+    let digits = read(text.as_bytes()).ok().filter(|digits| !digits.is_empty());
     digits.ok_or("a number has the digits 0-9, *, #, + and A-D, at most 48 of them")
 }
 
@@ -137,7 +141,10 @@ mod tests {
             ("+1-919", true),
             ("*9#", true),
             ("9 1 1", true),
+            ("9%201%201", true),
             ("9 1 x", false),
+            ("91 91 91", true),
+            ("919 5550", false),
             (" ", false),
         ] {
             let got = dialed(text).ok();
