@@ -17,7 +17,7 @@ use crate::engine::running::Local;
 use crate::engine::watch::Seen;
 use crate::engine::{Bounds, Engine};
 use crate::io::resolve::Resolver;
-use crate::io::{Clock, Node, SCHEDSTAT, Setup, StartError, StreamLimits};
+use crate::io::{Clock, Node, PROC, Setup, StartError, StreamLimits};
 use crate::metrics::{Exporter, Gauge};
 use crate::neighbour::Address;
 
@@ -69,7 +69,7 @@ impl Running {
             certificates: certificates.clone(),
             seed: random(),
             streams: StreamLimits::default(),
-            schedstat: SCHEDSTAT.into(),
+            proc: PROC.into(),
         })?;
         let resolver = Resolver::start(Arc::clone(&engine), clock).map_err(|error| StartError::Worker(error.kind()))?;
         let page = Page { engine: Arc::clone(&engine), certificates: certificates.clone(), clock, started_s, asked };

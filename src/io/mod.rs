@@ -27,7 +27,7 @@ mod worker;
 use std::net::SocketAddr;
 
 pub use clock::Clock;
-pub use gather::SCHEDSTAT;
+pub use gather::PROC;
 pub use node::{Node, Setup};
 pub use sockets::StartError;
 pub use stream::StreamLimits;

@@ -40,8 +40,8 @@ pub struct Setup<D> {
     pub seed: u64,
     /// Bounds and time limits of streams.
     pub streams: StreamLimits,
-    /// Where a thread reads how long it waited for a processor: [`SCHEDSTAT`](super::SCHEDSTAT).
-    pub schedstat: PathBuf,
+    /// Where the kernel keeps its accounts of threads and processors: [`PROC`](super::PROC).
+    pub proc: PathBuf,
 }
 
 /// Running workers. Dropping it stops them.
@@ -90,7 +90,7 @@ impl Node {
             turnstiles: local.iter().map(|_| Turnstile::default()).collect(),
             local: local.clone(),
             tls: setup.certificates.map(Tls::new),
-            schedstat: setup.schedstat,
+            proc: setup.proc,
             stopping: AtomicBool::new(false),
         });
         let (order, orders) = watch::channel(Order::Serve);

@@ -332,7 +332,7 @@ impl<D: Driver> Reader<'_, D> {
     fn stay(&mut self, turnstile: &Turnstile) {
         let mut is_behind = false;
         self.now = self.worker.turn(|_| ());
-        let mut gather = Gather::new(&self.worker.shared.schedstat, self.now);
+        let mut gather = Gather::new(&self.worker.shared.proc, self.now);
         // Whoever read before may have left another patience behind.
         self.patience = Some(SLOT_MS);
         let _ = self.datagrams.socket.set_read_timeout(Some(Duration::from_millis(SLOT_MS)));

@@ -56,8 +56,8 @@ pub(super) struct Shared<D: Driver> {
     pub(super) local: Vec<Address>,
     /// What connections over TLS need; none where no listener is one of TLS.
     pub(super) tls: Option<Tls>,
-    /// Where a thread reads how long it waited for a processor.
-    pub(super) schedstat: PathBuf,
+    /// Where the kernel keeps its accounts of threads and processors.
+    pub(super) proc: PathBuf,
     pub(super) stopping: AtomicBool,
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use emcc_trunk::certificates::{Certificates, Files, Material};
 use emcc_trunk::engine::effects::{Effects, Input, Now, TransactionKey};
-use emcc_trunk::io::{Clock, Driver, Node, SCHEDSTAT, Setup, StreamLimits};
+use emcc_trunk::io::{Clock, Driver, Node, PROC, Setup, StreamLimits};
 use emcc_trunk::metrics::Exporter;
 use emcc_trunk::neighbour::{Address, CertificateName, Flow, Transport};
 use rustls::pki_types::ServerName;
@@ -112,7 +112,7 @@ impl Rim {
             certificates: Some(Arc::clone(&certificates)),
             seed: 7,
             streams: StreamLimits::default(),
-            schedstat: SCHEDSTAT.into(),
+            proc: PROC.into(),
         });
         Self { node: node.unwrap(), certificates, authority, folder, exporter, failed }
     }

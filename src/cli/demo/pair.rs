@@ -12,7 +12,7 @@ use crate::config::plan::Plan;
 use crate::engine::effects::{Effects, Input, Note, Now};
 use crate::engine::running::Local;
 use crate::engine::{Bounds, Engine, Worker};
-use crate::io::{Clock, Driver, Node, SCHEDSTAT, Setup, StreamLimits};
+use crate::io::{Clock, Driver, Node, PROC, Setup, StreamLimits};
 use crate::metrics::Counters;
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::Malformed;
@@ -141,8 +141,8 @@ impl Side {
         let driver = Arc::clone(&tap);
         // One worker: a ladder shows messages in the order they were handled.
         let streams = StreamLimits::default();
-        let (counters, schedstat) = (Counters::noop(), SCHEDSTAT.into());
-        let setup = Setup { listen, workers: 1, driver, clock, counters, certificates: None, seed, streams, schedstat };
+        let (counters, proc) = (Counters::noop(), PROC.into());
+        let setup = Setup { listen, workers: 1, driver, clock, counters, certificates: None, seed, streams, proc };
         let node = Node::start(setup).map_err(|error| Halt::Start(error.into()))?;
         Ok(Self { tap, node: Some(node) })
     }
