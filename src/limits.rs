@@ -117,6 +117,9 @@ pub const PASSES_MAX: u8 = 8;
 /// Parties behind one call that may have answered it, when somebody behind us forks.
 pub const LEGS_MAX: usize = 4;
 
+/// Early dialogs of an emergency call whose try is known: as many parties as may ring behind all its hops.
+pub const EARLY_DIALOGS_MAX: usize = 16;
+
 /// Remote clusters a process has links to, over all reloads.
 pub const REMOTE_CLUSTERS_MAX: usize = 256;
 

@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
-use crate::sip::build::DialogFacts;
-use crate::sip::{ContactRef, Message, Name, NameAddrRef, Strictness, UriRef};
+use crate::sip::build::{DialogFacts, RouteText};
+use crate::sip::{ContactRef, Index, Message, Name, NameAddrRef, Strictness, UriRef, scan};
 
 /// Which side a request of our own goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,32 +24,53 @@ pub fn facts(
     towards: Towards,
     is_ours: impl Fn(&UriRef<'_>) -> bool,
 ) -> Option<DialogFacts> {
-    let from = address(invite.value(Name::From)?)?;
-    let to = address(answer.value(Name::To)?)?;
-    let call_id = std::str::from_utf8(invite.value(Name::CallId)?).ok()?.to_owned();
-    let recorded: Vec<NameAddrRef<'_>> = answer.addresses(Name::RecordRoute).collect::<Result<_, _>>().ok()?;
-    let first = recorded.iter().position(|route| is_ours(&route.uri));
-    let last = recorded.iter().rposition(|route| is_ours(&route.uri));
+    let (from, to) = (invite.value(Name::From)?, answer.value(Name::To)?);
+    let recorded: Vec<Recorded<'_>> =
+        answer.values(Name::RecordRoute).map(|value| Recorded::read(value.text)).collect();
+    let is_ours = |route: &Recorded<'_>| route.uri.as_ref().is_some_and(&is_ours);
+    let (first, last) = (recorded.iter().position(is_ours), recorded.iter().rposition(is_ours));
     // The list begins with the proxy nearest to the callee.
-    let routes: Vec<NameAddrRef<'_>> = match towards {
-        Towards::Callee => recorded.get(..first.unwrap_or(0))?.iter().rev().copied().collect(),
-        Towards::Caller => recorded.get(last.map_or(0, |last| last + 1)..)?.to_vec(),
+    let routes: Vec<RouteText> = match towards {
+        Towards::Callee => recorded.get(..first.unwrap_or(0))?.iter().rev().map(Recorded::text).collect(),
+        Towards::Caller => recorded.get(last.map_or(0, |last| last + 1)..)?.iter().map(Recorded::text).collect(),
     };
-    let (contact, fallback) = match towards {
-        Towards::Callee => (contact(answer), to.uri),
-        Towards::Caller => (contact(invite), from.uri),
+    let (at, local, remote) = match towards {
+        Towards::Callee => (answer, from, to),
+        Towards::Caller => (invite, to, from),
     };
-    let (local, remote) = match towards {
-        Towards::Callee => (from, to),
-        Towards::Caller => (to, from),
-    };
+    // Who gave no Contact that can be read is called by its address.
+    let target = contact(at).or_else(|| Some(address(remote)?.uri))?;
     Some(DialogFacts {
-        call_id,
-        local: local.try_into().ok()?,
-        remote: remote.try_into().ok()?,
-        routes: routes.into_iter().map(TryInto::try_into).collect::<Result<_, _>>().ok()?,
-        target: contact.unwrap_or(fallback).try_into().ok()?,
+        call_id: invite.value(Name::CallId)?.to_vec(),
+        local: local.to_vec(),
+        remote: remote.to_vec(),
+        routes,
+        target: without_headers(&target).to_vec(),
     })
+}
+
+/// One value of Record-Route.
+struct Recorded<'a> {
+    value: &'a [u8],
+    /// None where it cannot be read: its proxy may read it all the same.
+    uri: Option<UriRef<'a>>,
+}
+
+impl<'a> Recorded<'a> {
+    fn read(value: &'a [u8]) -> Self {
+        Self { value, uri: address(value).map(|address| address.uri) }
+    }
+
+    fn text(&self) -> RouteText {
+        let strict = self.uri.as_ref().filter(|uri| !uri.is_loose()).map(|uri| without_headers(uri).to_vec());
+        RouteText { value: self.value.to_vec(), strict }
+    }
+}
+
+/// A URI as a Request-URI may have it: without header fields (RFC 3261 section 19.1.1).
+fn without_headers<'a>(uri: &UriRef<'a>) -> &'a [u8] {
+    let behind = uri.headers.map_or(0, |headers| headers.len() + 1);
+    uri.raw.get(..uri.raw.len().saturating_sub(behind)).unwrap_or(uri.raw)
 }
 
 /// What [`facts`] reads of an INVITE and of its 2xx.
@@ -83,6 +104,47 @@ pub fn keep(invite: &Message<'_>, answer: &Message<'_>, text: &mut Vec<u8>) -> O
     Some(Kept { invite: kept.slice(..end), answer: kept.slice(end..), call_id })
 }
 
+/// What [`keep`] would keep of a further 2xx of the same INVITE, by another callee.
+#[must_use]
+pub fn keep_answer(answer: &Message<'_>) -> Bytes {
+    let mut text = Vec::new();
+    copy(answer, &READ_OF_ANSWER, &mut text);
+    text.into()
+}
+
+/// The tag of the callee whose 2xx that is; empty where it has none (RFC 3261 section 12.1.2).
+#[must_use]
+pub fn callee_tag(answer: &[u8]) -> Vec<u8> {
+    let mut index = Index::new();
+    let Ok(answer) = scan(answer, &mut index) else { return Vec::new() };
+    let tag = answer.value(Name::To).and_then(address).and_then(|to| to.tag());
+    tag.unwrap_or_default().to_vec()
+}
+
+/// What is kept of the INVITE (towards the caller) or of a 2xx (towards the callee) with the Contact that `by` brings, a
+/// later request or 2xx of the same party that refreshes its target (RFC 3261 section 12.2). `None` where it brings none, or
+/// the same.
+#[must_use]
+pub fn refreshed(kept: &[u8], towards: Towards, by: &Message<'_>) -> Option<Bytes> {
+    contact(by)?;
+    let mut index = Index::new();
+    let kept = scan(kept, &mut index).ok()?;
+    let (new, old) = (by.first(Name::Contact)?.1, kept.value(Name::Contact));
+    if old == Some(by.text(new.value)) {
+        return None;
+    }
+    let names: &[Name] = match towards {
+        Towards::Caller => &[Name::From, Name::CallId],
+        Towards::Callee => &[Name::To, Name::RecordRoute],
+    };
+    let mut text = Vec::new();
+    copy(&kept, names, &mut text);
+    text.truncate(text.len() - 2);
+    text.extend_from_slice(by.text(new.line));
+    text.extend_from_slice(b"\r\n");
+    Some(text.into())
+}
+
 fn copy(message: &Message<'_>, names: &[Name], out: &mut Vec<u8>) {
     let bytes = message.bytes();
     out.extend_from_slice(bytes.get(..message.headers_start() as usize).unwrap_or_default());
@@ -106,7 +168,6 @@ fn contact<'m>(message: &Message<'m>) -> Option<UriRef<'m>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::{Index, scan};
 
     const INVITE: &[u8] = b"INVITE sip:5001@hq SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n\
         f: \"A\" <sip:a@here>;tag=a\r\nTo: <sip:b@there>\r\ni: 77@here\r\nCSeq: 3 INVITE\r\n\

@@ -8,15 +8,15 @@ use emcc_policies::moment::Moment;
 use smallvec::SmallVec;
 
 use super::decide::{Decision, Next};
-use super::effects::{CallKey, TransactionKey};
+use super::effects::{CallKey, Party, TransactionKey};
 use super::hunt::{Failure, Hunt, rank};
 use super::patience::{Open, Patience};
 use super::reject::Refusal;
 use crate::config::plan::Plan;
-use crate::dialog::{self, Kept};
+use crate::dialog::{self, Kept, Towards};
 use crate::limits::{LEGS_MAX, RIDERS_MAX};
 use crate::neighbour::Flow;
-use crate::sip::{Index, scan};
+use crate::sip::{Index, Message, scan};
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,9 @@ pub struct Call {
     pub call_id: Bytes,
     /// The 2xx as it came, once there is one; once the call has settled, what of it our own requests are written from.
     pub answer: Bytes,
+    /// What our own requests are written from of the 2xx of further callees, where somebody behind us forked; at most
+    /// [`LEGS_MAX`] less one.
+    pub more_answers: Vec<Bytes>,
     /// The transaction of the INVITE.
     pub server: TransactionKey,
     /// The transaction of the hop being tried; none while an emergency call waits for those it left open.
@@ -235,6 +238,28 @@ pub enum Onward {
 }
 
 impl Call {
+    /// What is kept of the 2xx of each callee, the first one first; nothing before there is one.
+    pub fn answers(&self) -> impl Iterator<Item = &Bytes> {
+        std::iter::once(&self.answer).filter(|answer| !answer.is_empty()).chain(&self.more_answers)
+    }
+
+    /// A request of `by` was answered with a 2xx: both may have told a new target (RFC 3261 section 12.2). `callee_tag` tells
+    /// which callee it was.
+    pub fn targets_refreshed(&mut self, by: Party, callee_tag: &[u8], request: &Message<'_>, answer: &Message<'_>) {
+        let (of_caller, of_callee) = if by == Party::Caller { (request, answer) } else { (answer, request) };
+        if let Some(invite) = dialog::refreshed(&self.invite, Towards::Caller, of_caller) {
+            self.invite = invite;
+        }
+        let answers = std::iter::once(&mut self.answer).chain(&mut self.more_answers);
+        for answer in answers {
+            if let Some(refreshed) = dialog::refreshed(answer, Towards::Callee, of_callee)
+                && dialog::callee_tag(answer) == callee_tag
+            {
+                *answer = refreshed;
+            }
+        }
+    }
+
     /// The hop being tried.
     #[must_use]
     pub fn current(&self) -> Option<&Next> {

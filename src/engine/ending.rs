@@ -186,11 +186,17 @@ impl Turn<'_> {
     /// Ends a standing call towards both sides with BYE, and gives back what it holds.
     pub(crate) fn end_both(&mut self, key: CallKey, why: Cut) {
         let facts = self.engine.calls.with(&key, |call: &mut Call| {
-            (call.invite.clone(), call.answer.clone(), call.caller, call.callee, call.cseq, call.call_id.clone())
+            let answers: SmallVec<[Bytes; 1]> = call.answers().cloned().collect();
+            (call.invite.clone(), answers, call.legs.clone(), call.caller, call.callee, call.cseq, call.call_id.clone())
         });
-        let Some((invite, answer, caller, callee, cseq, call_id)) = facts else { return };
+        let Some((invite, answers, legs, caller, callee, cseq, call_id)) = facts else { return };
         self.effects.notes.push(Note::Alarm { what: why.alarm(), call_id: Some(call_id), detail: String::new() });
-        if !answer.is_empty() {
+        let is_single = answers.len() == 1;
+        for answer in answers {
+            // Of several callees one may have hung up.
+            if !is_single && !legs.contains(&self.leg_hash(&dialog::callee_tag(&answer))) {
+                continue;
+            }
             for (to, flow) in [(Party::Callee, callee), (Party::Caller, Some(caller))] {
                 if let Some(flow) = flow {
                     self.bye(&invite, &answer, to, flow, cseq, why);

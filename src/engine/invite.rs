@@ -273,6 +273,7 @@ impl Turn<'_> {
             invite,
             call_id,
             answer: Bytes::new(),
+            more_answers: Vec::new(),
             server: request.key,
             client: None,
             next: 0,

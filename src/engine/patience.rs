@@ -13,7 +13,7 @@ use super::hunt::Failure;
 use super::probe::address_of;
 use super::reject::{Refusal, Reject};
 use crate::config::plan::Neighbour;
-use crate::limits::{EMERGENCY_LOOK_MS, EMERGENCY_TRUNK_TRYING_MS, EMERGENCY_TRYING_MS};
+use crate::limits::{EARLY_DIALOGS_MAX, EMERGENCY_LOOK_MS, EMERGENCY_TRUNK_TRYING_MS, EMERGENCY_TRYING_MS};
 use crate::neighbour::Flow;
 use crate::sip::Essentials;
 use crate::transaction::LIFETIME_MS;
@@ -50,6 +50,9 @@ pub struct Patience {
     open: SmallVec<[Open; OPEN_INLINE]>,
     /// Hops that refused the location of ours when the call had gone on already: each is tried once more without (G-17).
     again: SmallVec<[usize; OPEN_INLINE]>,
+    /// Early dialogs: the hash of the tag of whoever said more than 100, and the try it came by. With several tries open a
+    /// PRACK has to find its own (RFC 3262 section 4). At most [`EARLY_DIALOGS_MAX`].
+    dialogs: SmallVec<[(u64, TransactionKey); OPEN_INLINE]>,
 }
 
 impl Patience {
@@ -57,7 +60,7 @@ impl Patience {
     #[must_use]
     pub fn new(now: Moment) -> Self {
         let looks_at = now.plus_ms(EMERGENCY_LOOK_MS);
-        Self { tried_at: now, looks_at, open: SmallVec::new(), again: SmallVec::new() }
+        Self { tried_at: now, looks_at, open: SmallVec::new(), again: SmallVec::new(), dialogs: SmallVec::new() }
     }
 
     /// Keeps the INVITE of a hop open.
@@ -75,6 +78,15 @@ impl Patience {
     pub fn close(&mut self, client: TransactionKey) -> Option<Open> {
         let at = self.open.iter().position(|open| open.client == client)?;
         Some(self.open.remove(at))
+    }
+
+    /// Notes by which try an early dialog came.
+    pub fn note_dialog(&mut self, tag_hash: u64, client: TransactionKey) {
+        if let Some((_, of)) = self.dialogs.iter_mut().find(|(known, _)| *known == tag_hash) {
+            *of = client;
+        } else if self.dialogs.len() < EARLY_DIALOGS_MAX {
+            self.dialogs.push((tag_hash, client));
+        }
     }
 
     /// Notes a hop that is to be tried again without our location when the others are through.
@@ -108,6 +120,13 @@ impl Call {
     /// Every try that may still be answered: the present one, and those left open.
     pub fn tries(&self) -> impl Iterator<Item = TransactionKey> {
         self.client.into_iter().chain(self.patience.iter().flat_map(|patience| patience.clients()))
+    }
+
+    /// The try that a request in the early dialog with that tag belongs to: its own while that is open, else the present one.
+    pub fn try_of(&self, tag_hash: u64) -> Option<TransactionKey> {
+        let known = self.patience.iter().flat_map(|patience| &patience.dialogs).find(|(known, _)| *known == tag_hash);
+        let own = known.map(|(_, client)| *client).filter(|own| self.tries().any(|client| client == *own));
+        own.or_else(|| self.tries().next())
     }
 
     /// Its caller gives it up: it tries nothing else. `None` where it does not hunt.

@@ -16,6 +16,7 @@ use super::media::Body;
 use super::reject::{Refusal, Reject};
 use super::session::Agreed;
 use super::trust::{self, Crossing};
+use crate::dialog;
 use crate::limits::{EMERGENCY_TRUNK_MORE_MS, LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::{Flow, Transport};
 use crate::sip::build;
@@ -162,7 +163,8 @@ impl Turn<'_> {
                 }
             }
             let is_registration = matches!(row.purpose, Purpose::Register { .. });
-            let is_read = must_cancel || is_registration || act.is_written_from_the_request();
+            let refreshes = row.purpose == Purpose::Pass && row.call.is_some() && (200..300).contains(&status);
+            let is_read = must_cancel || is_registration || refreshes || act.is_written_from_the_request();
             let request = if is_read { row.request.clone() } else { Bytes::new() };
             row.let_go();
             Some(Heard {
@@ -198,7 +200,7 @@ impl Turn<'_> {
             self.send_cancel(heard.flow, &heard.request, Cut::HopSilent.reason().as_bytes());
         }
         match act {
-            Act::PassProvisional if status > 100 => self.provisional(key, heard, message, status),
+            Act::PassProvisional if status > 100 => self.provisional(key, heard, message, of, status),
             Act::PassSuccess => self.success(key, heard, message, of, status),
             Act::AckAndPassFailure => {
                 self.acknowledge(heard, message);
@@ -249,6 +251,7 @@ impl Turn<'_> {
                 let agreed = is_refreshed.then(|| Agreed::of(heard.session, message));
                 if let (Some(call), Some(agreed)) = (heard.call, agreed) {
                     self.session_refreshed(call, agreed);
+                    self.targets_refreshed(call, heard, message, of);
                 }
                 self.pass_back(heard.back(), message, status, carried, agreed);
                 if let (Purpose::PassBye, Some(_), 200..) = (heard.purpose, heard.call, status)
@@ -262,12 +265,23 @@ impl Turn<'_> {
         }
     }
 
-    fn provisional(&mut self, key: TransactionKey, heard: &Heard, message: &Message<'_>, status: u16) {
+    fn provisional(
+        &mut self,
+        key: TransactionKey,
+        heard: &Heard,
+        message: &Message<'_>,
+        of: &Essentials<'_>,
+        status: u16,
+    ) {
         if let (Purpose::Hunt, Some(call)) = (heard.purpose, heard.call) {
+            let early = of.to_tag.map(|tag| self.leg_hash(tag));
             let is_tried = self.engine.calls.with(&call, |call| {
                 let is_tried = call.phase == Phase::Hunting && call.tries().any(|client| client == key);
                 if is_tried && status >= 180 {
                     call.rang(key);
+                }
+                if is_tried && let (Some(patience), Some(early)) = (&mut call.patience, early) {
+                    patience.note_dialog(early, key);
                 }
                 is_tried
             });
@@ -290,6 +304,7 @@ impl Turn<'_> {
             let agreed = Agreed::of(heard.session, message);
             if let Some(call) = heard.call {
                 self.session_refreshed(call, agreed);
+                self.targets_refreshed(call, heard, message, of);
             }
             let carried = if refused { carried.with(Body::None) } else { carried };
             self.pass_back(heard.back(), message, status, carried, Some(agreed));
@@ -327,6 +342,16 @@ impl Turn<'_> {
         let carried = if carried.body.is_refused() { carried.with(Body::None) } else { carried };
         self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
         self.pass_back(heard.back(), message, status, carried, Some(Agreed::of(heard.session, message)));
+    }
+
+    /// A re-INVITE or UPDATE of a call was answered with a 2xx: what we send to its parties from now on goes to the
+    /// Contacts of these two (RFC 3261 section 12.2).
+    fn targets_refreshed(&mut self, call: CallKey, heard: &Heard, answer: &Message<'_>, of: &Essentials<'_>) {
+        let mut index = Index::new();
+        let Ok(request) = crate::sip::scan(&heard.request, &mut index) else { return };
+        let callee_tag = if heard.by == Party::Caller { of.to_tag } else { of.from_tag };
+        let callee_tag = callee_tag.unwrap_or_default();
+        self.engine.calls.with(&call, |call| call.targets_refreshed(heard.by, callee_tag, &request, answer));
     }
 
     /// Judges the first 2xx of a leg.
@@ -372,6 +397,7 @@ impl Turn<'_> {
             }
             Phase::Answered | Phase::Standing if call.client == Some(key) && call.legs.len() < LEGS_MAX => {
                 call.legs.push(leg);
+                call.more_answers.push(dialog::keep_answer(message));
                 call.session_agreed(now, agreed, true);
                 (Verdict::Pass, None, None, None)
             }

@@ -6,29 +6,43 @@ use super::message::{Message, Start};
 use super::name::{Method, Name};
 use super::reply::{push_field, push_header, push_safe};
 use crate::limits::MAX_FORWARDS_FIRST;
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 use std::ops::Range;
 
 /// A request under construction. Start line, Max-Forwards, Content-Length and body are written here; every other
-/// header is rsip's.
+/// header is rsip's, or copied as it came.
 #[derive(Clone, Debug)]
 pub struct Build {
     method: Method,
-    uri: String,
-    headers: Vec<rsip::Header>,
+    uri: Vec<u8>,
+    headers: Vec<Line>,
     content_type: String,
     body: Vec<u8>,
 }
 
+/// A header of a request under construction.
+#[derive(Clone, Debug)]
+enum Line {
+    Typed(rsip::Header),
+    /// Name and value of one that somebody else wrote: it must come back as it was, whether or not rsip could hold it.
+    Copied(Name, Vec<u8>),
+}
+
 impl Build {
-    /// A request to `uri`: an `rsip::Uri`, or the text of a URI rsip cannot hold.
-    pub fn request(method: Method, uri: impl Display) -> Self {
-        Self { method, uri: uri.to_string(), headers: Vec::new(), content_type: String::new(), body: Vec::new() }
+    /// A request to `uri`, as text.
+    pub fn request(method: Method, uri: impl Into<Vec<u8>>) -> Self {
+        Self { method, uri: uri.into(), headers: Vec::new(), content_type: String::new(), body: Vec::new() }
     }
 
     /// Adds a header behind those already given.
     pub fn header(mut self, header: impl Into<rsip::Header>) -> Self {
-        self.headers.push(header.into());
+        self.headers.push(Line::Typed(header.into()));
+        self
+    }
+
+    /// Adds a header with a value that came in another message.
+    pub fn copied(mut self, name: Name, value: &[u8]) -> Self {
+        self.headers.push(Line::Copied(name, value.to_vec()));
         self
     }
 
@@ -42,10 +56,17 @@ impl Build {
     /// Writes the request behind what `out` holds and gives back where it stands.
     pub fn write(&self, out: &mut Vec<u8>) -> Range<usize> {
         let from = out.len();
-        push_start(out, self.method, self.uri.as_bytes());
+        push_start(out, self.method, &self.uri);
         let mut has_hops = false;
         let mut line = String::new();
         for header in &self.headers {
+            let header = match header {
+                Line::Typed(header) => header,
+                Line::Copied(name, value) => {
+                    push_header(out, name.as_str(), value);
+                    continue;
+                }
+            };
             has_hops |= matches!(header, rsip::Header::MaxForwards(_));
             if matches!(header, rsip::Header::ContentLength(_) | rsip::Header::ContentType(_)) {
                 continue;
@@ -70,41 +91,53 @@ impl Build {
     }
 }
 
-/// One side's view of a dialog, as much of it as a request within it needs (RFC 3261, section 12).
+/// One side's view of a dialog, as much of it as a request within it needs (RFC 3261, section 12). Everything is text as
+/// the parties wrote it: they know it again, and a `tel:` or `urn:` among it is as good as any.
 #[derive(Clone, Debug)]
 pub struct DialogFacts {
     /// Call-ID.
-    pub call_id: String,
-    /// Our address with our tag.
-    pub local: rsip::typed::From,
-    /// Their address with their tag.
-    pub remote: rsip::typed::To,
+    pub call_id: Vec<u8>,
+    /// The value of From: our address with our tag.
+    pub local: Vec<u8>,
+    /// The value of To: their address with their tag.
+    pub remote: Vec<u8>,
     /// The route set, nearest first.
-    pub routes: Vec<rsip::UriWithParams>,
+    pub routes: Vec<RouteText>,
     /// The remote target.
-    pub target: rsip::Uri,
+    pub target: Vec<u8>,
+}
+
+/// One route of a dialog.
+#[derive(Clone, Debug)]
+pub struct RouteText {
+    /// The value, as its proxy recorded it.
+    pub value: Vec<u8>,
+    /// The URI within it where its proxy is a strict router, which gets it as Request-URI.
+    pub strict: Option<Vec<u8>>,
 }
 
 impl DialogFacts {
     /// A request within the dialog (RFC 3261, section 12.2.1.1), by strict routing where the first route is no loose
     /// router.
     pub fn request(&self, method: rsip::Method, cseq: u32, via: rsip::typed::Via) -> Build {
-        let is_loose = |route: &rsip::UriWithParams| route.uri.params.contains(&rsip::Param::Lr);
+        let last = [b"<", &*self.target, b">"].concat();
+        let values = |routes: &[RouteText]| routes.iter().map(|route| route.value.clone()).collect::<Vec<_>>();
         let (uri, routes) = match self.routes.split_first() {
-            Some((first, rest)) if !is_loose(first) => {
-                let last = rsip::UriWithParams { uri: self.target.clone(), params: Vec::new() };
-                (&first.uri, rest.iter().cloned().chain([last]).collect())
+            Some((RouteText { strict: Some(uri), .. }, rest)) => {
+                let mut routes = values(rest);
+                routes.push(last);
+                (uri, routes)
             }
-            _ => (&self.target, self.routes.clone()),
+            _ => (&self.target, values(&self.routes)),
         };
-        let mut build = Build::request(method.into(), uri).header(via);
+        let mut build = Build::request(method.into(), uri.as_slice()).header(via);
         if !routes.is_empty() {
-            build = build.header(rsip::typed::Route(routes.into()));
+            build = build.copied(Name::Route, &routes.join(&b','));
         }
         build
-            .header(self.local.clone())
-            .header(self.remote.clone())
-            .header(rsip::headers::CallId::from(self.call_id.as_str()))
+            .copied(Name::From, &self.local)
+            .copied(Name::To, &self.remote)
+            .copied(Name::CallId, &self.call_id)
             .header(rsip::typed::CSeq { seq: cseq, method })
     }
 
@@ -128,7 +161,7 @@ pub fn options(
     call_id: &str,
     cseq: u32,
 ) -> Build {
-    Build::request(Method::Options, target)
+    Build::request(Method::Options, target.to_string())
         .header(via)
         .header(from)
         .header(to)
@@ -206,17 +239,22 @@ mod tests {
         NameAddrRef::parse(raw.as_bytes(), Strictness::Strict).unwrap()
     }
 
+    fn route(raw: &str) -> RouteText {
+        let uri = address(raw).uri;
+        RouteText { value: raw.into(), strict: (!uri.is_loose()).then(|| uri.raw.to_vec()) }
+    }
+
     fn via() -> rsip::typed::Via {
         ViaRef::parse(b"SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK7").unwrap().try_into().unwrap()
     }
 
     fn dialog(routes: &[&str]) -> DialogFacts {
         DialogFacts {
-            call_id: "c1".to_owned(),
-            local: address("\"Me, myself\" <sip:john.smith@h>;tag=us").try_into().unwrap(),
-            remote: address("<sip:b@h>;tag=them").try_into().unwrap(),
-            routes: routes.iter().map(|route| address(route).try_into().unwrap()).collect(),
-            target: UriRef::parse(b"sip:b@[2001:db8::2]:5070").unwrap().try_into().unwrap(),
+            call_id: b"c1".to_vec(),
+            local: b"\"Me, myself\" <sip:john.smith@h>;tag=us".to_vec(),
+            remote: b"<sip:b@h>;tag=them".to_vec(),
+            routes: routes.iter().map(|raw| route(raw)).collect(),
+            target: b"sip:b@[2001:db8::2]:5070".to_vec(),
         }
     }
 
@@ -255,8 +293,9 @@ mod tests {
 
     #[test]
     fn a_probe_has_what_its_caller_adds_and_no_line_end_too_many() {
-        let facts = dialog(&[]);
-        let probe = options(&facts.target, via(), facts.local, facts.remote, "id", 1)
+        let target = UriRef::parse(b"sip:b@h").unwrap().try_into().unwrap();
+        let (from, to) = (address("<sip:a@h>;tag=us"), address("<sip:b@h>"));
+        let probe = options(&target, via(), from.try_into().unwrap(), to.try_into().unwrap(), "id", 1)
             .header(rsip::Header::Other("Call-Info".into(), "<urn:x>;purpose=p\r\nEvil: 1".into()))
             .body("text/plain", b"\xff");
         let mut out = Vec::new();

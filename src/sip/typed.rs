@@ -190,23 +190,6 @@ impl TryFrom<NameAddrRef<'_>> for rsip::typed::To {
     }
 }
 
-impl TryFrom<NameAddrRef<'_>> for rsip::typed::Contact {
-    type Error = Untyped;
-
-    fn try_from(address: NameAddrRef<'_>) -> Result<Self, Untyped> {
-        parts(address).map(|(display_name, uri, params)| Self { display_name, uri, params })
-    }
-}
-
-impl TryFrom<NameAddrRef<'_>> for rsip::UriWithParams {
-    type Error = Untyped;
-
-    /// One value of Route or Record-Route; its display name, which means nothing, is left out.
-    fn try_from(address: NameAddrRef<'_>) -> Result<Self, Untyped> {
-        parts(address).map(|(_, uri, params)| Self { uri, params })
-    }
-}
-
 /// The status with rsip's name for it.
 pub fn status_code(status: u16) -> rsip::StatusCode {
     status.into()
@@ -339,8 +322,6 @@ mod tests {
         let from = rsip::typed::From::try_from(address).unwrap();
         assert_eq!((from.to_string().as_str(), from.tag().is_some()), (r#""A <b>" <sip:a@h>;tag=1;q=0.5"#, true));
         assert_eq!(rsip::typed::To::try_from(address).unwrap().to_string(), from.to_string());
-        assert_eq!(rsip::typed::Contact::try_from(address).unwrap().to_string(), from.to_string());
-        assert_eq!(rsip::UriWithParams::try_from(address).unwrap().to_string(), "<sip:a@h>;tag=1;q=0.5");
         let via = rsip::typed::Via::try_from(ViaRef::parse(b"SIP/2.0/TLS h ;branch = z9hG4bK-a=b").unwrap()).unwrap();
         assert_eq!(via.to_string(), "SIP/2.0/TLS h;branch=z9hG4bK-a=b");
     }
