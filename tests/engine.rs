@@ -11,6 +11,8 @@ mod bytes;
 mod dialog;
 #[path = "engine/emergency.rs"]
 mod emergency;
+#[path = "engine/ending.rs"]
+mod ending;
 #[path = "engine/enumeration.rs"]
 mod enumeration;
 #[path = "engine/hunting.rs"]

@@ -349,16 +349,18 @@ impl Turn<'_> {
         }
     }
 
-    /// The call of a request with both tags: by its Record-Route's pass when our Route says so, else the first pass
-    /// whose row fits; from the caller when the From tag is the caller's.
+    /// The call of a request with two tags, or with one where the other side has none, as RFC 2543 allowed (RFC 3261 sections
+    /// 12.1.1 and 12.1.2): by its Record-Route's pass when our Route says so, else the first pass whose row fits; from the
+    /// caller when the From tag is the caller's.
     fn find(&self, of: &Essentials<'_>, routes: &Routes<'_>) -> Option<Found> {
-        let (from, to, pass) = (of.from_tag?, of.to_tag?, routes.pass);
+        let (from, to, pass) = (of.from_tag, of.to_tag, routes.pass);
+        from.or(to)?;
         let passes = std::iter::once(pass).chain((0..self.passes()).filter(|other| *other != pass));
         for pass in passes {
             let mut any = false;
             for (tag, other, by) in [(from, to, Party::Caller), (to, from, Party::Callee)] {
-                let key = self.call_key(of.call_id, Some(tag), pass);
-                let leg = self.leg_hash(other);
+                let key = self.call_key(of.call_id, tag, pass);
+                let leg = self.leg_hash(other.unwrap_or_default());
                 let found = self.engine.calls.with(&key, |call| {
                     let is_early = call.phase == Phase::Hunting;
                     let is_leg = is_early || call.legs.contains(&leg);
@@ -367,7 +369,7 @@ impl Turn<'_> {
                         let ours_s = if is_early { 0 } else { call.plan.sip.session_timer.expires_s };
                         let policy = SessionTimer { expires_s: ours_s, ..call.plan.sip.session_timer };
                         let session = (!call.decision.emergency).then_some(policy);
-                        (call.caller, call.callee, call.tries().next(), session, call.legs.contains(&leg))
+                        (call.caller, call.callee, call.try_of(leg), session, call.legs.contains(&leg))
                     })
                 });
                 any |= found.is_some();
@@ -381,6 +383,11 @@ impl Turn<'_> {
             }
         }
         None
+    }
+
+    /// Whether a request without a To tag is of an answered call all the same: one of its sides has no tag.
+    pub(crate) fn is_of_untagged_leg(&self, request: &Request<'_>) -> bool {
+        self.find(request.essentials, request.routes).is_some_and(|found| found.is_leg)
     }
 
     /// Whether a request is of a call that stands, and comes from where that side of it is.
@@ -498,7 +505,7 @@ impl Turn<'_> {
     /// The ACK of a re-INVITE that passed without a row. Without it whoever answered would hang up. That of a refusal of
     /// our own ends here.
     fn ack_without_row(&mut self, request: &Request<'_>) {
-        if request.essentials.to_tag.is_none_or(|tag| self.is_own_tag(request.message, tag)) {
+        if request.essentials.to_tag.is_some_and(|tag| self.is_own_tag(request.message, tag)) {
             return;
         }
         let Some(flow) = self.way_without_row(request) else { return };

@@ -104,7 +104,8 @@ impl Turn<'_> {
         if self.is_repeated(&request) {
             return;
         }
-        let is_in_dialog = request.essentials.to_tag.is_some();
+        let is_in_dialog = request.essentials.to_tag.is_some()
+            || request.method != Method::Invite && self.is_of_untagged_leg(&request);
         let may_come = || {
             self.may_pass(&request)?;
             match request.method {
