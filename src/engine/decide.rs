@@ -634,7 +634,8 @@ impl Decision {
         }
     }
 
-    /// Every address of a hop, each once at its first place.
+    /// Every address of a hop, each once at its first place; of an emergency call once with each called number: the last
+    /// resort dials its own, wherever the gateway was tried before (P-23).
     fn expand(&mut self, plan: &Plan, hop: &route::Hop, caller: Option<Digits>) {
         let (to, addresses, terms, is_gateway) = match hop.to {
             route::NextHop::TrunkToVisiting => {
@@ -651,7 +652,9 @@ impl Decision {
             self.trail.push(Step::NoAddress { to: hop.to.peer() });
         }
         for (place, address) in addresses.iter().enumerate() {
-            if self.next_hops.iter().all(|earlier| earlier.address != *address) {
+            let is_same_try =
+                |earlier: &Next| earlier.address == *address && (!self.emergency || earlier.called == hop.called);
+            if !self.next_hops.iter().any(is_same_try) {
                 // A number nobody changed leaves as it came.
                 let (called, calling) = (hop.called, hop.calling.filter(|number| Some(*number) != caller));
                 let rank = terms.ranks.get(place).copied().unwrap_or_default();
