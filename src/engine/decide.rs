@@ -163,6 +163,12 @@ pub struct Next {
 }
 
 impl Next {
+    /// Whether it leads over the EMCC trunk.
+    #[must_use]
+    pub fn is_trunk(&self) -> bool {
+        matches!(self.to, NextHop::Remote(_))
+    }
+
     /// A neighbour the request itself named: nothing is rewritten for it.
     #[must_use]
     pub fn as_named(address: Address) -> Self {
@@ -488,13 +494,24 @@ impl Decision {
         };
         self.route(plan, question, caller, emergency);
         if let Some(link) = self.link {
-            let to_trunk = matches!(self.next_hops.first().map(|hop| hop.to), Some(NextHop::Remote(_)));
-            self.policy = plan.policy(link, to_trunk);
-            if to_trunk && !self.emergency && !plan.pstn_access_active(link) {
-                self.trail.push(Step::TrunkInactive);
-                self.next_hops.clear();
-                self.refusal = Some(Refusal::ServiceInactive);
+            if !self.emergency && !plan.pstn_access_active(link) {
+                self.leave_the_trunk_out();
             }
+            let to_trunk = self.next_hops.first().is_some_and(Next::is_trunk);
+            self.policy = plan.policy(link, to_trunk);
+        }
+    }
+
+    /// Takes the trunk out of the hops of an ordinary call, wherever it stands: PSTN access is not active over it (P-14). The
+    /// others keep their order (P-8).
+    fn leave_the_trunk_out(&mut self) {
+        if !self.next_hops.iter().any(Next::is_trunk) {
+            return;
+        }
+        self.trail.push(Step::TrunkInactive);
+        self.next_hops.retain(|hop| !hop.is_trunk());
+        if self.next_hops.is_empty() {
+            self.refusal = Some(Refusal::ServiceInactive);
         }
     }
 
