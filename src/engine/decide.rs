@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 use super::register::{Claim, claimed};
 use super::reject::Refusal;
+use super::turns::Turns;
 use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
 use crate::neighbour::mark::DeviceHeader;
 use crate::neighbour::select::Rank;
@@ -70,7 +71,7 @@ pub struct Aside<'a> {
 }
 
 /// What is known of a call before anything is decided.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Question<'a> {
     /// Where it came from.
     pub source: Source,
@@ -99,7 +100,7 @@ pub struct Question<'a> {
     /// Whether who sent it is believed about identities and devices (RFC 3325).
     pub is_believed: bool,
     /// Whose turn it is in circular groups.
-    pub turn: usize,
+    pub turns: Turns<'a>,
     /// When.
     pub at: Civil,
 }
@@ -386,6 +387,7 @@ impl Decision {
             // The closest match over every search space; only if that is no directory number, those everybody reaches. What
             // turns out to be an emergency call on the way is one (P-23).
             self.css = plan.dial_plan.search_spaces().collect();
+            let looked_at = Question { turns: question.turns.looked_at(), ..question.clone() };
             let may_ring = |decision: &Self| {
                 decision.emergency
                     || decision
@@ -393,14 +395,19 @@ impl Decision {
                         .and_then(|id| plan.dial_plan.row(id))
                         .is_some_and(|row| matches!(row.target, RowTarget::DirectoryNumber { .. }))
             };
-            self.route(plan, question, caller, None);
+            self.route(plan, &looked_at, caller, None);
             if !may_ring(self) {
                 *self = Self::of(Role::Local);
-                self.route(plan, question, caller, None);
+                self.route(plan, &looked_at, caller, None);
                 if !may_ring(self) {
                     self.next_hops.clear();
                     self.refusal = Some(self.refusal.unwrap_or(Refusal::NoPattern));
                 }
+            }
+            if self.emergency {
+                // It goes by route groups after all, and takes its turn in them.
+                *self = Self { css: std::mem::take(&mut self.css), ..Self::of(Role::Local) };
+                self.route(plan, question, caller, None);
             }
             return;
         }
@@ -632,7 +639,7 @@ impl Decision {
             Target::Service(_) | Target::Other => None,
         };
         let calling = question.calling;
-        let turns = |_| question.turn;
+        let turns = |group| question.turns.take(group);
         let call = route::Call { css: &self.css, dialed, calling, caller, emergency, at: question.at, turns: &turns };
         let routed = route::decide(&plan.dial_plan, &plan.routes, &call, &mut self.trail);
         self.matched = routed.won;

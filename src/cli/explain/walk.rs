@@ -20,6 +20,7 @@ use crate::config::Places;
 use crate::config::plan::{Plan, Side};
 use crate::engine::decide::{Decision, NextHop, Question, Target, decide};
 use crate::engine::reject::{Refusal, Reject};
+use crate::engine::turns::Turns;
 
 /// What is dialed.
 #[derive(Clone, Debug, PartialEq)]
@@ -158,7 +159,7 @@ impl Cluster {
                 is_routed: false,
                 is_marked_emergency,
                 is_believed: true,
-                turn: 0,
+                turns: Turns::at(0),
                 at,
             },
         );
