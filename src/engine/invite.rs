@@ -281,6 +281,7 @@ impl Turn<'_> {
             alerted: false,
             place: Told::Nothing,
             offer: if is_narrowed { Offer::Narrowed } else { Offer::Ruled },
+            is_without_annex_b: false,
             cancelled: false,
             had_offer: multipart::description(request.message).is_some(),
             audio_only,
