@@ -232,6 +232,9 @@ pub const ROOTS_MAX: usize = 256;
 /// Patterns `explain call` lists that matched and did not win.
 pub const EXPLAINED_ALTERNATIVES_MAX: usize = 32;
 
+/// Circular route groups a call remembers its turn in.
+pub const GROUPS_REMEMBERED_MAX: usize = 4;
+
 /// Callers `explain call --bulk` keeps in mind between rows.
 pub const BULK_CALLERS_MAX: usize = 100_000;
 

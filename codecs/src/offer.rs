@@ -4,7 +4,9 @@
 
 use smallvec::SmallVec;
 
-use crate::catalogue::{OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, decimal, highest_mode_bps, mode_set, parameter};
+use crate::catalogue::{
+    Named, OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, decimal, highest_mode_bps, mode_set, parameter,
+};
 use crate::sdp::{About, Format, Line, Media, MediaKind, Session, attribute, payload_type_and_rest, words};
 
 /// Rank of formats the configuration added to the catalogue: behind all of it, in offered order (M-24).
@@ -14,7 +16,7 @@ pub const RANK_BEYOND: u8 = 254;
 /// Rank of formats that follow the codecs: telephone-event, comfort noise, red (M-24).
 pub const RANK_FOLLOWS: u8 = 255;
 
-/// How an encoder of variable rate is held to a cap through its fmtp line (M-16).
+/// What an fmtp line is made to say: a cap on an encoder of variable rate (M-16), or no Annex B (M-19).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// Opus: `maxaveragebitrate`, bit/s (RFC 7587, section 6.1).
@@ -27,6 +29,8 @@ pub enum Bound {
         /// A bit for each mode allowed.
         set: u16,
     },
+    /// G.729: `annexb=no` (RFC 4856, section 2.1.9).
+    NoAnnexB,
 }
 
 /// What becomes of one format of an audio stream.
@@ -125,6 +129,20 @@ pub fn bound_within(format: &Format<'_>, variant: Variant, cap_bps: u32) -> Opti
         }
         _ => None,
     }
+}
+
+/// What takes Annex B out of a format of G.729. `None` where it has none, or where the line there cannot be read for
+/// certain.
+#[must_use]
+pub fn without_annex_b(format: &Format<'_>) -> Option<Bound> {
+    let Named::Codec(id) = format.named else { return None };
+    id.codec().annex_b()?;
+    let is_written = match parameter(format.fmtp, b"annexb") {
+        Parameter::Absent => format.fmtp_lines <= 1,
+        Parameter::Once(value) => !value.is_empty() && !value.eq_ignore_ascii_case(b"no"),
+        Parameter::Repeated => false,
+    };
+    is_written.then_some(Bound::NoAnnexB)
 }
 
 /// Rate in bit/s that a block's `b=AS` and `b=TIAS` allow once held to `allowance_kbps`; a lower value stands (M-23).
@@ -279,6 +297,28 @@ impl Pen<'_, '_, '_> {
         for line in self.from.lines_of(media) {
             self.format_line(media, verdicts, *line);
         }
+        let end = self.from.lines_of(media).last().map_or(0, |line| line.next);
+        for (place, (format, verdict)) in media.formats.iter().zip(verdicts).enumerate() {
+            // One of RFC 3551 need not have a line of its own.
+            if let Verdict::Bound { bound, .. } = verdict
+                && (format.rtpmap_lines, format.fmtp_lines) == (0, 0)
+                && media.formats.iter().take(place).all(|earlier| earlier.payload_type != format.payload_type)
+            {
+                self.add_bound(end, format, *bound);
+            }
+        }
+    }
+
+    /// Adds the fmtp line of a format that has none.
+    fn add_bound(&mut self, at: u32, format: &Format<'_>, bound: Bound) {
+        self.begin_line(at);
+        self.put("a=fmtp:");
+        self.put_number(u64::from(format.payload_type.unwrap_or_default()));
+        self.put(" ");
+        self.put(parameter_of(bound));
+        self.put("=");
+        self.bound_value(bound);
+        self.end_line();
     }
 
     /// Drops or bounds one attribute line that speaks of a format.
@@ -293,16 +333,7 @@ impl Pen<'_, '_, '_> {
             Verdict::Keep { .. } => {}
             Verdict::Drop => self.cut(line.start, line.next),
             Verdict::Bound { bound, .. } if is_fmtp => self.bound_line(line, *bound),
-            Verdict::Bound { bound, .. } if format.fmtp_lines == 0 => {
-                self.begin_line(line.next);
-                self.put("a=fmtp:");
-                self.put_number(u64::from(format.payload_type.unwrap_or_default()));
-                self.put(" ");
-                self.put(parameter_of(*bound));
-                self.put("=");
-                self.bound_value(*bound);
-                self.end_line();
-            }
+            Verdict::Bound { bound, .. } if format.fmtp_lines == 0 => self.add_bound(line.next, format, *bound),
             Verdict::Bound { .. } => {}
         }
     }
@@ -336,6 +367,7 @@ impl Pen<'_, '_, '_> {
     fn bound_value(&mut self, bound: Bound) {
         match bound {
             Bound::AverageBitrate { bps } => self.put_number(u64::from(bps)),
+            Bound::NoAnnexB => self.put("no"),
             Bound::Modes { set } => {
                 for (at, mode) in (0..16).filter(|mode| set >> mode & 1 == 1).enumerate() {
                     self.put(if at > 0 { "," } else { "" });
@@ -419,6 +451,7 @@ fn parameter_of(bound: Bound) -> &'static str {
     match bound {
         Bound::AverageBitrate { .. } => "maxaveragebitrate",
         Bound::Modes { .. } => "mode-set",
+        Bound::NoAnnexB => "annexb",
     }
 }
 

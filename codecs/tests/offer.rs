@@ -226,6 +226,7 @@ fn any_edit() -> impl Strategy<Value = Edit> {
         (any::<u8>(), 0u32..99_999)
             .prop_map(|(rank, bps)| Verdict::Bound { rank, bound: Bound::AverageBitrate { bps } }),
         (any::<u8>(), any::<u16>()).prop_map(|(rank, set)| Verdict::Bound { rank, bound: Bound::Modes { set } }),
+        any::<u8>().prop_map(|rank| Verdict::Bound { rank, bound: Bound::NoAnnexB }),
     ];
     prop_oneof![
         Just(Edit::Leave),

@@ -2,7 +2,7 @@
 
 use crate::digits::{Digits, DigitsError, dialable, without_spaces};
 use crate::route::{Caller, NoRoute};
-use crate::search_space::{Analysis, DialPlan, Outcome, PatternId};
+use crate::search_space::{Analysis, DialPlan, Outcome, PatternId, Row};
 
 /// The emergency numbers a node is configured with, beside those its own patterns mark. There is no built-in list.
 #[derive(Clone, Debug, Default)]
@@ -173,8 +173,7 @@ impl Emergency {
         };
         let by = Recognised::OnTheWay;
         let Some((row, reached)) = reached else { return Self { by, dialed, number: dialed } };
-        let rest = row.pattern.before_dot(reached).map(|taken| reached.from(taken)).filter(|rest| !rest.is_empty());
-        Self { by, dialed: Some(*reached), number: Some(rest.unwrap_or(*reached)) }
+        Self { by, dialed: Some(*reached), number: Some(number_of(row, reached)) }
     }
 
     /// The numbers to look for among all emergency patterns, in order: the pattern that recognised a call is found by the
@@ -186,6 +185,12 @@ impl Emergency {
         };
         both.into_iter().flatten()
     }
+}
+
+/// The emergency number that a pattern takes `dialed` for: without what its dot sets apart, the access code.
+pub(crate) fn number_of(row: &Row, dialed: &Digits) -> Digits {
+    let rest = row.pattern.before_dot(dialed).map(|taken| dialed.from(taken)).filter(|rest| !rest.is_empty());
+    rest.unwrap_or(*dialed)
 }
 
 /// Where an emergency call goes after analysis (`tried` is none), or after the step that gave no way either.

@@ -554,3 +554,61 @@ fn p_23_the_region_of_an_emergency_orders_and_takes_no_audio_codec_out() {
     // The booking is of what may be chosen.
     assert_eq!(applied.shaped.unwrap().dearest.map(|codec| codec.highest_bps), Some(64_000));
 }
+
+/// An answer or an offer with these audio lines.
+fn described(formats: &str, lines: &[&str]) -> String {
+    format!(
+        "{HEAD}m=audio 4000 RTP/AVP {formats}\r\n{}",
+        lines.iter().map(|line| format!("{line}\r\n")).collect::<String>()
+    )
+}
+
+#[test]
+fn m_19_one_no_to_annex_b_in_an_answer_makes_the_call_a_no() {
+    let region = region(64, LinkLoss::LowLoss);
+    let map = "a=rtpmap:18 G729/8000";
+    for (what, formats, lines, want) in [
+        ("nothing said", "18", &[map, "a=ptime:20"][..], &[map, "a=fmtp:18 annexb=no", "a=ptime:20"][..]),
+        ("nothing said, no line of its own", "18", &["a=ptime:20"], &["a=ptime:20", "a=fmtp:18 annexb=no"]),
+        ("a yes", "18", &[map, "a=fmtp:18 annexb=yes"], &[map, "a=fmtp:18 annexb=no"]),
+        ("a yes in other letters", "18", &[map, "a=fmtp:18 AnnexB = YES; x=1"], &[map, "a=fmtp:18 AnnexB = no; x=1"]),
+        ("something else said", "18", &["a=fmtp:18 x=1", map], &["a=fmtp:18 x=1;annexb=no", map]),
+        ("a no", "18", &[map, "a=fmtp:18 annexb=no"], &[map, "a=fmtp:18 annexb=no"]),
+        ("a no in other letters", "18", &["a=fmtp:18 annexb=NO"], &["a=fmtp:18 annexb=NO"]),
+        ("another payload type", "98", &["a=rtpmap:98 g729/8000"], &["a=rtpmap:98 g729/8000", "a=fmtp:98 annexb=no"]),
+        ("another codec", "0", &["a=ptime:20"], &["a=ptime:20"]),
+        // Nobody can tell which of two counts: it leaves as it came.
+        ("both", "18", &[map, "a=fmtp:18 annexb=yes;annexb=no"], &[map, "a=fmtp:18 annexb=yes;annexb=no"]),
+        ("two lines", "18", &["a=fmtp:18 x=1", "a=fmtp:18 y=1"], &["a=fmtp:18 x=1", "a=fmtp:18 y=1"]),
+        ("no value", "18", &["a=fmtp:18 annexb"], &["a=fmtp:18 annexb"]),
+    ] {
+        let sdp = described(formats, lines);
+        let got = apply(&region, &sdp, Role::AnswerWithoutAnnexB, Allowed::AudioAndVideo);
+        assert_eq!(got.sdp, described(formats, want), "{what}");
+        let is_told = got.trail.iter().any(|step| matches!(step, Step::NoAnnexB { .. }));
+        assert_eq!((got.shaped.unwrap().changed, is_told), (lines != want, lines != want), "{what}");
+        // To an offer that leaves Annex B to the answer, nothing is said for it.
+        let got = apply(&region, &sdp, Role::Answer, Allowed::AudioAndVideo);
+        assert_eq!((got.sdp, got.shaped.unwrap().changed), (sdp, false), "{what}");
+    }
+}
+
+#[test]
+fn m_19_an_offer_is_without_annex_b_where_all_its_g729_says_no() {
+    let no = "a=fmtp:18 annexb=no";
+    for (formats, lines, want) in [
+        ("18", &[no][..], true),
+        ("0 18 101", &[no, "a=rtpmap:101 telephone-event/8000"], true),
+        ("18", &[], false),
+        ("18", &["a=fmtp:18 annexb=yes"], false),
+        ("18 98", &[no, "a=rtpmap:98 G729/8000"], false),
+        ("18 98", &[no, "a=rtpmap:98 G729/8000", "a=fmtp:98 annexb=no"], true),
+        ("0", &[], false),
+        ("18", &[no, "m=audio 4002 RTP/AVP 18"], false),
+        ("0", &["m=audio 4002 RTP/AVP 18", no], true),
+    ] {
+        let sdp = described(formats, lines);
+        let shaped = offered(&region(64, LinkLoss::LowLoss), &sdp).shaped.unwrap();
+        assert_eq!(shaped.is_without_annex_b, want, "{formats} {lines:?}");
+    }
+}

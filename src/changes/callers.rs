@@ -12,6 +12,7 @@ use super::{Asked, decided};
 use crate::config::plan::{self, Plan, RemoteClusterId};
 use crate::engine::decide::{Question, Role, Source, Target};
 use crate::engine::reject::Refusal;
+use crate::engine::turns::Turns;
 
 /// A caller, as an INVITE shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +110,7 @@ impl Who {
             is_routed: false,
             is_marked_emergency: false,
             is_believed: true,
-            turn,
+            turns: Turns::at(turn),
             at: asked.at,
         })
     }

@@ -1,20 +1,19 @@
 //! `emcc-trunk diff`: which numbers would be decided otherwise under another configuration, and for whom.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use emcc_policies::digits::{Digits, dialable};
-use emcc_policies::moment::{Civil, Moment};
+use emcc_policies::moment::Civil;
 use emcc_policies::numbers::listed;
 use emcc_policies::route::{Party, PeerKind};
 use emcc_policies::trail::Names as _;
 use serde::Serialize;
 
 use super::halt::Halt;
+use super::named::NamedNeighbours;
 use super::progress::Progress;
 use super::{Answer, explain, finish};
 use crate::changes::{self, Asked, Group};
@@ -22,10 +21,6 @@ use crate::config::{self, Plan};
 use crate::engine::decide::{Decision, NextHop};
 use crate::engine::reject::Reject;
 use crate::io::Clock;
-use crate::neighbour::locate::{Located, Named};
-use crate::neighbour::names::Names;
-use crate::neighbour::select::Rank;
-use crate::neighbour::{Address, Transport};
 
 /// Exit code where something changes and that is to fail.
 const CHANGED: u8 = 1;
@@ -146,30 +141,6 @@ struct Hop {
     address: String,
     called: String,
     calling: Option<String>,
-}
-
-/// Neighbours given by name, each with an address nobody has: they are compared by their names, not by where these
-/// lead today.
-#[derive(Default)]
-struct NamedNeighbours(BTreeMap<Named, Address>);
-
-impl NamedNeighbours {
-    fn locate(&mut self, plan: Plan) -> Plan {
-        let mut names = Names::default();
-        for name in plan.names() {
-            let [.., high, low] = u32::try_from(self.0.len()).unwrap_or(u32::MAX).to_be_bytes();
-            let socket = SocketAddr::from(([240, 0, high, low], name.port.unwrap_or(0)));
-            let address = Address { transport: name.transport.unwrap_or(Transport::Udp), socket };
-            let address = *self.0.entry(name.clone()).or_insert(address);
-            names.learn(name, vec![Located { address, rank: Rank::default() }], Moment(0));
-        }
-        plan.located(&names)
-    }
-
-    fn shown(&self, address: Address) -> String {
-        let named = self.0.iter().find(|(_, known)| **known == address);
-        named.map_or_else(|| address.to_string(), |(name, _)| name.to_string())
-    }
 }
 
 impl Diff {

@@ -9,6 +9,7 @@ mod diff;
 mod explain;
 mod halt;
 mod ladder;
+mod named;
 mod node;
 mod progress;
 mod run;

@@ -110,6 +110,8 @@ pub struct Call {
     pub place: Told,
     /// What became of the offer of its INVITE.
     pub offer: Offer,
+    /// The offer that waits for its answer, or the last one answered, has G.729 without Annex B alone (M-19).
+    pub is_without_annex_b: bool,
     /// The caller gave up.
     pub cancelled: bool,
     /// The INVITE carried an offer, or the one that came back was answered in a PRACK (RFC 3262 section 5).

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 use super::register::{Claim, claimed};
 use super::reject::Refusal;
+use super::turns::Turns;
 use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
 use crate::neighbour::mark::DeviceHeader;
 use crate::neighbour::select::Rank;
@@ -70,7 +71,7 @@ pub struct Aside<'a> {
 }
 
 /// What is known of a call before anything is decided.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Question<'a> {
     /// Where it came from.
     pub source: Source,
@@ -99,7 +100,7 @@ pub struct Question<'a> {
     /// Whether who sent it is believed about identities and devices (RFC 3325).
     pub is_believed: bool,
     /// Whose turn it is in circular groups.
-    pub turn: usize,
+    pub turns: Turns<'a>,
     /// When.
     pub at: Civil,
 }
@@ -163,6 +164,12 @@ pub struct Next {
 }
 
 impl Next {
+    /// Whether it leads over the EMCC trunk.
+    #[must_use]
+    pub fn is_trunk(&self) -> bool {
+        matches!(self.to, NextHop::Remote(_))
+    }
+
     /// A neighbour the request itself named: nothing is rewritten for it.
     #[must_use]
     pub fn as_named(address: Address) -> Self {
@@ -380,6 +387,7 @@ impl Decision {
             // The closest match over every search space; only if that is no directory number, those everybody reaches. What
             // turns out to be an emergency call on the way is one (P-23).
             self.css = plan.dial_plan.search_spaces().collect();
+            let looked_at = Question { turns: question.turns.looked_at(), ..question.clone() };
             let may_ring = |decision: &Self| {
                 decision.emergency
                     || decision
@@ -387,14 +395,19 @@ impl Decision {
                         .and_then(|id| plan.dial_plan.row(id))
                         .is_some_and(|row| matches!(row.target, RowTarget::DirectoryNumber { .. }))
             };
-            self.route(plan, question, caller, None);
+            self.route(plan, &looked_at, caller, None);
             if !may_ring(self) {
                 *self = Self::of(Role::Local);
-                self.route(plan, question, caller, None);
+                self.route(plan, &looked_at, caller, None);
                 if !may_ring(self) {
                     self.next_hops.clear();
                     self.refusal = Some(self.refusal.unwrap_or(Refusal::NoPattern));
                 }
+            }
+            if self.emergency {
+                // It goes by route groups after all, and takes its turn in them.
+                *self = Self { css: std::mem::take(&mut self.css), ..Self::of(Role::Local) };
+                self.route(plan, question, caller, None);
             }
             return;
         }
@@ -488,13 +501,24 @@ impl Decision {
         };
         self.route(plan, question, caller, emergency);
         if let Some(link) = self.link {
-            let to_trunk = matches!(self.next_hops.first().map(|hop| hop.to), Some(NextHop::Remote(_)));
-            self.policy = plan.policy(link, to_trunk);
-            if to_trunk && !self.emergency && !plan.pstn_access_active(link) {
-                self.trail.push(Step::TrunkInactive);
-                self.next_hops.clear();
-                self.refusal = Some(Refusal::ServiceInactive);
+            if !self.emergency && !plan.pstn_access_active(link) {
+                self.leave_the_trunk_out();
             }
+            let to_trunk = self.next_hops.first().is_some_and(Next::is_trunk);
+            self.policy = plan.policy(link, to_trunk);
+        }
+    }
+
+    /// Takes the trunk out of the hops of an ordinary call, wherever it stands: PSTN access is not active over it (P-14). The
+    /// others keep their order (P-8).
+    fn leave_the_trunk_out(&mut self) {
+        if !self.next_hops.iter().any(Next::is_trunk) {
+            return;
+        }
+        self.trail.push(Step::TrunkInactive);
+        self.next_hops.retain(|hop| !hop.is_trunk());
+        if self.next_hops.is_empty() {
+            self.refusal = Some(Refusal::ServiceInactive);
         }
     }
 
@@ -615,7 +639,7 @@ impl Decision {
             Target::Service(_) | Target::Other => None,
         };
         let calling = question.calling;
-        let turns = |_| question.turn;
+        let turns = |group| question.turns.take(group);
         let call = route::Call { css: &self.css, dialed, calling, caller, emergency, at: question.at, turns: &turns };
         let routed = route::decide(&plan.dial_plan, &plan.routes, &call, &mut self.trail);
         self.matched = routed.won;
@@ -634,7 +658,8 @@ impl Decision {
         }
     }
 
-    /// Every address of a hop, each once at its first place.
+    /// Every address of a hop, each once at its first place; of an emergency call once with each called number: the last
+    /// resort dials its own, wherever the gateway was tried before (P-23).
     fn expand(&mut self, plan: &Plan, hop: &route::Hop, caller: Option<Digits>) {
         let (to, addresses, terms, is_gateway) = match hop.to {
             route::NextHop::TrunkToVisiting => {
@@ -651,7 +676,9 @@ impl Decision {
             self.trail.push(Step::NoAddress { to: hop.to.peer() });
         }
         for (place, address) in addresses.iter().enumerate() {
-            if self.next_hops.iter().all(|earlier| earlier.address != *address) {
+            let is_same_try =
+                |earlier: &Next| earlier.address == *address && (!self.emergency || earlier.called == hop.called);
+            if !self.next_hops.iter().any(is_same_try) {
                 // A number nobody changed leaves as it came.
                 let (called, calling) = (hop.called, hop.calling.filter(|number| Some(*number) != caller));
                 let rank = terms.ranks.get(place).copied().unwrap_or_default();

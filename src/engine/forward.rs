@@ -159,10 +159,12 @@ impl Turn<'_> {
         let branch = self.marked_branch(self.loop_mark(out.caller.remote.ip(), message));
         let client = self.client_key(&branch, b"INVITE");
         let now = self.now.moment;
+        let is_without_annex_b = body.shaped().is_some_and(|shaped| shaped.is_without_annex_b);
         let server = self.engine.calls.with(&key, |call| {
             let hunting = call.phase == Phase::Hunting && !call.cancelled;
             hunting.then(|| {
                 call.client = Some(client);
+                call.is_without_annex_b = is_without_annex_b;
                 if let Some(patience) = &mut call.patience {
                     patience.tried_at = now;
                 }

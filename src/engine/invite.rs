@@ -25,6 +25,7 @@ use super::patience::Patience;
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
 use super::session::{self, TooBrief};
+use super::turns::Turns;
 use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
 use crate::neighbour::Transport;
@@ -105,7 +106,7 @@ impl Turn<'_> {
     }
 
     /// What is asked of the policies.
-    pub(crate) fn question<'q>(&self, plan: &'q Plan, request: &Request<'q>) -> Result<Question<'q>, Reject> {
+    pub(crate) fn question<'q>(&'q self, plan: &'q Plan, request: &Request<'q>) -> Result<Question<'q>, Reject> {
         let source = match request.from {
             Neighbour::Remote { cluster, .. } => Source::Trunk(cluster),
             Neighbour::Peer(peer) => match plan.peer(peer).map(|peer| peer.kind) {
@@ -151,7 +152,7 @@ impl Turn<'_> {
             is_routed: request.routes.is_foreign,
             is_believed,
             is_marked_emergency: matches!(source, Source::Trunk(_)) && is_marked_emergency(message),
-            turn: self.engine.turn(),
+            turns: Turns::of_call(self.running.turns()),
             at: self.now.civil,
         })
     }
@@ -281,6 +282,7 @@ impl Turn<'_> {
             alerted: false,
             place: Told::Nothing,
             offer: if is_narrowed { Offer::Narrowed } else { Offer::Ruled },
+            is_without_annex_b: false,
             cancelled: false,
             had_offer: multipart::description(request.message).is_some(),
             audio_only,

@@ -106,15 +106,28 @@ impl Turn<'_> {
         let facts = self.engine.calls.with(&key, |call| {
             let has_policy = call.decision.link.is_some();
             let keeps_beyond = call.offer == Offer::Whole;
-            has_policy.then(|| (call.plan.clone(), call.decision.clone(), call.audio_only, keeps_beyond))
+            let of_call = || (call.plan.clone(), call.decision.clone(), call.audio_only);
+            has_policy.then(|| (of_call(), keeps_beyond, call.is_without_annex_b))
         });
-        let Some(Some((plan, decision, audio_only, keeps_beyond))) = facts else { return Body::None };
-        let shaping = Shaping { role, allowed: allowed(audio_only), keeps_beyond };
+        let Some(Some(((plan, decision, audio_only), keeps_beyond, is_without_annex_b))) = facts else {
+            return Body::None;
+        };
+        let judged_as = match role {
+            Role::Answer if is_without_annex_b => Role::AnswerWithoutAnnexB,
+            _ => role,
+        };
+        let shaping = Shaping { role: judged_as, allowed: allowed(audio_only), keeps_beyond };
         let body = self.shape(&plan, decision.link, message, shaping, &mut Trail::new());
         if body.is_refused() && decision.emergency {
             // Nothing ends or mutes an emergency call: the description leaves as it came (P-23).
             self.alarm_of("emergency description without a codec within the region", key);
             return Body::None;
+        }
+        if role == Role::Offer
+            && let Some(shaped) = body.shaped()
+            && shaped.is_without_annex_b != is_without_annex_b
+        {
+            self.engine.calls.with(&key, |call| call.is_without_annex_b = shaped.is_without_annex_b);
         }
         body
     }

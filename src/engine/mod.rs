@@ -38,6 +38,7 @@ pub mod session;
 pub mod shed;
 pub(crate) mod strict;
 pub(crate) mod trust;
+pub mod turns;
 pub(crate) mod verified;
 pub mod watch;
 
@@ -90,7 +91,6 @@ pub struct Engine {
     overload: Overload,
     /// What neighbours said of their load.
     controls: Controls,
-    turns: AtomicUsize,
     /// Rows of calls that passed the node before and stand: how many further passes there are.
     further_passes: AtomicUsize,
     /// Start of the node, Unix seconds: the epoch of our keepalives.
@@ -163,7 +163,6 @@ impl Engine {
             is_any_unwell: AtomicBool::new(false),
             overload: Overload::default(),
             controls: Controls::new(seed),
-            turns: AtomicUsize::new(0),
             further_passes: AtomicUsize::new(0),
             epoch_s,
             seed,
@@ -352,11 +351,6 @@ impl Engine {
 
     pub(crate) fn note_unwell(&self, is_any: bool) {
         self.is_any_unwell.store(is_any, Relaxed);
-    }
-
-    /// Whose turn it is in circular route groups.
-    pub(crate) fn turn(&self) -> usize {
-        self.turns.fetch_add(1, Relaxed)
     }
 
     /// The client transaction with this branch of ours.

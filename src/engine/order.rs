@@ -19,7 +19,9 @@ impl Turn<'_> {
             return;
         }
         if decision.next_hops.iter().any(|hop| hop.rank.weight > 0) {
-            let is_one_choice = |a: &Next, b: &Next| a.to == b.to && a.rank.priority == b.rank.priority;
+            // Not between an emergency's last resort and the same gateway before it, which is asked for another number.
+            let is_one_choice =
+                |a: &Next, b: &Next| a.to == b.to && a.called == b.called && a.rank.priority == b.rank.priority;
             for choice in decision.next_hops.chunk_by_mut(is_one_choice) {
                 draw(choice, |hop| hop.rank.weight, || self.ids.next_u64());
             }

@@ -1,9 +1,12 @@
 //! The configuration as the engine runs on it, with what is worked out from it once.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
-use emcc_policies::route::PeerId;
+use emcc_policies::route::{PeerId, RouteGroupId};
+use emcc_policies::trail::Names as _;
 
 use super::link::Links;
 use super::watch::Watches;
@@ -43,11 +46,14 @@ pub struct Running {
     buckets: [Box<[Arc<Bucket>]>; 2],
     /// Slot of each remote cluster's link.
     slots: Box<[u16]>,
+    /// How many calls used each route group.
+    turns: Box<[Arc<AtomicUsize>]>,
 }
 
 impl Running {
     /// Works out what follows from `plan`; links of remote clusters that stay keep their slots and books, addresses
-    /// that stay what was known `before` of their health, neighbours that stay what is left of their rate.
+    /// that stay what was known `before` of their health, neighbours that stay what is left of their rate, route groups that
+    /// stay whose turn it is.
     #[must_use]
     pub fn new(plan: Arc<Plan>, locals: Arc<[Local]>, links: &Links, before: Option<&Self>) -> Self {
         let slots = plan.remote_clusters.iter().map(|remote| links.slot_of(remote, &plan)).collect();
@@ -64,7 +70,13 @@ impl Running {
             place(old, old_remotes).unwrap_or_default()
         });
         let buckets = [peers.collect(), remotes.collect()];
-        Self { plan, locals, watches, buckets, slots }
+        let groups = |plan: &Plan| (0..).map(RouteGroupId).take(plan.routes.groups.len());
+        let old_turns: HashMap<&str, &Arc<AtomicUsize>> = before.map_or_else(HashMap::new, |before| {
+            groups(&before.plan).map(|id| before.plan.route_group(id)).zip(&before.turns).collect()
+        });
+        let turn = |id| old_turns.get(plan.route_group(id)).map(|turn| Arc::clone(turn)).unwrap_or_default();
+        let turns = groups(&plan).map(turn).collect();
+        Self { plan, locals, watches, buckets, slots, turns }
     }
 
     /// What is left of a neighbour's rate.
@@ -77,6 +89,12 @@ impl Running {
             Neighbour::Phone => None,
         }
         .map(AsRef::as_ref)
+    }
+
+    /// Whose turn it is in each route group, by its id.
+    #[must_use]
+    pub(crate) fn turns(&self) -> &[Arc<AtomicUsize>] {
+        &self.turns
     }
 
     /// Slot of that remote cluster's link.

@@ -16,6 +16,7 @@ use super::overload::Stage;
 use super::precedence::is_precedence;
 use super::reject::{Busy, Reject};
 use super::request::Request;
+use super::turns::Turns;
 use crate::config::plan::Neighbour;
 use crate::metrics::Shed;
 use crate::neighbour::{Address, Flow};
@@ -153,7 +154,9 @@ impl Turn<'_> {
         let key = self.server_key(flow, essentials, essentials.cseq.token);
         let request = Request { flow, from, message, essentials, routes: &self.routes(message), method, key };
         let plan = self.running.plan.clone();
-        self.question(&plan, &request).is_ok_and(|question: Question<'_>| decide(&plan, &question).emergency)
+        // Only asked: the call, if it comes to one, takes its turn in circular groups later.
+        let asked = |question: Question<'_>| decide(&plan, &Question { turns: Turns::at(0), ..question }).emergency;
+        self.question(&plan, &request).is_ok_and(asked)
     }
 
     /// Whether the Request-URI is one of our own addresses without a user.

@@ -174,6 +174,7 @@ mod tests {
     use super::*;
     use crate::config::load;
     use crate::engine::decide::{Question, Source, Target, decide};
+    use crate::engine::turns::Turns;
     use emcc_policies::digits::Digits;
     use emcc_policies::moment::Civil;
     use std::path::Path;
@@ -228,7 +229,7 @@ mod tests {
             is_routed: false,
             is_marked_emergency: false,
             is_believed: true,
-            turn: 0,
+            turns: Turns::at(0),
             at: Civil(0),
         };
         let record = CallRecord {

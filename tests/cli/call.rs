@@ -382,3 +382,41 @@ fn a_circular_group_starts_at_its_first_member() {
     let names: Vec<&Value> = answer["next_hops"].as_array().unwrap().iter().map(|hop| &hop["name"]).collect();
     assert_eq!(names, ["gw-br-1", "gw-br-2"]);
 }
+
+/// P-7, P-8, P-23: a neighbour given by name is a hop as any other, told by its name; nobody asks the DNS.
+#[test]
+fn a_neighbour_given_by_name_is_a_hop_told_by_its_name_p23() {
+    let hq = std::fs::read_to_string(pair("hq.toml")).unwrap();
+    let named = |changes: &[(&str, &str)]| {
+        changes.iter().fold(hq.clone(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replace(from, to)
+        })
+    };
+    let gateway = ("udp:127.0.1.20:5060", "udp:gw.example.com:5060");
+    let trunk = ("udp:127.0.2.1:5060", "br.example.com");
+    let (alone, both) =
+        (file("named-gateway.toml", &named(&[gateway])), file("named-both.toml", &named(&[gateway, trunk])));
+    let hop = |name: &str, address: &str, called: &str| json!({ "name": name, "address": address, "called": called });
+    let gw = |called: &str| hop("gw-hq", "udp:gw.example.com:5060", called);
+    for (config, from, to, outcome, hops) in [
+        // The last resort is the gateway too, and comes once.
+        (&alone, "5002", "9911", "gateway", vec![gw("911")]),
+        (&alone, "5002", "9999", "gateway", vec![gw("999")]),
+        (&alone, "5002", "912025550123", "gateway", vec![gw("12025550123")]),
+        (&alone, "alice", "9999", "emcc-trunk", vec![hop("BR", "udp:127.0.2.1:5060", "999"), gw("999")]),
+        (&both, "alice", "9999", "emcc-trunk", vec![hop("BR", "br.example.com", "999"), gw("999")]),
+        (&both, "alice", "901614960000", "emcc-trunk", vec![hop("BR", "br.example.com", "01614960000")]),
+        (&both, "alice", "5002", "call-control", vec![hop("cc-hq", "udp:127.0.1.10:5060", "5002")]),
+    ] {
+        let ran = emcc_trunk(&["explain", "call", "--json", "--config", config, "--from", from, "--to", to]);
+        assert_eq!(ran.code, Some(0), "{to}: {}", ran.err);
+        let answer = ran.object();
+        assert_eq!((&answer["outcome"], &answer["status"]), (&json!(outcome), &Value::Null), "{to}");
+        assert_eq!(answer["next_hops"], json!(hops), "{to}");
+    }
+    // Followed to the other cluster as if the trunk were given by address.
+    let words = ["explain", "call", "--json", "--config", &both, "--from", "alice", "--to", "9999", "--remote-config"];
+    let answer = emcc_trunk(&[&words[..], &[&pair("br.toml")]].concat()).object();
+    assert_eq!(answer["remote"]["next_hops"][0], hop("gw-br-1", "udp:127.0.2.20:5060", "999"));
+}

@@ -2,7 +2,7 @@
 
 use emcc_trunk::engine::Bounds;
 
-use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, GW_TRUNK_POOL, HQ, Node, plan};
+use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, GW_TRUNK_POOL, HQ, Node, name, plan};
 use crate::routes::OTHER;
 use crate::wire::{PHONE, Request, alice, assert_refused, audio, bob, from_hq, says, stand};
 
@@ -426,6 +426,65 @@ fn the_last_resort_keeps_its_order_and_each_address_comes_once() {
         out = node.hear(sent.to, says(&sent, 503));
     }
     assert_eq!(tried, [GW_BR_1, GW_BR_2, GW_TRUNK_POOL]);
+}
+
+/// BR, whose own gateways take an emergency number behind a 0 that the last resort, one of them, does not want.
+const PREFIXED: (&str, &str) = (
+    "members = [\"Standard Local Route Group\"]\n",
+    "members = [\"Standard Local Route Group\"]\n\n\
+     [route_list.transform.\"Standard Local Route Group\"]\nprefix_digits = \"0\"\n",
+);
+
+/// INVITEs of an emergency call that every hop refuses with that status, or leaves unanswered: `gw-br-1 0999`.
+fn tried(node: &mut Node, called: &str, status: Option<u16>) -> Vec<String> {
+    let mut tried = Vec::new();
+    let mut out = node.hear(HQ, &marked(called));
+    while let Some(sent) = out.0.iter().rfind(|sent| sent.what() == "INVITE").cloned() {
+        tried.push(format!("{} {}", name(sent.to), sent.number()));
+        assert!(tried.len() < 10, "{tried:?}");
+        out = match status {
+            Some(status) => node.hear(sent.to, says(&sent, status)),
+            None => node.fail(&sent),
+        };
+    }
+    tried
+}
+
+#[test]
+fn p_23_the_last_resort_is_asked_for_the_emergency_number_after_the_same_gateway_refused_another() {
+    for called in ["999", "911"] {
+        for status in [Some(404), Some(486), Some(503), Some(603), None] {
+            let mut node = Node::br_with(&[PREFIXED]);
+            let want = ["gw-br-1 0999", "gw-br-2 0999", "gw-br-2 999"];
+            assert_eq!(tried(&mut node, called, status), want, "{called} {status:?}");
+            assert_eq!(node.engine.calls(), 0, "nothing of it stays");
+        }
+    }
+    // Whoever is silent is asked again beside the INVITE left open; that may still win, and the other is let go.
+    let mut node = Node::br_with(&[PREFIXED]);
+    let first = node.hear(HQ, &marked("999")).the("INVITE");
+    let second = node.hear(GW_BR_1, says(&first, 503)).the("INVITE");
+    let third = node.wait(4_100).0.into_iter().rfind(|sent| sent.number() == "999").expect("the last resort");
+    assert_eq!((second.to, third.to), (GW_BR_2, GW_BR_2));
+    node.hear(GW_BR_2, says(&third, 180));
+    assert_eq!(node.hear(GW_BR_2, says(&second, 200)).told(), ["CANCEL to gw-br-2", "200 to hq"]);
+    assert_eq!(node.hear(GW_BR_2, says(&third, 487)).told(), ["ACK to gw-br-2"]);
+}
+
+#[test]
+fn p_23_the_last_resort_with_another_number_is_no_choice_beside_the_first() {
+    // By weight the addresses of one gateway come in any order; those of the last resort come behind them all.
+    let weighted = (
+        "addresses = [\"udp:127.0.2.21:5060\"]",
+        "addresses = [\"udp:127.0.2.21:5060\", \"udp:127.0.2.23:5060\"]\nweight = [1, 1]",
+    );
+    let alone = ("peers = [\"gw-br-1\", \"gw-br-2\"]", "peers = [\"gw-br-2\"]");
+    let mut node = Node::br_with(&[PREFIXED, weighted, alone]);
+    for _ in 0..20 {
+        let numbers = tried(&mut node, "999", Some(503));
+        let numbers: Vec<&str> = numbers.iter().filter_map(|hop| hop.split(' ').nth(1)).collect();
+        assert_eq!(numbers, ["0999", "0999", "999", "999"]);
+    }
 }
 
 #[test]

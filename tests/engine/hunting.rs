@@ -1,7 +1,7 @@
 //! Hunting through next hops, and what goes back when none takes the call (P-8, RFC 3261 section 16.7).
 
-use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Sent};
-use crate::wire::{alice, answer, assert_refused, bob, from_hq, says, serial};
+use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Sent, name, plan};
+use crate::wire::{Request, alice, answer, assert_refused, bob, from_hq, says, serial};
 
 const CALLED: &str = "02079460000";
 
@@ -333,4 +333,73 @@ fn a_transaction_that_is_over_leaves_no_row() {
     node.hear(HQ, &invite.ack(&failure));
     node.wait(40_000);
     assert_eq!((node.engine.transactions(), node.engine.calls()), (0, 0));
+}
+
+/// BR with two circular groups: the phone's own by `0!`, and RG-Two by `6!`; by `8!` RG-Two twice, with a prefix first.
+const CIRCULAR: [(&str, &str); 3] = [
+    ("distribution = \"top-down\"", "distribution = \"circular\""),
+    (
+        "[[route_group]]\nname = \"RG-Trunk\"",
+        "[[route_group]]\nname = \"RG-Two\"\npeers = [\"gw-br-2\", \"gw-trunk-pool\"]\ndistribution = \"circular\"\n\n\
+         [[route_list]]\nname = \"RL-Two\"\nmembers = [\"RG-Two\"]\n\n\
+         [[route_list]]\nname = \"RL-Both\"\nmembers = [\"RG-Two\", \"Standard Local Route Group\", \"RG-Two\"]\n\n\
+         [[route_group]]\nname = \"RG-Trunk\"",
+    ),
+    (
+        "[[route_pattern]]\npattern = \"0!\"",
+        "[[route_pattern]]\npattern = \"6!\"\npartition = \"PT-National\"\nroute_list = \"RL-Two\"\n\n\
+         [[route_pattern]]\npattern = \"8!\"\npartition = \"PT-National\"\nroute_list = \"RL-Both\"\n\n\
+         [[route_pattern]]\npattern = \"0!\"",
+    ),
+];
+
+/// The first hop of a call of BR's own phone.
+fn first_hop(node: &mut Node, called: &str) -> String {
+    name(node.hear(CC_BR, &Request::new("INVITE", CC_BR, BR, "7001", called)).the("INVITE").to)
+}
+
+#[test]
+fn p_8_each_circular_group_begins_behind_the_peer_of_the_call_before_that_used_it() {
+    let mut node = Node::br_with(&CIRCULAR);
+    for (place, called, want) in [
+        (1, "0201", "gw-br-1"),
+        (2, "6201", "gw-br-2"),
+        (3, "0202", "gw-br-2"),
+        (4, "6202", "gw-trunk-pool"),
+        (5, "0203", "gw-br-1"),
+        (6, "6203", "gw-br-2"),
+        // Both lead the call on, and each moves by one, however often the list names it.
+        (7, "8201", "gw-trunk-pool"),
+        (8, "0204", "gw-br-1"),
+        (9, "6204", "gw-br-2"),
+        (10, "0205", "gw-br-2"),
+    ] {
+        assert_eq!(first_hop(&mut node, called), want, "{place}: {called}");
+    }
+}
+
+#[test]
+fn p_8_what_does_not_use_a_circular_group_does_not_move_it_on() {
+    let mut node = Node::br_with(&CIRCULAR);
+    assert_eq!(first_hop(&mut node, "0201"), "gw-br-1");
+    // A phone, nothing, a group beside it, a gateway's call that may not go there, and a repeated INVITE.
+    assert_eq!(first_hop(&mut node, "7001"), "cc-br");
+    assert_eq!(node.hear(CC_BR, &Request::new("INVITE", CC_BR, BR, "7001", "4")).refusal().what(), "404");
+    assert_eq!(first_hop(&mut node, "6201"), "gw-br-2");
+    assert_eq!(node.hear(GW_BR_1, &Request::new("INVITE", GW_BR_1, BR, "2079460000", "6201")).refusal().what(), "404");
+    let options = Request::new("OPTIONS", CC_BR, BR, "7001", "x");
+    node.hear(CC_BR, &options);
+    let twice = Request::new("INVITE", CC_BR, BR, "7001", "0202");
+    assert_eq!(node.hear(CC_BR, &twice).the("INVITE").to, GW_BR_2);
+    node.hear(CC_BR, &twice);
+    assert_eq!(first_hop(&mut node, "0203"), "gw-br-1");
+    assert_eq!(first_hop(&mut node, "6202"), "gw-trunk-pool");
+    // A reload keeps whose turn it is, also where the group stands elsewhere in the file.
+    let before = (
+        "[[route_group]]\nname = \"RG-London\"",
+        "[[route_group]]\nname = \"RG-New\"\npeers = [\"gw-br-1\"]\n\n[[route_group]]\nname = \"RG-London\"",
+    );
+    node.engine.reload(plan("br", &[&CIRCULAR[..], &[before]].concat()));
+    assert_eq!(first_hop(&mut node, "0204"), "gw-br-2");
+    assert_eq!(first_hop(&mut node, "6203"), "gw-br-2");
 }

@@ -306,3 +306,63 @@ fn bobs_mid_call_offers_are_untouched() {
     let sent = node.hear(CC_HQ, &call.caller.request("INVITE").body(&audio("0 8"))).the("INVITE");
     assert_eq!(sent.body(), audio("0 8"));
 }
+
+/// G.729 alone, with this fmtp line.
+fn g729(fmtp: &str) -> String {
+    let line = if fmtp.is_empty() { String::new() } else { format!("a=fmtp:18 {fmtp}\r\n") };
+    audio("18") + &line
+}
+
+#[test]
+fn m_19_an_answer_has_annex_b_only_where_the_offer_had_it() {
+    type Place = fn() -> Node;
+    for (what, place, invite) in [
+        ("at home, over the trunk", Node::hq as Place, alice("901614960000")),
+        ("at home, to the gateway", Node::hq, alice("912025550123")),
+        ("at the visited cluster", Node::br, from_hq("02079460000")),
+        ("an emergency", Node::br, from_hq("999")),
+    ] {
+        for (offered, answered, want) in [
+            ("annexb=no", "", "annexb=no"),
+            ("annexb=no", "annexb=yes", "annexb=no"),
+            ("annexb=no", "annexb=no", "annexb=no"),
+            ("", "annexb=no", "annexb=no"),
+            ("", "", ""),
+            ("annexb=yes", "", ""),
+        ] {
+            let mut node = place();
+            let sent = node
+                .hear(
+                    invite.at,
+                    &Request { call_id: format!("{what}{offered}{answered}").replace(' ', ""), ..invite.clone() }
+                        .body(&g729(offered)),
+                )
+                .the("INVITE");
+            assert_eq!(sent.description(), g729(offered), "the offer leaves as it came: {what}");
+            for status in [183, 200] {
+                let back = node.hear(sent.to, answer(&sent, status, "b1", &[], &g729(answered)));
+                let back = back.the(&status.to_string());
+                assert_eq!(back.description(), g729(want), "{what}: {offered:?}, {answered:?} in {status}");
+            }
+        }
+    }
+}
+
+#[test]
+fn m_19_the_offer_of_a_2xx_and_one_within_the_call_count_as_the_first() {
+    // Asked without an offer: the 200 offers, the ACK answers.
+    let mut node = Node::hq();
+    let invite = alice("901614960000");
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    let answered = node.hear(BR, answer(&sent, 200, "b1", &[], &g729("annexb=no"))).the("200");
+    let mut caller = Dialog::of_caller(&invite, &answered);
+    let ack = node.hear(CC_HQ, &caller.request("ACK").body(&g729(""))).the("ACK");
+    assert_eq!(ack.description(), g729("annexb=no"));
+    // An offer within the call takes the place of the first.
+    for (offered, want) in [("", ""), ("annexb=no", "annexb=no"), ("annexb=yes", "")] {
+        let again = node.hear(CC_HQ, &caller.request("INVITE").body(&g729(offered))).the("INVITE");
+        let back = node.hear(BR, answer(&again, 200, "b1", &[], &g729(""))).the("200");
+        assert_eq!(back.description(), g729(want), "{offered:?}");
+        node.hear(CC_HQ, &caller.request("ACK"));
+    }
+}

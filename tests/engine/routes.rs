@@ -1,6 +1,6 @@
 //! Who may call whom and by which way (P-1 to P-15).
 
-use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node};
+use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, name};
 use crate::wire::{PHONE, Request, alice, assert_refused, bob, from_hq};
 
 #[test]
@@ -126,6 +126,77 @@ fn digits_that_only_begin_patterns_a_block_and_nothing_have_their_refusals() {
 fn home_calls_to_an_inactive_pstn_access_service_are_500() {
     let mut node = Node::hq_with(&[("pstn_access = true", "pstn_access = false")]);
     assert_refused(&node.hear(CC_HQ, &alice("901614960000")), 500, "", "27");
+}
+
+#[test]
+fn r_10_p_14_an_inactive_trunk_is_left_out_wherever_it_stands_and_the_others_are_tried_p8() {
+    const LRG: &str = "\"Standard Local Route Group\"";
+    // The hops an ordinary and an emergency call of a phone abroad tries with PSTN access and without.
+    for (members, active, inactive) in [
+        (LRG.to_owned(), &["br"][..], &[][..]),
+        (format!("{LRG}, \"RG-HQ\""), &["br", "gw-hq"], &["gw-hq"]),
+        (format!("\"RG-HQ\", {LRG}"), &["gw-hq", "br"], &["gw-hq"]),
+        (format!("\"RG-HQ\", {LRG}, \"RG-2\""), &["gw-hq", "br", "127.0.1.21:5060"], &["gw-hq", "127.0.1.21:5060"]),
+        (format!("{LRG}, \"RG-2\", \"RG-HQ\""), &["br", "127.0.1.21:5060", "gw-hq"], &["127.0.1.21:5060", "gw-hq"]),
+    ] {
+        let list = format!("name = \"RL-Local\"\nmembers = [{members}]");
+        let changes = [
+            ("name = \"RL-Local\"\nmembers = [\"Standard Local Route Group\"]", list.as_str()),
+            ("[[route_group]]", "[[route_group]]\nname = \"RG-2\"\npeers = [\"gw-hq-2\"]\n\n[[route_group]]"),
+            ("[[remote_cluster]]", OTHER_GATEWAY),
+        ];
+        let off = [("pstn_access = true", "pstn_access = false")];
+        let off_there = [("\"pstn-access\", ", "")];
+        for (what, change, ordinary) in
+            [("active", &[][..], active), ("inactive", &off, inactive), ("inactive there", &off_there, inactive)]
+        {
+            for (called, want) in [("901614960000", ordinary), ("9911", active)] {
+                let mut node = Node::hq_with(&[&changes[..], change].concat());
+                let (tried, status) = hunted(&mut node, &alice(called));
+                // An emergency's last resort dials the same number, and is no other hop where the list has it.
+                let is_there = called == "901614960000" || want.contains(&"gw-hq");
+                let last = if is_there { None } else { Some("gw-hq") };
+                let want: Vec<&str> = want.iter().copied().chain(last).collect();
+                assert_eq!(tried, want, "{called}, {members}, {what}");
+                assert_eq!(status, "500", "{called}, {members}, {what}");
+            }
+        }
+    }
+}
+
+/// A second gateway of HQ.
+const OTHER_GATEWAY: &str = "[[peer]]\nname = \"gw-hq-2\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.21:5060\"]\n\n\
+    [[remote_cluster]]";
+
+/// Whom a call is offered to where each says 503, and what the caller is told in the end.
+fn hunted(node: &mut Node, invite: &Request) -> (Vec<String>, String) {
+    let (mut tried, mut out) = (Vec::new(), node.hear(invite.at, invite));
+    while let Some(sent) = out.0.iter().find(|sent| sent.what() == "INVITE").cloned() {
+        tried.push(name(sent.to));
+        assert!(tried.len() < 10, "{tried:?}");
+        out = node.hear(sent.to, crate::wire::says(&sent, 503));
+    }
+    (tried, out.refusal().what())
+}
+
+#[test]
+fn r_10_p_14_the_link_is_asked_by_the_policy_of_the_first_hop_that_is_left() {
+    const LISTED: (&str, &str) = (
+        "name = \"RL-Local\"\nmembers = [\"Standard Local Route Group\"]",
+        "name = \"RL-Local\"\nmembers = [\"Standard Local Route Group\", \"RG-HQ\"]",
+    );
+    const POLICIES: (&str, &str) = (
+        "rsvp_policy = \"mandatory-video-desired\"",
+        "rsvp_policy = \"mandatory-video-desired\"\npstn_access_rsvp_policy = \"none\"",
+    );
+    let off = ("pstn_access = true", "pstn_access = false");
+    for (what, changes, is_booked) in
+        [("to the trunk", &[LISTED, POLICIES][..], false), ("past the trunk", &[LISTED, POLICIES, off], true)]
+    {
+        let mut node = Node::hq_with(changes);
+        node.hear(CC_HQ, &alice("901614960000").body(&crate::wire::audio("18"))).the("INVITE");
+        assert_eq!(node.booked() != [0; 4], is_booked, "{what}");
+    }
 }
 
 #[test]

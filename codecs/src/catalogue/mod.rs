@@ -86,6 +86,12 @@ impl Codec {
         }
     }
 
+    /// Of G.729, whether it may be sent with Annex B (M-19); nothing of any other.
+    #[must_use]
+    pub fn annex_b(&self) -> Option<bool> {
+        (self.told_by == ToldBy::Annexb).then(|| self.cucm_name.ends_with("b 8k"))
+    }
+
     /// Whether the encoder moves between rates at will, so that its check rate is only its lowest (M-16).
     #[must_use]
     pub fn is_variable_rate(&self) -> bool {

@@ -134,7 +134,8 @@ pub struct Format<'a> {
     pub fmtp: &'a [u8],
     /// Number of its `a=fmtp` lines.
     pub fmtp_lines: u8,
-    rtpmap_lines: u8,
+    /// Number of its `a=rtpmap` lines.
+    pub(crate) rtpmap_lines: u8,
 }
 
 /// One media block.

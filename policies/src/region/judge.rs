@@ -3,10 +3,13 @@
 
 use emcc_codecs::bandwidth::{AddressFamily, Kbps, answered_kbps, worst_case_kbps};
 use emcc_codecs::catalogue::{CodecId, EncodingName, Named, ToldBy, decimal, highest_mode_bps, variant};
-use emcc_codecs::offer::{Placed, RANK_BEYOND, RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within};
+use emcc_codecs::offer::{
+    Placed, RANK_BEYOND, RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within, without_annex_b,
+};
 use emcc_codecs::sdp::{Format, Media};
 use smallvec::SmallVec;
 
+use super::shape::Role;
 use super::trail::{Step, Trail, Why};
 use super::{Region, SwitchedOff, VariableRate};
 
@@ -123,7 +126,13 @@ impl Region {
     }
 
     /// Judges every format of an audio stream, tells the trail what happened, and adds the codecs that leave to `leaving`.
-    pub(super) fn judge_stream(&self, media: &Media<'_>, trail: &mut Trail, leaving: &mut Leavings) -> Verdicts {
+    pub(super) fn judge_stream(
+        &self,
+        media: &Media<'_>,
+        role: Role,
+        trail: &mut Trail,
+        leaving: &mut Leavings,
+    ) -> Verdicts {
         let mut verdicts = Verdicts::new();
         let mut codecs = Leavings::new();
         let mut order: SmallVec<[Placed; 12]> = SmallVec::new();
@@ -163,7 +172,16 @@ impl Region {
                     }
                 }
             };
-            verdicts.push(verdict);
+            verdicts.push(match verdict {
+                Verdict::Keep { rank } if role == Role::AnswerWithoutAnnexB => match without_annex_b(format) {
+                    Some(bound) => {
+                        trail.push(Step::NoAnnexB { payload_type: format.payload_type });
+                        Verdict::Bound { rank, bound }
+                    }
+                    None => verdict,
+                },
+                _ => verdict,
+            });
         }
         if has_red {
             drop_idle_redundancy(media, &mut verdicts, trail);

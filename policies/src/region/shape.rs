@@ -17,6 +17,8 @@ pub enum Role {
     Offer,
     /// Its first codec is what will be used: video is reckoned beside that (M-25).
     Answer,
+    /// The same, to an offer that has G.729 without Annex B alone: the answer has it so too (M-19).
+    AnswerWithoutAnnexB,
 }
 
 /// What admission lets the description carry.
@@ -91,6 +93,8 @@ pub struct Shaped {
     pub has_qos: bool,
     /// Whether one of them is mandatory.
     pub has_mandatory_qos: bool,
+    /// Whether it has G.729, and nowhere with Annex B (M-19).
+    pub is_without_annex_b: bool,
 }
 
 impl Shaped {
@@ -143,6 +147,7 @@ impl Region {
             Shaped { has_qos: has_qos(&session), has_mandatory_qos: has_mandatory_qos(&session), ..Shaped::default() };
         let mut edits: SmallVec<[Edit; 3]> = SmallVec::new();
         let (mut offered_streams, mut audio_kbps) = (0usize, 0u32);
+        let (mut with_annex_b, mut without_annex_b) = (false, false);
         for media in session.media() {
             if media.kind != MediaKind::Audio || !media.is_active() {
                 edits.push(Edit::Leave);
@@ -150,10 +155,14 @@ impl Region {
             }
             offered_streams += 1;
             let mut leaving = Leavings::new();
-            let verdicts = self.judge_stream(media, trail, &mut leaving);
+            let verdicts = self.judge_stream(media, role, trail, &mut leaving);
+            for has_annex_b in leaving.iter().filter_map(|codec| codec.codec?.codec().annex_b()) {
+                let seen = if has_annex_b { &mut with_annex_b } else { &mut without_annex_b };
+                *seen = true;
+            }
             let counted = match role {
                 Role::Offer => leaving.iter().map(|codec| codec.highest_bps).max(),
-                Role::Answer => leaving.first().map(|codec| codec.highest_bps),
+                Role::Answer | Role::AnswerWithoutAnnexB => leaving.first().map(|codec| codec.highest_bps),
             };
             match counted {
                 Some(highest_bps) => {
@@ -167,6 +176,7 @@ impl Region {
         if offered_streams > 0 && shaped.audio_streams == 0 {
             return Err(Refusal::NoCodecLeft);
         }
+        shaped.is_without_annex_b = without_annex_b && !with_annex_b;
         if shaped.audio_streams > 0 {
             trail.push(Step::OrderedBy(self.link_loss));
         }

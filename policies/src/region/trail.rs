@@ -80,6 +80,11 @@ pub enum Step {
         /// Highest rate afterwards, in bit/s.
         bps: u32,
     },
+    /// G.729 is used without Annex B, because the offer had it so (M-19).
+    NoAnnexB {
+        /// Its payload type.
+        payload_type: Option<u8>,
+    },
     /// The formats stand in the order of this list (M-7).
     OrderedBy(LinkLoss),
     /// An audio stream had no codec left and was removed; others go on.
@@ -120,6 +125,9 @@ impl fmt::Display for Step {
                 write!(f, "{name} put last and kept for the emergency: {why}")
             }
             Self::Bounded { name, bps } => write!(f, "{name} bounded to {bps} bit/s"),
+            Self::NoAnnexB { payload_type } => {
+                write!(f, "G729 ({}) answered with annexb=no, as it was offered", payload_type.unwrap_or_default())
+            }
             Self::OrderedBy(list) => write!(f, "ordered by the {list} list"),
             Self::AudioRemoved => f.write_str("an audio stream has no codec left: removed"),
             Self::VideoBounded { kbps } => write!(f, "video bounded to {kbps} kbps"),

@@ -3,9 +3,9 @@
 use smallvec::SmallVec;
 
 use super::transformation::Leaving;
-use super::{Caller, Hop, Hops, NextHop, NoRoute, Outbound, RouteBook, RouteGroupId, add};
+use super::{Caller, Hop, Hops, NextHop, NoRoute, Outbound, PeerKind, RouteBook, RouteGroupId, add, add_called};
 use crate::digits::Digits;
-use crate::emergency::{Alarm, Emergency, GoesOn, goes_on_after};
+use crate::emergency::{Alarm, Emergency, GoesOn, goes_on_after, number_of};
 use crate::moment::Civil;
 use crate::search_space::{Analysis, CssId, DialPlan, Outcome, PatternId};
 use crate::trail::{Step, Trail};
@@ -46,6 +46,14 @@ pub struct Decision {
     pub alarms: SmallVec<[Alarm; 3]>,
 }
 
+/// Where an analysis leads.
+struct Followed {
+    hops: Hops,
+    /// The emergency number a pattern flagged so was reached by through translations, where it leads to a gateway: the
+    /// PSTN's own. One that leads to no gateway is known in this cluster alone.
+    translated: Option<Digits>,
+}
+
 /// Routes one call. The steps are added to `trail`.
 #[must_use]
 pub fn decide(plan: &DialPlan, book: &RouteBook, call: &Call<'_>, trail: &mut Trail) -> Decision {
@@ -65,8 +73,9 @@ pub fn decide(plan: &DialPlan, book: &RouteBook, call: &Call<'_>, trail: &mut Tr
         Some(analysis) => decision.follow(plan, book, call, analysis, trail),
         None => Err(NoRoute::NoMatch),
     };
+    let mut translated = None;
     match routed {
-        Ok(hops) => decision.hops = hops,
+        Ok(followed) => (decision.hops, translated) = (followed.hops, followed.translated),
         Err(why) => {
             trail.push(Step::NoRoute(why));
             decision.refused = Some(why);
@@ -78,7 +87,7 @@ pub fn decide(plan: &DialPlan, book: &RouteBook, call: &Call<'_>, trail: &mut Tr
             trail.push(Step::EmergencyRecognised(found.by));
             found
         });
-        decision.go_on(plan, book, call, &recognised, trail);
+        decision.go_on(plan, book, call, &recognised, translated, trail);
     }
     decision
 }
@@ -92,7 +101,7 @@ impl Decision {
         call: &Call<'_>,
         analysis: &Analysis,
         trail: &mut Trail,
-    ) -> Result<Hops, NoRoute> {
+    ) -> Result<Followed, NoRoute> {
         self.emergency |= analysis.emergency;
         trail.extend(analysis.translations.iter().map(|&pattern| Step::Translated { pattern }));
         self.translations.clone_from(&analysis.translations);
@@ -107,7 +116,9 @@ impl Decision {
                 for hop in &mut hops {
                     self.leave(book, hop, *calling, call.at, trail);
                 }
-                Ok(hops)
+                let is_gateway = |hop: &Hop| hop.to.peer().and_then(|id| book.kind(id)) == Some(PeerKind::Gateway);
+                let is_known_outside = row.emergency && !self.translations.is_empty() && hops.iter().any(is_gateway);
+                Ok(Followed { hops, translated: is_known_outside.then(|| number_of(row, dialed)) })
             }
             Outcome::Blocked { .. } => Err(NoRoute::Blocked),
             Outcome::Nothing => Err(NoRoute::NoMatch),
@@ -117,7 +128,15 @@ impl Decision {
     }
 
     /// Where an emergency call goes after what its search space gave, or in its place (P-23).
-    fn go_on(&mut self, plan: &DialPlan, book: &RouteBook, call: &Call<'_>, recognised: &Emergency, trail: &mut Trail) {
+    fn go_on(
+        &mut self,
+        plan: &DialPlan,
+        book: &RouteBook,
+        call: &Call<'_>,
+        recognised: &Emergency,
+        mut translated: Option<Digits>,
+        trail: &mut Trail,
+    ) {
         if let Some(why) = self.refused {
             let mut tried = None;
             while let Some(next) = goes_on_after(call.caller, tried).filter(|_| self.hops.is_empty()) {
@@ -131,19 +150,22 @@ impl Decision {
                         self.leave(book, &mut hop, calling, call.at, trail);
                         add(&mut self.hops, hop);
                     }
-                    GoesOn::EmergencyPatterns => self.by_any_emergency_pattern(plan, book, call, recognised, trail),
+                    GoesOn::EmergencyPatterns => {
+                        translated = self.by_any_emergency_pattern(plan, book, call, recognised, trail);
+                    }
                     GoesOn::LastResort => break,
                 }
             }
         }
-        let called = self.hops.first().map_or(recognised.number, |hop| hop.called);
+        // Not as it leaves to any hop: what a route makes of it, a responder's number or a prefix, is for that hop alone.
+        let called = translated.or(recognised.number);
         if !book.last_resort.is_empty() {
             trail.push(Step::LastResort);
         }
         for &peer in &book.last_resort {
             let mut hop = Hop { to: NextHop::Peer(peer), called, calling: call.calling };
             self.leave(book, &mut hop, call.calling, call.at, trail);
-            add(&mut self.hops, hop);
+            add_called(&mut self.hops, hop);
         }
     }
 
@@ -154,6 +176,8 @@ impl Decision {
         }
     }
 
+    /// Takes the hops of the first emergency pattern that has some; gives back the number it was reached by, as in
+    /// [`Followed`].
     fn by_any_emergency_pattern(
         &mut self,
         plan: &DialPlan,
@@ -161,17 +185,18 @@ impl Decision {
         call: &Call<'_>,
         recognised: &Emergency,
         trail: &mut Trail,
-    ) {
+    ) -> Option<Digits> {
         for number in recognised.tried_in_patterns() {
             let analysis = plan.analyse_emergency(&number, call.calling.as_ref(), call.at);
             if !matches!(analysis.outcome, Outcome::Found { .. }) {
                 continue;
             }
-            if let Ok(hops) = self.follow(plan, book, call, &analysis, trail) {
-                self.hops = hops;
-                return;
+            if let Ok(followed) = self.follow(plan, book, call, &analysis, trail) {
+                self.hops = followed.hops;
+                return followed.translated;
             }
         }
+        None
     }
 }
 

@@ -113,12 +113,19 @@ pub struct Hop {
     pub calling: Option<Digits>,
 }
 
-/// Hops in the order tried, no destination twice.
+/// Hops in the order tried, no destination twice but as an emergency's last resort with another called number.
 pub type Hops = SmallVec<[Hop; 4]>;
 
 /// Adds a hop unless its destination is there already.
 pub(crate) fn add(hops: &mut Hops, hop: Hop) {
     if hops.iter().all(|earlier| earlier.to != hop.to) {
+        hops.push(hop);
+    }
+}
+
+/// Adds a hop unless its destination is there already with the same called number.
+pub(crate) fn add_called(hops: &mut Hops, hop: Hop) {
+    if hops.iter().all(|earlier| (earlier.to, earlier.called) != (hop.to, hop.called)) {
         hops.push(hop);
     }
 }

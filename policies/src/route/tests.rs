@@ -480,6 +480,110 @@ fn a_closed_partition_does_not_lose_an_emergency_call_p23_d4() {
     }
 }
 
+/// A call control and two gateways, the first of them the last resort; every row in one partition.
+fn with_last_resort(rows: Vec<Row>, members: Vec<(Member, Option<Transform>)>) -> Cluster {
+    let mut cluster = one_partition(false, rows);
+    cluster.book = RouteBook {
+        lists: vec![RouteList { members }],
+        groups: vec![group(&[0], Distribution::TopDown), group(&[1], Distribution::TopDown)],
+        peers: vec![PeerKind::CallControl, PeerKind::Gateway, PeerKind::Gateway],
+        last_resort: vec![PeerId(1), PeerId(2)],
+        ..RouteBook::default()
+    };
+    Cluster { peers: &["cc", "gw-1", "gw-2"], ..cluster }
+}
+
+#[test]
+fn the_last_resort_dials_the_emergency_number_whatever_the_route_made_of_it_p23() {
+    let to = |place| Member::Group(RouteGroupId(place));
+    let prefixed = |text: &str| Some(Transform { prefix: digits(text), ..Transform::NONE });
+    let pre_dot = || Transform { discard: Some(Discard::PreDot), ..Transform::NONE };
+    let translate = |text: &str, made: &str, emergency| {
+        let mask = Transform { called_mask: Some(Mask::parse(made).unwrap()), ..Transform::NONE };
+        plain(text, Target::Translate { css: TranslateCss::Css(CssId(0)) }, emergency, mask)
+    };
+    let out = |text: &str, emergency| plain(text, OUT, emergency, Transform::NONE);
+    let responder = |emergency| plain("5911", PHONES, emergency, Transform::NONE);
+    for (what, rows, members, dialed, want) in [
+        (
+            "as it leaves: once",
+            vec![plain("9.911", OUT, true, pre_dot())],
+            vec![(to(1), None)],
+            "9911",
+            "gw-1:911 gw-2:911",
+        ),
+        (
+            "a member's prefix",
+            vec![out("911", true)],
+            vec![(to(1), prefixed("0"))],
+            "911",
+            "gw-1:0911 gw-1:911 gw-2:911",
+        ),
+        (
+            "a pattern's own transform",
+            vec![plain("911", OUT, true, Transform { prefix: digits("0"), ..Transform::NONE })],
+            vec![(to(1), None)],
+            "911",
+            "gw-1:0911 gw-1:911 gw-2:911",
+        ),
+        (
+            "a responder",
+            vec![translate("911", "5911", true), responder(false)],
+            vec![],
+            "911",
+            "cc:5911 gw-1:911 gw-2:911",
+        ),
+        (
+            "a responder whose number is flagged too",
+            vec![translate("911", "5911", true), responder(true)],
+            vec![],
+            "911",
+            "cc:5911 gw-1:911 gw-2:911",
+        ),
+        (
+            "a responder behind a gateway",
+            vec![translate("9.911", "5911", true), out("5911", false)],
+            vec![(to(1), None)],
+            "9911",
+            "gw-1:5911 gw-1:911 gw-2:911",
+        ),
+        (
+            "another country's number, made this one's (P-10)",
+            vec![translate("911", "999", true), out("999", true)],
+            vec![(to(1), None)],
+            "911",
+            "gw-1:999 gw-2:999",
+        ),
+        (
+            "the same, which leaves changed",
+            vec![translate("911", "999", true), out("999", true)],
+            vec![(to(1), prefixed("0"))],
+            "911",
+            "gw-1:0999 gw-1:999 gw-2:999",
+        ),
+        (
+            "found on the way",
+            vec![translate("6911", "911", false), out("911", true)],
+            vec![(to(1), prefixed("0"))],
+            "6911",
+            "gw-1:0911 gw-1:911 gw-2:911",
+        ),
+        (
+            "none of its members resolves",
+            vec![translate("911", "999", true), out("999", true)],
+            vec![(Member::Standard, None)],
+            "911",
+            "gw-1:911 gw-2:911",
+        ),
+    ] {
+        let cluster = with_last_resort(rows, members);
+        let none = LocalRouteGroups::default();
+        let caller = Caller::Local { pool: None, groups: &none };
+        let (decision, _) = cluster.decide(&cluster.css, dialed, caller, false);
+        assert_eq!(cluster.told(&decision), want, "{what}");
+    }
+}
+
 #[test]
 fn a_gateway_makes_the_numbers_that_leave_by_it_of_those_before_the_route_d24() {
     let fixed = Transform { calling_mask: Some(Mask::parse("9999").unwrap()), ..Transform::NONE };

@@ -45,7 +45,7 @@ pub(super) fn of(cluster: &Cluster, decision: &Decision, target: &Target<'_>, at
 
 /// What else matched, pass by pass of the search space in effect.
 fn patterns(
-    Cluster { plan, places }: &Cluster,
+    Cluster { plan, places, .. }: &Cluster,
     decision: &Decision,
     dialed: &emcc_policies::digits::Digits,
     at: Civil,

@@ -7,6 +7,7 @@ use emcc_codecs::sdp::Malformed;
 use super::walk::{Asked, CallAnswer, Cluster, Onwards};
 use super::who::Caller;
 use crate::cli::halt::Halt;
+use crate::cli::named::NamedNeighbours;
 use crate::cli::progress::Progress;
 use crate::config;
 use crate::engine::decide::Source;
@@ -60,5 +61,6 @@ impl Clusters {
 
 fn cluster(path: &Path, progress: &Progress) -> Result<Cluster, Halt> {
     let (loaded, places) = config::load_with_places(path, &|stage| progress.at(&stage)).map_err(Halt::refused)?;
-    Ok(Cluster { plan: loaded.plan, places })
+    let mut named = NamedNeighbours::default();
+    Ok(Cluster { plan: named.locate(loaded.plan), places, named })
 }

@@ -15,10 +15,12 @@ use serde::Serialize;
 use super::alternatives::{self, Alternative};
 use super::who;
 use crate::cli::Answer;
+use crate::cli::named::NamedNeighbours;
 use crate::config::Places;
 use crate::config::plan::{Plan, Side};
 use crate::engine::decide::{Decision, NextHop, Question, Target, decide};
 use crate::engine::reject::{Refusal, Reject};
+use crate::engine::turns::Turns;
 
 /// What is dialed.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,8 @@ pub(super) struct Cluster {
     pub(super) plan: Plan,
     /// Where its rows were written.
     pub(super) places: Places,
+    /// What the addresses of neighbours given by name stand for.
+    pub(super) named: NamedNeighbours,
 }
 
 /// A call as it reaches a cluster.
@@ -155,7 +159,7 @@ impl Cluster {
                 is_routed: false,
                 is_marked_emergency,
                 is_believed: true,
-                turn: 0,
+                turns: Turns::at(0),
                 at,
             },
         );
@@ -173,7 +177,7 @@ impl Cluster {
             }
             _ => None,
         });
-        let mut answer = CallAnswer::of(plan, &decision, Extra { marked, calling, codecs });
+        let mut answer = CallAnswer::of(self, &decision, Extra { marked, calling, codecs });
         let passed = decision.translations.iter().copied().chain(decision.matched);
         answer.rules = passed.map(|id| rule(plan, &self.places, id)).collect();
         if with_alternatives {
@@ -243,7 +247,7 @@ fn named(session: &Session<'_>) -> Vec<String> {
 }
 
 impl CallAnswer {
-    fn of(plan: &Plan, decision: &Decision, extra: Extra) -> Self {
+    fn of(Cluster { plan, named, .. }: &Cluster, decision: &Decision, extra: Extra) -> Self {
         let first = decision.next_hops.first();
         let status = decision.refusal.map(|refusal| Reject::Refusal(refusal).answer().status);
         let mut because = decision.reasons(plan);
@@ -278,7 +282,7 @@ impl CallAnswer {
                         NextHop::Named | NextHop::Phone { .. } => None,
                     }
                     .unwrap_or_default(),
-                    address: hop.address.to_string(),
+                    address: named.shown(hop.address),
                     called: hop.called.map(text),
                 })
                 .collect(),
