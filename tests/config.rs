@@ -406,6 +406,12 @@ fn more_networks_of_phones_than_are_looked_through_are_refused() {
 fn doubts_are_warnings_at_their_place() {
     each_gives_exactly_its_problem(&[
         warning("", "[media]\n§ports = \"30000-39999\"", "media.ports", "no effect in this version"),
+        warning(
+            "geolocation_filter = \"city\"",
+            "geolocation_filter = \"city\"\n§login_tftp_servers = [\"192.0.2.1\"]",
+            "feature.login_tftp_servers",
+            "no effect in this version",
+        ),
         warning("", "[store]\n§path = \"x\"", "store.path", "no effect in this version"),
         warning("kind = \"gateway\"", "kind = \"gateway\"\nstrict_stream = §true", "peer[1].strict_stream", "every address is udp"),
         warning(
