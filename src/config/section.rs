@@ -237,6 +237,11 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     /// A whole number within `range`.
+    /// Whether the key is there, and neither `true` nor `false`.
+    pub(super) fn is_no_flag(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|node| node.get_ref().as_bool().is_none())
+    }
+
     pub(super) fn integer(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<At<i64>> {
         self.value(key, |section, node, place| section.read_integer(node, place, &range))
     }

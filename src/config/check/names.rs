@@ -32,7 +32,13 @@ impl<'d> Names<'d> {
     /// Reports names given twice.
     pub(super) fn of(document: &'d Document, report: &Report) -> Self {
         index(&document.partitions, |row| &row.name, "partitions", report);
-        index(&document.codecs, |row| &row.name, "codecs", report);
+        // Encoding names compare without case (RFC 4855, section 3).
+        let mut codecs = AHashSet::new();
+        for codec in &document.codecs {
+            if !codecs.insert(codec.name.value.to_ascii_lowercase()) {
+                duplicate(&codec.name, "codecs", report);
+            }
+        }
         let mut devices = AHashMap::new();
         for device in &document.devices {
             if devices.insert(device.name.value.to_lowercase(), device).is_some() {
