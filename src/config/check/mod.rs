@@ -1,5 +1,6 @@
 //! Whether the values of a document fit each other. One file a concern; each only reports.
 
+mod adjunct;
 mod callers;
 mod certificates;
 mod emergency;
@@ -13,12 +14,14 @@ mod phones;
 mod probe;
 mod secure;
 mod servers;
+mod taken;
 mod usage;
 
 pub(super) use certificates::Look;
 pub use probe::Probe;
 
 use super::document::Document;
+use super::plan::build::Routing;
 use super::plan::dial_plan::Dialing;
 use super::report::Report;
 use std::panic::resume_unwind;
@@ -44,6 +47,7 @@ pub(super) fn check<'d>(
         servers::check(document, report);
         geography::check(document, &names, report);
         usage::check(document, &names, report);
+        adjunct::check(document, report);
         match made {
             Some(Ok(made)) => made.join().unwrap_or_else(|panic| resume_unwind(panic)),
             _ => Dialing::of(document),
@@ -51,8 +55,10 @@ pub(super) fn check<'d>(
     });
     let looked = hours::looked(document, report);
     let spaces = callers::Spaces::of(document, &dialing);
-    patterns::check(document, &dialing, &spaces.all, &looked.moments, report);
-    emergency::check(document, &dialing, &spaces, &looked, report);
+    usage::combined(document, &dialing, &spaces, report);
+    let routing = Routing::of(document);
+    patterns::check(document, &dialing, &routing, &spaces.all, &looked.moments, report);
+    emergency::check(document, &dialing, &routing, &spaces, &looked, report);
     probe::check(document, probe, report);
     dialing
 }
