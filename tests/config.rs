@@ -637,6 +637,28 @@ fn what_an_include_gets_wrong_is_said_at_the_include() {
 }
 
 #[test]
+fn an_include_that_does_not_parse_hides_no_mistake_that_it_could_not_mend() {
+    let main = format!("include = [\"torn.toml\"]\n{CLEAN}")
+        .replace("peers = [\"gw\"]", "peers = [\"gw\", \"cc\", \"gw9\"]")
+        .replace("css = \"CSS-Trunk\"", "css = \"CSS-Other\"");
+    let double =
+        "\n[[css]]\nname = \"CSS-Phone\"\npartitions = []\n[[device]]\nname = \"SEP09\"\ncss = \"CSS-Phone\"\n";
+    let torn = "[[css]]\nname = \"CSS-Other\"\npartitions = [\"PT-Emergency\"\n[[css]]\nname = \"CSS-Phone\"\npartitions = []\n";
+    let problems = check_files(&[("node.toml", &format!("{main}{double}")), ("torn.toml", torn)]);
+    let told = problems.iter().filter(|problem| problem.0 == "node.toml").map(|problem| (&*problem.3, &*problem.4));
+    let want = [
+        ("route_group[0].peers[1]", "\"cc\" is call control, not a gateway: a route group leads to the PSTN"),
+        ("css[2].name", "two calling search spaces are named \"CSS-Phone\""),
+        ("device[1].device_pool", "device[1] has no device_pool"),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), want, "{problems:#?}");
+    assert!(
+        problems.iter().any(|problem| problem.0 == "torn.toml" && problem.4.starts_with("not TOML")),
+        "{problems:#?}"
+    );
+}
+
+#[test]
 fn includes_are_bounded_in_depth() {
     let main = format!("include = [\"f1.toml\"]\n{CLEAN}");
     let names: Vec<_> = (0..12).map(|n| (format!("f{n}.toml"), format!("include = [\"f{}.toml\"]\n", n + 1))).collect();

@@ -112,6 +112,14 @@ impl Reader {
         (includes, bulk)
     }
 
+    /// As [`Self::read`], and keeps none of it but that tables which exist once were there.
+    pub(super) fn read_beside(&mut self, root: Section<'_, '_>, report: &Report) -> (Vec<Text>, Vec<BulkFile>) {
+        let mut beside = Self { single: std::mem::take(&mut self.single), trunks: self.trunks, ..Self::default() };
+        let read = beside.read(root, report);
+        (self.single, self.trunks) = (beside.single, beside.trunks);
+        read
+    }
+
     /// Whether nothing was read but rows: tables that exist once depend on what was read before.
     pub(super) fn is_of_rows(&self) -> bool {
         self.single.is_empty() && self.trunks == 0
@@ -644,6 +652,8 @@ fn read_pattern(mut section: Section<'_, '_>, kind: PatternKind, report: &Report
         emergency = flag(&mut section, "emergency");
         transform = read_transform(&mut section).into();
     }
+    // What is neither true nor false says so alone.
+    let is_told = section.is_no_flag("block") || section.is_no_flag("originator_css");
     let target = match kind {
         PatternKind::Route => {
             let target = section.parsed("route_list", words::name);
@@ -652,8 +662,6 @@ fn read_pattern(mut section: Section<'_, '_>, kind: PatternKind, report: &Report
             } else if !is_told {
                 section.require("route_list", "Name the route list calls take, or write block = true.");
             }
-    // What is neither true nor false says so alone.
-    let is_told = section.is_no_flag("block") || section.is_no_flag("originator_css");
             target
         }
         PatternKind::Translation => {

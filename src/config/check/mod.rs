@@ -24,6 +24,7 @@ use super::document::Document;
 use super::plan::build::Routing;
 use super::plan::dial_plan::Dialing;
 use super::report::Report;
+use super::source::Unread;
 use std::panic::resume_unwind;
 use std::thread;
 
@@ -39,7 +40,7 @@ pub(super) fn check<'d>(
     let dialing = thread::scope(|scope| {
         let made = (threads > 1).then(|| thread::Builder::new().spawn_scoped(scope, || Dialing::of(document)));
         let names = names::Names::of(document, report);
-        names::references(document, &names, report);
+        names::references(document, &names, &Unread::default(), report);
         neighbours::check(document, &names, report);
         phones::check(document, &names, report);
         certificates::check(document, look, report);
@@ -61,4 +62,26 @@ pub(super) fn check<'d>(
     emergency::check(document, &dialing, &routing, &spaces, &looked, report);
     probe::check(document, probe, report);
     dialing
+}
+
+/// What of [`check`] can be said of a document that lacks what could not be read: nothing that a row of that might put
+/// right. Where the named file itself is torn, nothing is.
+pub(super) fn partly(document: &Document, probe: Probe, look: Look, unread: &Unread, report: &Report) {
+    if unread.main {
+        return;
+    }
+    let names = names::Names::of(document, report);
+    names::references(document, &names, unread, report);
+    certificates::check(document, look, report);
+    servers::check(document, report);
+    patterns::alone(document, &Dialing::of(document), report);
+    if !unread.tables {
+        neighbours::check(document, &names, report);
+        phones::check(document, &names, report);
+        secure::check(document, report);
+    }
+    if !unread.may_have("device_pool") {
+        geography::check(document, &names, report);
+    }
+    probe::check(document, probe, report);
 }
