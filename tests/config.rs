@@ -649,7 +649,7 @@ fn an_include_that_does_not_parse_hides_no_mistake_that_it_could_not_mend() {
     let want = [
         ("route_group[0].peers[1]", "\"cc\" is call control, not a gateway: a route group leads to the PSTN"),
         ("css[2].name", "two calling search spaces are named \"CSS-Phone\""),
-        ("device[1].device_pool", "device[1] has no device_pool"),
+        ("device[1].device_pool", "device has no device_pool"),
     ];
     assert_eq!(told.collect::<Vec<_>>(), want, "{problems:#?}");
     assert!(

@@ -220,8 +220,8 @@ pub(super) fn whose<'d>(
 /// Whose calls begin with no search space.
 fn bare(caller: &Bare<'_>) -> String {
     match caller.more {
-        0 => format!("{}, which has no search space,", caller.who),
-        more => format!("{} (and {more} more), which has no search space,", caller.who),
+        0 => format!("{}, without a search space,", caller.who),
+        more => format!("{} (and {more} more), without a search space,", caller.who),
     }
 }
 
