@@ -64,16 +64,17 @@ fn circles(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], m
         numbers: document.emergency.numbers.iter().map(|at| at.value).collect(),
         access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
     };
+    let looked_at = || spaces.iter().flat_map(|css| moments.iter().map(move |at| (css, *at)));
     for Circle { row, digits } in found {
         let Some(origin) = dialing.origin(row) else { continue };
         // An emergency is recognised as dialed, or by a pattern on the way (P-23).
+        let mut rounds = looked_at().map(|(css, at)| dialing.plan.analyse(css, &digits, None, at));
         let is_emergency = own.recognise(&dialing.plan, Called::Number(&digits), false).is_some()
-            || spaces.iter().flat_map(|css| moments.iter().map(move |at| (css, *at))).any(|(css, at)| {
-                let analysis = dialing.plan.analyse(css, &digits, None, at);
-                analysis.translations.first() == Some(&row)
-                    && matches!(analysis.outcome, Outcome::StillTranslating { .. })
-                    && analysis.emergency
-            });
+            || rounds
+                .find(|way| {
+                    way.translations.first() == Some(&row) && matches!(way.outcome, Outcome::StillTranslating { .. })
+                })
+                .is_some_and(|way| way.emergency);
         let so = if is_emergency { "the emergency call goes on by P-23 alone" } else { "the call is refused" };
         let message = format!("{digits} is still translated after ten passes, so {so} (D-15)");
         report.warning(origin.place(), message, "Give the translation a CSS that does not reach it again.");
