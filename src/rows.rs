@@ -25,6 +25,8 @@ pub(crate) struct Row<'r> {
     pub(crate) line: u32,
     /// Offset of its first octet in the text.
     pub(crate) offset: usize,
+    /// Offset behind its last.
+    end: usize,
 }
 
 /// What spreadsheets put before UTF-8.
@@ -33,8 +35,7 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 impl<'t> Rows<'t> {
     pub(crate) fn of(text: &'t [u8]) -> Self {
         let begin = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        let reader =
-            ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.get(begin..).unwrap_or_default());
+        let reader = reader(text.get(begin..).unwrap_or_default());
         Self { text, reader, record: ByteRecord::new(), counted: (0, 1), begin }
     }
 
@@ -56,13 +57,25 @@ impl<'t> Rows<'t> {
         let between = self.text.get(self.counted.0..offset).unwrap_or_default();
         let lines = memchr::memchr_iter(b'\n', between).count();
         self.counted = (offset, self.counted.1.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX)));
-        Some(Row { record: &self.record, text: self.text, line: self.counted.1, offset })
+        let end = self.begin + usize::try_from(self.reader.position().byte()).unwrap_or(0);
+        Some(Row { record: &self.record, text: self.text, line: self.counted.1, offset, end })
+    }
+
+    /// Reads on in the line below this offset: a quote there took the rows behind it for its own.
+    pub(crate) fn go_on_below(&mut self, offset: usize) {
+        let rest = self.text.get(offset..).unwrap_or_default();
+        self.begin = memchr::memchr(b'\n', rest).map_or(self.text.len(), |at| offset + at + 1);
+        self.reader = reader(self.text.get(self.begin..).unwrap_or_default());
     }
 
     /// Octets read so far.
     pub(crate) fn read(&self) -> usize {
         self.counted.0
     }
+}
+
+fn reader(text: &[u8]) -> Reader<&[u8]> {
+    ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text)
 }
 
 fn is_line_end(octet: u8) -> bool {
@@ -83,6 +96,32 @@ impl<'r> Row<'r> {
     /// Every field.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &'r [u8]> {
         self.record.iter().map(<[u8]>::trim_ascii)
+    }
+
+    /// Offset of a quote that opens a field and is never closed: by nothing, or only by the quote of a later line that
+    /// opens another field, as what stands behind it tells.
+    pub(crate) fn open_quote(&self) -> Option<usize> {
+        let raw = self.text.get(self.offset..self.end)?;
+        let raw = raw.trim_ascii_end();
+        // The usual row has one line, and something behind it.
+        if self.end < self.text.len() && memchr::memchr(b'\n', raw).is_none() {
+            return None;
+        }
+        let (mut at, mut begins_field) = (0, true);
+        while let Some(octet) = raw.get(at) {
+            if begins_field && *octet == b'"' {
+                let (closed, spans) = closed(raw, at);
+                let behind = closed.and_then(|closed| raw.get(closed + 1));
+                let is_proper = behind.is_none_or(|octet| *octet == b',' || is_line_end(*octet));
+                match closed {
+                    Some(closed) if is_proper || !spans => at = closed,
+                    _ => return Some(self.offset + at),
+                }
+            }
+            begins_field = *octet == b',';
+            at += 1;
+        }
+        None
     }
 
     /// Offset of a field in the text, of its quote where it has one; of the row's end for a field it does not have.
@@ -110,6 +149,22 @@ impl<'r> Row<'r> {
         }
         self.text.len()
     }
+}
+
+/// Where the quote that opens a field is closed, and whether a line ends before that.
+fn closed(raw: &[u8], opens: usize) -> (Option<usize>, bool) {
+    let (mut at, mut spans) = (opens + 1, false);
+    while let Some(octet) = raw.get(at) {
+        match octet {
+            // Two stand for one of the field.
+            b'"' if raw.get(at + 1) == Some(&b'"') => at += 1,
+            b'"' => return (Some(at), spans),
+            b'\n' => spans = true,
+            _ => {}
+        }
+        at += 1;
+    }
+    (None, spans)
 }
 
 #[cfg(test)]
@@ -155,6 +210,47 @@ mod tests {
         assert_eq!(read[0].2, ["a\"", "c\"", "e\n"]);
         assert_eq!((read[1].1.as_slice(), &*read[1].2[1]), (&["x\"y,".to_owned(), "z".into()][..], "z\n"));
         assert_eq!((read[2].1[1].as_str(), &*read[2].2[2]), ("r,s", "t\n"));
+    }
+
+    /// Offsets of quotes left open, and the rows without one.
+    fn torn(text: &str) -> (Vec<usize>, Vec<Vec<String>>) {
+        let mut rows = Rows::of(text.as_bytes());
+        let (mut open, mut found) = (Vec::new(), Vec::new());
+        while let Some(row) = rows.next() {
+            match row.open_quote() {
+                Some(quote) => {
+                    open.push(quote);
+                    rows.go_on_below(quote);
+                }
+                None => found.push(row.fields().map(|field| String::from_utf8(field.to_vec()).unwrap()).collect()),
+            }
+        }
+        (open, found)
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_takes_no_other_row_with_it() {
+        for (text, open, rows) in [
+            ("a,\"b\nc,d\ne,f\n", &[2][..], &["c|d", "e|f"][..]),
+            ("a,\"b\nc,\"d\"\ne,f\n", &[2], &["c|d", "e|f"]),
+            ("a,\"b\n\"c\",d\n", &[2], &["c|d"]),
+            ("a,\"b\n\"c,d\ne,f", &[2, 5], &["e|f"]),
+            ("a,b\nc,\"d", &[6], &["a|b"]),
+            ("a,b\nc,\"d\"", &[], &["a|b", "c|d"]),
+            ("a,\"b\nc\",d\ne,f\n", &[], &["a|b\nc|d", "e|f"]),
+            ("a,\"b\"\"\nc\"\ne,f\n", &[], &["a|b\"\nc", "e|f"]),
+            ("a,\"b\"c\nd,e\n", &[], &["a|bc", "d|e"]),
+            ("a,b\"\nc,d\"\n", &[], &["a|b\"", "c|d\""]),
+            ("\u{feff}a,\"b\r\nc,d\r\n", &[5], &["c|d"]),
+        ] {
+            let (quotes, found) = torn(text);
+            let found: Vec<String> = found.iter().map(|row| row.join("|")).collect();
+            assert_eq!(
+                (quotes.as_slice(), found.iter().map(|row| &**row).collect::<Vec<_>>().as_slice()),
+                (open, rows),
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

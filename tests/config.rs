@@ -406,6 +406,12 @@ fn more_networks_of_phones_than_are_looked_through_are_refused() {
 fn doubts_are_warnings_at_their_place() {
     each_gives_exactly_its_problem(&[
         warning("", "[media]\n§ports = \"30000-39999\"", "media.ports", "no effect in this version"),
+        warning(
+            "geolocation_filter = \"city\"",
+            "geolocation_filter = \"city\"\n§login_tftp_servers = [\"192.0.2.1\"]",
+            "feature.login_tftp_servers",
+            "no effect in this version",
+        ),
         warning("", "[store]\n§path = \"x\"", "store.path", "no effect in this version"),
         warning("kind = \"gateway\"", "kind = \"gateway\"\nstrict_stream = §true", "peer[1].strict_stream", "every address is udp"),
         warning(
@@ -628,6 +634,28 @@ fn what_an_include_gets_wrong_is_said_at_the_include() {
         assert_eq!((problem.0.as_str(), problem.1, problem.2), (file, line, column), "{include}: {problems:#?}");
         assert!(problem.4.contains(says), "{include}: {}", problem.4);
     }
+}
+
+#[test]
+fn an_include_that_does_not_parse_hides_no_mistake_that_it_could_not_mend() {
+    let main = format!("include = [\"torn.toml\"]\n{CLEAN}")
+        .replace("peers = [\"gw\"]", "peers = [\"gw\", \"cc\", \"gw9\"]")
+        .replace("css = \"CSS-Trunk\"", "css = \"CSS-Other\"");
+    let double =
+        "\n[[css]]\nname = \"CSS-Phone\"\npartitions = []\n[[device]]\nname = \"SEP09\"\ncss = \"CSS-Phone\"\n";
+    let torn = "[[css]]\nname = \"CSS-Other\"\npartitions = [\"PT-Emergency\"\n[[css]]\nname = \"CSS-Phone\"\npartitions = []\n";
+    let problems = check_files(&[("node.toml", &format!("{main}{double}")), ("torn.toml", torn)]);
+    let told = problems.iter().filter(|problem| problem.0 == "node.toml").map(|problem| (&*problem.3, &*problem.4));
+    let want = [
+        ("route_group[0].peers[1]", "\"cc\" is call control, not a gateway: a route group leads to the PSTN"),
+        ("css[2].name", "two calling search spaces are named \"CSS-Phone\""),
+        ("device[1].device_pool", "device has no device_pool"),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), want, "{problems:#?}");
+    assert!(
+        problems.iter().any(|problem| problem.0 == "torn.toml" && problem.4.starts_with("not TOML")),
+        "{problems:#?}"
+    );
 }
 
 #[test]

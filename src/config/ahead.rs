@@ -2,7 +2,7 @@
 //! own, and added to what came before it when its turn comes: what is read, and every problem's place in the list, is the
 //! same however many threads there are.
 
-use super::bulk::{self, BulkFile, BulkKind};
+use super::bulk::{self, BulkFile, BulkKind, NotUtf8};
 use super::document::Text;
 use super::pieces::{self, Pieces};
 use super::reader::Reader;
@@ -39,6 +39,8 @@ pub(super) struct Taken {
 /// A file whose text is here.
 pub(super) struct Read {
     pub(super) text: Arc<str>,
+    /// What is no text in it: of rows, which are read all the same.
+    pub(super) flaw: Option<NotUtf8>,
     /// Its rows and problems. Nothing where it must be read in its turn: it has tables that exist once.
     pub(super) apart: Option<(Reader, Report, Taken)>,
 }
@@ -93,26 +95,35 @@ fn numbered<T>(files: &[T], at: usize) -> Option<(usize, &T)> {
 }
 
 fn read_apart(form: Form, path: &Path, number: u16) -> Result<Read, Unreadable> {
-    let text: Arc<str> = text_of(path)?.into();
+    let (text, flaw) = text_of(form, path)?;
     let (mut reader, report) =
         (Reader::default(), Report::apart(number, path.display().to_string(), Arc::clone(&text)));
-    let taken = take(form, &text, number, &mut reader, &report);
+    let taken = take(form, &text, flaw, true, number, &mut reader, &report);
     let apart = reader.is_of_rows().then_some((reader, report, taken));
-    Ok(Read { text, apart })
+    Ok(Read { text, flaw, apart })
 }
 
-/// Reads a text into the reader's document. Every mistake goes to the report.
-pub(super) fn take(form: Form, text: &str, file: u16, reader: &mut Reader, report: &Report) -> Taken {
+/// Reads a text into the reader's document; tables that do not parse only where these are kept, for in the part that was
+/// skipped may stand what they lack. Every mistake goes to the report.
+pub(super) fn take(
+    form: Form,
+    text: &str,
+    flaw: Option<NotUtf8>,
+    keeps_torn: bool,
+    file: u16,
+    reader: &mut Reader,
+    report: &Report,
+) -> Taken {
     match form {
-        Form::Tables => tables(text, file, reader, report),
+        Form::Tables => tables(text, keeps_torn, file, reader, report),
         Form::Rows(kind) => {
-            let whole = bulk::read(kind, text, file, reader, report);
+            let whole = bulk::read(kind, text, flaw, file, reader, report);
             Taken { includes: Vec::new(), bulk: Vec::new(), whole }
         }
     }
 }
 
-fn tables(text: &str, file: u16, reader: &mut Reader, report: &Report) -> Taken {
+fn tables(text: &str, keeps_torn: bool, file: u16, reader: &mut Reader, report: &Report) -> Taken {
     if let Some(Pieces { first, others }) = pieces::of(text, file) {
         let (includes, bulk) = reader.read_before(Section::root(&first, file, false, report), others, report);
         return Taken { includes, bulk, whole: true };
@@ -123,20 +134,31 @@ fn tables(text: &str, file: u16, reader: &mut Reader, report: &Report) -> Taken 
         let place = Place::new(file, offset, "");
         report.error(&place, format!("not TOML: {}", mistake.message()), syntax_fix(mistake.message()));
     }
-    let (includes, bulk) = reader.read(Section::root(&tree, file, !mistakes.is_empty(), report), report);
-    Taken { includes, bulk, whole: mistakes.is_empty() }
+    let whole = mistakes.is_empty();
+    let root = Section::root(&tree, file, !whole, report);
+    let (includes, bulk) =
+        if whole || keeps_torn { reader.read(root, report) } else { reader.read_beside(root, report) };
+    Taken { includes, bulk, whole }
 }
 
-/// The text of a file.
+/// The text of a file. Rows are read around octets that are no text, of which the first is given back.
 ///
 /// # Errors
 /// Why there is none.
-pub(super) fn text_of(path: &Path) -> Result<String, Unreadable> {
+pub(super) fn text_of(form: Form, path: &Path) -> Result<(Arc<str>, Option<NotUtf8>), Unreadable> {
     let bytes = std::fs::metadata(path)?.len();
     if bytes > FILE_BYTES_MAX {
         return Err(Unreadable::TooLong);
     }
-    String::from_utf8(std::fs::read(path)?).map_err(|_| Unreadable::NotText)
+    match (String::from_utf8(std::fs::read(path)?), form) {
+        (Ok(text), _) => Ok((text.into(), None)),
+        (Err(_), Form::Tables) => Err(Unreadable::NotText),
+        (Err(error), Form::Rows(_)) => {
+            let offset = error.utf8_error().valid_up_to();
+            let octet = error.as_bytes().get(offset).copied().unwrap_or_default();
+            Ok((String::from_utf8_lossy(error.as_bytes()).into(), Some(NotUtf8 { octet, offset })))
+        }
+    }
 }
 
 /// Why there is no text to parse.

@@ -6,6 +6,7 @@ use super::report::{At, Place, Report};
 use super::section::{Section, nearest};
 use super::without_effect::without_effect;
 use crate::rows::{Row, Rows};
+use memchr::memmem;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -161,6 +162,12 @@ impl BulkKind {
         }
     }
 
+    /// Whether its rows are, or give names to, rows of this table.
+    pub(super) fn has(self, table: &str) -> bool {
+        // Local route groups are there where a pool maps them.
+        self.table().key() == table || self == Self::DevicePools && table == "local_route_group"
+    }
+
     /// The table of TOML that a row is.
     fn table(self) -> Bulk {
         match self {
@@ -177,21 +184,63 @@ impl BulkKind {
 /// One column of a file: its name, and how its fields are read.
 type Column = (&'static str, Form);
 
-/// Reads the rows of a file into the reader's document. Every mistake goes to the report. Gives back whether the rows
-/// could be read: without a column they need, they are not, and what they would have named is not there.
-pub(super) fn read(kind: BulkKind, text: &str, file: u16, reader: &mut Reader, report: &Report) -> bool {
-    let mut rows = Rows::of(text.as_bytes());
-    let Some(columns) = header(kind, rows.next(), file, report) else { return false };
-    let mut count = 0_usize;
-    while let Some(row) = rows.next() {
-        let reading = Reading { row, columns: &columns, file, report, count };
-        if let Some((table, cells)) = reading.table(kind) {
-            let place = reading.place(0, table.key(), None);
-            reader.row(table, Section::row(&cells, place, file, table.key(), report), report);
-        }
-        count += 1;
+/// The octet of a file that is no UTF-8, and where it stands: the text has U+FFFD in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotUtf8 {
+    pub(super) octet: u8,
+    pub(super) offset: usize,
+}
+
+/// Reads the rows of a file into the reader's document. Every mistake goes to the report. Gives back whether all rows
+/// could be read: without a column they need, they are not, nor is one with octets that are no text or a quote that is
+/// left open, and what they would have named is not there.
+pub(super) fn read(
+    kind: BulkKind,
+    text: &str,
+    flaw: Option<NotUtf8>,
+    file: u16,
+    reader: &mut Reader,
+    report: &Report,
+) -> bool {
+    if let Some(NotUtf8 { octet, offset }) = flaw {
+        let message = format!("the octet 0x{octet:02X} is not UTF-8 text");
+        report.error(&Place::new(file, offset, ""), message, "Save the file as UTF-8.");
     }
-    true
+    let is_lost = |row: &Row<'_>| flaw.is_some() && row.fields().any(|field| memmem::find(field, REPLACED).is_some());
+    let mut rows = Rows::of(text.as_bytes());
+    let first = rows.next();
+    if first.as_ref().is_some_and(is_lost) {
+        return false;
+    }
+    if let Some(quote) = first.as_ref().and_then(Row::open_quote) {
+        left_open(&Place::new(file, quote, ""), report);
+        return false;
+    }
+    let Some(columns) = header(kind, first, file, report) else { return false };
+    let (mut count, mut whole) = (0_usize, flaw.is_none());
+    while let Some(row) = rows.next() {
+        let quote = row.open_quote();
+        let reading = Reading { row, columns: &columns, file, report, count };
+        count += 1;
+        if let Some(quote) = quote {
+            left_open(&Place::row(file, quote, kind.table().key(), reading.count), report);
+            whole = false;
+            rows.go_on_below(quote);
+        } else if is_lost(&row) {
+            whole = false;
+        } else if let Some((table, cells, is_torn)) = reading.table(kind) {
+            let place = reading.place(0, table.key(), None);
+            reader.row(table, Section::row(&cells, place, file, table.key(), is_torn, report), report);
+        }
+    }
+    whole
+}
+
+/// What stands in the place of octets that are no text.
+const REPLACED: &[u8] = "\u{fffd}".as_bytes();
+
+fn left_open(place: &Place, report: &Report) {
+    report.error(place, "a quote opened here is never closed", "Close it in the same row, or remove it.");
 }
 
 /// The columns in the order of the file, none for one that is a mistake.
@@ -261,10 +310,11 @@ impl<'r> Reading<'r> {
         }
     }
 
-    /// The row as the table it is; nothing where something in it cannot be read at all.
-    fn table(&self, kind: BulkKind) -> Option<(Bulk, DeTable<'r>)> {
+    /// The row as the table it is, and whether a field of it is left out as a mistake; nothing where something in it cannot
+    /// be read at all.
+    fn table(&self, kind: BulkKind) -> Option<(Bulk, DeTable<'r>, bool)> {
         let (mut table, mut cells, mut geolocation) = (kind.table(), DeTable::new(), DeTable::new());
-        let mut geolocation_at = 0..0;
+        let (mut geolocation_at, mut is_torn) = (0..0, false);
         if self.row.len() > self.columns.len() {
             let place = self.place(self.columns.len(), table.key(), None);
             let message = format!("the row has {} fields, the header {}", self.row.len(), self.columns.len());
@@ -303,6 +353,7 @@ impl<'r> Reading<'r> {
                     Err((wanted, fix)) => {
                         let place = self.place(at, table.key(), Some(name));
                         self.report.error(&place, format!("\"{text}\" is {wanted}"), fix);
+                        is_torn = true;
                     }
                 },
             }
@@ -316,7 +367,7 @@ impl<'r> Reading<'r> {
         if !geolocation.is_empty() {
             put(&mut cells, "geolocation", geolocation_at, DeValue::Table(geolocation));
         }
-        Some((table, cells))
+        Some((table, cells, is_torn))
     }
 
     fn has(&self, column: &str) -> bool {

@@ -187,7 +187,8 @@ pub fn load_with_places(path: &Path, watched: &dyn Fn(Stage<'_>)) -> Result<(Loa
     let threads = threads();
     let source = source::read(path, threads, watched);
     // Where there are errors, nobody asks.
-    let places = if source.whole { Places::of(&source.document, &source.report) } else { Places::default() };
+    let places =
+        if source.unread.is_nothing() { Places::of(&source.document, &source.report) } else { Places::default() };
     loaded(source, Look::At(None), threads, watched).map(|loaded| (loaded, places))
 }
 
@@ -203,8 +204,8 @@ pub fn load_text(name: &str, text: &str) -> Result<Loaded, Vec<Problem>> {
 /// The plan of a text that can be read, whatever a check would say of it: laws hold of such plans too.
 #[cfg(test)]
 pub(crate) fn unchecked(text: &str) -> Result<Plan, Vec<Problem>> {
-    let source::Source { document, report, whole, .. } = source::read_text("test.toml", text);
-    if whole && !report.has_errors() {
+    let source::Source { document, report, unread, .. } = source::read_text("test.toml", text);
+    if unread.is_nothing() && !report.has_errors() {
         Ok(plan::build(&document, plan::dial_plan::Dialing::of(&document), 1))
     } else {
         Err(report.into_problems())
@@ -232,9 +233,11 @@ fn inspected(
     threads: usize,
     watched: &dyn Fn(Stage<'_>),
 ) -> (Option<Plan>, Vec<Problem>) {
-    let source::Source { document, report, whole, .. } = source;
+    let source::Source { document, report, unread, .. } = source;
     let mut plan = None;
-    if whole {
+    if !unread.is_nothing() {
+        check::partly(&document, probe, look, &unread, &report);
+    } else {
         watched(Stage::Comparing { patterns: document.patterns.len(), devices: document.devices.len() });
         let dialing = check::check(&document, probe, look, threads, &report);
         if let Some(cores) = cores.filter(|_| !report.has_errors()) {

@@ -110,7 +110,7 @@ mod tests {
                 reader.read_before(Section::root(&first, file, false, &report), others, &report);
                 true
             }
-            None => take(Form::Tables, text, file, &mut reader, &report).whole,
+            None => take(Form::Tables, text, None, true, file, &mut reader, &report).whole,
         };
         let document = reader.into_document(&report, false);
         (said(&document, &report), report.into_problems(), whole, in_pieces)

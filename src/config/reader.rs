@@ -18,8 +18,6 @@ use std::path::PathBuf;
 
 /// Most kilobits per second a link may be given.
 const LINK_KBPS_MAX: u32 = 100_000_000;
-/// Threads that serve sockets.
-const WORKERS_MAX: u32 = 256;
 
 /// Tables of which a file may have very many rows.
 pub(super) const BULKY: [&str; 8] = [
@@ -112,6 +110,14 @@ impl Reader {
         document.sessions.extend(root.tables("emcc_session").filter_map(|s| read_session(s, report)));
         root.finish();
         (includes, bulk)
+    }
+
+    /// As [`Self::read`], and keeps none of it but that tables which exist once were there.
+    pub(super) fn read_beside(&mut self, root: Section<'_, '_>, report: &Report) -> (Vec<Text>, Vec<BulkFile>) {
+        let mut beside = Self { single: std::mem::take(&mut self.single), trunks: self.trunks, ..Self::default() };
+        let read = beside.read(root, report);
+        (self.single, self.trunks) = (beside.single, beside.trunks);
+        read
     }
 
     /// Whether nothing was read but rows: tables that exist once depend on what was read before.
@@ -253,7 +259,7 @@ impl Reader {
     fn tables_without_effect(&mut self, root: &mut Section<'_, '_>, report: &Report) {
         if let Some(mut media) = self.single(root, "media", report) {
             media.parsed("ports", words::ports);
-            media.parsed_list("addresses", ip_address);
+            media.parsed_list("addresses", words::ip_address);
             media.number("learn_ms", 0..=60_000);
             media.word("over_rate", &[("drop", ()), ("count", ())]);
             media.number("silence_s", 0..=86_400);
@@ -300,10 +306,6 @@ impl Reader {
     }
 }
 
-fn ip_address(text: &str) -> Result<std::net::IpAddr, super::address::Bad> {
-    text.parse().or_else(|_| super::address::bad(format!("\"{text}\" is no IP address"), "Write an IP address."))
-}
-
 fn read_cluster(mut section: Section<'_, '_>) -> Cluster {
     section.require("id", "Write the cluster ID that the other clusters know this one by, as in id = \"HQ\" (R-5).");
     let cluster = Cluster {
@@ -321,7 +323,7 @@ fn read_sip(mut section: Section<'_, '_>) -> Sip {
     let sip = Sip {
         listen: section.filled_list("listen", address, "Write an address to listen on, as in \"udp:127.0.0.1:5060\"."),
         advertise: section.parsed("advertise", advertised),
-        workers: section.number("workers", 1..=WORKERS_MAX),
+        workers: section.number("workers", 1..=words::WORKERS_MAX),
         no_response_s: section.number("no_response_s", 1..=32),
         ring_s: section.number("ring_s", 1..=3_600),
         dns: section.parsed_list("dns", dns_server).unwrap_or_default(),
@@ -650,12 +652,14 @@ fn read_pattern(mut section: Section<'_, '_>, kind: PatternKind, report: &Report
         emergency = flag(&mut section, "emergency");
         transform = read_transform(&mut section).into();
     }
+    // What is neither true nor false says so alone.
+    let is_told = section.is_no_flag("block") || section.is_no_flag("originator_css");
     let target = match kind {
         PatternKind::Route => {
             let target = section.parsed("route_list", words::name);
             if block {
                 exclude(&section, report, "block", "route_list");
-            } else {
+            } else if !is_told {
                 section.require("route_list", "Name the route list calls take, or write block = true.");
             }
             target
@@ -665,7 +669,7 @@ fn read_pattern(mut section: Section<'_, '_>, kind: PatternKind, report: &Report
             originator_css = flag(&mut section, "originator_css");
             if originator_css {
                 exclude(&section, report, "css", "originator_css");
-            } else if !block {
+            } else if !block && !is_told {
                 section
                     .require("css", "Name the CSS the new digits are looked up with, or write originator_css = true.");
             }
@@ -735,7 +739,7 @@ fn read_route_group(mut section: Section<'_, '_>) -> Option<RouteGroup> {
 fn read_codec(mut section: Section<'_, '_>) -> Option<Codec> {
     section.require("name", "Write the codec's SDP encoding name, as in name = \"PCMU\".");
     section.require("check_kbps", "Write the rate compared with the cap, as in check_kbps = 64.");
-    let name = section.parsed("name", words::header_name);
+    let name = section.parsed("name", words::codec_name);
     let check_kbps = section.number("check_kbps", 1..=10_000);
     section.parsed("description", words::line);
     section.finish();

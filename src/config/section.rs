@@ -36,7 +36,7 @@ pub(super) struct Section<'a, 'i> {
     /// Keys that must be there and are not, with what to write.
     missing: Vec<(&'static str, &'static str)>,
     report: &'a Report,
-    /// Set where the file did not parse: what is missing may stand in the part that was skipped.
+    /// Set where the file, or a field of the row, did not parse: what is missing may stand in the part that was skipped.
     torn: bool,
     /// A row of a CSV file: its header said once what has no effect.
     is_row: bool,
@@ -59,15 +59,16 @@ impl<'a, 'i> Section<'a, 'i> {
         Self { begins, rows_before: Some(rows_before), ..Self::root(table, file, false, report) }
     }
 
-    /// A row of a CSV file, as the table it stands for.
+    /// A row of a CSV file, as the table it stands for; `torn` where not all of it could be read.
     pub(super) fn row(
         table: &'a DeTable<'i>,
         place: Place,
         file: u16,
         class: &'static str,
+        torn: bool,
         report: &'a Report,
     ) -> Self {
-        Self { is_row: true, ..Self::of(table, place, file, Cow::Borrowed(class), false, report) }
+        Self { is_row: true, ..Self::of(table, place, file, Cow::Borrowed(class), torn, report) }
     }
 
     fn of(
@@ -234,6 +235,11 @@ impl<'a, 'i> Section<'a, 'i> {
             };
             Some(At { value, place })
         })
+    }
+
+    /// Whether the key is there, and neither `true` nor `false`.
+    pub(super) fn is_no_flag(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|node| node.get_ref().as_bool().is_none())
     }
 
     /// A whole number within `range`.

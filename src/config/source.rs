@@ -2,7 +2,7 @@
 
 use super::Stage;
 use super::ahead::{self, Ahead, Form, Read, Taken, Unreadable};
-use super::bulk::BulkFile;
+use super::bulk::{BulkFile, BulkKind};
 use super::document::{Document, Text};
 use super::reader::Reader;
 use super::report::{Place, Report};
@@ -19,35 +19,66 @@ const FILES_MAX: usize = 256;
 pub(super) struct Source {
     pub(super) document: Document,
     pub(super) report: Report,
-    /// Whether every file parsed: in a torn one, what is missing may stand in the part that was skipped.
-    pub(super) whole: bool,
+    /// What of it could not be read.
+    pub(super) unread: Unread,
     /// Whether the named file itself could be read at all.
     pub(super) readable: bool,
+}
+
+/// What could not be read, and may have what is missing elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unread {
+    /// The named file, or the whole of it.
+    pub(super) main: bool,
+    /// A file it includes, or the whole of it; nothing of that one is in the document.
+    pub(super) tables: bool,
+    /// CSV files, or rows of them, of these kinds.
+    pub(super) rows: Vec<BulkKind>,
+}
+
+impl Unread {
+    /// Whether there is nothing: what is missing is missing.
+    pub(super) fn is_nothing(&self) -> bool {
+        !self.main && !self.tables && self.rows.is_empty()
+    }
+
+    /// Whether it may have a row of a table.
+    pub(super) fn may_have(&self, table: &str) -> bool {
+        self.main || self.tables || self.rows.iter().any(|kind| kind.has(table))
+    }
+
+    fn add(&mut self, form: Form, depth: usize) {
+        match form {
+            Form::Tables if depth == 0 => self.main = true,
+            Form::Tables => self.tables = true,
+            Form::Rows(kind) => self.rows.push(kind),
+        }
+    }
 }
 
 /// Reads `path` and its includes, on so many threads. Never fails: what goes wrong is in the report.
 pub(super) fn read(path: &Path, threads: usize, watched: &dyn Fn(Stage<'_>)) -> Source {
     let mut loader = Loader::new(threads, watched);
     let readable = loader.file(path, None, 0);
-    let Loader { reader, report, whole, .. } = loader;
-    let document = reader.into_document(&report, whole && readable);
-    Source { document, report, whole: whole && readable, readable }
+    let Loader { reader, report, unread, .. } = loader;
+    let document = reader.into_document(&report, unread.is_nothing());
+    Source { document, report, unread, readable }
 }
 
 /// Reads a text that is no file; what it includes is looked for where the process stands.
 pub(super) fn read_text(name: &str, text: &str) -> Source {
     let mut loader = Loader::new(1, &|_| ());
-    loader.take(Form::Tables, Path::new(name), Read { text: text.into(), apart: None }, 0);
-    let Loader { reader, report, whole, .. } = loader;
-    let document = reader.into_document(&report, whole);
-    Source { document, report, whole, readable: true }
+    loader.take(Form::Tables, Path::new(name), Read { text: text.into(), flaw: None, apart: None }, 0);
+    let Loader { reader, report, unread, .. } = loader;
+    let document = reader.into_document(&report, unread.is_nothing());
+    Source { document, report, unread, readable: true }
 }
 
 struct Loader<'w> {
     reader: Reader,
     report: Report,
     seen: HashSet<PathBuf>,
-    whole: bool,
+    unread: Unread,
     /// Of all files so far.
     octets: u64,
     /// Files whose turn has not come.
@@ -59,7 +90,16 @@ struct Loader<'w> {
 impl<'w> Loader<'w> {
     fn new(threads: usize, watched: &'w dyn Fn(Stage<'_>)) -> Self {
         let (reader, report) = (Reader::default(), Report::default());
-        Self { reader, report, seen: HashSet::new(), whole: true, octets: 0, ahead: Ahead::new(), threads, watched }
+        Self {
+            reader,
+            report,
+            seen: HashSet::new(),
+            unread: Unread::default(),
+            octets: 0,
+            ahead: Ahead::new(),
+            threads,
+            watched,
+        }
     }
 
     /// Whether the file could be read. `from` is the include that names it; without one it is the main file.
@@ -97,7 +137,7 @@ impl<'w> Loader<'w> {
                     Some(place) => self.report.error(place, message, fix),
                     None => self.report.unreadable(path.display().to_string(), message, fix.into()),
                 }
-                self.whole = false;
+                self.unread.add(Form::Tables, depth);
                 false
             }
         }
@@ -107,26 +147,32 @@ impl<'w> Loader<'w> {
     fn read(&mut self, form: Form, path: &Path) -> Result<Read, Unreadable> {
         let read = self.ahead.remove(&(form, path.to_path_buf())).unwrap_or_else(|| {
             (self.watched)(Stage::Reading { file: path, octets_before: self.octets });
-            Ok(Read { text: ahead::text_of(path)?.into(), apart: None })
+            let (text, flaw) = ahead::text_of(form, path)?;
+            Ok(Read { text, flaw, apart: None })
         })?;
         self.octets += read.text.len() as u64;
         Ok(read)
     }
 
     /// Adds what a file says, and all it includes.
-    fn take(&mut self, form: Form, path: &Path, Read { text, apart }: Read, depth: usize) {
+    fn take(&mut self, form: Form, path: &Path, Read { text, flaw, apart }: Read, depth: usize) {
         let Taken { includes, bulk, whole } = match apart {
             Some((reader, report, taken)) => {
-                self.reader.take_in(reader);
+                if taken.whole || form != Form::Tables {
+                    self.reader.take_in(reader);
+                }
                 self.report.take_in(report);
                 taken
             }
             None => {
                 let file = self.report.add_file(path.display().to_string(), Arc::clone(&text));
-                ahead::take(form, &text, file, &mut self.reader, &self.report)
+                let keeps_torn = depth == 0;
+                ahead::take(form, &text, flaw, keeps_torn, file, &mut self.reader, &self.report)
             }
         };
-        self.whole &= whole;
+        if !whole {
+            self.unread.add(form, depth);
+        }
         let folder = path.parent().unwrap_or(Path::new(""));
         let included: Vec<_> = includes.into_iter().map(|include| (listed(folder, &include.value), include)).collect();
         self.read_ahead(&included, &bulk);
@@ -141,7 +187,7 @@ impl<'w> Loader<'w> {
                 Err(why) => {
                     let message = format!("{} cannot be read: {why}", path.value.display());
                     self.report.error(&path.place, message, "Name a readable CSV file.");
-                    self.whole = false;
+                    self.unread.add(Form::Rows(kind), depth);
                 }
             }
         }
@@ -242,13 +288,13 @@ mod tests {
 
     /// Every pattern and device with its place, and every problem in its order.
     fn said(path: &Path, threads: usize) -> (Vec<String>, Vec<crate::config::Problem>, bool) {
-        let Source { document, report, whole, .. } = read(path, threads, &|_| ());
+        let Source { document, report, unread, .. } = read(path, threads, &|_| ());
         let at = |place: &Place| report.problem_at(place).to_string() + &place.key();
         let patterns =
             document.patterns.iter().map(|row| row.pattern.value.text().to_owned() + &at(&row.pattern.place));
         let devices = document.devices.iter().flat_map(|row| row.directory_numbers.iter().chain([&row.name]));
         let said = patterns.chain(devices.map(|text| text.value.clone() + &at(&text.place))).collect();
-        (said, report.into_problems(), whole)
+        (said, report.into_problems(), unread.is_nothing())
     }
 
     /// Of mistakes beyond the bound the first are listed; which these are must not depend on who was faster.

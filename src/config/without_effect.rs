@@ -6,6 +6,7 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("device.location", "locations are not evaluated"),
     ("device_pool.location", "locations are not evaluated"),
     ("emergency.priority_kbps", "emergency calls are admitted above the limit anyway"),
+    ("feature.login_tftp_servers", "no login service runs, so no phone is told of a server"),
     ("feature.remote_cluster_update_interval_min", "no remote cluster update runs"),
     ("feature.remote_cluster_update_servers", "no remote cluster update runs"),
     ("feature.stale_device_interval_min", "no login service runs, so no session turns stale"),

@@ -45,6 +45,8 @@ pub(super) const DAYS: &[(&str, u8)] =
 pub(super) const UNSPECIFIED: &str = "Unspecified";
 /// The local route group every cluster has (P-21).
 pub(super) const STANDARD_LOCAL_ROUTE_GROUP: &str = "Standard Local Route Group";
+/// Most threads that serve sockets.
+pub(super) const WORKERS_MAX: u32 = 256;
 /// Characters of a name.
 const NAME_CHARS_MAX: usize = 128;
 
@@ -75,18 +77,30 @@ pub(super) fn certificate_name(text: &str) -> Result<CertificateName, Bad> {
     )
 }
 
-/// A server: a host name or an IP address. Hosts of call control have underscores too.
+/// A server: an IP address, or a host name of labels (RFC 1123 section 2.1) of which the last is not all digits, so that no
+/// address misspelt passes for a name. Hosts of call control have underscores too.
 pub(super) fn server(text: &str) -> Result<String, Bad> {
-    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    let is_host =
-        text.len() <= 253 && text.split('.').all(|part| (1..=63).contains(&part.len()) && part.bytes().all(legal));
-    if text.parse::<std::net::IpAddr>().is_ok() || is_host {
+    if text.parse::<std::net::IpAddr>().is_ok() {
         return Ok(text.to_owned());
     }
-    bad(
-        format!("\"{text}\" is neither a host name nor an IP address"),
-        "Write one, without a port, as in \"192.0.2.1\".",
-    )
+    let fix = "Write a host name or an IP address, without a port, as in \"192.0.2.1\".";
+    let labels = || text.strip_suffix('.').unwrap_or(text).split('.');
+    let is_host = text.len() <= HOST_CHARS_MAX && labels().all(is_label);
+    let is_numeric = labels().next_back().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    match is_host {
+        true if is_numeric => bad(format!("\"{text}\" is no IP address, and no host name ends in a number"), fix),
+        true => Ok(text.to_owned()),
+        false => bad(format!("\"{text}\" is neither a host name nor an IP address"), fix),
+    }
+}
+
+/// Characters of a host name (RFC 1123 section 2.1).
+const HOST_CHARS_MAX: usize = 253;
+
+/// A label of a host name: letters, digits and hyphens, none of them at an end.
+fn is_label(label: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    (1..=63).contains(&label.len()) && label.bytes().all(legal) && !label.starts_with('-') && !label.ends_with('-')
 }
 
 /// A name that travels in SIP headers (P-13): letters, digits, `-`, `_` and `.`.
@@ -116,6 +130,12 @@ pub(super) fn header_name(text: &str) -> Result<String, Bad> {
         return Ok(text.to_owned());
     }
     bad(format!("\"{text}\" is no header name"), "Write the name of a SIP header, as in \"Call-Info\".")
+}
+
+/// The encoding name of a codec (RFC 8866, section 9: token).
+pub(super) fn codec_name(text: &str) -> Result<String, Bad> {
+    let fix = "Write the codec's SDP encoding name, as in \"PCMU\".";
+    header_name(text).or_else(|_| bad(format!("\"{text}\" is no name of a codec"), fix))
 }
 
 /// Digits as dialled: `0`-`9`, `A`-`D`, `*`, `#`, `+`; not empty.
@@ -275,6 +295,11 @@ pub(super) fn country(text: &str) -> Result<String, Bad> {
     bad(format!("\"{text}\" is no country"), "Write the two letters of ISO 3166, as in \"GB\".")
 }
 
+/// The address of a host.
+pub(super) fn ip_address(text: &str) -> Result<std::net::IpAddr, Bad> {
+    text.parse().or_else(|_| bad(format!("\"{text}\" is no IP address"), "Write an IP address."))
+}
+
 /// Text of any content, without control characters.
 pub(super) fn line(text: &str) -> Result<String, Bad> {
     if text.chars().any(char::is_control) {
@@ -295,6 +320,25 @@ mod tests {
         }
         for (text, want) in [("alice", true), ("a.b@c", true), ("a b", false), ("<a>", false)] {
             accepts(user_id(text).is_ok(), text, want);
+        }
+        for (text, want) in [
+            ("tftp.example.com", true),
+            ("tftp_1", true),
+            ("a.b.", true),
+            ("3com.example", true),
+            ("192.0.2.1", true),
+            ("2001:db8::1", true),
+            ("1.2.3.400", false),
+            ("1.2.3", false),
+            ("10", false),
+            ("-bad-", false),
+            ("bad-.example", false),
+            ("a..b", false),
+            (".", false),
+            ("", false),
+            ("host:69", false),
+        ] {
+            accepts(server(text).is_ok(), text, want);
         }
         for (text, want) in [("112", true), ("+44", true), ("9X", false), ("", false)] {
             accepts(digits(text).is_ok(), text, want);

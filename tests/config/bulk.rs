@@ -341,8 +341,50 @@ fn slips_in_several_files_are_told_in_one_pass_and_nothing_is_applied() {
     std::fs::write(folder.join("sessions.csv"), [0xff, 0xfe]).unwrap();
     let problems = load(&folder.join("node.toml")).expect_err("nothing is applied");
     let errors: Vec<_> = problems.iter().filter(|p| p.severity == Severity::Error).map(|p| &*p.key).collect();
-    assert_eq!(errors, ["device[0].name", "csv.sessions", "user[0].id", "user[1].emcc_enabled"], "{problems:#?}");
+    // A file of no text is told at its octet, so it stands where its file does.
+    assert_eq!(errors, ["device[0].name", "", "user[0].id", "user[1].emcc_enabled"], "{problems:#?}");
     let _ = std::fs::remove_dir_all(folder);
+}
+
+/// Row and column of every error of a file, and what it says.
+fn errors_of(file: &str, text: &[u8]) -> Vec<(u32, u32, String)> {
+    let folder = written(None);
+    std::fs::write(folder.join(file), text).unwrap();
+    let problems = check(&folder.join("node.toml"), Probe::Offline).problems;
+    let _ = std::fs::remove_dir_all(folder);
+    let errors: Vec<_> = problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect();
+    assert!(errors.iter().all(|problem| problem.file.ends_with(file)), "{errors:#?}");
+    errors.into_iter().map(|problem| (problem.line, problem.column, problem.message)).collect()
+}
+
+#[test]
+fn octets_that_are_no_text_are_told_where_they_stand_and_other_rows_as_ever() {
+    let text = b"name,device_pool,css\nSEP01,DP-HQ,CSS-Phone\nSEP-M\xfcller,DP-HQ,CSS-Phone\nSEP 3,DP-HQ,CSS-Phone\n";
+    let told = errors_of("devices.csv", text);
+    assert_eq!(told[0], (3, 6, "the octet 0xFC is not UTF-8 text".to_owned()));
+    assert!(matches!(&told[1..], [(4, 1, message)] if message.contains("\"SEP 3\" cannot stand")), "{told:#?}");
+    // In the header, nothing else is known.
+    let told = errors_of("users.csv", b"id,\xe9tage\nal ice,1\n");
+    assert_eq!(told, [(1, 4, "the octet 0xE9 is not UTF-8 text".to_owned())]);
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_told_where_it_opens_and_other_rows_as_ever() {
+    let quote = "a quote opened here is never closed".to_owned();
+    let text = "name,css,device_pool,description\nSEP01,CSS-Phone,DP-HQ,\"a desk\nSEP 3,CSS-Phone,DP-HQ,\"x, y\"\n";
+    let told = errors_of("devices.csv", text.as_bytes());
+    assert_eq!(told[0], (2, 23, quote.clone()));
+    assert!(matches!(&told[1..], [(3, 1, message)] if message.contains("\"SEP 3\" cannot stand")), "{told:#?}");
+    assert_eq!(errors_of("users.csv", b"id,\"emcc_enabled\nalice,true\n"), [(1, 4, quote.clone())]);
+    assert_eq!(errors_of("users.csv", b"id,directory_number\nalice,\"50"), [(2, 7, quote)]);
+}
+
+#[test]
+fn a_flag_that_is_none_is_told_alone() {
+    let text = "kind,pattern,partition,block\nroute,9.1!,PT-Local,yes\n";
+    let told = errors_of("patterns.csv", text.as_bytes());
+    let of_flag: Vec<_> = told.iter().filter(|(line, ..)| *line == 2).collect();
+    assert!(matches!(&of_flag[..], [(2, 21, message)] if message.contains("neither true nor false")), "{told:#?}");
 }
 
 #[test]
@@ -355,5 +397,34 @@ fn a_file_that_is_not_there_or_empty_is_named() {
         let problems = load(&folder.join("node.toml")).unwrap_err();
         assert!(problems.iter().any(|p| p.key == "csv.users" && p.message.contains("cannot be read")), "{problems:#?}");
         let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+/// What could not be read may have what is missing elsewhere; all else is told in the same run.
+#[test]
+fn a_file_that_is_not_there_hides_no_mistake_that_it_could_not_mend() {
+    for (gone, wrong, says) in [
+        ("users.csv", ("", ""), &[][..]),
+        ("users.csv", ("peers = [\"gw\"]", "peers = [\"gx\"]"), &["there is no peer \"gx\""]),
+        ("devices.csv", ("peers = [\"gw\"]", "peers = [\"gw\", \"cc\"]"), &["\"cc\" is call control, not a gateway"]),
+        ("device_pools.csv", ("last_resort = [\"gw\"]", "last_resort = [\"gx\"]"), &["there is no peer \"gx\""]),
+        ("device_pools.csv", ("css = \"CSS-Trunk\"", "css = \"CSS-Trank\""), &["there is no css \"CSS-Trank\""]),
+        (
+            "patterns.csv",
+            ("geolocation_filter = \"city\"", "geolocation_filter = \"town\""),
+            &["there is no geolocation_filter"],
+        ),
+    ] {
+        let folder = written(None);
+        let text = format!("{NODE}{CSV}").replacen(wrong.0, wrong.1, 1);
+        std::fs::write(folder.join("node.toml"), text).unwrap();
+        std::fs::remove_file(folder.join(gone)).unwrap();
+        let problems = check(&folder.join("node.toml"), Probe::Offline).problems;
+        let _ = std::fs::remove_dir_all(folder);
+        let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+        let errors: Vec<&str> =
+            errors.map(|problem| &*problem.message).filter(|text| !text.contains("cannot be read")).collect();
+        assert_eq!(errors.len(), says.len(), "{gone}: {problems:#?}");
+        assert!(errors.iter().zip(says).all(|(error, says)| error.starts_with(says)), "{gone}: {problems:#?}");
     }
 }

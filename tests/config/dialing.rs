@@ -123,6 +123,103 @@ fn a_configured_emergency_number_must_neither_ring_a_phone_nor_change_p23() {
     ]);
 }
 
+/// An ordinary pattern of the phones' search space, with the number's own emergency pattern gone.
+const NO_112: (&str, &str) = (
+    "pattern = \"112\"\npartition = \"PT-Emergency\"\nroute_list = \"RL\"\nemergency = true",
+    "pattern = \"118\"\npartition = \"PT-Emergency\"\nroute_list = \"RL\"\nemergency = true",
+);
+const CODES: (&str, &str) = ("numbers = [\"112\"]", "numbers = [\"112\"]\naccess_codes = [\"9\", \"0\"]");
+
+fn told_with(changes: &[(&str, &str)], more: &str) -> Vec<(Severity, String, String)> {
+    let text = changes.iter().fold(CLEAN.to_owned(), |text, (find, put)| {
+        assert!(text.contains(find), "{find} is not in clean.toml");
+        text.replacen(find, put, 1)
+    });
+    let problems = problems_of(&format!("{text}\n{more}\n")).into_iter();
+    problems.map(|problem| (problem.severity, problem.key, problem.message)).collect()
+}
+
+#[test]
+fn p_23_a_number_is_kept_alone_or_behind_an_access_code_and_changed_by_anything_else() {
+    let ordinary = |put: &str| format!("[[route_pattern]]\npartition = \"PT-Emergency\"\nroute_list = \"RL\"\n{put}");
+    for (put, becomes) in [
+        ("pattern = \"1XX\"\nprefix_digits = \"919125550\"", Some("919125550112")),
+        ("pattern = \"1XX\"\nprefix_digits = \"0044\"", Some("0044112")),
+        ("pattern = \"1XX\"\nprefix_digits = \"8\"", Some("8112")),
+        ("pattern = \"1XX\"\nprefix_digits = \"9\"", None),
+        ("pattern = \"1XX\"\nprefix_digits = \"0\"", None),
+        ("pattern = \"0.1XX\"\ndiscard_digits = \"PreDot\"", None),
+        ("pattern = \"0.1XX\"\ndiscard_digits = \"PreDot\"\nprefix_digits = \"9\"", None),
+        ("pattern = \"0.1XX\"", None),
+        ("pattern = \"01X.X\"\ndiscard_digits = \"PreDot\"", Some("2")),
+        ("pattern = \"0112.\"\ndiscard_digits = \"PreDot\"", Some("")),
+    ] {
+        let told = told_with(&[NO_112, CODES], &ordinary(put));
+        let errors: Vec<_> = told.iter().filter(|(severity, ..)| *severity == Severity::Error).collect();
+        let changes = errors.iter().filter(|(_, _, message)| message.contains("takes the emergency number"));
+        let changes: Vec<_> = changes.collect();
+        match becomes {
+            None => assert!(errors.is_empty(), "{put}: {errors:#?}"),
+            Some("") => assert!(
+                changes.iter().any(|(.., message)| message.contains("leaves nothing of it")),
+                "{put}: {told:#?}"
+            ),
+            Some(number) => {
+                let want =
+                    format!("changes it to {number} by the member \"Standard Local Route Group\" of route list \"RL\"");
+                assert!(matches!(&changes[..], [one] if one.2.contains(&want)), "{put}: {told:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn p_23_a_number_changed_by_a_member_of_the_route_list_is_misled_d23() {
+    let ordinary = "[[route_pattern]]\npattern = \"1XX\"\npartition = \"PT-Emergency\"\nroute_list = \"RL-Two\"\n\
+                    [[route_list]]\nname = \"RL-Two\"\nmembers = [\"Standard Local Route Group\", \"RG\"]\n";
+    let own = "[route_list.transform.RG]\nprefix_digits = \"+44\"\n";
+    let told = told_with(&[NO_112], &format!("{ordinary}{own}"));
+    let errors: Vec<_> = told.iter().filter(|(severity, ..)| *severity == Severity::Error).collect();
+    let want = "\"1XX\" takes the emergency number 112 and changes it to +44112 by the member \"RG\" of route list \"RL-Two\" in the \
+                search space CSS-Trunk";
+    assert!(
+        matches!(&errors[..], [(_, key, message)] if key == "route_pattern[3].pattern" && message == want),
+        "{told:#?}"
+    );
+    // A member's transform replaces the pattern's own, which then changes nothing.
+    let both = ordinary.replace("route_list = \"RL-Two\"", "route_list = \"RL-Two\"\nprefix_digits = \"+44\"");
+    let undone = "[route_list.transform.RG]\ndiscard_digits = \"NoDigits\"\n[route_list.transform.\"Standard Local Route Group\"]\n\
+                  discard_digits = \"NoDigits\"\n";
+    let told = told_with(&[NO_112], &format!("{both}{undone}"));
+    assert!(told.iter().all(|(severity, ..)| *severity == Severity::Warning), "{told:#?}");
+}
+
+#[test]
+fn p_23_an_ordinary_pattern_that_takes_a_number_as_it_is_is_told_where_it_leads() {
+    let route = "[[route_pattern]]\npattern = \"1XX\"\npartition = \"PT-Emergency\"\nroute_list = \"RL\"";
+    let block = "[[route_pattern]]\npattern = \"11X\"\npartition = \"PT-Emergency\"\nblock = true";
+    let takes = |text: &str, does: &str| {
+        format!(
+            "\"{text}\" takes the emergency number 112 in the search space CSS-Trunk and is no emergency pattern: {does}"
+        )
+    };
+    let of_its_own = |told: Vec<String>| -> Vec<String> {
+        told.into_iter().filter(|message| message.contains("is no emergency pattern")).collect()
+    };
+    assert_eq!(
+        of_its_own(warned(&[NO_112], route)),
+        [takes("1XX", "it leaves by route list \"RL\" as any other call does")]
+    );
+    assert_eq!(of_its_own(warned(&[NO_112], block)), [takes("11X", "it is blocked, and goes on by P-23 alone")]);
+    // An emergency pattern that is closer takes it.
+    assert_eq!(of_its_own(warned(&[], route)), [""; 0]);
+    // What takes it from an emergency pattern is an error, told once.
+    let told = told_with(&[], &block.replace("11X", "11[2]").replace("PT-Emergency", "PT-Internal"));
+    let errors: Vec<_> = told.iter().filter(|(severity, ..)| *severity == Severity::Error).collect();
+    assert!(matches!(&errors[..], [(.., message)] if message.contains("takes 112 from")), "{told:#?}");
+    assert!(told.iter().all(|(.., message)| !message.contains("is no emergency pattern")), "{told:#?}");
+}
+
 /// What the file says of emergencies, `§` taken as its changes: each finds a text and puts another.
 fn warned(changes: &[(&str, &str)], more: &str) -> Vec<String> {
     let mut text = CLEAN.to_owned();
@@ -192,6 +289,106 @@ fn p_23_without_a_last_resort_each_device_that_could_be_refused_is_named() {
 }
 
 #[test]
+fn p_23_callers_that_reach_no_emergency_number_are_told_of_whoever_they_are() {
+    let device = |name: &str, rest: &str| format!("[[device]]\nname = \"{name}\"\ndevice_pool = \"DP-HQ\"\n{rest}\n");
+    let line = "[[css]]\nname = \"CSS-Bare\"\npartitions = [\"PT-Internal\"]\n";
+    let bare = "does not reach the emergency numbers 112, 9911";
+    // A device without any search space; several are told of together.
+    let none = "device \"SEP03\" (and 1 more), without a search space, ";
+    let told = warned(&[], &(device("SEP03", "") + &device("SEP04", "")));
+    assert_eq!(told, [format!("{none}{bare}")]);
+    // The line of a second number, which a call may come from.
+    let bob = "[[user]]\nid = \"bob\"\ndirectory_number = \"5003\"\nline_css = \"CSS-Bare\"\n";
+    let second = device("SEP03", "directory_numbers = [\"5002\", \"5003\"]");
+    let told = warned(&[], &format!("{line}{bob}{second}"));
+    assert!(told.contains(&format!("the search space CSS-Bare {bare}")), "{told:#?}");
+    // A user with a number and no device at all.
+    let told = warned(&[], &format!("{line}{bob}"));
+    assert_eq!(told, [format!("the search space CSS-Bare {bare}")]);
+    // A session that stands goes on after its user was disabled (L-22).
+    let disabled = ("emcc_enabled = true", "emcc_enabled = false");
+    let only_internal = ("line_css = \"CSS-Phone\"", "line_css = \"CSS-Bare\"");
+    let told = warned(&[disabled, only_internal], line);
+    assert!(told.contains(&format!("the search space CSS-Bare {bare}")), "{told:#?}");
+}
+
+#[test]
+fn p_23_without_a_last_resort_every_line_of_a_device_and_the_service_urn_are_looked_at() {
+    let no_last_resort = ("last_resort = [\"gw\"]\n", "");
+    // A number that an ordinary pattern of one line's search space alone leads out.
+    let lines = "[[css]]\nname = \"CSS-Line\"\npartitions = [\"PT-Line\"]\n\
+                 [[route_pattern]]\npattern = \"113\"\npartition = \"PT-Line\"\nroute_list = \"RL\"\n\
+                 [[user]]\nid = \"bob\"\ndirectory_number = \"5002\"\nline_css = \"CSS-Line\"\n\
+                 [[user]]\nid = \"carol\"\ndirectory_number = \"5003\"\nline_css = \"CSS-Phone\"\n";
+    let both = ("numbers = [\"112\"]", "numbers = [\"112\", \"113\"]");
+    let numbers = |list: &'static str| ("directory_numbers = [\"5002\"]", list);
+    let lost =
+        |told: Vec<String>| told.into_iter().filter(|text| text.contains("could be refused")).collect::<Vec<_>>();
+    let one = warned(&[no_last_resort, both, numbers("directory_numbers = [\"5002\"]")], lines);
+    assert_eq!(lost(one), ["an emergency call of \"SEP01\" could be refused: 113 over the trunk"]);
+    let two = warned(&[no_last_resort, both, numbers("directory_numbers = [\"5002\", \"5003\"]")], lines);
+    assert_eq!(lost(two), ["an emergency call of \"SEP01\" could be refused: 113, 113 over the trunk"]);
+    // A service URN goes on as the first number, which no emergency pattern has.
+    let first = ("numbers = [\"112\"]", "numbers = [\"113\"]");
+    let reach = lines.replace("partition = \"PT-Line\"", "partition = \"PT-Emergency\"");
+    let told = lost(warned(&[no_last_resort, first], &reach));
+    assert_eq!(
+        told,
+        ["an emergency call of \"SEP01\" could be refused: urn:service:sos, urn:service:sos over the trunk"]
+    );
+    // Without a number it goes on as nothing, for everybody.
+    let told = warned(&[no_last_resort, ("numbers = [\"112\"]", "")], "");
+    assert_eq!(told, ["an emergency call to urn:service:sos is refused: it has no number to go on as (P-23)"]);
+}
+
+#[test]
+fn p_3_an_emergency_pattern_of_an_adjunct_css_leads_to_a_local_route_group() {
+    let adjunct = |members: &str| {
+        format!(
+            "[[css]]\nname = \"CSS-London\"\npartitions = [\"PT-London\", \"PT-Emergency\"]\n\
+             [[route_pattern]]\npattern = \"999\"\npartition = \"PT-London\"\nroute_list = \"RL-London\"\nemergency = true\n\
+             [[route_list]]\nname = \"RL-London\"\nmembers = [{members}]\n"
+        )
+    };
+    let pool = ("geolocation = \"GL-HQ\"\n", "geolocation = \"GL-HQ\"\nadjunct_css = \"CSS-London\"\n");
+    let of_rule = |told: Vec<String>| told.into_iter().filter(|text| text.contains("(P-3)")).collect::<Vec<_>>();
+    let told = of_rule(warned(&[pool], &adjunct("\"RG\"")));
+    let want = "the emergency pattern \"999\" is in the adjunct CSS \"CSS-London\" of device pool \"DP-HQ\", and its route list \
+                \"RL-London\" has no local route group";
+    assert!(matches!(&told[..], [one] if one.starts_with(want)), "{told:#?}");
+    assert_eq!(of_rule(warned(&[pool], &adjunct("\"RG\", \"Standard Local Route Group\""))), [""; 0]);
+    // A named local route group is the trunk as well (P-5).
+    let named =
+        ("\"Standard Local Route Group\" = \"RG\"", "\"Standard Local Route Group\" = \"RG\", \"LRG-E\" = \"RG\"");
+    assert_eq!(of_rule(warned(&[pool, named], &adjunct("\"LRG-E\""))), [""; 0]);
+    // In a search space that is nobody's adjunct it is the gateway that is meant.
+    assert_eq!(of_rule(warned(&[], &adjunct("\"RG\""))), [""; 0]);
+}
+
+#[test]
+fn location_bandwidth_is_refused_wherever_an_emcc_phone_stands_table_4() {
+    let pools = "[[device_pool]]\nname = \"DP-London\"\ngeolocation = \"GL-London\"\nlocation = \"L\"\n\
+                 local_route_groups = { \"Standard Local Route Group\" = \"RG\" }\n\
+                 [[geolocation]]\nname = \"GL-London\"\ncountry = \"GB\"\n\
+                 [[device]]\nname = \"SEP07\"\ncss = \"CSS-Phone\"\ndevice_pool = \"DP-London\"\n";
+    let refused = |told: Vec<(Severity, String, String)>| -> Vec<(String, String)> {
+        let errors = told.into_iter().filter(|(severity, ..)| *severity == Severity::Error);
+        errors.map(|(_, key, message)| (key, message)).collect()
+    };
+    // Only a phone of this cluster is in it.
+    assert_eq!(refused(told_with(&[], pools)), []);
+    let key = "device_pool[1].location".to_owned();
+    // The phone of a user abroad is placed there.
+    let abroad = ("visiting_cluster = \"BR\"", "visiting_cluster = \"BR\"\ngeolocation = { country = \"GB\" }");
+    let said = "\"SEP02\", which has an EMCC session, is in device pool \"DP-London\": location bandwidth is not for it (table 4)";
+    assert_eq!(refused(told_with(&[abroad], pools)), [(key.clone(), said.to_owned())]);
+    // A guest is logged in on a phone of it.
+    let guest = "[[emcc_session]]\nuser = \"zoe\"\ndevice = \"SEP07\"\nhome_cluster = \"BR\"";
+    let said = said.replace("SEP02", "SEP07");
+    assert_eq!(refused(told_with(&[], &format!("{pools}{guest}"))), [(key, said)]);
+}
+
+#[test]
 fn d_15_a_circle_that_a_closed_partition_hides_at_midnight_is_found() {
     let circle = "[[partition]]\nname = \"PT-Day\"\nschedule = \"day\"\n[[schedule]]\nname = \"day\"\nzone = \"UTC\"\n\
                   periods = [{ days = [\"mon\"], from = \"08:00\", to = \"17:00\" }]\n\
@@ -231,6 +428,87 @@ fn d_2_and_d_3_a_numbering_plan_its_filters_and_what_it_would_discard_are_refuse
             "needs a numbering plan",
         ),
     ]);
+}
+
+#[test]
+fn d_22_what_discards_nothing_is_a_doubt_and_what_leaves_nothing_a_mistake() {
+    let row = |put: &str| -> &'static str {
+        Box::leak(format!("[[route_pattern]]\n{put}\npartition = \"PT-Local\"\nroute_list = \"RL\"").into_boxed_str())
+    };
+    let nothing = "\"7911.\" leaves nothing of the number it takes by the member \"Standard Local Route Group\"";
+    each_gives_exactly_its_problem(&[
+        warning(
+            "",
+            row("pattern = §\"70!\"\ndiscard_digits = \"PreDot\""),
+            "route_pattern[3].pattern",
+            "discards nothing",
+        ),
+        warning(
+            "",
+            row("pattern = §\"70!\"\ndiscard_digits = \"PreDot Trailing-#\""),
+            "route_pattern[3].pattern",
+            "discards nothing",
+        ),
+        error(
+            "",
+            row("pattern = §\"7911.\"\ndiscard_digits = \"PreDot\"\nemergency = true"),
+            "route_pattern[3].pattern",
+            nothing,
+        ),
+        error(
+            "",
+            row("pattern = §\"70XX.\"\ndiscard_digits = \"PreDot\""),
+            "route_pattern[3].pattern",
+            "leaves nothing",
+        ),
+        error(
+            "pattern = \"8XXX\"\npartition = \"PT-Internal\"\noriginator_css = true\ncalled_mask = \"5XXX\"",
+            "pattern = §\"8XXX.\"\npartition = \"PT-Internal\"\noriginator_css = true\ndiscard_digits = \"PreDot\"",
+            "translation_pattern[0].pattern",
+            "leaves nothing of the number",
+        ),
+    ]);
+    // What a prefix puts there is something, and so is what a member does in the pattern's place.
+    let prefixed = row("pattern = \"7911.\"\ndiscard_digits = \"PreDot\"\nprefix_digits = \"911\"\nemergency = true");
+    let in_place = row("pattern = \"7911.\"\ndiscard_digits = \"PreDot\"\nemergency = true")
+        .replace("\"RL\"", "\"RL-Own\"")
+        + "\n[[route_list]]\nname = \"RL-Own\"\nmembers = [\"RG\"]\n[route_list.transform.RG]\ndiscard_digits = \"NoDigits\"";
+    for text in [prefixed, &in_place] {
+        let told = told_with(&[], text);
+        assert!(told.iter().all(|(severity, ..)| *severity == Severity::Warning), "{told:#?}");
+    }
+}
+
+#[test]
+fn d_6_the_text_of_a_search_space_is_measured_as_a_phone_uses_it() {
+    let long = |name: &str, letter: &str| {
+        let partition = format!("PT-{}", letter.repeat(120));
+        let names: Vec<_> = (0..5).map(|number| format!("\"{partition}{number}\"")).collect();
+        let rows: String = (0..5)
+            .map(|number| format!("[[route_pattern]]\npattern = \"6{number}\"\npartition = \"{partition}{number}\"\nroute_list = \"RL\"\n"))
+            .collect();
+        format!("[[css]]\nname = \"{name}\"\npartitions = [\"PT-Emergency\", {}]\n{rows}", names.join(", "))
+    };
+    let spaces = long("CSS-One", "a") + &long("CSS-Two", "b");
+    let of_rule = |told: Vec<String>| told.into_iter().filter(|text| text.contains("(D-6)")).collect::<Vec<_>>();
+    let user = |line: &str| format!("[[user]]\nid = \"bob\"\ndirectory_number = \"5002\"\nline_css = \"{line}\"\n");
+    let device = ("css = \"CSS-Phone\"\ndevice_pool", "css = \"CSS-Two\"\ndevice_pool");
+    // Each is short enough alone.
+    assert_eq!(of_rule(warned(&[device], &(user("CSS-Phone") + &spaces))), [""; 0]);
+    let told = of_rule(warned(&[device], &(user("CSS-One") + &spaces)));
+    let want = "the search space CSS-One + CSS-Two, as a phone uses it, has 1275 characters, and 1024 is most (D-6)";
+    assert_eq!(told, [want]);
+    // Of a user who may log in elsewhere: line and EMCC CSS.
+    let profile = ("line_css = \"CSS-Phone\"\n", "line_css = \"CSS-One\"\nemcc_css = \"CSS-Two\"\n");
+    assert_eq!(of_rule(warned(&[profile], &spaces)), [want]);
+}
+
+#[test]
+fn d_15_a_circle_says_what_becomes_of_an_emergency_call() {
+    let flagged = "originator_css = true\ncalled_mask = \"8XXX\"\nemergency = true";
+    let told = warned(&[("originator_css = true\ncalled_mask = \"5XXX\"", flagged)], "");
+    let goes_on = "8000 is still translated after ten passes, so the emergency call goes on by P-23 alone (D-15)";
+    assert!(told.iter().any(|message| message == goes_on), "{told:#?}");
 }
 
 #[test]

@@ -49,6 +49,38 @@ fn slips_of_the_pen_are_named_where_they_stand() {
             "route_list[0].members[0]",
             "an integer, not a string",
         ),
+        // What it would need without the flag is not said beside.
+        error(
+            "",
+            "[[route_pattern]]\npattern = \"9.0!\"\npartition = \"PT-Local\"\nblock = §\"yes\"",
+            "route_pattern[3].block",
+            "not true or false",
+        ),
+        error(
+            "originator_css = true",
+            "originator_css = §\"yes\"",
+            "translation_pattern[0].originator_css",
+            "not true or false",
+        ),
+        error("", "[[codec]]\nname = §\"\"\ncheck_kbps = 8", "codec[0].name", "is no name of a codec"),
+        error(
+            "",
+            "[[codec]]\nname = \"x\"\ncheck_kbps = 8\n[[codec]]\nname = §\"X\"\ncheck_kbps = 9",
+            "codec[1].name",
+            "two codecs are named \"X\"",
+        ),
+        error(
+            "geolocation_filter = \"city\"",
+            "geolocation_filter = \"city\"\nremote_cluster_update_servers = [§\"1.2.3.400\"]",
+            "feature.remote_cluster_update_servers[0]",
+            "no host name ends in a number",
+        ),
+        error(
+            "geolocation_filter = \"city\"",
+            "geolocation_filter = \"city\"\nlogin_tftp_servers = [§\"-bad-\"]",
+            "feature.login_tftp_servers[0]",
+            "neither a host name nor an IP address",
+        ),
         error("peers = [\"gw\"]", "peers = [§\"\"]", "route_group[0].peers[0]", "a name is empty"),
         error("", "[[route_group]]\nname = §\" RG\"\npeers = [\"gw\"]", "route_group[1].name", "a space at its end"),
     ]);

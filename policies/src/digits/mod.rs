@@ -105,7 +105,10 @@ impl Digits {
     }
 
     /// `self` followed by `tail`.
-    pub(crate) fn then(mut self, tail: &Self) -> Result<Self, TooLong> {
+    ///
+    /// # Errors
+    /// Both are longer than a number may be.
+    pub fn then(mut self, tail: &Self) -> Result<Self, TooLong> {
         tail.as_bytes().iter().try_for_each(|&byte| self.push(byte))?;
         Ok(self)
     }

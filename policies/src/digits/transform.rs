@@ -188,6 +188,20 @@ impl Transform {
         self.prefix.then(&masked)
     }
 
+    /// Whether its discard instruction leaves nothing of any number of the pattern, and nothing is put in its place (D-22).
+    #[must_use]
+    pub fn leaves_nothing(&self, pattern: &Pattern) -> bool {
+        let is_cut = match self.discard {
+            None | Some(Discard::NoDigits) => return false,
+            Some(Discard::TrailingHash) => false,
+            Some(Discard::PreDot | Discard::PreDotTrailingHash) => {
+                pattern.around_dot().is_some_and(|(_, right)| right.is_empty())
+            }
+        };
+        let any = pattern.only_number().or_else(|| pattern.in_common(pattern, |_| true).filter(|_| is_cut));
+        any.is_some_and(|number| self.called(pattern, &number).is_ok_and(|called| called.is_empty()))
+    }
+
     /// The calling number in the order of D-20: mask, prefix. Where there is none, only a mask without `X` makes one.
     ///
     /// # Errors
@@ -231,6 +245,31 @@ mod tests {
             let transform = Transform { discard: Discard::parse(instruction).unwrap(), ..Transform::default() };
             let pattern = Pattern::parse(pattern).unwrap();
             assert_eq!(transform.called(&pattern, &digits(dialed)), Ok(digits(want)), "{instruction} {dialed}");
+        }
+    }
+
+    #[test]
+    fn d_22_a_pattern_of_which_nothing_is_left_is_known() {
+        for (instruction, pattern, mask, prefix, want) in [
+            ("PreDot", "9911.", "", "", true),
+            ("PreDot", "9XX!.", "", "", true),
+            ("PreDot Trailing-#", "9911.#", "", "", true),
+            ("PreDot", "9911.#", "", "", false),
+            ("Trailing-#", "#", "", "", true),
+            ("PreDot", "9911.", "XXX", "", true),
+            ("PreDot", "9911.", "911", "", false),
+            ("PreDot", "9911.", "", "911", false),
+            ("PreDot", "9.911", "", "", false),
+            ("PreDot", "9.X?", "", "", false),
+            ("PreDot", "9911", "", "", false),
+            ("<None>", "9911.", "", "", false),
+            ("NoDigits", "9911.", "", "", false),
+        ] {
+            let called_mask = if mask.is_empty() { None } else { Some(Mask::parse(mask).unwrap()) };
+            let discard = Discard::parse(instruction).unwrap();
+            let transform = Transform { discard, called_mask, prefix: digits(prefix), ..Transform::default() };
+            let read = Pattern::parse(pattern).unwrap();
+            assert_eq!(transform.leaves_nothing(&read), want, "{instruction} of {pattern} {mask} {prefix}");
         }
     }
 

@@ -152,6 +152,17 @@ impl RouteBook {
         if hops.is_empty() { Err(NoRoute::Exhausted) } else { Ok(hops) }
     }
 
+    /// What each member of a route list does to the numbers of a row, in order: whoever calls, and whether or not the
+    /// member leads anywhere.
+    pub fn transforms<'a>(
+        &'a self,
+        list: RouteListId,
+        row: &'a Row,
+    ) -> impl Iterator<Item = (Member, Transform)> + use<'a> {
+        let members = self.lists.get(list.0 as usize).map(|list| list.members.as_slice()).unwrap_or_default();
+        members.iter().map(|(member, own)| (*member, in_place_of(&row.transform, own.as_ref())))
+    }
+
     /// What a peer is; nothing for an id of another plan.
     #[must_use]
     pub fn kind(&self, peer: PeerId) -> Option<PeerKind> {
@@ -170,12 +181,16 @@ impl RouteBook {
     }
 }
 
-/// Both numbers as they leave by one member: its transform in place of the pattern's, on the digits as dialed (D-23); a
-/// member without a discard instruction of its own keeps the pattern's (D-22).
+/// Both numbers as they leave by one member.
 fn numbers(call: &Outbound<'_>, own: Option<&Transform>) -> Result<(Digits, Option<Digits>), TooLong> {
-    let pattern_own: &Transform = &call.row.transform;
-    let transform = own.map_or(*pattern_own, |own| Transform { discard: own.discard.or(pattern_own.discard), ..*own });
+    let transform = in_place_of(&call.row.transform, own);
     Ok((transform.called(&call.row.pattern, call.dialed)?, transform.calling(call.calling)?))
+}
+
+/// A member's transform in place of the pattern's, on the digits as dialed (D-23); a member without a discard instruction
+/// of its own keeps the pattern's (D-22).
+fn in_place_of(of_pattern: &Transform, own: Option<&Transform>) -> Transform {
+    own.map_or(*of_pattern, |own| Transform { discard: own.discard.or(of_pattern.discard), ..*own })
 }
 
 /// A local route group's name: none is the standard one.

@@ -1,52 +1,133 @@
 //! The search spaces a dial plan is looked at in: those calls begin with, and every other.
 
 use crate::config::document::Document;
+use crate::config::plan::build::roaming_pools;
 use crate::config::plan::dial_plan::Dialing;
-use emcc_policies::search_space::{SearchSpace, of_emcc_phone, of_phone};
+use crate::config::report::Place;
+use emcc_policies::pstn_access::PstnAccessCss;
+use emcc_policies::search_space::{CssId, SearchSpace, of_emcc_phone, of_phone};
 use std::collections::{HashMap, HashSet};
 
 /// Different search spaces that are looked at; a cluster has tens.
 const SPACES_MAX: usize = 4_096;
 
 /// Search spaces.
-pub(super) struct Spaces {
-    /// Those calls begin with, each once.
+pub(super) struct Spaces<'d> {
+    /// Those calls begin with, each once; that of nothing among them where somebody has no other.
     pub(super) callers: Vec<SearchSpace>,
     /// Every one alone, those calls begin with, and that of nothing.
     pub(super) all: Vec<SearchSpace>,
+    /// Whose calls begin with that of nothing.
+    pub(super) bare: Option<Bare<'d>>,
 }
 
-impl Spaces {
-    pub(super) fn of(document: &Document, dialing: &Dialing<'_>) -> Self {
-        let callers = begun(document, dialing);
+/// Whose calls begin with no search space at all.
+pub(super) struct Bare<'d> {
+    /// The first of them.
+    pub(super) who: String,
+    pub(super) place: &'d Place,
+    /// How many more there are.
+    pub(super) more: usize,
+}
+
+impl<'d> Spaces<'d> {
+    pub(super) fn of(document: &'d Document, dialing: &Dialing<'_>) -> Self {
+        let Begun { found: callers, bare, .. } = begun(document, dialing);
         let single = dialing.plan.search_spaces().map(|css| SearchSpace::from_slice(&[css]));
         let all = single.chain(callers.iter().cloned()).chain([SearchSpace::new()]).collect();
-        Self { callers, all }
+        Self { callers, all, bare }
     }
 }
 
-/// The search spaces calls begin with, each once.
-fn begun(document: &Document, dialing: &Dialing<'_>) -> Vec<SearchSpace> {
-    let mut found = Vec::new();
-    let mut seen = HashSet::new();
-    let mut add = |space: SearchSpace| {
-        if found.len() < SPACES_MAX && !space.is_empty() && seen.insert(space.clone()) {
-            found.push(space);
-        }
-    };
-    for trunk in document.emcc_trunk.iter().chain(&document.rsvp_trunk) {
-        add(dialing.css(trunk.css.as_ref()).into_iter().collect());
-    }
+/// The line CSS of each number that a user has: of two users with one number, the first's.
+pub(super) fn lines<'d>(document: &'d Document, dialing: &Dialing<'_>) -> HashMap<&'d str, Option<CssId>> {
     let mut lines = HashMap::new();
     for user in &document.users {
         if let Some(number) = &user.directory_number {
             lines.entry(number.as_str()).or_insert(dialing.css(user.line_css.as_ref()));
         }
     }
+    lines
+}
+
+/// The search spaces of a device's calls, each once: a call of one of its numbers has that line's, one that says no
+/// number the first's (D-5).
+pub(super) fn of_device(
+    device: &crate::config::document::Device,
+    lines: &HashMap<&str, Option<CssId>>,
+    css: Option<CssId>,
+) -> Vec<SearchSpace> {
+    let mut found: Vec<SearchSpace> = Vec::new();
+    let mut numbers = device.directory_numbers.iter().map(|number| lines.get(number.as_str()).copied().flatten());
+    let first = numbers.next().flatten();
+    for line in std::iter::once(first).chain(numbers) {
+        let space = of_phone(line, css);
+        if !found.contains(&space) {
+            found.push(space);
+        }
+    }
+    found
+}
+
+/// Search spaces while they are gathered.
+#[derive(Default)]
+struct Begun<'d> {
+    found: Vec<SearchSpace>,
+    seen: HashSet<SearchSpace>,
+    bare: Option<Bare<'d>>,
+}
+
+impl<'d> Begun<'d> {
+    fn add(&mut self, space: SearchSpace) {
+        if self.found.len() < SPACES_MAX && !self.seen.contains(&space) {
+            self.seen.insert(space.clone());
+            self.found.push(space);
+        }
+    }
+
+    /// Adds those of one phone or user.
+    fn of(&mut self, spaces: Vec<SearchSpace>, place: &'d Place, who: impl FnOnce() -> String) {
+        if spaces.iter().any(|space| space.is_empty()) {
+            match &mut self.bare {
+                Some(bare) => bare.more += 1,
+                None => self.bare = Some(Bare { who: who(), place, more: 0 }),
+            }
+        }
+        spaces.into_iter().for_each(|space| self.add(space));
+    }
+}
+
+/// The search spaces calls begin with, each once.
+fn begun<'d>(document: &'d Document, dialing: &Dialing<'_>) -> Begun<'d> {
+    let mut begun = Begun::default();
+    let setting = document.feature.pstn_access_css.as_ref().map(|at| at.value).unwrap_or_default();
+    for trunk in document.emcc_trunk.iter().chain(&document.rsvp_trunk) {
+        // One without a CSS is there for emergency calls, which need none over the trunk.
+        dialing.css(trunk.css.as_ref()).into_iter().for_each(|css| begun.add(SearchSpace::from_slice(&[css])));
+    }
+    let lines = lines(document, dialing);
     for device in &document.devices {
         let css = dialing.css(device.css.as_ref());
-        let line = device.directory_numbers.first().and_then(|number| lines.get(number.as_str()).copied().flatten());
-        add(of_phone(line, css));
+        let who = || format!("device \"{}\"", device.name.value);
+        begun.of(of_device(device, &lines, css), &device.name.place, who);
+        // A guest's call that comes over the trunk has the device's own alone (P-9).
+        if let Some(css) = css.filter(|_| setting == PstnAccessCss::OriginalDevice && document.emcc_trunk.is_some()) {
+            begun.add(SearchSpace::from_slice(&[css]));
+        }
+    }
+    of_users(document, dialing, &mut begun);
+    begun
+}
+
+/// Calls of users: of one who is logged in nowhere, and of those who are, or may be, abroad.
+fn of_users<'d>(document: &'d Document, dialing: &Dialing<'_>, begun: &mut Begun<'d>) {
+    let on_devices: HashSet<_> =
+        document.devices.iter().flat_map(|device| &device.directory_numbers).map(|number| number.as_str()).collect();
+    let mut abroad: HashMap<&str, Vec<_>> = HashMap::new();
+    for (session, pool) in document.sessions.iter().zip(roaming_pools(document)) {
+        if let Some(user) = session.user.as_ref().filter(|_| session.visiting_cluster.is_some()) {
+            abroad.entry(user.as_str()).or_default().push(pool);
+        }
     }
     let roaming = document.device_pools.iter().filter(|pool| {
         pool.geolocation.is_some() || document.template_pool.as_ref().is_some_and(|name| name.value == pool.name.value)
@@ -54,13 +135,30 @@ fn begun(document: &Document, dialing: &Dialing<'_>) -> Vec<SearchSpace> {
     let adjuncts: HashSet<_> = roaming.map(|pool| dialing.css(pool.adjunct_css.as_ref())).collect();
     let mut adjuncts: Vec<_> = adjuncts.into_iter().collect();
     adjuncts.sort_unstable();
-    let roaming = document.users.iter().filter(|user| user.emcc_enabled);
+    adjuncts.truncate(SPACES_MAX);
     let mut profiles = HashSet::new();
-    for user in roaming {
-        let profile = (dialing.css(user.line_css.as_ref()), dialing.css(user.emcc_css.as_ref()));
-        if profiles.len() < SPACES_MAX && profiles.insert(profile) {
-            adjuncts.iter().take(SPACES_MAX).for_each(|adjunct| add(of_emcc_phone(*adjunct, profile.0, profile.1)));
+    for user in &document.users {
+        let (line, emcc) = (dialing.css(user.line_css.as_ref()), dialing.css(user.emcc_css.as_ref()));
+        let sessions = abroad.get(user.id.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let mut spaces = Vec::new();
+        if let Some(number) = user.directory_number.as_ref().filter(|_| sessions.is_empty())
+            && !on_devices.contains(number.as_str())
+        {
+            spaces.push(of_phone(line, None));
         }
+        // A session that stands goes on whatever the user may begin (L-22).
+        for pool in sessions {
+            let pool = pool.and_then(|id| document.device_pools.get(id.0 as usize));
+            let adjunct = pool.and_then(|pool| dialing.css(pool.adjunct_css.as_ref()));
+            spaces.push(of_emcc_phone(adjunct, line, emcc));
+        }
+        let profile = (line, emcc);
+        let is_bare = profile == (None, None);
+        let is_new = !profiles.contains(&profile) && profiles.len() < SPACES_MAX;
+        if user.emcc_enabled && (is_new || is_bare) {
+            profiles.insert(profile);
+            spaces.extend(adjuncts.iter().map(|adjunct| of_emcc_phone(*adjunct, line, emcc)));
+        }
+        begun.of(spaces, &user.id.place, || format!("user \"{}\"", user.id.value));
     }
-    found
 }

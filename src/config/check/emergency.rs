@@ -1,30 +1,39 @@
 //! Emergency numbers (P-23): nothing may stand before them, and every caller should reach them.
 
-use super::callers::Spaces;
-use super::helpless;
+use super::callers::{Bare, Spaces};
 use super::hours::Looked;
+use super::{helpless, taken};
 use crate::config::document::Document;
+use crate::config::plan::build::Routing;
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::{Place, Report};
 use emcc_policies::digits::{Digits, Pattern};
 use emcc_policies::moment::Civil;
-use emcc_policies::search_space::{Capture, Captures, CssId, DialPlan, Outcome, PatternId, SearchSpace, Target};
+use emcc_policies::search_space::{Capture, Captures, CssId, Outcome, PatternId, SearchSpace, Target};
 use std::collections::HashSet;
 
 pub(super) fn check(
     document: &Document,
     dialing: &Dialing<'_>,
-    Spaces { all, callers }: &Spaces,
+    routing: &Routing<'_>,
+    spaces: &Spaces<'_>,
     looked: &Looked,
     report: &Report,
 ) {
     let moments = looked.moments.as_slice();
-    let told = captures(dialing, all, looked.hours.as_deref(), report);
-    taken(document, dialing, all, moments, report);
+    let captures = captures(dialing, &spaces.all, looked.hours.as_deref(), report);
+    let taken = taken::check(document, dialing, routing, spaces, &captures, moments, report);
     let numbers = numbers(document, dialing);
-    reach(document, dialing, callers, &numbers, moments, report);
-    strays(document, dialing, callers, &told, moments, report);
-    helpless::check(document, dialing, &numbers, moments, report);
+    reach(document, dialing, spaces, &numbers, moments, report);
+    strays(
+        document,
+        dialing,
+        spaces,
+        &|won, number| captures.contains(&won) || taken.contains(&(won, number)),
+        moments,
+        report,
+    );
+    helpless::check(document, dialing, routing, &numbers, moments, report);
 }
 
 /// Patterns that are no emergency ones and take a number of one that is, which the same search space has. Gives them back.
@@ -60,53 +69,7 @@ fn captures(
     told
 }
 
-/// Ordinary patterns that take a configured number, with an access code or without: a phone rings, or the number is
-/// changed. A block is none of them: an emergency call goes on behind it.
-fn taken(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], moments: &[Civil], report: &Report) {
-    let plan = &dialing.plan;
-    let codes = document.emergency.access_codes.iter().map(|at| at.value);
-    let codes: Vec<_> = std::iter::once(Digits::EMPTY).chain(codes).collect();
-    let mut told = HashSet::new();
-    for number in document.emergency.numbers.iter().map(|at| at.value) {
-        let dialed = codes.iter().filter_map(|code| Digits::from_bytes(format!("{code}{number}").as_bytes()).ok());
-        for dialed in dialed.collect::<Vec<_>>() {
-            for css in spaces {
-                let mut misled = moments.iter().filter_map(|at| misled(plan, css, &dialed, &number, *at));
-                let Some((won, does)) = misled.next() else { continue };
-                let Some(origin) = dialing.origin(won).filter(|_| told.insert((won, number))) else { continue };
-                let text = plan.row(won).map(|row| row.pattern.text()).unwrap_or_default();
-                let message =
-                    format!("\"{text}\" takes the emergency number {dialed} and {does} in {}", named(dialing, css));
-                report.error(
-                    origin.place(),
-                    message,
-                    "Narrow the pattern, or write emergency = true if it leads to help.",
-                );
-            }
-        }
-    }
-}
-
-/// The ordinary row that takes the number first, and what becomes of it, where that is no way to help.
-fn misled(plan: &DialPlan, css: &[CssId], dialed: &Digits, number: &Digits, at: Civil) -> Option<(PatternId, String)> {
-    let analysis = plan.analyse(css, dialed, None, at);
-    if analysis.emergency {
-        return None;
-    }
-    let Outcome::Found { row: last, dialed, .. } = analysis.outcome else { return None };
-    let won = analysis.translations.first().copied().unwrap_or(last);
-    let last = plan.row(last)?;
-    match last.target {
-        Target::DirectoryNumber { .. } => Some((won, "rings a phone".to_owned())),
-        _ => {
-            let called = last.transform.called(&last.pattern, &dialed).ok()?;
-            let kept = called.as_bytes().ends_with(number.as_bytes());
-            (!kept).then(|| (won, format!("changes it to {called}")))
-        }
-    }
-}
-
-fn named(dialing: &Dialing<'_>, css: &[CssId]) -> String {
+pub(super) fn named(dialing: &Dialing<'_>, css: &[CssId]) -> String {
     let mut names: Vec<&str> = Vec::new();
     for id in css {
         names.extend(dialing.spaces.iter().find(|(_, other)| *other == id).map(|(name, _)| *name));
@@ -155,7 +118,7 @@ fn numbers(document: &Document, dialing: &Dialing<'_>) -> Vec<Digits> {
 fn reach(
     document: &Document,
     dialing: &Dialing<'_>,
-    callers: &[SearchSpace],
+    spaces: &Spaces<'_>,
     numbers: &[Digits],
     moments: &[Civil],
     report: &Report,
@@ -173,7 +136,7 @@ fn reach(
                 Digits::from_bytes(dialed.as_bytes()).is_ok_and(|digits| finds(css, &digits, at))
             })
     };
-    for css in callers {
+    for css in &spaces.callers {
         let reaches = |number: &Digits, at: Civil| finds(css, number, at) || behind(number, css, at);
         let lost = numbers.iter().filter(|number| moments.iter().any(|at| !reaches(number, *at)));
         let lost: Vec<_> = lost
@@ -182,14 +145,14 @@ fn reach(
                 false => number.to_string(),
             })
             .collect();
-        if let Some(place) = place_of(document, dialing, css).filter(|_| !lost.is_empty()) {
-            let message = format!(
-                "{} does not reach the emergency number{} {}",
-                named(dialing, css),
-                if lost.len() == 1 { "" } else { "s" },
-                lost.join(", ")
-            );
-            report.warning(place, message, "Add a partition that has them; until then such calls go on by P-23 alone.");
+        if let Some(Whose { words, place, .. }) = whose(document, dialing, spaces, css).filter(|_| !lost.is_empty()) {
+            let numbers = if lost.len() == 1 { "number" } else { "numbers" };
+            let message = format!("{words} does not reach the emergency {numbers} {}", lost.join(", "));
+            let fix = match css.is_empty() {
+                true => "Give it a search space that has them; until then such calls go on by P-23 alone.",
+                false => "Add a partition that has them; until then such calls go on by P-23 alone.",
+            };
+            report.warning(place, message, fix);
         }
     }
 }
@@ -199,29 +162,31 @@ fn reach(
 fn strays(
     document: &Document,
     dialing: &Dialing<'_>,
-    callers: &[SearchSpace],
-    captures: &HashSet<PatternId>,
+    spaces: &Spaces<'_>,
+    is_told: &dyn Fn(PatternId, Digits) -> bool,
     moments: &[Civil],
     report: &Report,
 ) {
     let plan = &dialing.plan;
     let mut told = HashSet::new();
     for (lost, digits) in plan.disputed_numbers() {
-        for css in callers {
+        for css in &spaces.callers {
             let taken = moments.iter().find_map(|at| {
                 let analysis = plan.analyse(css, &digits, None, *at);
                 let Outcome::Found { row, .. } = analysis.outcome else { return None };
                 let first = analysis.translations.first().copied().unwrap_or(row);
                 Some((first, row)).filter(|_| !analysis.emergency)
             });
-            let mut is_new = |won: &PatternId| !captures.contains(won) && told.insert((*won, css));
+            let mut is_new = |won: &PatternId| !is_told(*won, digits) && told.insert((*won, css));
             let Some((won, last)) = taken.filter(|(won, _)| is_new(won)) else { continue };
-            let (Some(place), Some(loser)) = (place_of(document, dialing, css), plan.row(lost)) else { continue };
+            let (Some(Whose { words, place }), Some(loser)) = (whose(document, dialing, spaces, css), plan.row(lost))
+            else {
+                continue;
+            };
             let text = |id: PatternId| plan.row(id).map(|row| row.pattern.text()).unwrap_or_default();
             let rings = plan.row(last).is_some_and(|row| matches!(row.target, Target::DirectoryNumber { .. }));
             let message = format!(
-                "{} does not have the emergency pattern \"{}\", and its number {digits} {} by \"{}\"",
-                named(dialing, css),
+                "{words} does not have the emergency pattern \"{}\", and its number {digits} {} by \"{}\"",
                 loser.pattern.text(),
                 if rings { "rings a phone" } else { "leaves as any other" },
                 text(won)
@@ -232,11 +197,32 @@ fn strays(
     }
 }
 
-/// Where the first search space of a concatenation was written.
-fn place_of<'d>(document: &'d Document, dialing: &Dialing<'_>, css: &[CssId]) -> Option<&'d Place> {
-    let first = css.first()?;
+/// Whose calls begin with a search space, and where to look.
+pub(super) struct Whose<'d> {
+    pub(super) words: String,
+    pub(super) place: &'d Place,
+}
+
+/// The search space itself, where it was written first; who has none, where calls begin with none.
+pub(super) fn whose<'d>(
+    document: &'d Document,
+    dialing: &Dialing<'_>,
+    spaces: &Spaces<'d>,
+    css: &[CssId],
+) -> Option<Whose<'d>> {
+    let Some(first) = css.first() else {
+        return spaces.bare.as_ref().map(|caller| Whose { words: bare(caller), place: caller.place });
+    };
     let space = document.spaces.iter().find(|space| dialing.css(Some(&space.name)) == Some(*first))?;
-    Some(&space.name.place)
+    Some(Whose { words: named(dialing, css), place: &space.name.place })
+}
+
+/// Whose calls begin with no search space.
+fn bare(caller: &Bare<'_>) -> String {
+    match caller.more {
+        0 => format!("{}, without a search space,", caller.who),
+        more => format!("{} (and {more} more), without a search space,", caller.who),
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use super::names::Names;
 use crate::config::document::{DevicePool, Document, Service};
+use crate::config::plan::build::roaming_pools;
 use crate::config::report::Report;
 use crate::config::words::UNSPECIFIED;
+use emcc_policies::device_pool::comparable;
 use emcc_policies::location::Field;
 use std::collections::{HashMap, HashSet};
 
@@ -24,10 +26,10 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
         return;
     };
     let Some(fields) = names.filters.get(filter.as_str()).map(|filter| &filter.fields) else { return };
-    let mut seen: HashMap<Vec<String>, &str> = HashMap::new();
+    let mut seen: HashMap<Vec<Vec<u8>>, &str> = HashMap::new();
     for pool in &document.device_pools {
         let filtered: Vec<_> = fields.iter().map(|field| field_of(pool, field.value, names)).collect();
-        if filtered.iter().all(String::is_empty) {
+        if filtered.iter().all(Vec::is_empty) {
             continue;
         }
         if let Some(other) = seen.insert(filtered, pool.name.as_str()) {
@@ -45,33 +47,55 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
     }
 }
 
-/// Location bandwidth stops at a cluster's edge: no EMCC phone is admitted by it (V-1, domain table 4).
+/// Location bandwidth stops at a cluster's edge: no EMCC phone is admitted by it (V-1, domain table 4). It is refused
+/// wherever such a phone is told to stand: at the phone a guest has, at that phone's device pool, at the pool in which the
+/// phone of a user abroad is placed, and at the template's. A pool of phones of this cluster alone may have one.
 fn location_bandwidth(document: &Document, report: &Report) {
     let fix = "Remove it; calls of EMCC phones are admitted by the link's RSVP bandwidth, link_audio_kbps.";
     let visited: HashSet<String> =
         document.sessions.iter().map(|session| session.device.value.to_ascii_lowercase()).collect();
+    let mut pools: HashMap<&str, String> = HashMap::new();
+    if let Some(template) = &document.template_pool {
+        let message =
+            format!("\"{}\" is the pool of EMCC phones: location bandwidth is not for them (table 4)", template.value);
+        pools.insert(template.as_str(), message);
+    }
+    let located = document.device_pools.iter().filter(|row| row.location.is_some());
+    let located: HashMap<&str, &DevicePool> = located.map(|row| (row.name.as_str(), row)).collect();
+    let mut lands = |pool: &str, device: &str| {
+        if let Some(row) = located.get(pool) {
+            pools.entry(row.name.as_str()).or_insert_with(|| {
+                format!(
+                    "\"{device}\", which has an EMCC session, is in device pool \"{pool}\": location bandwidth is not for \
+                     it (table 4)"
+                )
+            });
+        }
+    };
     for device in document.devices.iter().filter(|device| visited.contains(&device.name.value.to_ascii_lowercase())) {
         if let Some(location) = &device.location {
             let message =
                 format!("\"{}\" has an EMCC session: location bandwidth is not for it (table 4)", device.name.value);
             report.error(&location.place, message, fix);
         }
+        device.device_pool.iter().for_each(|pool| lands(pool.as_str(), &device.name.value));
     }
-    let template = document.template_pool.as_ref();
-    for pool in document.device_pools.iter().filter(|pool| template.is_some_and(|name| name.value == pool.name.value)) {
-        if let Some(location) = &pool.location {
-            let message = format!(
-                "\"{}\" is the pool of EMCC phones: location bandwidth is not for them (table 4)",
-                pool.name.value
-            );
-            report.error(&location.place, message, fix);
+    for (session, pool) in document.sessions.iter().zip(roaming_pools(document)) {
+        let pool = pool.and_then(|id| document.device_pools.get(id.0 as usize));
+        if let Some(pool) = pool.filter(|_| session.visiting_cluster.is_some()) {
+            lands(pool.name.as_str(), &session.device.value);
+        }
+    }
+    for pool in &document.device_pools {
+        if let (Some(location), Some(message)) = (&pool.location, pools.get(pool.name.as_str())) {
+            report.error(&location.place, message.as_str(), fix);
         }
     }
 }
 
-fn field_of(pool: &DevicePool, field: Field, names: &Names<'_>) -> String {
+fn field_of(pool: &DevicePool, field: Field, names: &Names<'_>) -> Vec<u8> {
     let place = pool.geolocation.as_ref().and_then(|name| names.geolocations.get(name.as_str()));
-    place.and_then(|place| place.location.get(field)).map(|text| text.trim().to_lowercase()).unwrap_or_default()
+    place.and_then(|place| place.location.get(field)).map(comparable).unwrap_or_default()
 }
 
 /// A phone that others may log in on needs a place of its own or of its pool (G-5).

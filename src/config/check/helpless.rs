@@ -1,6 +1,7 @@
 //! Devices whose emergency call could be refused because there is no last resort (P-23): at some hour its search space gives
 //! it no way, and no emergency pattern of any partition does. The call is decided as it would be, by the same function.
 
+use super::callers::{lines, of_device};
 use crate::config::document::{Device, Document};
 use crate::config::plan::build::Routing;
 use crate::config::plan::dial_plan::Dialing;
@@ -10,18 +11,22 @@ use emcc_policies::emergency::{Called, EmergencyNumbers};
 use emcc_policies::moment::Civil;
 use emcc_policies::pstn_access::PstnAccessCss;
 use emcc_policies::route::{Call, Caller, LocalRouteGroups, decide};
-use emcc_policies::search_space::{CssId, SearchSpace, of_phone};
+use emcc_policies::search_space::{CssId, SearchSpace};
 use emcc_policies::trail::Trail;
 use std::collections::HashMap;
 
-/// What decides of a device's emergency calls: its search space, that of its calls over the trunk while somebody is logged
-/// in on it, and what its local route groups stand for.
-type Alike<'r> = (SearchSpace, SearchSpace, &'r LocalRouteGroups);
+/// The service every emergency service is a part of (RFC 5031).
+const SERVICE_URN: &str = "urn:service:sos";
+
+/// What decides of a device's emergency calls: the search spaces of its lines, that of its calls over the trunk while
+/// somebody is logged in on it, and what its local route groups stand for.
+type Alike<'r> = (Vec<SearchSpace>, SearchSpace, &'r LocalRouteGroups);
 
 /// `numbers` has one of each emergency there is. Devices that are alike are told of together.
 pub(super) fn check(
     document: &Document,
     dialing: &Dialing<'_>,
+    routing: &Routing<'_>,
     numbers: &[Digits],
     moments: &[Civil],
     report: &Report,
@@ -29,28 +34,41 @@ pub(super) fn check(
     if !document.emergency.last_resort.is_empty() {
         return;
     }
-    let routing = Routing::of(document);
     let own = EmergencyNumbers {
         numbers: document.emergency.numbers.iter().map(|at| at.value).collect(),
         access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
     };
-    let is_refused = |css: &[CssId], caller: Caller<'_>, number: &Digits| {
-        let emergency = own.recognise(&dialing.plan, Called::Number(number), false);
+    let is_refused = |css: &[CssId], caller: Caller<'_>, called: Called<'_>| {
+        let emergency = own.recognise(&dialing.plan, called, false);
+        let dialed = match called {
+            Called::Number(number) => Some(*number),
+            Called::Uri(_) => None,
+        };
         moments.iter().any(|at| {
-            let dialed = Some(*number);
             let call = Call { css, dialed, calling: None, caller, emergency, at: *at, turns: &|_| 0 };
             decide(&dialing.plan, &routing.book, &call, &mut Trail::new()).hops.is_empty()
         })
     };
-    let refused = |css: &[CssId], caller: Caller<'_>, how: &'static str| {
-        let refused = numbers.iter().filter(|number| is_refused(css, caller, number));
-        refused.map(|number| format!("{number}{how}")).collect::<Vec<_>>()
+    let refused = |spaces: &[SearchSpace], caller: Caller<'_>, how: &'static str| {
+        let is_lost = |called: Called<'_>| spaces.iter().any(|css| is_refused(css, caller, called));
+        let numbers = numbers.iter().filter(|number| is_lost(Called::Number(number)));
+        let mut lost: Vec<_> = numbers.map(|number| format!("{number}{how}")).collect();
+        // Without a number to go on as it is lost for everybody, which is told once. Where numbers are lost, so is it.
+        if lost.is_empty() && !own.numbers.is_empty() && is_lost(Called::Uri(SERVICE_URN.as_bytes())) {
+            lost.push(format!("{SERVICE_URN}{how}"));
+        }
+        lost
     };
+    if let Some(first) = document.devices.first().filter(|_| own.numbers.is_empty()) {
+        let message = format!("an emergency call to {SERVICE_URN} is refused: it has no number to go on as (P-23)");
+        let fix = "Write emergency.numbers, the first of which it goes on as, or emergency.last_resort.";
+        report.warning(&first.name.place, message, fix);
+    }
     let is_visited = document.emcc_trunk.is_some() && !document.remote_clusters.is_empty();
-    for ((home, visited, groups), (device, count)) in devices(document, dialing, &routing) {
+    for ((home, visited, groups), (device, count)) in devices(document, dialing, routing) {
         let mut lost = refused(&home, Caller::Local { pool: None, groups }, "");
         if is_visited {
-            lost.extend(refused(&visited, Caller::Visiting { pool: None, groups }, " over the trunk"));
+            lost.extend(refused(&[visited], Caller::Visiting { pool: None, groups }, " over the trunk"));
         }
         if lost.is_empty() {
             continue;
@@ -71,25 +89,19 @@ fn devices<'d, 'r>(
     dialing: &Dialing<'_>,
     routing: &'r Routing<'_>,
 ) -> Vec<(Alike<'r>, (&'d Device, usize))> {
-    let mut lines = HashMap::new();
-    for user in &document.users {
-        if let Some(number) = &user.directory_number {
-            lines.entry(number.as_str()).or_insert(dialing.css(user.line_css.as_ref()));
-        }
-    }
+    let lines = lines(document, dialing);
     let setting = document.feature.pstn_access_css.as_ref().map(|at| at.value).unwrap_or_default();
     let of_trunk = document.emcc_trunk.as_ref().and_then(|trunk| dialing.css(trunk.css.as_ref()));
     let mut places: HashMap<Alike<'_>, usize> = HashMap::new();
     let mut found: Vec<(Alike<'_>, (&Device, usize))> = Vec::new();
     for device in &document.devices {
         let css = dialing.css(device.css.as_ref());
-        let line = device.directory_numbers.first().and_then(|number| lines.get(number.as_str()).copied().flatten());
         let visited = match setting {
             PstnAccessCss::Trunk => of_trunk,
             PstnAccessCss::OriginalDevice => css,
         };
         let groups = routing.local_route_groups(routing.pool(device.device_pool.as_ref()));
-        let alike: Alike<'_> = (of_phone(line, css), visited.into_iter().collect(), groups);
+        let alike: Alike<'_> = (of_device(device, &lines, css), visited.into_iter().collect(), groups);
         let place = *places.entry(alike.clone()).or_insert_with(|| {
             found.push((alike, (device, 0)));
             found.len() - 1

@@ -1,5 +1,6 @@
 //! Whether the values of a document fit each other. One file a concern; each only reports.
 
+mod adjunct;
 mod callers;
 mod certificates;
 mod emergency;
@@ -13,14 +14,17 @@ mod phones;
 mod probe;
 mod secure;
 mod servers;
+mod taken;
 mod usage;
 
 pub(super) use certificates::Look;
 pub use probe::Probe;
 
 use super::document::Document;
+use super::plan::build::Routing;
 use super::plan::dial_plan::Dialing;
 use super::report::Report;
+use super::source::Unread;
 use std::panic::resume_unwind;
 use std::thread;
 
@@ -36,7 +40,7 @@ pub(super) fn check<'d>(
     let dialing = thread::scope(|scope| {
         let made = (threads > 1).then(|| thread::Builder::new().spawn_scoped(scope, || Dialing::of(document)));
         let names = names::Names::of(document, report);
-        names::references(document, &names, report);
+        names::references(document, &names, &Unread::default(), report);
         neighbours::check(document, &names, report);
         phones::check(document, &names, report);
         certificates::check(document, look, report);
@@ -44,6 +48,7 @@ pub(super) fn check<'d>(
         servers::check(document, report);
         geography::check(document, &names, report);
         usage::check(document, &names, report);
+        adjunct::check(document, report);
         match made {
             Some(Ok(made)) => made.join().unwrap_or_else(|panic| resume_unwind(panic)),
             _ => Dialing::of(document),
@@ -51,8 +56,32 @@ pub(super) fn check<'d>(
     });
     let looked = hours::looked(document, report);
     let spaces = callers::Spaces::of(document, &dialing);
-    patterns::check(document, &dialing, &spaces.all, &looked.moments, report);
-    emergency::check(document, &dialing, &spaces, &looked, report);
+    usage::combined(document, &dialing, &spaces, report);
+    let routing = Routing::of(document);
+    patterns::check(document, &dialing, &routing, &spaces.all, &looked.moments, report);
+    emergency::check(document, &dialing, &routing, &spaces, &looked, report);
     probe::check(document, probe, report);
     dialing
+}
+
+/// What of [`check`] can be said of a document that lacks what could not be read: nothing that a row of that might put
+/// right. Where the named file itself is torn, nothing is.
+pub(super) fn partly(document: &Document, probe: Probe, look: Look, unread: &Unread, report: &Report) {
+    if unread.main {
+        return;
+    }
+    let names = names::Names::of(document, report);
+    names::references(document, &names, unread, report);
+    certificates::check(document, look, report);
+    servers::check(document, report);
+    patterns::alone(document, &Dialing::of(document), report);
+    if !unread.tables {
+        neighbours::check(document, &names, report);
+        phones::check(document, &names, report);
+        secure::check(document, report);
+    }
+    if !unread.may_have("device_pool") {
+        geography::check(document, &names, report);
+    }
+    probe::check(document, probe, report);
 }

@@ -6,6 +6,7 @@ use crate::config::document::{
 };
 use crate::config::report::Report;
 use crate::config::section::nearest;
+use crate::config::source::Unread;
 use crate::config::words::{STANDARD_LOCAL_ROUTE_GROUP, UNSPECIFIED};
 use ahash::{AHashMap, AHashSet};
 use emcc_policies::route::PeerKind;
@@ -28,11 +29,24 @@ pub(super) struct Names<'d> {
     pub(super) local_route_groups: AHashSet<&'d str>,
 }
 
+/// Where mistakes of names go, but of those that may stand in what could not be read.
+#[derive(Clone, Copy)]
+struct Dangling<'r> {
+    report: &'r Report,
+    unread: &'r Unread,
+}
+
 impl<'d> Names<'d> {
     /// Reports names given twice.
     pub(super) fn of(document: &'d Document, report: &Report) -> Self {
         index(&document.partitions, |row| &row.name, "partitions", report);
-        index(&document.codecs, |row| &row.name, "codecs", report);
+        // Encoding names compare without case (RFC 4855, section 3).
+        let mut codecs = AHashSet::new();
+        for codec in &document.codecs {
+            if !codecs.insert(codec.name.value.to_ascii_lowercase()) {
+                duplicate(&codec.name, "codecs", report);
+            }
+        }
         let mut devices = AHashMap::new();
         for device in &document.devices {
             if devices.insert(device.name.value.to_lowercase(), device).is_some() {
@@ -81,14 +95,17 @@ fn duplicate(name: &Text, what: &str, report: &Report) {
 }
 
 /// Reports a name that nothing has.
-fn refer<V>(name: Option<&Text>, rows: &AHashMap<&str, V>, table: &str, report: &Report) {
+fn refer<V>(name: Option<&Text>, rows: &AHashMap<&str, V>, table: &str, to: Dangling<'_>) {
     if let Some(name) = name.filter(|name| !rows.contains_key(name.as_str())) {
         let near = nearest(name.as_str(), rows.keys().copied());
-        dangling(name, table, near, report);
+        dangling(name, table, near, to);
     }
 }
 
-fn dangling(name: &Text, table: &str, near: Option<&str>, report: &Report) {
+fn dangling(name: &Text, table: &str, near: Option<&str>, Dangling { report, unread }: Dangling<'_>) {
+    if unread.may_have(table) {
+        return;
+    }
     let key = if matches!(table, "remote_cluster" | "user") { "id" } else { "name" };
     let add = format!("add [[{table}]] with {key} = \"{}\"", name.value);
     let fix = match near {
@@ -99,50 +116,52 @@ fn dangling(name: &Text, table: &str, near: Option<&str>, report: &Report) {
 }
 
 /// Reports every name used that nothing has, and every name of the wrong kind of thing.
-pub(super) fn references(document: &Document, names: &Names<'_>, report: &Report) {
-    refer(document.feature.geolocation_filter.as_ref(), &names.filters, "geolocation_filter", report);
+pub(super) fn references(document: &Document, names: &Names<'_>, unread: &Unread, report: &Report) {
+    let to = Dangling { report, unread };
+    refer(document.feature.geolocation_filter.as_ref(), &names.filters, "geolocation_filter", to);
     let default = document.feature.default_geolocation.as_ref().filter(|name| name.value != UNSPECIFIED);
-    refer(default, &names.geolocations, "geolocation", report);
-    refer(document.template_pool.as_ref(), &names.device_pools, "device_pool", report);
+    refer(default, &names.geolocations, "geolocation", to);
+    refer(document.template_pool.as_ref(), &names.device_pools, "device_pool", to);
     for trunk in document.emcc_trunk.iter().chain(&document.rsvp_trunk) {
-        refer(trunk.css.as_ref(), &names.spaces, "css", report);
-        refer(trunk.device_pool.as_ref(), &names.device_pools, "device_pool", report);
+        refer(trunk.css.as_ref(), &names.spaces, "css", to);
+        refer(trunk.device_pool.as_ref(), &names.device_pools, "device_pool", to);
     }
     for name in &document.emergency.last_resort {
-        gateway(name, names, "an emergency call must end at the PSTN", report);
+        gateway(name, names, "an emergency call must end at the PSTN", to);
     }
     for pool in &document.device_pools {
         refer(
             pool.geolocation.as_ref().filter(|name| name.value != UNSPECIFIED),
             &names.geolocations,
             "geolocation",
-            report,
+            to,
         );
-        refer(pool.adjunct_css.as_ref(), &names.spaces, "css", report);
+        refer(pool.adjunct_css.as_ref(), &names.spaces, "css", to);
         for (_, group) in &pool.local_route_groups {
-            refer(Some(group), &names.route_groups, "route_group", report);
+            refer(Some(group), &names.route_groups, "route_group", to);
         }
     }
     for partition in &document.partitions {
-        refer(partition.schedule.as_ref(), &names.schedules, "schedule", report);
+        refer(partition.schedule.as_ref(), &names.schedules, "schedule", to);
     }
-    dial_plan(document, names, report);
+    dial_plan(document, names, to);
     for device in &document.devices {
-        refer(device.css.as_ref(), &names.spaces, "css", report);
-        refer(device.device_pool.as_ref(), &names.device_pools, "device_pool", report);
+        refer(device.css.as_ref(), &names.spaces, "css", to);
+        refer(device.device_pool.as_ref(), &names.device_pools, "device_pool", to);
         let geolocation = device.geolocation.as_ref().filter(|name| name.value != UNSPECIFIED);
-        refer(geolocation, &names.geolocations, "geolocation", report);
+        refer(geolocation, &names.geolocations, "geolocation", to);
     }
     for user in &document.users {
-        refer(user.line_css.as_ref(), &names.spaces, "css", report);
-        refer(user.emcc_css.as_ref(), &names.spaces, "css", report);
+        refer(user.line_css.as_ref(), &names.spaces, "css", to);
+        refer(user.emcc_css.as_ref(), &names.spaces, "css", to);
     }
-    sessions(document, names, report);
+    sessions(document, names, to);
 }
 
-fn dial_plan(document: &Document, names: &Names<'_>, report: &Report) {
+fn dial_plan(document: &Document, names: &Names<'_>, to: Dangling<'_>) {
+    let report = to.report;
     for css in document.transform_spaces() {
-        refer(Some(css), &names.spaces, "css", report);
+        refer(Some(css), &names.spaces, "css", to);
     }
     for peer in document.peers.iter().filter(|peer| is(peer, PeerKind::CallControl)) {
         for css in peer.transform_spaces.calling.iter().chain(&peer.transform_spaces.called) {
@@ -152,10 +171,10 @@ fn dial_plan(document: &Document, names: &Names<'_>, report: &Report) {
     }
     for row in &document.patterns {
         match row.kind {
-            PatternKind::Route => refer(row.target.as_ref(), &names.route_lists, "route_list", report),
-            PatternKind::Translation => refer(row.target.as_ref(), &names.spaces, "css", report),
+            PatternKind::Route => refer(row.target.as_ref(), &names.route_lists, "route_list", to),
+            PatternKind::Translation => refer(row.target.as_ref(), &names.spaces, "css", to),
             PatternKind::DirectoryNumber => {
-                refer(row.target.as_ref(), &names.peers, "peer", report);
+                refer(row.target.as_ref(), &names.peers, "peer", to);
                 let peer = row.target.as_ref().and_then(|name| Some((name, names.peers.get(name.as_str())?)));
                 if let Some((name, _)) = peer.filter(|(_, peer)| is(peer, PeerKind::Gateway)) {
                     let message = format!("directory numbers cannot be behind the gateway \"{}\"", name.value);
@@ -180,7 +199,9 @@ fn dial_plan(document: &Document, names: &Names<'_>, report: &Report) {
                 report.error(&member.place, message, "Rename the local route group in local_route_groups.");
             } else if !group && !local {
                 let all = names.route_groups.keys().chain(&names.local_route_groups).copied();
-                dangling(member, "route_group", nearest(member.as_str(), all), report);
+                if !to.unread.may_have("local_route_group") {
+                    dangling(member, "route_group", nearest(member.as_str(), all), to);
+                }
             }
         }
         for (member, _) in &list.transforms {
@@ -193,7 +214,7 @@ fn dial_plan(document: &Document, names: &Names<'_>, report: &Report) {
     }
     for group in &document.route_groups {
         for name in &group.peers {
-            gateway(name, names, "a route group leads to the PSTN", report);
+            gateway(name, names, "a route group leads to the PSTN", to);
         }
         repeated(&group.peers, "peer of this route group", report);
         if group.peers.is_empty() {
@@ -219,9 +240,10 @@ fn is(peer: &Peer, kind: PeerKind) -> bool {
     peer.kind.as_ref().is_some_and(|found| found.value == kind)
 }
 
-fn gateway(name: &Text, names: &Names<'_>, why: &str, report: &Report) {
+fn gateway(name: &Text, names: &Names<'_>, why: &str, to: Dangling<'_>) {
+    let report = to.report;
     match names.peers.get(name.as_str()) {
-        None => refer(Some(name), &names.peers, "peer", report),
+        None => refer(Some(name), &names.peers, "peer", to),
         Some(peer) if is(peer, PeerKind::CallControl) => {
             let message = format!("\"{}\" is call control, not a gateway: {why}", name.value);
             report.error(&name.place, message, "Name a peer of kind \"gateway\".");
@@ -231,7 +253,8 @@ fn gateway(name: &Text, names: &Names<'_>, why: &str, report: &Report) {
 }
 
 /// A session's phone belongs to the visited cluster and its user to the home cluster.
-fn sessions(document: &Document, names: &Names<'_>, report: &Report) {
+fn sessions(document: &Document, names: &Names<'_>, to: Dangling<'_>) {
+    let report = to.report;
     let ours = document.cluster.id.as_ref().map(|id| id.as_str());
     let (mut devices, mut users) = (AHashSet::new(), AHashSet::new());
     for session in &document.sessions {
@@ -242,19 +265,19 @@ fn sessions(document: &Document, names: &Names<'_>, report: &Report) {
                 let fix = "Name the other cluster; a login within one cluster is no EMCC session.";
                 report.error(&cluster.place, format!("\"{}\" is this cluster itself", cluster.value), fix);
             } else {
-                refer(Some(cluster), &names.remote_clusters, "remote_cluster", report);
+                refer(Some(cluster), &names.remote_clusters, "remote_cluster", to);
             }
         }
         if session.home_cluster.is_some() && here.is_none() {
             let near = document.devices.iter().map(|device| device.name.as_str());
-            dangling(&session.device, "device", nearest(session.device.as_str(), near), report);
+            dangling(&session.device, "device", nearest(session.device.as_str(), near), to);
         }
         if session.visiting_cluster.is_some() && session.home_cluster.is_none() {
             if here.is_some() {
                 let message = format!("device \"{}\" is configured in both clusters (error 37)", session.device.value);
                 report.error(&session.device.place, message, "Remove the [[device]] here, or write home_cluster.");
             }
-            refer(session.user.as_ref(), &names.users, "user", report);
+            refer(session.user.as_ref(), &names.users, "user", to);
             let user = session.user.as_ref().and_then(|name| Some((name, names.users.get(name.as_str())?)));
             if let Some((name, _)) = user.filter(|(_, user)| !user.emcc_enabled) {
                 let message = format!("user \"{}\" is logged in abroad and not enabled for EMCC (L-22)", name.value);

@@ -1,22 +1,33 @@
 //! Patterns against each other: equal ones, translations that go in circles, numbers that belong to two.
 
 use crate::config::document::{Document, PatternKind, Text};
+use crate::config::plan::build::Routing;
 use crate::config::plan::dial_plan::{Dialing, Origin};
 use crate::config::report::{At, Place, Report};
-use emcc_policies::digits::Pattern;
+use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
+use emcc_policies::digits::{Discard, Pattern};
+use emcc_policies::emergency::{Called, EmergencyNumbers};
 use emcc_policies::moment::Civil;
-use emcc_policies::search_space::{Circle, Circles, PatternId, SearchSpace};
+use emcc_policies::route::{Member, RouteListId};
+use emcc_policies::search_space::{Circle, Circles, Outcome, PatternId, SearchSpace, Target};
 use std::collections::{HashMap, HashSet};
 
 pub(super) fn check(
     document: &Document,
     dialing: &Dialing<'_>,
+    routing: &Routing<'_>,
     spaces: &[SearchSpace],
     moments: &[Civil],
     report: &Report,
 ) {
+    alone(document, dialing, report);
+    circles(document, dialing, spaces, moments, report);
+    discards(document, dialing, routing, report);
+}
+
+/// What is said of patterns and numbers whatever others there are.
+pub(super) fn alone(document: &Document, dialing: &Dialing<'_>, report: &Report) {
     equal(dialing, report);
-    circles(dialing, spaces, moments, report);
     numbers(document, report);
     intercom(document, report);
 }
@@ -47,11 +58,25 @@ fn same_numbers(pattern: &At<Pattern>, partition: Option<&Text>, first: &Place, 
 }
 
 /// Translations that take a number which the tenth pass still translates (D-15), in any search space at any hour.
-fn circles(dialing: &Dialing<'_>, spaces: &[SearchSpace], moments: &[Civil], report: &Report) {
+fn circles(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], moments: &[Civil], report: &Report) {
     let Circles { found, unproved } = dialing.plan.circles(spaces, moments);
+    let own = EmergencyNumbers {
+        numbers: document.emergency.numbers.iter().map(|at| at.value).collect(),
+        access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
+    };
+    let looked_at = || spaces.iter().flat_map(|css| moments.iter().map(move |at| (css, *at)));
     for Circle { row, digits } in found {
         let Some(origin) = dialing.origin(row) else { continue };
-        let message = format!("{digits} is still translated after ten passes, so the call is refused (D-15)");
+        // An emergency is recognised as dialed, or by a pattern on the way (P-23).
+        let mut rounds = looked_at().map(|(css, at)| dialing.plan.analyse(css, &digits, None, at));
+        let is_emergency = own.recognise(&dialing.plan, Called::Number(&digits), false).is_some()
+            || rounds
+                .find(|way| {
+                    way.translations.first() == Some(&row) && matches!(way.outcome, Outcome::StillTranslating { .. })
+                })
+                .is_some_and(|way| way.emergency);
+        let so = if is_emergency { "the emergency call goes on by P-23 alone" } else { "the call is refused" };
+        let message = format!("{digits} is still translated after ten passes, so {so} (D-15)");
         report.warning(origin.place(), message, "Give the translation a CSS that does not reach it again.");
     }
     if let Some(origin) = unproved.first().and_then(|id| dialing.origin(*id)) {
@@ -61,6 +86,40 @@ fn circles(dialing: &Dialing<'_>, spaces: &[SearchSpace], moments: &[Civil], rep
             unproved.len()
         );
         report.warning(origin.place(), message, "Give translations search spaces that reach no other translation.");
+    }
+}
+
+/// Discard instructions that discard nothing, or everything (D-22).
+fn discards(document: &Document, dialing: &Dialing<'_>, routing: &Routing<'_>, report: &Report) {
+    let cuts = |discard: Option<Discard>| matches!(discard, Some(Discard::PreDot | Discard::PreDotTrailingHash));
+    let dotless = |pattern: &At<Pattern>, discard| {
+        if cuts(discard) && !pattern.value.has_dot() {
+            let message = format!("PreDot discards nothing: there is no dot in \"{}\" (D-22)", pattern.value.text());
+            report.warning(&pattern.place, message, "Put the dot behind the digits to discard, or remove PreDot.");
+        }
+    };
+    document.transformations.iter().for_each(|row| dotless(&row.pattern, row.transform.discard));
+    for (id, row) in dialing.plan.rows() {
+        let Some(Origin::Row(written)) = dialing.origin(id) else { continue };
+        dotless(&written.pattern, row.transform.discard);
+        let by = match row.target {
+            Target::RouteList(list) => {
+                let mut members = routing.book.transforms(list, row);
+                let emptied = members.find(|(_, transform)| transform.leaves_nothing(&row.pattern));
+                emptied.map(|(member, _)| {
+                    let (member, list) = (member_name(document, member), list_name(document, list));
+                    format!(" by the member \"{member}\" of route list \"{list}\"")
+                })
+            }
+            Target::Translate { .. } => row.transform.leaves_nothing(&row.pattern).then(String::new),
+            Target::Block | Target::DirectoryNumber { .. } => None,
+        };
+        if let Some(by) = by {
+            let text = row.pattern.text();
+            let message = format!("\"{text}\" leaves nothing of the number it takes{by} (D-22)");
+            let fix = "Put the dot before the digits to keep, or write prefix_digits.";
+            report.error(&written.pattern.place, message, fix);
+        }
     }
 }
 
@@ -113,4 +172,20 @@ fn intercom(document: &Document, report: &Report) {
             report.error(&number.place, message, "Give the user another number, or write emcc_enabled = false.");
         }
     }
+}
+
+/// A route list by its id.
+pub(super) fn list_name(document: &Document, id: RouteListId) -> &str {
+    document.route_lists.get(id.0 as usize).map(|list| list.name.as_str()).unwrap_or_default()
+}
+
+/// A member of a route list.
+pub(super) fn member_name(document: &Document, member: Member) -> &str {
+    let mut local = document.device_pools.iter().flat_map(|pool| &pool.local_route_groups).map(|(name, _)| name);
+    let name = match member {
+        Member::Standard => return STANDARD_LOCAL_ROUTE_GROUP,
+        Member::Group(id) => document.route_groups.get(id.0 as usize).map(|group| &group.name),
+        Member::Named(id) => local.nth(id.0 as usize),
+    };
+    name.map(|name| name.as_str()).unwrap_or_default()
 }

@@ -1,13 +1,16 @@
 //! What nobody uses or can reach: usually a name that was meant for another.
 
+use super::callers::Spaces;
+use super::emergency::{Whose, whose};
 use super::names::Names;
-use crate::config::document::{Document, PatternKind, Text};
+use crate::config::document::{Document, PatternKind, SearchSpace, Text};
+use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::Report;
 use crate::config::section::nearest;
 use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
 use ahash::{AHashMap, AHashSet};
 use emcc_policies::route::PeerKind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
     let spaces = spaces_in_use(document);
@@ -82,8 +85,7 @@ fn partitions(document: &Document, spaces: &AHashSet<&str>, report: &Report) {
                 report.warning(&partition.place, message, "Remove the second one.");
             }
         }
-        let text: usize = space.partitions.iter().map(|name| name.value.chars().count() + 1).sum();
-        if text > CSS_CHARS_MAX + 1 {
+        if chars(space) > CSS_CHARS_MAX + 1 {
             let message = format!("CSS \"{}\" is longer than {CSS_CHARS_MAX} characters (D-6)", space.name.value);
             report.warning(
                 &space.name.place,
@@ -101,6 +103,35 @@ fn partitions(document: &Document, spaces: &AHashSet<&str>, report: &Report) {
 
 /// Longest text of a calling search space, partition names joined by colons (D-6).
 const CSS_CHARS_MAX: usize = 1_024;
+
+/// Characters of a search space, with a colon behind each name.
+fn chars(space: &SearchSpace) -> usize {
+    space.partitions.iter().map(|name| name.value.chars().count() + 1).sum()
+}
+
+/// The limit is for the text as a phone uses it: line and device CSS, or adjunct, line and EMCC CSS (D-6). One that is too
+/// long alone is told of alone.
+pub(super) fn combined(document: &Document, dialing: &Dialing<'_>, spaces: &Spaces<'_>, report: &Report) {
+    let lengths: HashMap<_, _> = document
+        .spaces
+        .iter()
+        .rev()
+        .filter_map(|space| Some((dialing.css(Some(&space.name))?, chars(space))))
+        .collect();
+    for css in &spaces.callers {
+        let parts = || css.iter().filter_map(|id| lengths.get(id));
+        let text = parts().sum::<usize>().saturating_sub(1);
+        if text > CSS_CHARS_MAX
+            && parts().all(|chars| *chars <= CSS_CHARS_MAX + 1)
+            && let Some(Whose { words, place }) = whose(document, dialing, spaces, css)
+        {
+            let message =
+                format!("{words}, as a phone uses it, has {text} characters, and {CSS_CHARS_MAX} is most (D-6)");
+            let fix = "Use fewer partitions or shorter names; call control would refuse it.";
+            report.warning(place, message, fix);
+        }
+    }
+}
 
 fn pools_and_places(document: &Document, report: &Report) {
     let pools = &document.device_pools;

@@ -579,6 +579,26 @@ fn sessions(
     document.sessions.iter().filter_map(session).collect()
 }
 
+/// The device pool that the phone of each session is placed in (G-6), as [`build`] places it, in the order of the sessions
+/// of a document that is only looked at.
+pub(in crate::config) fn roaming_pools(document: &Document) -> Vec<Option<DevicePoolId>> {
+    if document.sessions.is_empty() {
+        return Vec::new();
+    }
+    let ids = Ids::of(document);
+    let place = |pool: &document::DevicePool| DevicePool {
+        name: boxed(&pool.name),
+        geolocation: ids.place(pool.geolocation.as_ref()),
+        adjunct_css: None,
+        local_route_groups: LocalRouteGroups::default(),
+    };
+    let pools: Vec<_> = document.device_pools.iter().map(place).collect();
+    let index = roaming_index(&feature(document).geolocation_filter, &pools);
+    let template = ids.pool(document.template_pool.as_ref());
+    let placed = |session: &document::Session| roaming_pool(&index, template, session.geolocation.as_ref()).device_pool;
+    document.sessions.iter().map(placed).collect()
+}
+
 /// Tables 6 to 8 on a session that stands: a guest's phone is ours, a phone abroad is what its cluster said of it. Where
 /// they give no session, it is treated as the one without secrets.
 fn session_security(

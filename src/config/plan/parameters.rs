@@ -47,7 +47,6 @@ impl Value {
 }
 
 const SERVER: &str = "server name or IP address";
-const LOGIN: Option<&str> = Some("explain login");
 
 impl Plan {
     /// All thirteen feature parameters, in the order of the feature's configuration page.
@@ -68,8 +67,8 @@ impl Plan {
         let filter = self.feature.geolocation_filter_name.as_ref();
         let loss = Value::Text(region.link_loss.to_string().into());
         [
-            server("Default TFTP Server for EMCC Login Device", "feature.login_tftp_servers[0]", tftp, 0, LOGIN),
-            server("Backup TFTP Server for EMCC Login Device", "feature.login_tftp_servers[1]", tftp, 1, LOGIN),
+            server("Default TFTP Server for EMCC Login Device", "feature.login_tftp_servers[0]", tftp, 0, None),
+            server("Backup TFTP Server for EMCC Login Device", "feature.login_tftp_servers[1]", tftp, 1, None),
             number(
                 "Default Interval for Expired EMCC Device Maintenance",
                 "feature.stale_device_interval_min",
