@@ -49,6 +49,8 @@ mod routes;
 mod salvage;
 #[path = "engine/session.rs"]
 mod session;
+#[path = "engine/slips.rs"]
+mod slips;
 #[path = "engine/smuggling.rs"]
 mod smuggling;
 #[path = "engine/tls.rs"]

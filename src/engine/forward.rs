@@ -105,6 +105,7 @@ impl Turn<'_> {
             session: launch.session,
             by: launch.by,
             is_patient: launch.is_patient,
+            is_mended: false,
             cancel: Cancel::No,
             timing: Timing::started(now, is_reliable, life_ms),
         };

@@ -22,6 +22,7 @@ use super::keys::{Keys, Passage};
 use super::loops;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::patience::Patience;
+use super::precedence::is_precedence;
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
 use super::session::{self, TooBrief};
@@ -91,13 +92,14 @@ impl Turn<'_> {
     /// Whether an ordinary call is let in now, from that neighbour.
     fn may_call(&self, request: &Request<'_>) -> Result<(), Reject> {
         self.may_send(request).map_err(Reject::Refusal)?;
-        self.busy().map_or(Ok(()), |busy| Err(Reject::Busy(busy)))
+        self.busy(request.message).map_or(Ok(()), |busy| Err(Reject::Busy(busy)))
     }
 
-    /// Whether ordinary calls are refused now. Emergency calls keep the last rows for themselves.
-    pub(crate) fn busy(&self) -> Option<Busy> {
+    /// Whether an ordinary request outside a dialog is refused now: all of them while the node drains, save those of who was
+    /// given priority (RFC 4412). Emergency calls keep the last rows for themselves.
+    pub(crate) fn busy(&self, message: &Message<'_>) -> Option<Busy> {
         let engine = self.engine;
-        if engine.is_draining() {
+        if engine.is_draining() && !is_precedence(message) {
             return Some(Busy::Draining);
         }
         let is_full =
@@ -389,7 +391,7 @@ impl Turn<'_> {
             let why = Reject::Refusal(Refusal::NoBreadthLeft);
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         }
-        if let Some(busy) = self.busy() {
+        if let Some(busy) = self.busy(request.message) {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
         }
         let plan = self.running.plan.clone();

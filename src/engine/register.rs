@@ -50,7 +50,7 @@ impl Turn<'_> {
     fn may_register(&self, plan: &Plan, request: &Request<'_>) -> Result<(), Reject> {
         let refuse = |why| Err(Reject::Refusal(why));
         let (key, _) = self.registering(plan, request.message, request.essentials).map_err(Reject::Refusal)?;
-        if let Some(busy) = self.busy() {
+        if let Some(busy) = self.busy(request.message) {
             return Err(Reject::Busy(busy));
         }
         // RFC 3327 section 5.2: a phone that does not know the extension may not get a path.

@@ -14,6 +14,7 @@ use super::hunt::{Failure, outward};
 use super::keys::{Keys, Passage};
 use super::media::Body;
 use super::reject::{Refusal, Reject};
+use super::salvage::as_it_came;
 use super::session::Agreed;
 use super::trust::{self, Crossing};
 use crate::dialog;
@@ -677,6 +678,8 @@ impl Turn<'_> {
             if !send {
                 return None;
             }
+            let said = arena.get(range.clone()).unwrap_or_default();
+            let other = if row.is_mended { as_it_came(said, &row.request, row.flow.remote) } else { None };
             if row.machine != before {
                 row.enter(now);
                 row.let_go();
@@ -691,11 +694,11 @@ impl Turn<'_> {
             // A 2xx to an INVITE is repeated by who answered, not by us (RFC 6026 section 7.1); a 100 is made again.
             row.response = match (row.machine, status) {
                 (Machine::ServerInvite(server_invite::State::Accepted), _) | (_, 100) => Bytes::new(),
-                _ => Bytes::copy_from_slice(arena.get(range.clone()).unwrap_or_default()),
+                _ => Bytes::copy_from_slice(other.as_deref().unwrap_or(said)),
             };
-            Some((row.flow, row.timing.arm()))
+            Some((row.flow, row.timing.arm(), other))
         });
-        let Some(Some((flow, hint))) = sent else {
+        let Some(Some((flow, hint, other))) = sent else {
             self.engine.counters.retransmission_absorbed();
             return;
         };
@@ -703,7 +706,10 @@ impl Turn<'_> {
             self.effects.hints.push((at, Hint::Transaction(key)));
         }
         self.engine.counters.response_out(status);
-        self.effects.send(flow, range, None);
+        match other {
+            Some(other) => self.effects.send_copy(flow, &other, None),
+            None => self.effects.send(flow, range, None),
+        }
     }
 
     /// Acknowledges a failure hop by hop (RFC 3261 section 17.1.1.3).

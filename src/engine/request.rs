@@ -233,6 +233,7 @@ impl Turn<'_> {
             session: Asked::default(),
             by: Party::Caller,
             is_patient: false,
+            is_mended: false,
             cancel: Cancel::No,
             timing: Timing::waiting(self.now.moment, life_ms),
         };

@@ -4,20 +4,36 @@
 //! It is mended first, and the mended copy alone decides whether it is an emergency's and goes on: no two readings of one
 //! message. What is well formed never comes here.
 
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
 use super::Turn;
-use super::effects::TransactionKey;
+use super::effects::{Effects, TransactionKey};
 use super::forward::{BRANCH_BYTES, BRANCH_PREFIX};
 use super::reject::Reject;
 use super::request::Request;
 use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::{
-    Essentials, Index, Malformed, Message, Method, Name, NameAddrRef, Start, Strictness, UriRef, essentials,
-    leave_dialog, leave_strict_route, mend, rewrite, scan,
+    Editor, Essentials, Index, Malformed, Message, Method, Name, NameAddrRef, Start, Strictness, UriRef,
+    answer_as_it_came, essentials, is_unlike_its_answer, leave_dialog, leave_strict_route, mend, rewrite, scan,
 };
 
 /// What the alarm says of an emergency call that is taken out of form.
 const TAKEN: &str = "emergency call taken that is not well formed";
+
+/// A response to what became of `request`, as one to `request` as it came from `source`. `None` where it is that already, or
+/// is a response to something else.
+pub(super) fn as_it_came(response: &[u8], request: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
+    let (mut told, mut asked) = (Index::new(), Index::new());
+    let (response, request) = (scan(response, &mut told).ok()?, scan(request, &mut asked).ok()?);
+    let mut editor = Editor::new();
+    answer_as_it_came(&mut editor, &response, &request, source);
+    let mut whole = Vec::with_capacity(response.bytes().len() + request.bytes().len());
+    (!editor.is_empty()).then(|| editor.write(&response, &mut whole))?;
+    Some(whole)
+}
 
 impl Turn<'_> {
     /// What cannot be read as a message: taken where it is an emergency call's and can mean but one message. Nothing was done
@@ -73,13 +89,41 @@ impl Turn<'_> {
             && let Some(method) = mended.method()
             && let Ok(of) = essentials(&mended, Strictness::Salvage)
         {
-            if self.is_salvaged(flow, from, &mended, method, &of, why) {
+            let said = self.effects.sends.len();
+            let is_taken = if self.is_salvaged(flow, from, &mended, method, &of, why) {
                 self.in_form(flow, from, &mended, method, of);
-                return true;
+                true
+            } else {
+                self.begins_out_of_form(flow, from, &mended, method, &of, why)
+            };
+            // Nobody answers an ACK.
+            if is_taken && method != Method::Ack && is_unlike_its_answer(message) {
+                self.answer_as_it_came(flow, message, self.server_key(flow, &of, of.cseq.token), said);
             }
-            return self.begins_out_of_form(flow, from, &mended, method, &of, why);
+            return is_taken;
         }
         false
+    }
+
+    /// Every response to a request that was mended carries its top Via and CSeq as they came: by them its sender knows it (RFC
+    /// 3261 sections 17.1.3 and 18.1.2). Those from the send `said` on at once, the others as they are handed to its
+    /// transaction `key`.
+    fn answer_as_it_came(&mut self, flow: Flow, message: &Message<'_>, key: TransactionKey, said: usize) {
+        self.engine.transactions.with(&key, |row| {
+            if let Some(response) = as_it_came(&row.response, message.bytes(), flow.remote) {
+                row.response = response.into();
+            }
+            row.request = Bytes::copy_from_slice(message.bytes());
+            row.is_mended = true;
+        });
+        let Effects { arena, sends, .. } = &mut *self.effects;
+        for send in sends.iter_mut().skip(said).filter(|send| send.flow.remote == flow.remote) {
+            let response = arena.get(send.bytes.clone()).unwrap_or_default();
+            if let Some(response) = as_it_came(response, message.bytes(), flow.remote) {
+                send.bytes = arena.len()..arena.len() + response.len();
+                arena.extend_from_slice(&response);
+            }
+        }
     }
 
     /// As [`Self::begins_emergency`], of an INVITE that is not well formed besides.

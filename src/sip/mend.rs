@@ -5,12 +5,15 @@ use super::edit::Editor;
 use super::message::{Message, Span, Start, narrow};
 use super::name::{Method, Name};
 use super::read::{CSeq, ContactRef, Strictness, Value, hops, least_hops};
+use super::reply::push_safe;
 use super::uri::{NameAddrRef, Scheme, UriRef};
+use super::via::{LooseVia, ViaRef};
 use crate::limits::MAX_FORWARDS_FIRST;
+use std::net::SocketAddr;
 
 /// Records in `editor` what puts `message` into form: a method in capitals, headers that repeat themselves word for word once,
-/// one Max-Forwards, a Request-URI without headers, a number that is no URI as a `tel` URI, no Contact that is none beside one
-/// that is. What is left out of form passes as it came.
+/// one Max-Forwards, a top Via and a CSeq as they were meant, a Request-URI without headers, a number that is no URI as a `tel`
+/// URI, no Contact that is none beside one that is. What is left out of form passes as it came.
 pub fn mend(editor: &mut Editor, message: &Message<'_>) {
     for name in [Name::From, Name::To, Name::CallId, Name::CSeq] {
         let mut same = message.all(name);
@@ -21,6 +24,7 @@ pub fn mend(editor: &mut Editor, message: &Message<'_>) {
             }
         }
     }
+    mend_via(editor, message);
     mend_method(editor, message);
     mend_hops(editor, message);
     mend_contact(editor, message);
@@ -36,12 +40,73 @@ fn mend_method(editor: &mut Editor, message: &Message<'_>) {
     {
         editor.replace(token, method.as_str().as_bytes());
     }
-    if let Some(cseq) = message.value(Name::CSeq).and_then(|value| CSeq::parse(value).ok())
-        && let Some(method) = Method::of_other_case(cseq.token)
-        && let Some(span) = message.span_of(cseq.token)
-    {
-        editor.replace(span, method.as_str().as_bytes());
+    let Some((_, field)) = message.first(Name::CSeq) else { return };
+    match CSeq::parse(message.text(field.value)) {
+        Ok(cseq) => {
+            if let (Some(method), Some(span)) = (Method::of_other_case(cseq.token), message.span_of(cseq.token)) {
+                editor.replace(span, method.as_str().as_bytes());
+            }
+        }
+        Err(_) => {
+            let Some(cseq) = CSeq::salvage(message.text(field.value), method_of(message)) else { return };
+            let token = Method::of_other_case(cseq.token).map_or(cseq.token, |method| method.as_str().as_bytes());
+            editor.text().decimal(u64::from(cseq.number)).put(b" ").put(token).replace(field.value);
+        }
     }
+}
+
+/// The method of a request as written; nothing of a response.
+fn method_of<'m>(message: &Message<'m>) -> &'m [u8] {
+    match message.start() {
+        Start::Request { token, .. } => message.text(token),
+        Start::Response { .. } => b"",
+    }
+}
+
+/// The top Via, where it is none and can be read all the same.
+fn mend_via(editor: &mut Editor, message: &Message<'_>) {
+    let Some(top) = message.values(Name::Via).next().filter(|via| ViaRef::parse(via.text).is_err()) else { return };
+    if let Some(via) = LooseVia::read(top.text) {
+        editor.replace(top.span, &via.in_form());
+    }
+}
+
+/// Whether a request came with a top Via or a CSeq that [`mend()`] puts into form: an answer to what it became is not
+/// known to its sender.
+pub fn is_unlike_its_answer(request: &Message<'_>) -> bool {
+    let via = request.values(Name::Via).next();
+    via.is_some_and(|via| ViaRef::parse(via.text).is_err())
+        || request.value(Name::CSeq).is_some_and(|cseq| CSeq::parse(cseq).is_err())
+}
+
+/// Records in `editor` what makes a response to what became of `request` one to `request` as it came from `source`: its own
+/// top Via, with `received` and `rport`, and its own CSeq. Nothing where the response is to another request.
+pub fn answer_as_it_came(editor: &mut Editor, response: &Message<'_>, request: &Message<'_>, source: SocketAddr) {
+    let (Some(came), Some((_, field))) = (request.value(Name::CSeq), response.first(Name::CSeq)) else { return };
+    let (Some(asked), Ok(told)) = (CSeq::salvage(came, method_of(request)), CSeq::parse(response.text(field.value)))
+    else {
+        return;
+    };
+    if response.status().is_none() || asked.number != told.number || !asked.token.eq_ignore_ascii_case(told.token) {
+        return;
+    }
+    if CSeq::parse(came).is_err() {
+        editor.replace(field.value, &on_one_line(came));
+    }
+    let tops = (request.values(Name::Via).next(), response.values(Name::Via).next());
+    if let (Some(came), Some(told)) = tops
+        && ViaRef::parse(came.text).is_err()
+        && let Some(via) = LooseVia::read(came.text)
+    {
+        editor.replace(told.span, &on_one_line(&via.with_source(source)));
+    }
+}
+
+/// What is copied of a message out of form begins no line.
+fn on_one_line(text: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(text.len());
+    push_safe(&mut line, text);
+    line
 }
 
 fn mend_uri(editor: &mut Editor, message: &Message<'_>, written: &[u8]) {
@@ -51,7 +116,8 @@ fn mend_uri(editor: &mut Editor, message: &Message<'_>, written: &[u8]) {
         }
         Ok(_) => {}
         Err(_) => {
-            if let Some(number) = number_alone(written) {
+            let number = number_alone(written).or_else(|| number_before_at(written).filter(|_| is_new_call(message)));
+            if let Some(number) = number {
                 editor.request_uri(message, &[b"tel:", number].concat());
             }
         }
@@ -76,6 +142,27 @@ fn number_alone(written: &[u8]) -> Option<&[u8]> {
         return None;
     };
     (!number.is_empty()).then_some(number)
+}
+
+/// The number of a `sip`, `sips` or `tel` URI that is none for what stands behind its first at sign: a host, a port, a
+/// parameter or a second at sign.
+fn number_before_at(written: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = written.split_at_checked(memchr::memchr(b':', written)?)?;
+    let user = rest.get(1..memchr::memchr(b'@', rest)?)?;
+    let number = user.split(|octet| matches!(octet, b';' | b':' | b',')).next()?;
+    let is_number = |octet: &u8| octet.is_ascii_digit() || b"+*#-.()".contains(octet);
+    let is_known = [&b"sip"[..], b"sips", b"tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    (is_known && !number.is_empty() && number.iter().all(is_number)).then_some(number)
+}
+
+/// Whether a Request-URI is what its sender dialled. In a dialog it is what the other side wrote into its Contact, and goes
+/// back there as it came.
+fn is_new_call(message: &Message<'_>) -> bool {
+    let method = method_of(message);
+    let is_invite = method.eq_ignore_ascii_case(Method::Invite.as_str().as_bytes());
+    let to = message.value(Name::To).unwrap_or_default();
+    let to = NameAddrRef::parse(to, Strictness::Salvage).unwrap_or_else(|_| NameAddrRef::unreadable(to));
+    is_invite && (to.tag().is_none() || message.first(Name::Route).is_none())
 }
 
 /// Records in `editor` what makes a request one outside any dialog: To without its tag.
@@ -182,6 +269,10 @@ mod tests {
             ("SIPS:+911;user=phone", "tel:+911"),
             ("sip:911@", "tel:911"),
             ("sip:911?Subject=x", "tel:911"),
+            ("sip:911@h;", "tel:911"),
+            ("sips:9-1-1;x=y:pw@h:0", "tel:9-1-1"),
+            ("tel:911@h", "tel:911"),
+            ("sip:911,,5@a@b", "tel:911"),
         ] {
             assert!(UriRef::parse(uri.as_bytes()).is_err(), "{uri}");
             assert_eq!(mended(&PLAIN.replacen("sip:911@h", uri, 1)), PLAIN.replacen("sip:911@h", want, 1), "{uri}");
@@ -190,6 +281,68 @@ mod tests {
             let text = PLAIN.replacen("INVITE", line, 1).replacen("CSeq: 1 INVITE", &format!("CSeq: 1 {cseq}"), 1);
             assert_eq!(mended(&text), PLAIN, "{line} {cseq}");
         }
+    }
+
+    #[test]
+    fn p_23_a_top_via_and_a_cseq_leave_as_they_were_meant() {
+        for (from, slip, to) in [
+            ("CSeq: 1 INVITE", "CSeq: 1", "CSeq: 1 INVITE"),
+            ("CSeq: 1 INVITE", "CSeq: 1 INVITE;x", "CSeq: 1 INVITE"),
+            ("CSeq: 1 INVITE", "CSeq: 4294967303 INVITE", "CSeq: 7 INVITE"),
+            ("UDP h;branch=z9hG4bK1", "UDP h;;branch=z9hG4bK1;", "UDP h;rport;branch=z9hG4bK1"),
+            ("UDP h;branch=z9hG4bK1", "UDP  h:1:2 ; branch = z9hG4bK1;rport=", "UDP h;rport;branch=z9hG4bK1"),
+            (
+                "UDP h;branch=z9hG4bK1",
+                "UDP [fe80::1%25eth0]:0;branch=\"z9hG4bK1\"",
+                "UDP [fe80::1];rport;branch=z9hG4bK1",
+            ),
+            ("UDP h;branch=z9hG4bK1", "UDP h i;branch=z9hG4bK1", "UDP unread.invalid;rport;branch=z9hG4bK1"),
+            ("UDP h;branch=z9hG4bK1", "UDP h:70;;x, SIP/2.0/UDP i;;", "UDP h:70;rport, SIP/2.0/UDP i;;"),
+        ] {
+            let want = PLAIN.replacen(from, to, 1);
+            assert_eq!(mended(&PLAIN.replacen(from, slip, 1)), want, "{slip}");
+            let mut index = Index::new();
+            assert!(essentials(&scan(want.as_bytes(), &mut index).unwrap(), Strictness::Strict).is_ok(), "{slip}");
+        }
+    }
+
+    fn told(request: &str, response: &str) -> String {
+        let (mut one, mut other) = (Index::new(), Index::new());
+        let (request, response) =
+            (scan(request.as_bytes(), &mut one).unwrap(), scan(response.as_bytes(), &mut other).unwrap());
+        let (mut editor, mut out) = (Editor::new(), Vec::new());
+        answer_as_it_came(&mut editor, &response, &request, "10.0.0.9:7".parse().unwrap());
+        editor.write(&response, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn p_23_an_answer_has_the_via_and_the_cseq_its_request_came_with() {
+        let answer = |via: &str, cseq: &str| {
+            format!("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP {via}, SIP/2.0/UDP b\r\nCSeq: {cseq}\r\n\r\n")
+        };
+        let mended = answer("h;rport=7;received=10.0.0.9;branch=z9hG4bK1", "1 INVITE");
+        for (via, cseq, back) in [
+            (
+                "h;;rport;branch=z9hG4bK1",
+                "1 INVITE",
+                answer("h;;rport=7;branch=z9hG4bK1;received=10.0.0.9", "1 INVITE"),
+            ),
+            ("10.0.0.9:;branch=z9hG4bK1;", "1", answer("10.0.0.9:;branch=z9hG4bK1;", "1")),
+            ("h ;received=1.1.1.1;branch=z9hG4bK1;", "1\tx", mended.clone()),
+            ("h;branch=z9hG4bK1;", "1\r\n ", answer("h;branch=z9hG4bK1;received=10.0.0.9", "1")),
+            ("h;branch=z9hG4bK1", "1 INVITE;\r\n x", mended.replacen("INVITE", "INVITE;   x", 1)),
+            // In form: as it is. To another request: as well.
+            ("h;branch=z9hG4bK1", "1 INVITE", mended.clone()),
+            ("h;;branch=z9hG4bK1", "2 INVITE", mended.clone()),
+        ] {
+            let request =
+                PLAIN.replacen("h;branch=z9hG4bK1", via, 1).replacen("CSeq: 1 INVITE", &format!("CSeq: {cseq}"), 1);
+            assert_eq!(told(&request, &mended), back, "{via} {cseq}");
+            assert_eq!(told(&request, &back), back, "once is enough");
+        }
+        assert!(is_unlike_its_answer(&scan(PLAIN.replacen("h;b", "h;;b", 1).as_bytes(), &mut Index::new()).unwrap()));
+        assert!(!is_unlike_its_answer(&scan(PLAIN.as_bytes(), &mut Index::new()).unwrap()));
     }
 
     #[test]
@@ -248,12 +401,36 @@ mod tests {
             let text = PLAIN.replacen("Contact: <sip:a@h>", slip, 1);
             assert_eq!(mended(&text), text);
         }
-        for uri in
-            ["urn:service:sos?x", "sip:911:5060", "sip:9-1-1", "sip:1.1.2", "sip:@h", "sip:@", "tel:,911", "tel:911,x"]
-        {
+        for uri in [
+            "urn:service:sos?x",
+            "sip:alice@h;",
+            "sip:@h;",
+            "mailto:911@h@i",
+            "sip:911:5060",
+            "sip:9-1-1",
+            "sip:1.1.2",
+            "sip:@h",
+            "sip:@",
+            "tel:,911",
+            "tel:911,x",
+        ] {
             let text = PLAIN.replacen("sip:911@h", uri, 1);
             assert_eq!(mended(&text), text);
         }
+        for slip in ["", "x", "INVITE", "-1 INVITE", "1 ;"] {
+            let text = PLAIN.replacen("CSeq: 1 INVITE", &format!("CSeq: {slip}"), 1);
+            assert_eq!(mended(&text), text);
+        }
+        for slip in ["", "x", "SIP/2.0/UDP", "SIP/2.0/UDP ;branch=z9hG4bK1", "SIP/2.1/UDP h", "SIP/2.0/ h"] {
+            let text = PLAIN.replacen("SIP/2.0/UDP h;branch=z9hG4bK1", slip, 1);
+            assert_eq!(mended(&text), text);
+        }
+        // What its sender wrote into its Contact is a dialog's.
+        let within = PLAIN.replacen("sip:911@h", "sip:911@h;", 1).replacen("To: <sip:b@h>", "To: <sip:b@h>;tag=2", 1);
+        let routed = within.replacen("Contact", "Route: <sip:h;lr>\r\nContact", 1);
+        assert_eq!(mended(&routed), routed);
+        let other = PLAIN.replacen("sip:911@h", "sip:911@h;", 1).replace("INVITE", "BYE");
+        assert_eq!(mended(&other), other);
         for line in ["BYE sip:h", "Bye-Bye sip:h", "InVitE2 sip:h"] {
             let text = PLAIN.replacen("INVITE sip:911@h", line, 1);
             assert_eq!(mended(&text), text);

@@ -27,7 +27,7 @@ pub mod via;
 pub use control::offers_control;
 pub use edit::Editor;
 pub use malformed::Malformed;
-pub use mend::{leave_dialog, leave_strict_route, mend};
+pub use mend::{answer_as_it_came, is_unlike_its_answer, leave_dialog, leave_strict_route, mend};
 pub use message::{Field, Index, Message, Span, Start};
 pub use name::{Method, Name};
 pub use param::{Param, Params};

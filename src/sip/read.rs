@@ -52,6 +52,31 @@ impl<'a> CSeq<'a> {
         let number = u32::try_from(decimal(number).ok_or(WRONG)?).map_err(|_| Malformed::CSeqNumber)?;
         Ok(Self { number, method: Method::of(token), token })
     }
+
+    /// Reads a value that is none, as far as it can mean but one thing: without a method, which is `method` then, with
+    /// something behind it, or with a number beyond 32 bits, of which the last 31 count, so that one after it stays one after
+    /// it (RFC 3261 section 8.1.1.5). `None` without a number, or where neither tells the method.
+    pub(super) fn salvage(raw: &'a [u8], method: &'a [u8]) -> Option<Self> {
+        let raw = trim(raw);
+        let (digits, rest) = raw.split_at(run(raw, DIGIT));
+        let written = skip_space(rest);
+        let token = written.get(..run(written, TOKEN))?;
+        let token = if written.is_empty() { method } else { token };
+        if digits.is_empty() || token.is_empty() {
+            return None;
+        }
+        let number = match decimal(digits).map(u32::try_from)? {
+            Ok(number) => number,
+            Err(_) => low_bits(digits),
+        };
+        Some(Self { number, method: Method::of(token), token })
+    }
+}
+
+/// The last 31 bits of a number of decimal digits.
+fn low_bits(digits: &[u8]) -> u32 {
+    let digit = |octet: &u8| u32::from(octet.wrapping_sub(b'0'));
+    digits.iter().fold(0_u32, |sum, octet| sum.wrapping_mul(10).wrapping_add(digit(octet))) & (u32::MAX >> 1)
 }
 
 /// What every message carries, read and checked.

@@ -14,7 +14,7 @@ use crate::limits::{HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
 /// start line, spaces in the user part of its Request-URI, which are escaped, or a minor version other than 0. Of a datagram,
 /// which ends where it ends (RFC 3261 section 18.3), also with lines that end in LF alone, with lines that are no header, which
 /// are left out, and with a length of the body that is none, two lengths, or one of more than came: the body is all that came
-/// then. `None` where that makes no message of it.
+/// then; and without the empty line at its end. `None` where that makes no message of it.
 pub fn reframe(bytes: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
     rewrite(bytes, is_datagram).filter(|whole| scan(whole, &mut Index::new()).is_ok())
 }
@@ -39,6 +39,11 @@ fn in_lines(bytes: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
     let mut whole = Vec::with_capacity(bytes.len() + ROOM_BYTES);
     let (mut is_first, mut is_other_version) = (true, false);
     loop {
+        if is_datagram && !is_first && matches!(rest, b"" | b"\r") {
+            // It ends with a whole line: nothing but the empty one can have been meant.
+            whole.extend_from_slice(LINE_END);
+            return Some(whole);
+        }
         let length = memchr::memchr(b'\n', rest.get(..HEAD_BYTES_MAX).unwrap_or(rest))? + 1;
         let (line, behind) = rest.split_at_checked(length)?;
         rest = behind;
@@ -247,7 +252,7 @@ mod tests {
                 assert_eq!(reframed(&format!("{line}\r\n{HEAD}\r\n"), is_datagram), None, "{line}");
             }
         }
-        for text in ["", "\r\n", "x", "INVITE sip:911@h SIP/2.1\r\nVia: x\r\n"] {
+        for text in ["", "\r\n", "x", "INVITE sip:911@h SIP/2.1", "INVITE sip:911@h SIP/2.1\r\nVia: x", "\r\n\r\n\r"] {
             assert_eq!(reframed(text, true), None, "{text:?}");
         }
         let long = format!("SIP/2.1 200 OK\r\nX: {}", "y".repeat(HEAD_BYTES_MAX));
@@ -286,6 +291,20 @@ mod tests {
         let many = "X: y\r\n".repeat(FIELDS_MAX);
         assert_eq!(reframed(&format!("SIP/2.0 200 OK\r\nGarbage\r\n{many}\r\n"), true), None);
         assert_eq!(reframed("SIP/2.0 200 OK\r\nGarbage", true), None, "no end");
+    }
+
+    #[test]
+    fn p_23_a_datagrams_head_may_lack_the_empty_line_at_its_end() {
+        for (length, kept) in [("l: 0\r\n", "l: 0\r\n"), ("", ""), ("l: 5\r\n", "Content-Length: 0\r\n")] {
+            for end in ["", "\r"] {
+                let text = format!("SIP/2.0 200 OK\r\n{HEAD}{length}{end}");
+                let want = format!("SIP/2.0 200 OK\r\n{HEAD}{kept}\r\n");
+                assert_eq!(reframed(&text, true), Some(want), "{text:?}");
+                assert_eq!(reframed(&text, false), None, "a stream goes on");
+            }
+        }
+        // A line that does not end may have been another.
+        assert_eq!(reframed(&format!("SIP/2.0 200 OK\r\n{HEAD}l: 0"), true), None);
     }
 
     #[test]

@@ -108,6 +108,7 @@ impl<'x> Reply<'x> {
         }
         if let Some(load) = self.load.filter(|_| is_whole && offers_control(request.text(field.value)))
             && let Some(via) = request.values(Name::Via).next().filter(|via| offers_control(via.text))
+            && ViaRef::parse(via.text).is_ok()
         {
             changes.extend(control_spans(request, &via).into_iter().map(|span| (span, Piece::Nothing)));
             changes.push((Span { start: via.span.end, end: via.span.end }, Piece::Load(load)));

@@ -1,10 +1,11 @@
 //! Via values as views (RFC 3261, section 20.42; RFC 3581).
 
+use super::edit::{push_decimal, push_host, push_ip};
 use super::malformed::Malformed;
 use super::message::{Message, Span};
 use super::name::Name;
 use super::octet::{SPACE, TOKEN, is, run};
-use super::param::{Param, Params, skip_space, trim};
+use super::param::{Param, Params, first_param, skip_space, trim};
 use super::scan::decimal;
 use super::uri::{Host, host_port, ipv6};
 use std::net::{IpAddr, SocketAddr};
@@ -76,13 +77,7 @@ impl<'a> ViaRef<'a> {
     }
 
     fn read(raw: &'a [u8]) -> Option<Self> {
-        let (protocol, rest) = token(raw)?;
-        let (version, rest) = token(skip_space(rest).strip_prefix(b"/")?)?;
-        let (transport_text, rest) = token(skip_space(rest).strip_prefix(b"/")?)?;
-        if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || !rest.first().is_some_and(|b| is(*b, SPACE)) {
-            return None;
-        }
-        let rest = skip_space(rest);
+        let (transport_text, rest) = protocol(raw)?;
         let (sent_by, params) = rest.split_at(memchr::memchr(b';', rest).unwrap_or(rest.len()));
         let sent_by = trim(sent_by);
         let (host, port) = host_port(sent_by)?;
@@ -137,6 +132,113 @@ impl<'a> ViaRef<'a> {
     pub fn ttl(&self) -> Option<u8> {
         self.params.value("ttl").and_then(decimal).and_then(|ttl| u8::try_from(ttl).ok())
     }
+}
+
+/// A Via value that [`ViaRef::parse`] refuses, as far as it can be read: who wrote it finds itself in it, and nobody is sent
+/// anything by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LooseVia<'a> {
+    /// The transport as written.
+    transport: &'a [u8],
+    /// What stands where sent-by should, up to the first semicolon.
+    sent_by: &'a [u8],
+    /// What stands behind it, first semicolon included.
+    params: &'a [u8],
+}
+
+impl<'a> LooseVia<'a> {
+    /// Reads one Via value; `None` without version, transport or anything for sent-by.
+    pub(super) fn read(raw: &'a [u8]) -> Option<Self> {
+        let (transport, rest) = protocol(trim(raw))?;
+        let (sent_by, params) = rest.split_at(memchr::memchr(b';', rest).unwrap_or(rest.len()));
+        let sent_by = trim(sent_by);
+        (!sent_by.is_empty()).then_some(Self { transport, sent_by, params })
+    }
+
+    /// The value in form, which asks for the port its request came from: no port of it can be trusted.
+    pub(super) fn in_form(&self) -> Vec<u8> {
+        let mut text = [b"SIP/2.0/", self.transport, b" "].concat();
+        match (host_port(self.sent_by), self.host()) {
+            (Some(_), _) => text.extend_from_slice(self.sent_by),
+            (None, Some(Host::V6(address))) => push_host(&mut text, address.into()),
+            (None, Some(_)) => text.extend_from_slice(self.host_text()),
+            (None, None) => text.extend_from_slice(HOST_UNREAD),
+        }
+        text.extend_from_slice(b";rport");
+        if let Some(branch) = self.branch() {
+            text.extend_from_slice(b";branch=");
+            text.extend_from_slice(branch);
+        }
+        text
+    }
+
+    /// The value as it came, with where its request came from (RFC 3261, section 18.2.1; RFC 3581, section 4).
+    pub(super) fn with_source(&self, source: SocketAddr) -> Vec<u8> {
+        let mut text = [b"SIP/2.0/", self.transport, b" ", self.sent_by].concat();
+        let (mut is_asked, mut has_address, mut is_open) = (false, false, false);
+        for part in self.parts() {
+            let name = trim(part.split(|octet| *octet == b'=').next().unwrap_or_default());
+            text.push(b';');
+            is_open = trim(part).is_empty();
+            if name.eq_ignore_ascii_case(b"rport") {
+                is_asked = true;
+                text.extend_from_slice(b"rport=");
+                push_decimal(&mut text, u64::from(source.port()));
+            } else if name.eq_ignore_ascii_case(b"received") {
+                has_address = true;
+                text.extend_from_slice(b"received=");
+                push_ip(&mut text, source.ip());
+            } else {
+                text.extend_from_slice(part);
+            }
+        }
+        let is_same =
+            self.host().and_then(|host| host.ip()).is_some_and(|ip| ip.to_canonical() == source.ip().to_canonical());
+        if !has_address && (is_asked || !is_same) {
+            text.extend_from_slice(if is_open { b"received=" } else { b";received=" });
+            push_ip(&mut text, source.ip());
+        }
+        text
+    }
+
+    /// The branch: the first that has a value.
+    fn branch(&self) -> Option<&'a [u8]> {
+        let named = self.parts().filter_map(first_param).filter(|param| param.name.eq_ignore_ascii_case(b"branch"));
+        named.filter_map(|param| param.unquoted()).find(|branch| !branch.is_empty())
+    }
+
+    /// What stands between the semicolons.
+    fn parts(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.params.split(|octet| *octet == b';').skip(1)
+    }
+
+    /// The host, where one can be read: whatever its port, and without the zone of a link-local address, which means
+    /// nothing to anybody else (RFC 6874 section 1).
+    fn host(&self) -> Option<Host<'a>> {
+        if let Some(inside) = self.sent_by.strip_prefix(b"[") {
+            let address = inside.split(|octet| matches!(octet, b'%' | b']')).next()?;
+            return ipv6(address).map(Host::V6);
+        }
+        Host::parse(self.host_text())
+    }
+
+    fn host_text(&self) -> &'a [u8] {
+        trim(self.sent_by.split(|octet| *octet == b':').next().unwrap_or_default())
+    }
+}
+
+/// Stands for a host that cannot be read (RFC 2606 section 2): nobody is sent anything there.
+const HOST_UNREAD: &[u8] = b"unread.invalid";
+
+/// The transport of a Via in version 2.0, and what stands behind it.
+fn protocol(raw: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (protocol, rest) = token(raw)?;
+    let (version, rest) = token(skip_space(rest).strip_prefix(b"/")?)?;
+    let (transport, rest) = token(skip_space(rest).strip_prefix(b"/")?)?;
+    if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || !rest.first().is_some_and(|b| is(*b, SPACE)) {
+        return None;
+    }
+    Some((transport, skip_space(rest)))
 }
 
 fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {

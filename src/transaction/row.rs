@@ -113,6 +113,9 @@ pub struct Row {
     pub by: Party,
     /// Whether ringing may last as long as it likes: an emergency call's.
     pub is_patient: bool,
+    /// Server: whether the request went on with another top Via or CSeq than it came with, so that every response is
+    /// given those it came with.
+    pub is_mended: bool,
     /// Whether a CANCEL is to go out, or went out, for it (RFC 3261 section 9.1).
     pub cancel: Cancel,
     /// Deadlines.
@@ -194,7 +197,7 @@ impl Row {
     }
 
     /// Gives back the bytes nothing can need any more: an answered INVITE's, and those of a request that has its final
-    /// response. They would stay for 64 T1.
+    /// response. They would stay for 64 T1. Those of one that was mended stay: a 2xx may come again, and is written by them.
     pub fn let_go(&mut self) {
         let is_done = matches!(
             self.machine,
@@ -202,7 +205,7 @@ impl Row {
                 | Machine::ClientInvite(client_invite::State::Accepted)
                 | Machine::Client(client::State::Completed | client::State::Gone)
         );
-        if is_done {
+        if is_done && !self.is_mended {
             self.request = Bytes::new();
         }
     }

@@ -66,12 +66,7 @@ fn what_is_sent_away_and_in_which_order() {
         ("one before pauses", CC_HQ, Request { uri: "tel:112,,5".into(), ..same(bob("x")) }, ["100"; 4]),
         ("an emergency pattern of our own", CC_HQ, same(alice("9999")), ["100"; 4]),
         ("a service URN", CC_HQ, Request { uri: "urn:service:sos.fire".into(), ..same(bob("x")) }, ["100"; 4]),
-        (
-            "a priority call",
-            CC_HQ,
-            same(bob("912025550123")).header("Resource-Priority: ets.0"),
-            ["100", "100", "100", "503"],
-        ),
+        ("a priority call", CC_HQ, same(bob("912025550123")).header("Resource-Priority: ets.0"), ["100"; 4]),
         (
             "a routine call",
             CC_HQ,
