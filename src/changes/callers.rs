@@ -100,6 +100,7 @@ impl Who {
             source,
             device,
             session,
+            registered_there: None,
             phone: None,
             on_selected_trunk: true,
             numbers: [number, None],

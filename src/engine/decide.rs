@@ -14,7 +14,7 @@ use emcc_policies::search_space::{CssId, PatternId, SearchSpace, Target as RowTa
 use emcc_policies::trail::{CssPart, Step, Trail};
 use smallvec::SmallVec;
 
-use super::register::{Claim, claimed};
+use super::register::{Claim, claimed, claimed_device};
 use super::reject::Refusal;
 use super::turns::Turns;
 use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
@@ -79,6 +79,8 @@ pub struct Question<'a> {
     pub device: Option<&'a [u8]>,
     /// The session of the registered phone it comes from, when it comes from a phone itself.
     pub session: Option<SessionId>,
+    /// The session whose phone registered from that address, where the phone itself does not say who it is.
+    pub registered_there: Option<SessionId>,
     /// The registered phone it is for, when call control sends it along the phone's Path (RFC 3327).
     pub phone: Option<PhoneHop>,
     /// Whether a trunk it came over is the one selected for PSTN access (P-14).
@@ -103,6 +105,14 @@ pub struct Question<'a> {
     pub turns: Turns<'a>,
     /// When.
     pub at: Civil,
+}
+
+impl Question<'_> {
+    /// The devices of the marks behind the first one.
+    fn further_devices(&self) -> impl Iterator<Item = &[u8]> {
+        let marked = self.aside.as_ref().and_then(|aside| Some((aside.marks?, aside.message)));
+        marked.into_iter().flat_map(|(header, message)| header.marks(message).skip(1).map(|mark| mark.device))
+    }
 }
 
 /// Roles of one call at one node.
@@ -325,7 +335,12 @@ impl Decision {
         self.link = Some(remote);
         self.policy = plan.policy(remote, true);
         let emergency = recognised(plan, question);
-        let named = question.device.map(|name| std::str::from_utf8(name).unwrap_or_default());
+        let named = question.device.map(|first| {
+            // Of several marks the first that is a phone of this cluster.
+            let is_ours = |name: &&[u8]| std::str::from_utf8(name).is_ok_and(|name| plan.device_named(name).is_some());
+            let name = std::iter::once(first).chain(question.further_devices()).find(is_ours).unwrap_or(first);
+            std::str::from_utf8(name).unwrap_or_default()
+        });
         let phone = match named {
             None => NamedPhone::Missing,
             Some(name) => match plan.device_named(name) {
@@ -523,15 +538,19 @@ impl Decision {
     }
 
     /// Who calls: by the device marks, then by P-Asserted-Identity (one or two values, RFC 3325 section 9.1), then by From.
-    /// The caller of an emergency call is also whoever it says it is.
+    /// The caller of an emergency call is also whoever it says it is: the device its Contact names stands where help has to
+    /// go, and a number may be that of several phones; then whoever registered from that address.
     fn find_caller(&mut self, plan: &Plan, question: &Question<'_>, is_emergency: bool) {
         let aside = question.aside.as_ref();
         if let Some(name) = question.device {
-            let further = |aside: &Aside<'_>| {
-                let header = aside.marks?;
-                header.marks(aside.message).skip(1).find_map(|mark| named(plan, mark.device))
-            };
-            if let Some(claim) = named(plan, name).or_else(|| further(aside?)) {
+            let mut further = question.further_devices();
+            if let Some(claim) = named(plan, name).or_else(|| further.find_map(|name| named(plan, name))) {
+                return self.is_caller(plan, claim);
+            }
+        }
+        if is_emergency {
+            let device = aside.and_then(|aside| claimed_device(plan, aside.message));
+            if let Some(claim) = device.or(question.registered_there.map(Claim::Session)) {
                 return self.is_caller(plan, claim);
             }
         }

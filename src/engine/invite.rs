@@ -137,6 +137,10 @@ impl Turn<'_> {
             Source::Phone => self.registered_session(plan, request),
             _ => None,
         };
+        let registered_there = match source {
+            Source::Phone if session.is_none() => self.registered_there(plan, request.flow),
+            _ => None,
+        };
         let asserted = message.addresses(Name::PAssertedIdentity).find_map(|address| number(&address.ok()?.uri));
         let asserted = asserted.filter(|_| is_believed);
         let from = number(&request.essentials.from.uri);
@@ -144,6 +148,7 @@ impl Turn<'_> {
             source,
             device: mark.map(|mark| mark.device),
             session,
+            registered_there,
             phone,
             on_selected_trunk: !matches!(request.from, Neighbour::Remote { is_rsvp_trunk: true, .. }),
             numbers: [asserted, from],

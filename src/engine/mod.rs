@@ -81,6 +81,8 @@ pub struct Engine {
     transactions: Table<TransactionKey, Row>,
     calls: Table<CallKey, Call>,
     registered: Table<RegisteredKey, Registered>,
+    /// Whose phone registered last from an address.
+    registered_there: Table<IpAddr, RegisteredKey>,
     links: Links,
     verified: Verified,
     counters: Counters,
@@ -155,6 +157,7 @@ impl Engine {
             transactions: Table::new(bounds.transactions, seed),
             calls: Table::new(bounds.calls, seed),
             registered: Table::new(REGISTERED_MAX, seed),
+            registered_there: Table::new(REGISTERED_MAX, seed),
             links,
             verified: Verified::new(seed),
             counters,

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use bytes::Bytes;
+use emcc_policies::moment::Moment;
 use smallvec::SmallVec;
 
 use super::Turn;
@@ -14,7 +15,7 @@ use super::effects::{Hint, TransactionKey};
 use super::forward::{self, Launch};
 use super::hunt::{Failure, Hunt};
 use super::ids::{from_hex, hex};
-use super::registered::{Contact, ContactId, Registered, RegisteredKey, socket_of, transport_of};
+use super::registered::{Addresses, Contact, ContactId, Registered, RegisteredKey, socket_of, transport_of};
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
 use crate::config::plan::{DeviceId, EmccSession, Plan, SessionId, Side};
@@ -126,6 +127,20 @@ impl Turn<'_> {
         (is_near && is_from).then_some(session)
     }
 
+    /// The session whose phone registered last from the address a message comes from. It tells who calls for help where the
+    /// message does not (P-23).
+    pub(crate) fn registered_there(&self, plan: &Plan, flow: Flow) -> Option<SessionId> {
+        let key = self.engine.registered_there.with(&flow.remote.ip(), |key| *key)?;
+        let device = self.engine.registered.with(&key, |row| row.is_from(flow).then(|| row.device.clone()))??;
+        self.session_of_row(plan, key, &device)
+    }
+
+    /// The session of a row: none when somebody else is logged in on the device since.
+    fn session_of_row(&self, plan: &Plan, key: RegisteredKey, device: &str) -> Option<SessionId> {
+        let is_same = |id: &SessionId| plan.session(*id).is_some_and(|session| self.registered_key(session) == key);
+        plan.session_on(device).filter(|id| plan.is_home(*id)).filter(is_same)
+    }
+
     /// The phone a request of call control is for: its Route is our Path, its target a contact that was registered.
     ///
     /// # Errors
@@ -141,9 +156,7 @@ impl Turn<'_> {
             let id = self.contact_id(&uri, socket);
             let of = |row: &mut Registered| Some((row.contact(id)?, row.device.clone()));
             let (contact, device) = self.engine.registered.with(&key, of)??;
-            // Another user's, when somebody else is logged in on the device since.
-            let is_same = |id: &SessionId| plan.session(*id).is_some_and(|session| self.registered_key(session) == key);
-            let session = plan.session_on(&device).filter(|id| plan.is_home(*id)).filter(is_same)?;
+            let session = self.session_of_row(plan, key, &device)?;
             Some(PhoneHop { session, address: Address { transport: contact.transport, socket }, flow: contact.flow })
         });
         match found {
@@ -287,6 +300,7 @@ impl Turn<'_> {
             }
         }
         let apply = |row: &mut Registered| {
+            let before = row.addresses();
             for change in &changes {
                 match change {
                     Change::Clear => row.clear(),
@@ -294,23 +308,38 @@ impl Turn<'_> {
                     Change::Set(contact) => row.set(*contact),
                 }
             }
-            row.arm()
+            (row.arm(), before, row.addresses())
         };
-        let mut hint = self.engine.registered.with(&key, apply);
-        if hint.is_none() {
+        let mut applied = self.engine.registered.with(&key, apply);
+        if applied.is_none() {
             let mut row = Registered::of(device);
             let first = apply(&mut row);
             if row.is_empty() {
                 return;
             }
-            hint = match self.engine.registered.insert(key, row) {
+            applied = match self.engine.registered.insert(key, row) {
                 Ok(Inserted::New) => Some(first),
                 Ok(Inserted::Exists) => self.engine.registered.with(&key, apply),
                 Err(Full) => return self.alarm("more phones register than this node may hold", b""),
             };
         }
+        self.changed(key, applied);
+    }
+
+    /// A row changed: when it is looked at next, and the addresses it had and has.
+    fn changed(&mut self, key: RegisteredKey, changed: Option<(Option<Moment>, Addresses, Addresses)>) {
         self.engine.registered.remove_if(&key, Registered::is_empty);
-        if let Some(Some(at)) = hint {
+        let Some((hint, before, after)) = changed else { return };
+        for gone in before.iter().filter(|ip| !after.contains(ip)) {
+            self.engine.registered_there.remove_if(gone, |known| *known == key);
+        }
+        for ip in after {
+            if self.engine.registered_there.with(&ip, |known| *known = key).is_none() {
+                // Another worker may be faster, and when it is full an unclear caller is not known by its address.
+                let _ = self.engine.registered_there.insert(ip, key);
+            }
+        }
+        if let Some(at) = hint {
             self.effects.hints.push((at, Hint::Registered(key)));
         }
     }
@@ -318,14 +347,12 @@ impl Turn<'_> {
     /// A registration's deadline.
     pub(crate) fn registered_due(&mut self, key: RegisteredKey) {
         let now = self.now.moment;
-        let hint = self.engine.registered.with(&key, |row| {
+        let changed = self.engine.registered.with(&key, |row| {
+            let before = row.addresses();
             row.expire(now);
-            row.arm()
+            (row.arm(), before, row.addresses())
         });
-        self.engine.registered.remove_if(&key, Registered::is_empty);
-        if let Some(Some(at)) = hint {
-            self.effects.hints.push((at, Hint::Registered(key)));
-        }
+        self.changed(key, changed);
     }
 
     /// The row of a session.
@@ -432,20 +459,27 @@ pub enum Claim {
     Device(DeviceId),
 }
 
-/// Whom an emergency call's sender says it is, registered or not (P-23): the session of the device its Contact names, or of
-/// the user or device From, then Contact, name; else the device of this cluster named there.
+/// Whom an emergency call's sender says it is, registered or not (P-23): the session of the user or device that From, then
+/// Contact, name; else the device of this cluster named there.
 pub(crate) fn claimed(plan: &Plan, message: &Message<'_>, from: &UriRef<'_>) -> Option<Claim> {
     let contact = first_contact(message);
-    let of_device = contact.and_then(|contact| named_device(plan, &contact)?.ok());
-    let session = of_device.or_else(|| user_session(plan, from)).or_else(|| user_session(plan, &contact?.uri));
-    if let Some(session) = session {
-        return Some(Claim::Session(session));
-    }
+    let session = user_session(plan, from).or_else(|| user_session(plan, &contact?.uri));
     let device = |name: &[u8]| plan.device_named(std::str::from_utf8(name).ok()?);
-    let named = || device(contact?.params.value(DEVICE_NAME)?);
-    let hardware = || device(&hardware_name(&contact?)?);
-    let known = named().or_else(hardware).or_else(|| device(from.user?)).or_else(|| device(contact?.uri.user?));
-    known.map(Claim::Device)
+    let known = || device(from.user?).or_else(|| device(contact?.uri.user?));
+    session.map(Claim::Session).or_else(|| known().map(Claim::Device))
+}
+
+/// The phone that an emergency call's Contact says it is, registered or not (P-23): the session on that device, else the
+/// device of this cluster.
+pub(crate) fn claimed_device(plan: &Plan, message: &Message<'_>) -> Option<Claim> {
+    let contact = first_contact(message)?;
+    let device = |name: &[u8]| {
+        let name = std::str::from_utf8(name).ok()?;
+        let session = plan.session_on(name).filter(|id| plan.is_home(*id)).map(Claim::Session);
+        session.or_else(|| plan.device_named(name).map(Claim::Device))
+    };
+    let named = contact.params.value(DEVICE_NAME).and_then(device);
+    named.or_else(|| device(&hardware_name(&contact)?)).or_else(|| device(contact.uri.user?))
 }
 
 /// Nobody of ours is logged in on the device named.

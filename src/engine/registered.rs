@@ -1,7 +1,7 @@
 //! Which phones of EMCC sessions are registered through this node, and where each is reached. A row is made by call
 //! control's 200 alone, so nobody is registered here who is not registered there, and no device is ever made.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use emcc_policies::moment::Moment;
 use smallvec::SmallVec;
@@ -37,6 +37,9 @@ pub struct Contact {
     /// When it is forgotten unless it registers again.
     pub expires_at: Moment,
 }
+
+/// IP addresses of one session's phones, at most one a contact.
+pub type Addresses = SmallVec<[IpAddr; 2]>;
 
 /// What is registered of one session.
 #[derive(Debug)]
@@ -93,6 +96,18 @@ impl Registered {
     #[must_use]
     pub fn contact(&self, id: ContactId) -> Option<Contact> {
         self.contacts.iter().find(|contact| contact.id == id).copied()
+    }
+
+    /// The addresses phones registered from, each once.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        let mut found = Addresses::new();
+        for ip in self.contacts.iter().map(|contact| contact.flow.remote.ip()) {
+            if !found.contains(&ip) {
+                found.push(ip);
+            }
+        }
+        found
     }
 
     /// Whether a phone registered from where a message comes from.

@@ -219,6 +219,7 @@ mod tests {
             source: Source::CallControl,
             device: Some(b"SEP001122334455"),
             session: None,
+            registered_there: None,
             phone: None,
             on_selected_trunk: true,
             numbers: [None, None],

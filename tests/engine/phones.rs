@@ -851,3 +851,54 @@ fn p_23_a_phone_that_never_registered_is_whoever_its_emergency_call_says_it_is()
         assert_eq!(out.told().last().map(String::as_str), Some(&*format!("403 to {}", phone())), "{what}");
     }
 }
+
+/// Alice's number is that of a desk phone at home too.
+const SHARED: (&str, &str) = ("[\"5002\"]", "[\"5002\", \"5001\"]");
+
+#[test]
+fn p_23_the_phone_that_an_emergency_calls_contact_names_goes_before_a_number_several_have() {
+    let contact = |at: SocketAddr, more: &str| format!("<sip:f8d1@{at}>{more}");
+    let named = format!(";+u.sip!devicename.ccm.cisco.com=\"{PHONE}\"");
+    let hardware = ";+sip.instance=\"<urn:uuid:00000000-0000-0000-0000-001122334455>\"";
+    for from in [phone(), CC_HQ] {
+        for (contact, to) in [
+            (contact(from, &named), BR),
+            (contact(from, hardware), BR),
+            (format!("<sip:{PHONE}@{from}>"), BR),
+            (contact(from, ""), GW_HQ),
+            (contact(from, ";+u.sip!devicename.ccm.cisco.com=\"SEP00AA00AA0001\""), GW_HQ),
+        ] {
+            let mut node = node_with(&[SHARED]);
+            let call = with_contact(Request::new("INVITE", from, HQ, "5001", "9999"), &contact);
+            assert_eq!(node.hear(from, &call).the("INVITE").to, to, "{from} {contact}");
+        }
+    }
+}
+
+#[test]
+fn p_23_a_registered_phone_is_known_by_its_address_when_its_emergency_call_does_not_say_who_it_is() {
+    let mut node = node_with(&[SHARED]);
+    let named = format!("<sip:f8d1@{}>;+u.sip!devicename.ccm.cisco.com=\"{PHONE}\"", phone());
+    let call = |from: SocketAddr, caller: &str| {
+        with_contact(Request::new("INVITE", from, HQ, caller, "9999"), "<sip:x@host.example.com>")
+    };
+    let other = at("127.0.3.6:5060");
+    let goes_to =
+        |node: &mut Node, from: SocketAddr, caller: &str| node.hear(from, &call(from, caller)).the("INVITE").to;
+    assert_eq!(goes_to(&mut node, phone(), "anonymous"), GW_HQ, "nobody registered");
+    registered(&mut node, &with_contact(register(), &named));
+    for caller in ["anonymous", "5001", "5002"] {
+        assert_eq!(goes_to(&mut node, phone(), caller), BR, "{caller}");
+        assert_eq!(goes_to(&mut node, other, caller), GW_HQ, "{caller} from elsewhere");
+    }
+    // It registers from another place, and from there alone it is known once the first is over.
+    let moved = with_contact(register_of(other, "5001"), &named.replace(&phone().to_string(), &other.to_string()));
+    registered(&mut node, &moved);
+    assert_eq!(goes_to(&mut node, other, "anonymous"), BR);
+    let sent = node.hear(phone(), &with_contact(register(), &named).header("Expires: 0")).the("REGISTER");
+    node.hear(CC_HQ, answer(&sent, 200, "reg", &[], "").replace(&format!("Contact: <sip:callee@{CC_HQ}>\r\n"), ""));
+    assert_eq!(goes_to(&mut node, phone(), "anonymous"), GW_HQ);
+    assert_eq!(goes_to(&mut node, other, "anonymous"), BR);
+    node.wait(3_601_000);
+    assert_eq!((node.engine.registered(), goes_to(&mut node, other, "anonymous")), (0, GW_HQ));
+}

@@ -149,6 +149,7 @@ impl Cluster {
                 source: caller.source,
                 device: caller.device.as_deref().map(str::as_bytes),
                 session: caller.session,
+                registered_there: None,
                 phone: None,
                 on_selected_trunk: true,
                 numbers: [caller.number, None],
