@@ -10,7 +10,7 @@ use super::leave::Called;
 use super::paired::{self, Pair};
 use super::{Asked, Disagreement, Stopped, decided};
 use crate::config::plan::Plan;
-use crate::engine::decide::{Decision, NextHop, Target};
+use crate::engine::decide::{Decision, Next, NextHop, Target};
 use crate::engine::reject::Reject;
 use crate::neighbour::Address;
 
@@ -72,13 +72,18 @@ fn frame(decision: &Decision, dialed: &Digits) -> (Frame, Vec<Digits>) {
         NextHop::Phone { .. } => Kind::Phone,
         NextHop::Peer(_) | NextHop::Named => Kind::CallControl,
     };
-    let hops = decision.next_hops.iter().map(|hop| Hop {
+    // Whether the last resort asks a gateway again depends on what the route made of these very digits, not on their shape
+    // (P-23): each address counts at its first place.
+    let all = decision.next_hops.as_slice();
+    let is_first = |place: usize, hop: &Next| all.iter().take(place).all(|earlier| earlier.address != hop.address);
+    let first = || all.iter().enumerate().filter(|(place, hop)| is_first(*place, hop)).map(|(_, hop)| hop);
+    let hops = first().map(|hop| Hop {
         kind: if hop.is_gateway { Kind::Gateway } else { kind(hop.to) },
         address: hop.address,
         calling: hop.calling,
     });
     let status = decision.refusal.map(|refusal| Reject::Refusal(refusal).answer().status);
-    let called = decision.next_hops.iter().map(|hop| hop.called.unwrap_or(*dialed)).collect();
+    let called = first().map(|hop| hop.called.unwrap_or(*dialed)).collect();
     (Frame { emergency: decision.emergency, status, hops: hops.collect() }, called)
 }
 
