@@ -4,6 +4,8 @@
 
 #[path = "wire/amplification.rs"]
 mod amplification;
+#[path = "wire/control.rs"]
+mod control;
 #[path = "pki/ends.rs"]
 mod ends;
 #[path = "wire/framing.rs"]

@@ -50,7 +50,8 @@ impl Ground {
         Self::with_peers(test, line, &[("cc", "call-control")])
     }
 
-    fn with_peers(test: &str, line: Line, peers: &[(&str, &str)]) -> Self {
+    /// With these two neighbours: their names and kinds.
+    pub(crate) fn with_peers(test: &str, line: Line, peers: &[(&str, &str)]) -> Self {
         let turn = line.is_v6.then(|| V6.lock().unwrap_or_else(PoisonError::into_inner));
         let network = Network::claim(test);
         let [sip, near_at, far_at] = if line.is_v6 {
