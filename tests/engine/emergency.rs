@@ -131,6 +131,16 @@ fn p_15_an_unknown_or_missing_phone_goes_by_the_trunks_own_pool_with_an_alarm() 
 }
 
 #[test]
+fn p_13_of_several_marks_on_the_trunk_the_first_phone_of_this_cluster_counts() {
+    for number in ["999", "02079460000"] {
+        let unknown = Request::new("INVITE", HQ, BR, "5001", number).on("SEP999999999999").body(&audio("18"));
+        let mut node = Node::br();
+        let sent = node.hear(HQ, &unknown.on(crate::wire::PHONE)).the("INVITE");
+        assert_eq!((sent.to, node.alarms()), (GW_BR_1, Vec::<&str>::new()), "{number}");
+    }
+}
+
+#[test]
 fn p_15_without_any_gateway_of_its_pool_the_last_resort_takes_the_call() {
     let no_group = [("local_route_groups = { \"Standard Local Route Group\" = \"RG-Trunk\" }", "")];
     let mut node = Node::br_with(&no_group);
