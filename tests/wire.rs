@@ -28,6 +28,8 @@ mod papers;
 mod pki;
 #[path = "wire/reflection.rs"]
 mod reflection;
+#[path = "wire/silence.rs"]
+mod silence;
 #[path = "wire/strangers.rs"]
 mod strangers;
 #[path = "wire/torture.rs"]

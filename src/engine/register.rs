@@ -50,7 +50,8 @@ impl Turn<'_> {
 
     fn may_register(&self, plan: &Plan, request: &Request<'_>) -> Result<(), Reject> {
         let refuse = |why| Err(Reject::Refusal(why));
-        let (key, _) = self.registering(plan, request.message, request.essentials).map_err(Reject::Refusal)?;
+        let (key, _) =
+            self.registering(plan, request.message, request.essentials, request.flow).map_err(Reject::Refusal)?;
         if let Some(busy) = self.busy(request.message) {
             return Err(Reject::Busy(busy));
         }
@@ -66,7 +67,7 @@ impl Turn<'_> {
             }
         }
         if request.message.contacts().count() > CONTACTS_MAX {
-            return refuse(Refusal::ContactForbidden);
+            return refuse(Refusal::TooManyContacts);
         }
         let is_known = self.engine.registered.with(&key, |_| ()).is_some();
         if !is_known && self.engine.registered.is_above(99) {
@@ -85,9 +86,13 @@ impl Turn<'_> {
         plan: &Plan,
         message: &Message<'_>,
         of: &Essentials<'_>,
+        flow: Flow,
     ) -> Result<(RegisteredKey, SessionId), Refusal> {
-        let (key, id) = self.session_of(plan, message, of).ok_or(Refusal::NoSession)?;
+        // `*`, which takes everything back, names no device: it is from whoever registered there.
+        let there = || self.registered_there(plan, flow).filter(|_| first_contact(message).is_none());
+        let id = self.session_of(plan, message, of).map(|(_, id)| id).or_else(there).ok_or(Refusal::NoSession)?;
         let session = plan.session(id).ok_or(Refusal::NoSession)?;
+        let key = self.registered_key(session);
         let is_its_users = [of.to.uri, of.from.uri].iter().all(|uri| is_users(plan, session, uri));
         let is_its_device = message.contacts().all(|contact| match contact {
             Ok(ContactRef::At(address)) => named_device(plan, &address).is_none_or(|named| named.ok() == Some(id)),
@@ -176,7 +181,7 @@ impl Turn<'_> {
         place: u8,
     ) -> bool {
         let plan = self.running.plan.clone();
-        let Ok((key, _)) = self.registering(&plan, message, of) else { return false };
+        let Ok((key, _)) = self.registering(&plan, message, of, from) else { return false };
         let mut hops: SmallVec<[Address; 4]> = plan.call_controls().map(|(_, address)| address).collect();
         if self.engine.is_any_unwell() {
             // Who does not serve is tried when nobody else is left, as for calls.
@@ -263,14 +268,12 @@ impl Turn<'_> {
             && let Ok(of) = essentials(&register, Strictness::default())
         {
             let plan = self.running.plan.clone();
-            match self.registering(&plan, &register, &of) {
-                Ok((key, session)) if status < 300 => {
-                    if let (Some(flow), Some(session)) = (flow, plan.session(session)) {
-                        self.granted(key, &session.device, &register, response, flow);
-                    }
-                }
-                // A refusal leaves what was granted before (RFC 3261 section 10.3), whoever was refused.
-                _ => {}
+            // A refusal leaves what was granted before (RFC 3261 section 10.3), whoever was refused.
+            if let Some(flow) = flow.filter(|_| status < 300)
+                && let Ok((key, session)) = self.registering(&plan, &register, &of, flow)
+                && let Some(session) = plan.session(session)
+            {
+                self.granted(key, &session.device, &register, response, flow);
             }
         }
         self.desk.index = Some(index);

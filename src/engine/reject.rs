@@ -92,6 +92,8 @@ pub enum Refusal {
     CallerNotRegistered,
     /// A contact that cannot be reached from here: a name, or an address of no network of phones.
     ContactForbidden,
+    /// A phone registers at more places than one may.
+    TooManyContacts,
     /// A phone's REGISTER without support for Path (RFC 3327 section 5.2).
     PathRequired,
     /// SRTP keys would leave in the clear, and without them no audio is left (S-5).
@@ -241,6 +243,7 @@ impl Refusal {
                 caused(403, "Forbidden: no phone of an EMCC session registered from there", 21)
             }
             Self::ContactForbidden => caused(403, "Forbidden: a Contact outside the phones' networks", 21),
+            Self::TooManyContacts => caused(403, "Forbidden: more Contacts than a phone may register", 21),
             Self::PathRequired => Answer::plain(421, "Extension Required"),
             Self::KeysInClear => Answer {
                 warning: Some(305),

@@ -75,6 +75,11 @@ fn grants(sent: &Sent, seconds: u32) -> String {
     text.replace(&format!("Contact: <sip:callee@{}>\r\n", sent.to), "")
 }
 
+/// A registrar's 200 after which nothing is registered.
+fn grants_nothing(sent: &Sent) -> String {
+    answer(sent, 200, "reg", &[], "").replace(&format!("Contact: <sip:callee@{}>\r\n", sent.to), "")
+}
+
 /// Registers a phone and gives back the Path call control got.
 fn registered(node: &mut Node, request: &Request) -> String {
     let sent = node.hear(request.at, request).the("REGISTER");
@@ -896,9 +901,30 @@ fn p_23_a_registered_phone_is_known_by_its_address_when_its_emergency_call_does_
     registered(&mut node, &moved);
     assert_eq!(goes_to(&mut node, other, "anonymous"), BR);
     let sent = node.hear(phone(), &with_contact(register(), &named).header("Expires: 0")).the("REGISTER");
-    node.hear(CC_HQ, answer(&sent, 200, "reg", &[], "").replace(&format!("Contact: <sip:callee@{CC_HQ}>\r\n"), ""));
+    node.hear(CC_HQ, grants_nothing(&sent)).the("200");
     assert_eq!(goes_to(&mut node, phone(), "anonymous"), GW_HQ);
     assert_eq!(goes_to(&mut node, other, "anonymous"), BR);
     node.wait(3_601_000);
     assert_eq!((node.engine.registered(), goes_to(&mut node, other, "anonymous")), (0, GW_HQ));
+}
+
+#[test]
+fn rfc_3261_10_2_2_a_phone_takes_everything_back_though_a_desk_phone_has_its_users_number_too() {
+    let mut node = node_with(&[SHARED]);
+    let named = format!("<sip:f8d1@{}>;+u.sip!devicename.ccm.cisco.com=\"{PHONE}\"", phone());
+    let all = |at: SocketAddr| with_contact(register_of(at, "5001"), "*").header("Expires: 0");
+    assert_refused(&node.hear(phone(), &all(phone())), 403, "", "21");
+    registered(&mut node, &with_contact(register(), &named));
+    let other = at("127.0.3.6:5060");
+    assert_refused(&node.hear(other, &all(other)), 403, "", "21");
+    let sent = node.hear(phone(), &all(phone())).the("REGISTER");
+    node.hear(CC_HQ, grants_nothing(&sent)).the("200");
+    assert_eq!(node.engine.registered(), 0);
+}
+
+#[test]
+fn a_phone_that_registers_at_too_many_places_is_told_so() {
+    let contacts: Vec<_> = (1..=5).map(|user| format!("<sip:{user}@{}>", phone())).collect();
+    let out = node().hear(phone(), &with_contact(register(), &contacts.join(", ")));
+    assert_eq!(out.the("403").start(), "SIP/2.0 403 Forbidden: more Contacts than a phone may register");
 }

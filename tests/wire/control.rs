@@ -66,6 +66,11 @@ fn reports(test: &str, line: Line) {
 }
 
 #[test]
+fn rfc_7339_4_the_node_reports_its_load_to_who_asks_over_udp() {
+    reports("reports-udp", UDP_V4);
+}
+
+#[test]
 fn rfc_7339_4_the_node_reports_its_load_to_who_asks_over_tcp() {
     reports("reports-tcp", TCP_V4);
 }
