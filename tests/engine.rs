@@ -39,6 +39,8 @@ mod patience;
 mod phones;
 #[path = "engine/proxy.rs"]
 mod proxy;
+#[path = "engine/reach.rs"]
+mod reach;
 #[path = "engine/reason.rs"]
 mod reason;
 #[path = "engine/region.rs"]

@@ -61,7 +61,7 @@ pub(super) fn place(text: &str) -> Result<Place, Bad> {
 /// A DNS server: `IP` or `IP:PORT`, port 53 unless written.
 pub(super) fn dns_server(text: &str) -> Result<SocketAddr, Bad> {
     if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, 53));
+        return Ok(SocketAddr::new(ip.to_canonical(), 53));
     }
     socket(text, "Write the IP address of a DNS server, as in \"192.0.2.53\" or \"127.0.0.1:5353\".")
 }
@@ -74,7 +74,7 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Bad> {
 /// `IP` or `IP:PORT`: what the node calls itself; port 0 stands for "that of the listening address".
 pub(super) fn advertised(text: &str) -> Result<(IpAddr, Option<u16>), Bad> {
     if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
-        return Ok((ip, None));
+        return Ok((ip.to_canonical(), None));
     }
     let form = "Write the IP address the neighbours reach this node at, as in \"192.0.2.1\" or \"192.0.2.1:5060\".";
     let socket = socket(text, form)?;
@@ -85,7 +85,8 @@ fn socket(text: &str, form: &str) -> Result<SocketAddr, Bad> {
     if let Ok(socket) = text.parse::<SocketAddr>() {
         return match socket.port() {
             0 => bad(format!("\"{text}\" has port 0"), "Write a port from 1 to 65535."),
-            _ => Ok(socket),
+            // One address has one form, and messages from it are known by that.
+            port => Ok(SocketAddr::new(socket.ip().to_canonical(), port)),
         };
     }
     if text.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()) {
@@ -126,6 +127,16 @@ mod tests {
         for text in ["udp:127.0.0.1:5060", "tcp:[::1]:5060", "udp:[2001:db8::7]:5062", "tls:192.0.2.1:5061"] {
             assert_eq!(address(text).ok().map(|a| a.to_string()).as_deref(), Some(text));
         }
+    }
+
+    #[test]
+    fn an_ipv4_address_in_ipv6_form_is_the_ipv4_address() {
+        let read = address("udp:[::ffff:192.0.2.1]:5060").ok().map(|address| address.to_string());
+        assert_eq!(read.as_deref(), Some("udp:192.0.2.1:5060"));
+        let read = place("tcp:[::ffff:192.0.2.1]:5060").ok().map(|place| place.to_string());
+        assert_eq!(read.as_deref(), Some("tcp:192.0.2.1:5060"));
+        assert_eq!(advertised("::ffff:192.0.2.1").ok(), Some((IpAddr::from([192, 0, 2, 1]), None)));
+        assert_eq!(dns_server("::ffff:192.0.2.53").ok().map(|at| at.to_string()).as_deref(), Some("192.0.2.53:53"));
     }
 
     #[test]

@@ -670,6 +670,8 @@ impl Decision {
         }
         if self.next_hops.is_empty() {
             let why = match question.target {
+                // Places there are, and none of them has an address yet.
+                _ if !routed.hops.is_empty() => Refusal::NoMember,
                 Target::Other => Refusal::NotANeighbour,
                 _ => routed.refused.map_or(Refusal::NoMember, Refusal::from),
             };

@@ -44,6 +44,9 @@ impl Turn<'_> {
                 return self.refuse_unseen(request.flow, request.message, request.method, refusal);
             }
         };
+        if decision.trail.iter().any(|step| matches!(step, Step::NoAddress { .. })) {
+            self.engine.want_names();
+        }
         if !decision.emergency
             && let Err(why) = self.may_call(&request)
         {

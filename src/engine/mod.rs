@@ -88,6 +88,8 @@ pub struct Engine {
     counters: Counters,
     hashers: [RandomState; 2],
     is_draining: AtomicBool,
+    /// Whether a call found a hop without an address.
+    wants_names: AtomicBool,
     /// Whether any address of a neighbour is not up, or asked to be left alone: while not, nothing of it is looked up.
     is_any_unwell: AtomicBool,
     overload: Overload,
@@ -163,6 +165,7 @@ impl Engine {
             counters,
             hashers: [RandomState::with_seeds(seed, 3, 5, 7), RandomState::with_seeds(seed, 11, 13, 17)],
             is_draining: AtomicBool::new(false),
+            wants_names: AtomicBool::new(false),
             is_any_unwell: AtomicBool::new(false),
             overload: Overload::default(),
             controls: Controls::new(seed),
@@ -232,13 +235,40 @@ impl Engine {
     /// A name of a neighbour was looked up: from now on the neighbour is where it leads. Gives back whether anything is
     /// other than before.
     pub fn located(&self, name: &Named, found: Vec<Located>, now: Moment) -> bool {
+        self.learn(|names| names.learn(name, found, now))
+    }
+
+    /// As [`Self::located`], where the DNS failed for a part of the answer: what was known stays beside it.
+    pub fn located_in_part(&self, name: &Named, found: Vec<Located>, now: Moment) -> bool {
+        self.learn(|names| names.learn_part(name, found, now))
+    }
+
+    fn learn(&self, learn: impl FnOnce(&mut Names) -> bool) -> bool {
         // Held over the swap: whoever comes second sees what the first one made.
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_other = names.learn(name, found, now);
+        let is_other = learn(&mut names);
         if is_other {
             self.swap(self.plan().located(&names));
         }
         is_other
+    }
+
+    /// Whether a name leads nowhere yet.
+    #[must_use]
+    pub fn leads_nowhere(&self, name: &Named) -> bool {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).now(name).is_empty()
+    }
+
+    /// Whether a call found a hop without an address since this was asked last: names that lead nowhere are worth a
+    /// look-up now.
+    #[must_use]
+    pub fn takes_wish_for_names(&self) -> bool {
+        self.wants_names.load(Relaxed) && self.wants_names.swap(false, Relaxed)
+    }
+
+    /// A call found a hop without an address.
+    pub(crate) fn want_names(&self) {
+        self.wants_names.store(true, Relaxed);
     }
 
     fn swap(&self, plan: Plan) {

@@ -113,9 +113,7 @@ impl Running {
     /// The way to `address`: from the preferred listener when it fits, else from the first that does.
     #[must_use]
     pub fn way(&self, address: Address, preferred: u16) -> Option<Flow> {
-        let fits = |local: &Local| {
-            local.address.transport == address.transport && local.address.socket.is_ipv4() == address.socket.is_ipv4()
-        };
+        let fits = |local: &Local| local.address.reaches(address);
         let listener = if self.locals.get(usize::from(preferred)).is_some_and(fits) {
             preferred
         } else {

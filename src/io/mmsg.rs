@@ -148,7 +148,7 @@ pub(super) fn send(socket: BorrowedFd<'_>, is_v6: bool, batch: &[(SocketAddr, &[
     // SAFETY: iovec and mmsghdr are plain pointers and integers, for which all zeros is a value.
     let (mut parts, mut headers): ([iovec; BATCH], [mmsghdr; BATCH]) = unsafe { mem::zeroed() };
     for ((((to, bytes), name), part), header) in batch.iter().zip(&mut names).zip(&mut parts).zip(&mut headers) {
-        let name = name.insert(SockAddr::from(if is_v6 { as_v6(*to) } else { *to }));
+        let name = name.insert(SockAddr::from(of_family(*to, is_v6)));
         // The kernel only reads what is sent; the field is mutable because receiving shares the type.
         *part = iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
         header.msg_hdr.msg_name = name.as_ptr().cast_mut().cast();
@@ -166,7 +166,7 @@ pub(super) fn send(socket: BorrowedFd<'_>, is_v6: bool, batch: &[(SocketAddr, &[
 /// One system call each: cheaper than a batch of so few.
 fn send_few(socket: BorrowedFd<'_>, is_v6: bool, few: &[(SocketAddr, &[u8])]) -> io::Result<usize> {
     for (sent, (to, bytes)) in few.iter().enumerate() {
-        let name = SockAddr::from(if is_v6 { as_v6(*to) } else { *to });
+        let name = SockAddr::from(of_family(*to, is_v6));
         // SAFETY: the bytes and the name are alive until the call returns, with their true lengths, and are only read.
         let result = unsafe {
             libc::sendto(
@@ -201,8 +201,9 @@ pub(super) struct Bounce<'a> {
 /// # Errors
 /// What the system says; the socket works without it, only slower to notice a dead neighbour.
 pub(super) fn keep_errors(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
-    let (level, option) = if is_v6 { (libc::SOL_IPV6, libc::IPV6_RECVERR) } else { (libc::SOL_IP, libc::IP_RECVERR) };
-    set_option(socket, level, option, 1)
+    let of_v4 = set_option(socket, libc::SOL_IP, libc::IP_RECVERR, 1);
+    // A socket of both families is asked for both: what comes back of its IPv4 datagrams is told by the other option.
+    if is_v6 { set_option(socket, libc::SOL_IPV6, libc::IPV6_RECVERR, 1) } else { of_v4 }
 }
 
 /// Asks the kernel to say when each datagram came.
@@ -312,10 +313,11 @@ pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-fn as_v6(address: SocketAddr) -> SocketAddr {
+/// An address as a socket of that family takes it: a socket of both families is of IPv6, and takes IPv4 as mapped.
+pub(super) fn of_family(address: SocketAddr, is_v6: bool) -> SocketAddr {
     match address.ip() {
-        IpAddr::V4(ip) => SocketAddr::new(IpAddr::V6(ip.to_ipv6_mapped()), address.port()),
-        IpAddr::V6(_) => address,
+        IpAddr::V4(ip) if is_v6 => SocketAddr::new(IpAddr::V6(ip.to_ipv6_mapped()), address.port()),
+        _ => address,
     }
 }
 

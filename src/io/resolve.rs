@@ -29,14 +29,20 @@ use crate::neighbour::{Address, Transport};
 const LOOK: Duration = Duration::from_secs(1);
 /// A name server that has not answered by then is asked again, or the next one is.
 const QUESTION: Duration = Duration::from_secs(2);
+/// Longest time for the addresses of one SRV target: within that of the name, so that what others have is not lost.
+const TARGET: Duration = Duration::from_secs(10);
 /// Longest time for one name, all its questions together.
 const LOOKUP: Duration = Duration::from_secs(20);
 /// Shortest and longest time an answer counts, whatever its records say.
 const ANSWER_S: std::ops::RangeInclusive<u64> = 5..=3_600;
+/// Longest time an answer counts of which a part failed.
+const PART_S_MAX: u64 = 30;
 /// Pause after the first failure; it doubles with every further one.
 const AGAIN_MS: u64 = 1_000;
 /// Longest pause after a failure.
 const AGAIN_MS_MAX: u64 = 60_000;
+/// Shortest time from the end of one look-up to the next, where calls find that their hop has no address.
+const WANTED_MS: u64 = 2_000;
 
 /// Why a name leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -59,6 +65,8 @@ pub struct Found {
     pub located: Vec<Located>,
     /// Seconds the answer counts.
     pub ttl_s: u64,
+    /// Of no target the DNS failed to say where it is.
+    pub is_whole: bool,
 }
 
 /// What this node can reach, and whom it asks.
@@ -149,21 +157,33 @@ fn keep(done: Option<(usize, Result<Found, NoWay>)>, answers: &mut [Result<Found
 #[derive(Clone, Copy, Debug, Default)]
 struct Due {
     at: Moment,
+    /// When the last look-up ended.
+    ended: Moment,
     /// Failures in a row.
     failures: u32,
     is_running: bool,
+    /// A call wanted it while it was being looked up.
+    is_wanted: bool,
 }
 
 impl Due {
     /// After an answer: a tenth of its time before it is too old. After a failure: a pause that doubles.
     fn after(self, answer: &Result<Found, NoWay>, now: Moment) -> Self {
         match answer {
-            Ok(found) => Self { at: now.plus_ms(found.ttl_s * 900), failures: 0, is_running: false },
+            Ok(found) => Self { at: now.plus_ms(found.ttl_s * 900), ended: now, ..Self::default() },
             Err(_) => {
-                let pause_ms = AGAIN_MS.saturating_mul(1 << self.failures.min(16)).min(AGAIN_MS_MAX);
-                Self { at: now.plus_ms(pause_ms), failures: self.failures.saturating_add(1), is_running: false }
+                let most = if self.is_wanted { WANTED_MS } else { AGAIN_MS_MAX };
+                let pause_ms = AGAIN_MS.saturating_mul(1 << self.failures.min(16)).min(most);
+                let failures = self.failures.saturating_add(1);
+                Self { at: now.plus_ms(pause_ms), ended: now, failures, ..Self::default() }
             }
         }
+    }
+
+    /// A call found no address under the name: the next look-up is due as soon as may be, whatever the pause was.
+    fn want(&mut self) {
+        self.is_wanted = self.is_running;
+        self.at = self.at.min(self.ended.plus_ms(WANTED_MS));
     }
 }
 
@@ -209,13 +229,19 @@ impl Lookups {
         if self.due.is_empty() {
             return;
         }
+        if self.engine.takes_wish_for_names() {
+            let nowhere = self.due.iter_mut().filter(|(name, _)| self.engine.leads_nowhere(name));
+            nowhere.for_each(|(_, due)| due.want());
+        }
         let reach = Reach::new(&plan.sip.dns, plan.sip.listen.iter().map(|listen| listen.address));
         if self.resolver.as_ref().is_none_or(|(made_for, _)| *made_for != reach) {
             self.resolver = resolver(&reach).map(|resolver| (reach.clone(), resolver));
         }
-        let ready: Vec<Named> =
-            self.due.iter().filter(|(_, due)| !due.is_running && due.at <= now).map(|(n, _)| n.clone()).collect();
-        for name in ready.into_iter().take(LOOKUPS_AT_ONCE_MAX.saturating_sub(self.running.len())) {
+        let ready = self.due.iter().filter(|(_, due)| !due.is_running && due.at <= now);
+        let mut ready: Vec<(Moment, Named)> = ready.map(|(name, due)| (due.at, name.clone())).collect();
+        // Whoever waits longest comes first: of many names none is passed over.
+        ready.sort();
+        for (_, name) in ready.into_iter().take(LOOKUPS_AT_ONCE_MAX.saturating_sub(self.running.len())) {
             let Some((_, resolver)) = &self.resolver else {
                 self.take(&name, Err(NoWay::NoServer));
                 continue;
@@ -240,7 +266,12 @@ impl Lookups {
         self.engine.counters().name_looked_up(answer.is_ok());
         match answer {
             Ok(found) => {
-                if self.engine.located(name, found.located, now) {
+                let is_other = if found.is_whole {
+                    self.engine.located(name, found.located, now)
+                } else {
+                    self.engine.located_in_part(name, found.located, now)
+                };
+                if is_other {
                     tracing::info!(%name, ttl_s = found.ttl_s, "a neighbour's name leads elsewhere than before");
                 }
             }
@@ -259,7 +290,7 @@ impl Reach {
         let mut transports: Vec<Transport> = listen.clone().map(|address| address.transport).collect();
         transports.sort_unstable();
         transports.dedup();
-        let listens = |is_v4| listen.clone().any(|address| address.socket.is_ipv4() == is_v4);
+        let listens = |is_v4| listen.clone().any(|address| address.speaks(is_v4));
         Self { servers: servers.into(), transports, v4: listens(true), v6: listens(false) }
     }
 }
@@ -295,9 +326,10 @@ fn resolver(reach: &Reach) -> Option<TokioResolver> {
 /// Where a name leads (RFC 3263 section 4).
 async fn located(resolver: &TokioResolver, name: &Named, reach: &Reach) -> Result<Found, NoWay> {
     let all = async {
-        let mut search = Search { resolver, ttl_s: *ANSWER_S.end() };
+        let mut search = Search { resolver, ttl_s: *ANSWER_S.end(), is_whole: true };
         let located = search.locate(name, &reach.transports).await?;
-        Ok(Found { located, ttl_s: search.ttl_s.clamp(*ANSWER_S.start(), *ANSWER_S.end()) })
+        let most = if search.is_whole { *ANSWER_S.end() } else { PART_S_MAX };
+        Ok(Found { located, ttl_s: search.ttl_s.clamp(*ANSWER_S.start(), most), is_whole: search.is_whole })
     };
     tokio::time::timeout(LOOKUP, all).await.unwrap_or(Err(NoWay::Unanswered))
 }
@@ -307,6 +339,16 @@ struct Search<'a> {
     resolver: &'a TokioResolver,
     /// The shortest time of any record that counted.
     ttl_s: u64,
+    /// Of no target the DNS failed to say where it is.
+    is_whole: bool,
+}
+
+/// What the SRV records of a service say.
+enum Targets {
+    /// Where it is; nowhere where there are no records, or their targets have no address.
+    At(Vec<Located>),
+    /// It is decidedly not there (RFC 2782, a target of ".").
+    NotThere,
 }
 
 impl Search<'_> {
@@ -320,11 +362,17 @@ impl Search<'_> {
         if services.is_empty() {
             services = name.services(served);
         }
+        let mut is_offered = true;
         for service in services {
-            let found = self.service(&service).await?;
-            if !found.is_empty() {
-                return Ok(found);
+            match self.service(&service).await? {
+                Targets::At(found) if !found.is_empty() => return Ok(found),
+                Targets::At(_) => {}
+                Targets::NotThere => is_offered = false,
             }
+        }
+        if !is_offered {
+            // The domain has said so; its host is none of the service's.
+            return Err(NoWay::Unknown);
         }
         let (transport, port) = name.as_host();
         let ips = self.ips(&name.host).await?;
@@ -333,18 +381,51 @@ impl Search<'_> {
         if found.is_empty() { Err(NoWay::Unknown) } else { Ok(found) }
     }
 
-    /// The targets of a service's SRV records.
-    async fn service(&mut self, service: &Service) -> Result<Vec<Located>, NoWay> {
+    /// The targets of a service's SRV records. They are asked for all at once, so that one the DNS is silent about keeps
+    /// nobody waiting, and one that it fails for hides no other.
+    async fn service(&mut self, service: &Service) -> Result<Targets, NoWay> {
         let mut records: Vec<Srv> =
             self.records(&service.name, RecordType::SRV).await?.into_iter().filter_map(srv).collect();
         records.sort_by_key(|record| record.priority);
-        let mut found = Vec::new();
-        for record in records.iter().filter(|record| !record.target.is_empty()).take(ADDRESSES_PER_NAME_MAX) {
-            // A target without an address is one target less (RFC 2782); a DNS that fails is not.
-            let ips = self.ips(&record.target).await?;
-            found.extend(targets(record, service.transport, &ips));
+        let is_not_there = !records.is_empty() && records.iter().all(|record| record.target.is_empty());
+        if is_not_there {
+            return Ok(Targets::NotThere);
         }
-        Ok(found)
+        records.retain(|record| !record.target.is_empty());
+        records.truncate(ADDRESSES_PER_NAME_MAX);
+        let mut asked = JoinSet::new();
+        for (place, record) in records.iter().enumerate() {
+            let (resolver, target) = (self.resolver.clone(), record.target.clone());
+            asked.spawn(async move {
+                let answer = tokio::time::timeout(TARGET, addresses(&resolver, &target)).await;
+                (place, answer.unwrap_or(Err(NoWay::Unanswered)))
+            });
+        }
+        let mut answers = vec![Err(NoWay::Unanswered); records.len()];
+        while let Some(done) = asked.join_next().await {
+            if let Ok((place, answer)) = done
+                && let Some(slot) = answers.get_mut(place)
+            {
+                *slot = answer;
+            }
+        }
+        let (mut found, mut failed) = (Vec::new(), None);
+        for (record, answer) in records.iter().zip(answers) {
+            match answer {
+                // A target without an address is one target less (RFC 2782).
+                Ok((ips, ttl_s)) => {
+                    self.ttl_s = self.ttl_s.min(ttl_s);
+                    found.extend(targets(record, service.transport, &ips));
+                }
+                Err(why) => failed = Some(why),
+            }
+        }
+        match failed {
+            Some(why) if found.is_empty() => return Err(why),
+            Some(_) => self.is_whole = false,
+            None => {}
+        }
+        Ok(Targets::At(found))
     }
 
     /// The records of a name; none where it has none of that type.
@@ -357,16 +438,9 @@ impl Search<'_> {
 
     /// The addresses of a host; none where it has none.
     async fn ips(&mut self, host: &str) -> Result<Vec<IpAddr>, NoWay> {
-        let lookup = match self.resolver.lookup_ip(whole(host)).await {
-            Ok(lookup) => lookup,
-            Err(error) => return none_or(&error).map(|()| Vec::new()),
-        };
-        let ip = |data: RData| match data {
-            RData::A(ip) => Some(IpAddr::V4(ip.0)),
-            RData::AAAA(ip) => Some(IpAddr::V6(ip.0)),
-            _ => None,
-        };
-        Ok(self.counted(lookup.as_lookup().answers()).into_iter().filter_map(ip).collect())
+        let (ips, ttl_s) = addresses(self.resolver, host).await?;
+        self.ttl_s = self.ttl_s.min(ttl_s);
+        Ok(ips)
     }
 
     fn counted(&mut self, records: &[Record]) -> Vec<RData> {
@@ -375,6 +449,22 @@ impl Search<'_> {
         }
         records.iter().map(|record| record.data.clone()).collect()
     }
+}
+
+/// The addresses of a host and the shortest time of their records in seconds; none, for ever, where it has none.
+async fn addresses(resolver: &TokioResolver, host: &str) -> Result<(Vec<IpAddr>, u64), NoWay> {
+    let lookup = match resolver.lookup_ip(whole(host)).await {
+        Ok(lookup) => lookup,
+        Err(error) => return none_or(&error).map(|()| (Vec::new(), u64::MAX)),
+    };
+    let records = lookup.as_lookup().answers();
+    let ip = |record: &Record| match &record.data {
+        RData::A(ip) => Some(IpAddr::V4(ip.0)),
+        RData::AAAA(ip) => Some(IpAddr::V6(ip.0)),
+        _ => None,
+    };
+    let ttl_s = records.iter().map(|record| u64::from(record.ttl)).min().unwrap_or(u64::MAX);
+    Ok((records.iter().filter_map(ip).collect(), ttl_s))
 }
 
 /// A name as it stands, without the search list of the host.
@@ -432,6 +522,16 @@ mod tests {
     fn reach(server: &Dns) -> Reach {
         let transports = vec![Transport::Udp, Transport::Tcp];
         Reach { servers: [server.at].into(), transports, v4: true, v6: false }
+    }
+
+    #[test]
+    fn a_wildcard_of_ipv6_reaches_both_families() {
+        for (listen, v4, v6) in [("[::]:5060", true, true), ("[::1]:5060", false, true), ("0.0.0.0:5060", true, false)]
+        {
+            let address = Address { transport: Transport::Udp, socket: listen.parse().unwrap() };
+            let reach = Reach::new(&[], [address].into_iter());
+            assert_eq!((reach.v4, reach.v6), (v4, v6), "{listen}");
+        }
     }
 
     fn a(last: u8) -> RData {
@@ -510,6 +610,57 @@ mod tests {
     }
 
     #[test]
+    fn rfc_2782_a_service_that_is_decidedly_not_there_is_not_looked_for_at_the_host() {
+        let host = ("example.com", 60, a(9));
+        let server = serves(vec![("_sip._udp.example.com", 60, srv_of(0, 0, 0, ".")), host.clone()]);
+        assert_eq!(found(&server, name("example.com", None, Some(Transport::Udp))), Err(NoWay::Unknown));
+        assert_eq!(found(&server, name("example.com", None, None)), Err(NoWay::Unknown), "nor another's host");
+        server.record("_sip._tcp.example.com", 60, srv_of(0, 0, 5070, "example.com."));
+        let over_tcp = found(&server, name("example.com", None, None)).unwrap();
+        assert_eq!(told(&over_tcp), [("tcp:192.0.2.9:5070".to_owned(), 0, 0)], "its other service is there");
+    }
+
+    #[test]
+    fn rfc_2782_a_target_the_dns_fails_for_or_is_silent_about_hides_no_other() {
+        for is_silent in [false, true] {
+            let server = serves(vec![
+                ("_sip._udp.example.com", 600, srv_of(1, 0, 5060, "bad.example.com.")),
+                ("_sip._udp.example.com", 600, srv_of(2, 0, 5061, "good.example.com.")),
+                ("_sip._udp.example.com", 600, srv_of(3, 0, 5062, "bad2.example.com.")),
+                ("good.example.com", 600, a(2)),
+            ]);
+            server.fail_for("bad.example.com", is_silent);
+            server.fail_for("bad2.example.com", is_silent);
+            let asked = name("example.com", None, Some(Transport::Udp));
+            let part = found(&server, asked.clone()).unwrap();
+            assert_eq!(told(&part), [("udp:192.0.2.2:5061".to_owned(), 2, 0)], "silent: {is_silent}");
+            assert_eq!((part.is_whole, part.ttl_s), (false, PART_S_MAX), "soon asked again");
+            server.fail_for("good.example.com", is_silent);
+            assert_eq!(found(&server, asked), Err(NoWay::Unanswered), "no target at all is no answer");
+        }
+    }
+
+    #[test]
+    fn p_23_a_name_that_a_call_wants_is_due_at_once_and_no_more_often_than_every_two_seconds() {
+        let mut due = Due::default();
+        for _ in 0..9 {
+            due = due.after(&Err(NoWay::Unanswered), Moment(100_000));
+        }
+        assert_eq!(due.at, Moment(160_000));
+        due.want();
+        assert_eq!(due.at, Moment(102_000));
+        let mut due = Due::default().after(&Err(NoWay::Unanswered), Moment(100_000));
+        due.want();
+        assert_eq!(due.at, Moment(101_000), "never later than it was");
+        let mut due = Due { failures: 9, is_running: true, ..Due::default() };
+        due.want();
+        due = due.after(&Err(NoWay::Unanswered), Moment(100_000));
+        assert_eq!(due.at, Moment(102_000), "wanted while it was being looked up");
+        due = due.after(&Err(NoWay::Unanswered), Moment(200_000));
+        assert_eq!(due.at, Moment(260_000), "nobody wanted it again");
+    }
+
+    #[test]
     fn a_name_that_is_not_there_and_a_server_that_fails_are_told_apart() {
         let server = serves(vec![("known.example.com", 60, a(1))]);
         assert_eq!(found(&server, name("unknown.example.com", None, None)), Err(NoWay::Unknown));
@@ -545,7 +696,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_renewed_before_it_is_too_old_and_a_failure_with_growing_pauses() {
-        let ok = |ttl_s| Ok(Found { located: Vec::new(), ttl_s });
+        let ok = |ttl_s| Ok(Found { located: Vec::new(), ttl_s, is_whole: true });
         let mut due = Due::default().after(&ok(100), Moment(1_000));
         assert_eq!((due.at, due.failures), (Moment(91_000), 0));
         let mut pauses = Vec::new();

@@ -129,6 +129,8 @@ fn plain(local: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket
         // Only `[::]` means "every address of both families"; any other v6 address is just itself.
         socket.set_only_v6(!local.ip().is_unspecified())?;
         let _ = socket.set_tclass_v6(TOS_CS3);
+        // What it sends to IPv4 is marked by the other option.
+        let _ = socket.set_tos_v4(TOS_CS3);
     } else {
         let _ = socket.set_tos_v4(TOS_CS3);
     }

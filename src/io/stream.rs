@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_util::codec::Decoder;
 
 use super::budget::{Budget, Held};
-use super::mmsg::canonical;
+use super::mmsg::{canonical, of_family};
 use super::worker::Worker;
 use super::{Driver, sockets, tls};
 use crate::engine::effects::{Input, TransactionKey};
@@ -422,7 +422,8 @@ async fn connect<D: Driver>(worker: Rc<Worker<D>>, open: Open, place: Place, que
     let remote = place.flow.remote;
     let is_tls = place.flow.transport == Transport::Tls;
     let connecting = async {
-        let stream = sockets::outgoing(local?.socket).ok()?.connect(remote).await.ok()?;
+        let local = local?.socket;
+        let stream = sockets::outgoing(local).ok()?.connect(of_family(remote, local.is_ipv6())).await.ok()?;
         sockets::notice_silence(&stream, worker.shared.streams.limits.write);
         if is_tls {
             tls::open(&worker.shared, remote, stream).await.map(|stream| Opened::Tls(Box::new(stream)))

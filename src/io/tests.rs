@@ -146,11 +146,15 @@ impl World {
     }
 
     fn beside(proc: PathBuf, streams: StreamLimits, workers: usize) -> Self {
+        Self::at_host("127.0.0.1", proc, streams, workers)
+    }
+
+    fn at_host(host: &str, proc: PathBuf, streams: StreamLimits, workers: usize) -> Self {
         let (sender, seen) = channel();
         let driver = Echo { seen: Mutex::new(sender), client: Mutex::default(), deadline: Mutex::default() };
         let (exporter, counters) = Exporter::new();
         let listen = [Transport::Udp, Transport::Tcp]
-            .map(|transport| Address { transport, socket: "127.0.0.1:0".parse().unwrap() });
+            .map(|transport| Address { transport, socket: format!("{host}:0").parse().unwrap() });
         let node = Node::start(Setup {
             listen: listen.to_vec(),
             workers,
@@ -661,6 +665,50 @@ fn a_datagram_to_a_closed_port_bounces_at_once() {
     }
     world.tell("still here");
     assert_eq!(world.hear(), "still here");
+}
+
+#[test]
+fn a_wildcard_listener_of_ipv6_sends_to_ipv4_and_knows_it_as_such() {
+    // A host without IPv6 has nothing to show here.
+    if UdpSocket::bind("[::]:0").is_err() {
+        return;
+    }
+    let world = World::at_host("[::]", PROC.into(), StreamLimits::default(), 2);
+    let at = |listener| SocketAddr::from(([127, 0, 0, 1], world.at(listener).port()));
+    let hears = |count| {
+        let mut buffer = [0; 64];
+        let heard: Vec<String> = (0..count)
+            .map(|_| {
+                let (length, from) = world.client.recv_from(&mut buffer).unwrap();
+                assert_eq!(from, at(UDP));
+                String::from_utf8(buffer[..length].to_vec()).unwrap()
+            })
+            .collect();
+        heard
+    };
+    let tell = |text: &str| world.client.send_to(text.as_bytes(), at(UDP)).unwrap();
+    let client = world.client.local_addr().unwrap();
+    tell(&format!("send udp {UDP} {client} 5 0"));
+    assert_eq!(hears(5), ["message 0\n", "message 1\n", "message 2\n", "message 3\n", "message 4\n"]);
+    let listener = TcpListener::bind("127.0.0.4:0").unwrap();
+    let to = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    tell(&format!("send tcp {TCP} {to} 1 0"));
+    let accepted = (0..500).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        listener.accept().ok()
+    });
+    let (mut stream, _) = accepted.expect("a connection over IPv4");
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    read_exactly(&mut stream, "message 0\n");
+    // The Echo knows strangers by their IPv4 address.
+    stream.write_all(request(5, "").as_bytes()).unwrap();
+    read_exactly(&mut stream, &request(5, ""));
+    let closed = dead(Transport::Udp);
+    tell(&format!("send udp {UDP} {closed} 1 0"));
+    let bounced = world.seen.recv_timeout(Duration::from_secs(5)).expect("what the network gave back");
+    assert_eq!(bounced, Seen::Bounced(closed, "message 0\n".to_owned()));
 }
 
 #[test]

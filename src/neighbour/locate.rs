@@ -164,8 +164,9 @@ pub fn targets(record: &Srv, transport: Transport, ips: &[IpAddr]) -> Vec<Locate
 /// The addresses of a name that is a host's.
 pub fn hosts(transport: Transport, port: u16, ips: &[IpAddr]) -> impl Iterator<Item = Address> {
     // A name that leads to "any host" or to a group leads nowhere.
-    let is_one_host = |ip: &&IpAddr| !ip.is_unspecified() && !ip.is_multicast();
-    ips.iter().filter(is_one_host).map(move |ip| Address { transport, socket: (*ip, port).into() })
+    let is_one_host = |ip: &IpAddr| !ip.is_unspecified() && !ip.is_multicast();
+    let canonical = ips.iter().map(|ip| ip.to_canonical());
+    canonical.filter(is_one_host).map(move |ip| Address { transport, socket: (ip, port).into() })
 }
 
 fn service_name(transport: Transport, domain: &str) -> String {
@@ -281,6 +282,9 @@ mod tests {
     fn a_name_that_leads_to_no_one_host_leads_nowhere() {
         let ips = ["0.0.0.0", "224.0.0.1", "::", "ff02::1"].map(|ip| ip.parse().unwrap());
         assert_eq!(hosts(Transport::Udp, 5060, &ips).count(), 0);
+        let mapped = ["::ffff:0.0.0.0", "::ffff:192.0.2.1"].map(|ip| ip.parse().unwrap());
+        let found: Vec<_> = hosts(Transport::Udp, 5060, &mapped).map(|address| address.to_string()).collect();
+        assert_eq!(found, ["udp:192.0.2.1:5060"], "IPv4 in IPv6 form is IPv4");
     }
 
     #[test]

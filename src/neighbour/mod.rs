@@ -17,7 +17,7 @@ pub use networks::{Network, PhoneNetworks};
 mod name;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 pub use name::CertificateName;
 
@@ -83,6 +83,20 @@ pub struct Address {
     pub transport: Transport,
     /// Where.
     pub socket: SocketAddr,
+}
+
+impl Address {
+    /// Whether a listener here speaks IPv4 (`true`) or IPv6 (`false`): its own family, and `[::]` both.
+    #[must_use]
+    pub fn speaks(self, is_v4: bool) -> bool {
+        self.socket.is_ipv4() == is_v4 || self.socket.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+    }
+
+    /// Whether a listener here can send to `other`.
+    #[must_use]
+    pub fn reaches(self, other: Self) -> bool {
+        self.transport == other.transport && self.speaks(other.socket.is_ipv4())
+    }
 }
 
 impl fmt::Display for Address {

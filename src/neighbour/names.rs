@@ -66,6 +66,18 @@ impl Names {
         is_other
     }
 
+    /// Takes in an answer of which a part failed: what was known before and is not in it stays, behind it within its
+    /// priority. Gives back whether anything is other than before.
+    pub fn learn_part(&mut self, name: &Named, mut found: Vec<Located>, now: Moment) -> bool {
+        if found.is_empty() {
+            return false;
+        }
+        let is_new = |known: &&Located| found.iter().all(|found| found.address != known.address);
+        let kept: Vec<Located> = self.now(name).iter().filter(is_new).copied().collect();
+        found.extend(kept);
+        self.learn(name, found, now)
+    }
+
     /// Forgets every name that is not among these.
     pub fn keep<'n>(&mut self, names: impl Iterator<Item = &'n Named> + Clone) {
         self.answers.retain(|name, _| names.clone().any(|kept| kept == name));
@@ -158,6 +170,18 @@ mod tests {
         names.learn(&name("a"), vec![at(1, 0)], Moment(0));
         assert!(!names.learn(&name("a"), Vec::new(), Moment(1)));
         assert_eq!(lasts(names.now(&name("a"))), [1]);
+    }
+
+    #[test]
+    fn of_an_answer_in_part_nothing_known_is_lost() {
+        let mut names = Names::default();
+        names.learn(&name("a"), vec![at(1, 10), at(2, 20)], Moment(0));
+        assert!(!names.learn_part(&name("a"), vec![at(2, 20)], Moment(1)), "1 may be where it was");
+        assert!(names.learn_part(&name("a"), vec![at(3, 20)], Moment(2)));
+        assert_eq!(lasts(names.now(&name("a"))), [1, 2, 3]);
+        assert!(!names.learn_part(&name("a"), Vec::new(), Moment(3)));
+        assert!(names.learn(&name("a"), vec![at(3, 20)], Moment(4)), "a whole answer says who is gone");
+        assert_eq!(lasts(names.now(&name("a"))), [3]);
     }
 
     #[test]

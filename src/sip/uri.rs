@@ -54,11 +54,11 @@ impl<'a> Host<'a> {
         (!last_label.is_empty() && !is_number).then_some(Self::Name(text))
     }
 
-    /// The address, where the host is one.
+    /// The address, where the host is one; an IPv4 address in IPv6 form is that IPv4 address, as which its host is known.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Self::V4(address) => Some(IpAddr::V4(*address)),
-            Self::V6(address) => Some(IpAddr::V6(*address)),
+            Self::V6(address) => Some(IpAddr::V6(*address).to_canonical()),
             Self::Name(_) | Self::None => None,
         }
     }
@@ -471,6 +471,7 @@ mod tests {
         let bare = uri("SIP:10.0.0.1");
         assert_eq!((bare.user, bare.host.ip(), bare.port), (None, "10.0.0.1".parse().ok(), None));
         assert_eq!(uri("sip:[2001:db8::1]:5070").host.ip(), "2001:db8::1".parse().ok());
+        assert_eq!(uri("sip:[::ffff:10.0.0.1]:5070").host.ip(), "10.0.0.1".parse().ok(), "RFC 4291 2.5.5.2");
         assert_eq!(uri("sip:h?a=b").headers, Some(&b"a=b"[..]));
     }
 

@@ -44,6 +44,27 @@ fn before_the_first_answer_a_named_neighbour_is_nowhere_and_the_next_is_tried() 
 }
 
 #[test]
+fn p_23_an_emergency_call_whose_hops_have_no_address_wants_their_names_and_no_member_resolves() {
+    // The last resort has a name too, and the search space of the second call matches nothing.
+    let mut changes = vec![BY_NAME];
+    changes.extend([
+        ("\"udp:127.0.2.21:5060\"", "\"udp:gw.example.com:5062\""),
+        ("\"udp:127.0.2.22:5060\"", "\"udp:gw.example.com:5064\""),
+    ]);
+    let mut node = Node::br_with(&changes);
+    assert!(!node.engine.takes_wish_for_names());
+    let refused = node.hear(HQ, &from_hq("999")).refusal();
+    assert_eq!((refused.what().as_str(), refused.header("Reason").contains("cause=27")), ("500", true));
+    assert!(node.engine.takes_wish_for_names() && !node.engine.takes_wish_for_names(), "once");
+    assert!(node.engine.leads_nowhere(&name()));
+    let urn = Request { uri: "urn:service:sos".to_owned(), ..from_hq("999") };
+    assert_eq!(node.hear(HQ, &urn).refusal().what(), "500", "no pattern is asked for");
+    learn(&node, vec![at(20, 0, 0)]);
+    assert!(!node.engine.leads_nowhere(&name()));
+    assert_eq!(invite_to(&node.hear(HQ, &from_hq("999"))), GW_BR_1, "the next try");
+}
+
+#[test]
 fn rfc_3263_a_neighbour_is_tried_and_known_where_its_name_leads() {
     let mut node = Node::br_with(&[BY_NAME]);
     assert!(learn(&node, vec![at(20, 0, 0)]));

@@ -21,6 +21,8 @@ struct Zone {
     is_silent: bool,
     /// Answers that it cannot.
     fails: bool,
+    /// Names it cannot answer for; silently where so marked.
+    failing: Vec<(String, bool)>,
     asked: Vec<(String, RecordType)>,
 }
 
@@ -54,6 +56,11 @@ impl Dns {
     /// Says of everything that it failed, from now on.
     pub(crate) fn fail(&self) {
         self.zone.lock().unwrap().fails = true;
+    }
+
+    /// Says of that name alone that it failed, from now on, or nothing at all.
+    pub(crate) fn fail_for(&self, name: &str, is_silent: bool) {
+        self.zone.lock().unwrap().failing.push((name.to_owned(), is_silent));
     }
 
     /// Forgets everything.
@@ -93,13 +100,14 @@ impl Zone {
         let query = question.queries.first()?.clone();
         let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
         self.asked.push((name.clone(), query.query_type()));
-        if self.is_silent {
+        let failing = self.failing.iter().find(|(failing, _)| *failing == name).map(|(_, is_silent)| *is_silent);
+        if self.is_silent || failing == Some(true) {
             return None;
         }
         let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
         answer.add_query(query.clone());
         let own: Vec<_> = self.records.iter().filter(|(owner, ..)| *owner == name).collect();
-        if self.fails {
+        if self.fails || failing.is_some() {
             answer.metadata.response_code = ResponseCode::ServFail;
             return answer.to_vec().ok();
         }
