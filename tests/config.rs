@@ -13,6 +13,8 @@ mod bulk;
 mod dialing;
 #[path = "pki/mod.rs"]
 mod pki;
+#[path = "config/reach.rs"]
+mod reach;
 #[path = "config/slips.rs"]
 mod slips;
 #[path = "config/tls.rs"]

@@ -40,7 +40,8 @@ fn world() -> impl Strategy<Value = World> {
 
 impl World {
     fn text(&self) -> String {
-        let mut text = String::from("[cluster]\nid = \"N\"\n[sip]\nlisten = [\"udp:127.1.0.1:5060\"]\n");
+        let mut text =
+            String::from("[cluster]\nid = \"N\"\n[sip]\nlisten = [\"udp:127.1.0.1:5060\", \"tcp:127.1.0.1:5060\"]\n");
         text += "[feature]\ngeolocation_filter = \"city\"\n[emcc_template]\ndevice_pool = \"DP0\"\n";
         text += "[[geolocation_filter]]\nname = \"city\"\nfields = [\"A3\"]\n";
         let mut seen = Vec::new();

@@ -306,6 +306,12 @@ impl Report {
         self.problems.borrow().is_empty()
     }
 
+    /// Whether there is a mistake at that key, or in an element of its list.
+    pub(super) fn has_errors_at(&self, key: &str) -> bool {
+        let is_there = |at: &str| at.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('['));
+        self.problems.borrow().iter().any(|problem| problem.severity == Severity::Error && is_there(&problem.key))
+    }
+
     pub(super) fn has_errors(&self) -> bool {
         self.dropped_errors.get() > 0 || self.problems.borrow().iter().any(|p| p.severity == Severity::Error)
     }

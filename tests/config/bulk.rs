@@ -3,7 +3,7 @@
 use super::*;
 use emcc_trunk::config::Plan;
 
-const NODE: &str = "[cluster]\nid = \"HQ\"\nversion = \"12.0\"\n[sip]\nlisten = [\"udp:127.0.1.1:5060\"]\n\
+const NODE: &str = "[cluster]\nid = \"HQ\"\nversion = \"12.0\"\n[sip]\nlisten = [\"udp:127.0.1.1:5060\", \"tcp:127.0.1.1:5060\"]\n\
     [admin]\nlisten = \"127.0.1.1:9411\"\n\
     [intercluster_service_profile]\nemcc = true\npstn_access = true\nrsvp_agent = true\n\
     [feature]\ngeolocation_filter = \"city\"\n[emcc_trunk]\ncss = \"CSS-Trunk\"\ndevice_pool = \"DP-HQ\"\n\

@@ -19,6 +19,7 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
     listening(document, report);
     tls(document, report);
     addresses(document, report);
+    reached(document, report);
     services(document, report);
     for cluster in &document.remote_clusters {
         if document.cluster.id.as_ref().is_some_and(|id| id.value == cluster.id.value) {
@@ -173,13 +174,56 @@ fn addresses(document: &Document, report: &Report) {
             let message = format!("more than {NAMES_MAX} names of neighbours");
             report.error(&place.place, message, "Write IP addresses in place of some.");
         }
-        let is_heard = |transport| document.sip.listen.iter().any(|listen| listen.value.transport == transport);
+    }
+}
+
+/// A neighbour is reached from a listener of its transport and family alone: one that none reaches gets no call, an
+/// emergency call neither (P-23).
+fn reached(document: &Document, report: &Report) {
+    let listen = &document.sip.listen;
+    // What a listening address that is wrong was to reach is not known: the next run says it.
+    if listen.is_empty() || report.has_errors_at("sip.listen") {
+        return;
+    }
+    let peers = document.peers.iter().map(|peer| (peer.name.as_str(), &peer.addresses, true));
+    let clusters = document.remote_clusters.iter();
+    // No call leaves to an RSVP trunk: calls come from there.
+    let clusters = clusters.flat_map(|c| [(c.id.as_str(), &c.trunk, true), (c.id.as_str(), &c.rsvp_trunk, false)]);
+    for (owner, list, is_called) in peers.chain(clusters) {
+        let out_of_reach: Vec<_> = list.iter().filter_map(|at| Some((at, lacks(listen, &at.value)?))).collect();
+        let is_none_reached = is_called && out_of_reach.len() == list.len();
+        for (at, lacking) in out_of_reach {
+            let message = format!("{} cannot be reached: this node listens on no {lacking} address", at.value);
+            let fix = format!("Add a {lacking} address to sip.listen.");
+            if is_none_reached {
+                report.error(&at.place, format!("{message}, so no call reaches \"{owner}\""), fix);
+            } else {
+                report.warning(&at.place, message, fix);
+            }
+        }
+    }
+}
+
+/// What `listen` lacks to reach a place; nothing where some listener reaches it, or may once its name is looked up.
+fn lacks(listen: &[At<Address>], place: &Place) -> Option<String> {
+    let is_heard = |transport| listen.iter().any(|listen| listen.value.transport == transport);
+    match place {
         // TLS without a listener is said elsewhere.
-        if let Some(transport) =
-            named.transport.filter(|transport| *transport != Transport::Tls && !is_heard(*transport))
-        {
-            let message = format!("{named} cannot be reached: this node listens on no {transport} address");
-            report.warning(&place.place, message, format!("Add a {transport} address to sip.listen."));
+        Place::Address(address) if address.transport == Transport::Tls && !is_heard(Transport::Tls) => None,
+        Place::Address(address) => {
+            let is_reached = listen.iter().any(|listen| listen.value.reaches(*address));
+            let family = if address.socket.is_ipv4() { "IPv4" } else { "IPv6" };
+            let lacking = if is_heard(address.transport) {
+                format!("{} {family}", address.transport)
+            } else {
+                address.transport.to_string()
+            };
+            (!is_reached).then_some(lacking)
+        }
+        Place::Named(named) => {
+            // With a port written and no transport it is a host, over UDP (RFC 3263 section 4.1).
+            let transport = named.transport.or(named.port.map(|_| Transport::Udp))?;
+            (transport != Transport::Tls && !is_heard(transport)).then(|| transport.to_string())
         }
     }
 }
