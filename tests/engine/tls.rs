@@ -259,6 +259,51 @@ fn s_5_every_offer_and_answer_of_a_call_that_stands_is_held_to_it() {
 }
 
 #[test]
+fn s_5_a_bye_with_keys_ends_the_call_without_them_and_an_info_is_refused() {
+    let parts = format!(
+        "--b\r\nContent-Type: application/sdp\r\n\r\n{0}\r\n--b\r\nContent-Type: application/sdp\r\n\r\n{0}\r\n--b--\r\n",
+        keyed("RTP/AVP", "18")
+    );
+    for (kind, body) in [
+        ("application/sdp", keyed("RTP/SAVP", "18")),
+        ("application/sdp", keyed("RTP/AVP", "18")),
+        ("application/sdp", keyed("RTP/AVP", "0")),
+        ("multipart/mixed;boundary=b", parts),
+        ("application/sdp", format!("no description\r\n{KEY}")),
+    ] {
+        for by_caller in [true, false] {
+            let mut node = Node::hq();
+            let mut call = crate::wire::stand(&mut node, alice("901614960000").body(&audio("18")), &audio("18"));
+            let (party, from, to) = match by_caller {
+                true => (&mut call.caller, call.caller_at, call.callee_at),
+                false => (&mut call.callee, call.callee_at, call.caller_at),
+            };
+            let info = party.request("INFO").body(&keyed("RTP/SAVP", "18"));
+            assert_eq!(node.hear(from, &info).refusal().what(), "488");
+            let mut bye = party.request("BYE").body(&body);
+            kind.clone_into(&mut bye.content_type);
+            let sent = node.hear(from, &bye).the("BYE");
+            assert!(sent.to == to && !shows_key(&sent), "{}", sent.text());
+            node.hear(to, says(&sent, 200)).the("200");
+            assert_eq!((node.booked(), node.engine.calls()), ([0; 4], 0), "{body}");
+        }
+    }
+}
+
+#[test]
+fn s_5_a_bye_with_keys_passes_where_nothing_is_known_of_its_call() {
+    let mut before = Node::hq();
+    let mut call = crate::wire::stand(&mut before, alice("901614960000").body(&audio("18")), &audio("18"));
+    let mut node = Node::hq();
+    let out = node.hear(CC_HQ, &call.caller.request("INFO").body(&keyed("RTP/SAVP", "18")));
+    assert_eq!(out.refusal().what(), "488");
+    for body in [keyed("RTP/SAVP", "18"), keyed("RTP/AVP", "18"), keyed("RTP/AVP", "0")] {
+        let sent = node.hear(CC_HQ, &call.caller.request("BYE").body(&body)).the("BYE");
+        assert!(sent.to == call.callee_at && !shows_key(&sent), "{}", sent.text());
+    }
+}
+
+#[test]
 fn s_5_a_delayed_offer_with_keys_ends_where_it_came() {
     let mut node = Node::hq();
     let sent = node.hear(CC_HQ, &alice("901614960000")).the("INVITE");
