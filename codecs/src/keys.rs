@@ -1,5 +1,5 @@
 //! SRTP keys that stand in a description as text: SDES (RFC 4568), MIKEY (RFC 4567) and the `k=` line (RFC 4566, 5.12).
-//! A fingerprint of DTLS-SRTP is no key.
+//! They stand as well in what a description only says it could do (RFC 5939). A fingerprint of DTLS-SRTP is no key.
 
 use crate::offer::Pen;
 use crate::sdp::{Line, Media, MediaKind, Session};
@@ -23,10 +23,53 @@ pub fn are_in(text: &[u8]) -> bool {
     is_key(text) || memchr::memchr2_iter(b'\n', b'\r', text).any(|end| text.get(end + 1..).is_some_and(is_key))
 }
 
-/// Whether a line gives a key away; attribute names in any case, since some peers read them so.
+/// Whether a line gives a key away; attribute names in any case and with space around them, since some peers read them so.
 fn is_key(line: &[u8]) -> bool {
-    let begins = |name: &[u8]| line.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name));
-    begins(b"a=crypto:") || begins(b"a=key-mgmt:") || begins(b"k=")
+    line.get(..2).is_some_and(|head| head.eq_ignore_ascii_case(b"k="))
+        || attribute(line).is_some_and(|text| is_key_attribute(text) || capability_of_key(text).is_some())
+}
+
+/// What follows `a=`.
+fn attribute(line: &[u8]) -> Option<&[u8]> {
+    let (head, text) = line.split_at_checked(2)?;
+    head.eq_ignore_ascii_case(b"a=").then_some(text)
+}
+
+fn is_key_attribute(text: &[u8]) -> bool {
+    value(text, b"crypto").is_some() || value(text, b"key-mgmt").is_some()
+}
+
+/// The value of an attribute that has this name.
+fn value<'t>(text: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
+    let (head, rest) = after_space(text).split_at_checked(name.len())?;
+    head.eq_ignore_ascii_case(name).then(|| after_space(rest).strip_prefix(b":"))?
+}
+
+fn after_space(text: &[u8]) -> &[u8] {
+    let space = text.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
+    text.get(space..).unwrap_or_default()
+}
+
+/// The number of an attribute capability that holds a key: `acap:1 crypto:1 ...` (RFC 5939, section 3.4.1).
+fn capability_of_key(text: &[u8]) -> Option<u64> {
+    let (number, held) = number(after_space(value(text, b"acap")?));
+    is_key_attribute(held).then_some(number)
+}
+
+/// The number a text begins with, and what follows it. One that is too large stays at the largest.
+fn number(text: &[u8]) -> (u64, &[u8]) {
+    let (digits, rest) = text.split_at(text.iter().take_while(|octet| octet.is_ascii_digit()).count());
+    let add = |sum: u64, digit: &u8| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+    (digits.iter().fold(0, add), rest)
+}
+
+/// The attribute capabilities a potential configuration names, as in `pcfg:1 t=1 a=-m:1,[2]|3` (RFC 5939, section 3.5.1); a
+/// latent one (RFC 6871) names them so too.
+fn named_capabilities(text: &[u8]) -> impl Iterator<Item = u64> {
+    let list = value(text, b"pcfg").or_else(|| value(text, b"lcfg")).unwrap_or_default();
+    let lists = list.split(|octet| matches!(octet, b' ' | b'\t')).filter_map(attribute);
+    let numbers = lists.flat_map(|list| list.split(|octet| !octet.is_ascii_digit()));
+    numbers.filter(|digits| !digits.is_empty()).map(|digits| number(digits).0)
 }
 
 /// Judges a description without its keys.
@@ -40,25 +83,39 @@ pub fn without(session: &Session<'_>) -> Without {
     if is_left { Without::Less } else { Without::NoAudio }
 }
 
-/// Writes the description to the end of `out` without its keys: key lines are left out, and a stream whose profile
-/// demands one of them is turned off by port 0 (RFC 3264, 5.1 and 6). `RTP/SAVP` never becomes `RTP/AVP`: who offered
-/// the one did not offer the other. True when anything changed.
+/// Writes the description to the end of `out` without its keys: key lines are left out, and so are the potential
+/// configurations that name one of them (RFC 5939); a stream whose profile demands a key is turned off by port 0 (RFC 3264,
+/// 5.1 and 6). `RTP/SAVP` never becomes `RTP/AVP`: who offered the one did not offer the other. True when anything changed.
 pub fn write_without(session: &Session<'_>, out: &mut Vec<u8>) -> bool {
     let begun = out.len();
+    let gone = capabilities_of_keys(session);
     let mut pen = Pen { from: session, out, done: 0 };
-    cut_keys(&mut pen, session.session_lines());
+    cut_keys(&mut pen, session.session_lines(), &gone);
     for media in session.media() {
         if must_encrypt(session, media) {
             pen.remove(media);
         }
-        cut_keys(&mut pen, session.lines_of(media));
+        cut_keys(&mut pen, session.lines_of(media), &gone);
     }
     pen.finish(begun)
 }
 
-fn cut_keys(pen: &mut Pen<'_, '_, '_>, lines: &[Line]) {
+/// The numbers of the capabilities that hold a key, in order; a number stands for one capability in the whole description.
+fn capabilities_of_keys(session: &Session<'_>) -> Vec<u64> {
+    let lines = session.media().iter().flat_map(|media| session.lines_of(media)).chain(session.session_lines());
+    let mut numbers: Vec<u64> = lines.filter_map(|line| capability_of_key(attribute(session.text(*line))?)).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+fn cut_keys(pen: &mut Pen<'_, '_, '_>, lines: &[Line], gone: &[u64]) {
     let from = pen.from;
-    for line in lines.iter().filter(|line| is_key(from.text(**line))) {
+    let names_gone = |text: &[u8]| {
+        !gone.is_empty()
+            && attribute(text)
+                .is_some_and(|text| named_capabilities(text).any(|number| gone.binary_search(&number).is_ok()))
+    };
+    for line in lines.iter().filter(|line| is_key(from.text(**line)) || names_gone(from.text(**line))) {
         pen.cut(line.start, line.next);
     }
 }
@@ -106,11 +163,42 @@ mod tests {
 
     #[test]
     fn best_effort_encryption_loses_its_keys_and_nothing_else() {
-        for key in [KEY, "a=CRYPTO:1 X inline:abc\r\n", "a=key-mgmt:mikey AQAFgM0X\r\n", "k=base64:abc\r\n"] {
+        for key in [
+            KEY,
+            "a=CRYPTO:1 X inline:abc\r\n",
+            "a=key-mgmt:mikey AQAFgM0X\r\n",
+            "k=base64:abc\r\n",
+            "a=crypto :1 X inline:abc\r\n",
+            "a= crypto:1 X inline:abc\r\n",
+            "a=\tkey-mgmt \t:mikey AQAFgM0X\r\n",
+        ] {
             let sdp = format!("{HEAD}{}", stream("audio", "RTP/AVP", &format!("{key}a=sendrecv\r\n")));
             let want = format!("{HEAD}{}", stream("audio", "RTP/AVP", "a=sendrecv\r\n"));
             assert_eq!(left(&sdp), (Without::Less, want), "{key}");
         }
+    }
+
+    #[test]
+    fn rfc_5939_a_capability_with_a_key_leaves_and_so_does_each_configuration_that_names_it() {
+        let stays =
+            "a=acap:3 ptime:20\r\na=tcap:1 RTP/SAVP\r\na=pcfg:3 t=1 a=3\r\na=pcfg:4 t=2\r\na=acap:4 cryptographic\r\n";
+        for (key, named) in [
+            ("a=acap:2 crypto:1 AES_CM_128_HMAC_SHA1_32 inline:abc\r\n", "a=pcfg:1 t=1 a=2\r\n"),
+            ("a=acap:2 key-mgmt:mikey AQAFgM0X\r\n", "a=pcfg:1 t=1|3 a=-ms:3,[2]\r\n"),
+            ("a= ACAP : 02\tcrypto :1 X inline:abc\r\n", "a=pcfg:1 a=3|4,[7,2] t=1\r\na=PCFG :5 A=2\r\n"),
+            ("a=acap:2 crypto:1 X inline:abc\r\na=acap:7 crypto:2 X inline:def\r\n", "a=lcfg:1 a=7\r\n"),
+            ("a=acap:2 crypto:1 X inline:abc\r\n", ""),
+        ] {
+            let sdp = format!("{HEAD}{}", stream("audio", "RTP/AVP", &format!("{key}{stays}{named}")));
+            let want = format!("{HEAD}{}", stream("audio", "RTP/AVP", stays));
+            assert_eq!(left(&sdp), (Without::Less, want), "{key}{named}");
+            // A capability of the session is named by the streams, wherever it stands.
+            let sdp = format!("{HEAD}{key}{}", stream("audio", "RTP/AVP", &format!("{named}{stays}")));
+            let want = format!("{HEAD}{}", stream("audio", "RTP/AVP", stays));
+            assert_eq!(left(&sdp), (Without::Less, want), "{key}{named}");
+        }
+        let sdp = format!("{HEAD}{}", stream("audio", "RTP/AVP", stays));
+        assert_eq!(left(&sdp), (Without::Nothing, sdp.clone()), "capabilities without keys stay");
     }
 
     #[test]
@@ -146,12 +234,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_came_no_key_is_left(lines in "((a=(crypto|key-mgmt|sendrecv|CRYPTO):?[ -~]{0,20}|k=[ -~]{0,9}|m=(audio|video) [0-9]{1,4} (RTP/AVP|RTP/SAVP|UDP/TLS/RTP/SAVP) 0|b=AS:64)(\r\n|\n)){0,20}") {
+        fn whatever_came_no_key_is_left(lines in "((a=[ \t]?(crypto|key-mgmt|sendrecv|CRYPTO)[ \t]?:?[ -~]{0,20}|a=acap:[0-3][ \t](crypto|key-mgmt|ptime) ?:[ -~]{0,9}|a=pcfg:1 (t=1 )?a=(-m:)?[0-3](,\\[[0-3]\\])?|k=[ -~]{0,9}|m=(audio|video) [0-9]{1,4} (RTP/AVP|RTP/SAVP|UDP/TLS/RTP/SAVP) 0|b=AS:64)(\r\n|\n)){0,20}") {
             let sdp = format!("{HEAD}{lines}");
             if let Ok(session) = Session::parse(sdp.as_bytes()) {
                 let mut out = Vec::new();
                 write_without(&session, &mut out);
                 prop_assert!(!are_in(&out), "{}", String::from_utf8_lossy(&out));
+                let gone = capabilities_of_keys(&session);
+                let named = out.split(|octet| *octet == b'\n').filter_map(attribute).flat_map(named_capabilities);
+                prop_assert!(named.into_iter().all(|number| !gone.contains(&number)), "{}", String::from_utf8_lossy(&out));
                 prop_assert_eq!(without(&session) == Without::Nothing, !are_in(sdp.as_bytes()));
                 prop_assert!(Session::parse(&out).is_ok());
             }

@@ -194,6 +194,8 @@ pub struct Decision {
     pub role: Role,
     /// The EMCC session it belongs to.
     pub session: Option<SessionId>,
+    /// The EMCC session of the phone that is called: it says what the call's keys may do (S-2), and nothing of who calls.
+    pub called_session: Option<SessionId>,
     /// The device it comes from, when this cluster has it.
     pub device: Option<DeviceId>,
     /// The user it comes from.
@@ -252,9 +254,7 @@ pub fn decide(plan: &Plan, question: &Question<'_>) -> Decision {
     };
     decision.is_from_phone = question.source == Source::Phone;
     decision.at = question.at;
-    if decision.link.is_none() {
-        decision.callee_session(plan, question);
-    }
+    decision.callee_session(plan, question);
     decision
 }
 
@@ -263,6 +263,7 @@ impl Decision {
         Self {
             role,
             session: None,
+            called_session: None,
             device: None,
             user: None,
             device_pool: None,
@@ -488,6 +489,7 @@ impl Decision {
             return;
         };
         self.link = Some(*visiting);
+        self.called_session = Some(phone.session);
         self.policy = plan.policy(*visiting, false);
         self.phone_party = Party::Callee;
         self.trail.push(Step::ToPhone);
@@ -708,7 +710,7 @@ impl Decision {
         }
     }
 
-    /// A call to an EMCC phone: the caller is not of the session, the called user is.
+    /// A call to an EMCC phone. Where the caller is of no session, the called user's rules the call.
     fn callee_session(&mut self, plan: &Plan, question: &Question<'_>) {
         let Target::Digits(called) = question.target else { return };
         let is_number = self
@@ -721,6 +723,10 @@ impl Decision {
         }
         let session = plan.user_with_number(called.as_str()).and_then(|user| plan.session_of(user));
         let Some(session) = session.filter(|id| plan.is_home(*id)) else { return };
+        self.called_session = Some(session);
+        if self.link.is_some() {
+            return;
+        }
         if let Some(Side::Home { visiting, .. }) = plan.session(session).map(|session| &session.side) {
             self.link = Some(*visiting);
             self.policy = plan.policy(*visiting, false);

@@ -241,22 +241,27 @@ impl Turn<'_> {
                 return self.refuse_in_call(&request, Refusal::SessionTooBrief { min_se_s });
             }
         };
+        // Nothing in it may keep a call from its end: what may not leave is left out.
+        let is_bye = request.method == Method::Bye;
         let mut body = self.call_body(Some(found.key), request.message, role);
         if body.is_refused() {
-            return self.refuse_in_call(&request, Refusal::NoCodecLeft);
+            if !is_bye {
+                return self.refuse_in_call(&request, Refusal::NoCodecLeft);
+            }
+            body = Body::Left;
         }
         let Some(flow) = self.way_on(&found, &request) else {
             return self.refuse_in_call(&request, Refusal::NotANeighbour);
         };
         let keys = self.call_keys(&found, &request, flow);
-        if keys == Keys::Refused {
+        if keys == Keys::Refused && !is_bye {
             return self.refuse_in_call(&request, Refusal::KeysInClear);
         }
         if !self.open(&request, request.method == Method::Invite) {
             return;
         }
         self.settle_body(Some(found.key), &body, role, found.by);
-        if role == Role::Offer {
+        if role == Role::Offer && !is_bye {
             match self.grow(&found, &body) {
                 Room::Enough => {}
                 Room::AudioOnly => body = self.call_body(Some(found.key), request.message, role),
@@ -273,10 +278,10 @@ impl Turn<'_> {
             // The offer of a reliable provisional response has its answer: the next description is an offer again.
             call.had_offer |= role == Role::Answer && body.shaped().is_some();
         });
-        if keys == Keys::Removed {
+        if keys != Keys::Pass && !matches!(body, Body::Left) {
             body = self.without_keys(request.message, &body);
         }
-        if request.method == Method::Bye && found.by == Party::Caller && !found.is_leg {
+        if is_bye && found.by == Party::Caller && !found.is_leg {
             self.hangs_up_early(request.essentials, flow);
         }
         let passing = Passing { call: Some(found.key), by: found.by, terms, ..Passing::new(&body) };
@@ -489,15 +494,21 @@ impl Turn<'_> {
             let why = Reject::Refusal(Refusal::NoSuchCall);
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         };
-        let (body, keys) = self.body_without_row(&request, flow, Role::Offer);
+        let (mut body, keys) = self.body_without_row(&request, flow, Role::Offer);
+        let is_bye = request.method == Method::Bye;
         if body.is_refused() {
-            return self.refuse_in_call(&request, Refusal::NoCodecLeft);
+            if !is_bye {
+                return self.refuse_in_call(&request, Refusal::NoCodecLeft);
+            }
+            body = Body::Left;
         }
-        if keys == Keys::Refused {
+        if keys == Keys::Refused && !is_bye {
             return self.refuse_in_call(&request, Refusal::KeysInClear);
         }
         if self.open(&request, request.method == Method::Invite) {
-            let body = if keys == Keys::Removed { self.without_keys(request.message, &body) } else { body };
+            if keys != Keys::Pass && !matches!(body, Body::Left) {
+                body = self.without_keys(request.message, &body);
+            }
             self.pass_on(&request, flow, &Passing::new(&body));
         }
     }

@@ -12,7 +12,7 @@ use super::effects::Note;
 use super::media::Body;
 use super::reject::Refusal;
 use crate::config::SrtpKeys;
-use crate::config::plan::{Neighbour, Plan};
+use crate::config::plan::{Neighbour, Plan, SessionId};
 use crate::neighbour::{Flow, Transport};
 use crate::sip::{Message, Name, Scheme, UriRef, multipart};
 
@@ -50,8 +50,13 @@ impl Turn<'_> {
             // In any other text a line may begin like a key.
             None => return Keys::Pass,
         };
-        let session = way.decision.and_then(|decision| session_of(plan, decision));
-        if may_pass_keys([self.way(plan, way.from), self.way(plan, way.to)], session) {
+        let ways = [self.way(plan, way.from), self.way(plan, way.to)];
+        let (caller, callee) = match way.decision {
+            Some(decision) => (decision.session, decision.called_session),
+            None => (None, None),
+        };
+        // Both phones of a call may be of a session, and each counts (S-2).
+        if [caller, callee].into_iter().all(|session| may_pass_keys(ways, security_of(plan, session))) {
             return Keys::Pass;
         }
         // A description beside the one that is read would take its keys along.
@@ -118,7 +123,8 @@ impl Turn<'_> {
         if uri.is_some_and(|uri| uri.scheme == Scheme::Sips) {
             return Some(Refusal::SipsNotAllowed);
         }
-        let is_allowed = !self.way(plan, at).is_trunk || may_use_trunk(false, session_of(plan, decision), false);
+        let is_allowed =
+            !self.way(plan, at).is_trunk || may_use_trunk(false, security_of(plan, decision.session), false);
         (!is_allowed).then_some(Refusal::TrunkNotSecure)
     }
 
@@ -137,7 +143,7 @@ impl Turn<'_> {
     }
 }
 
-/// What the session of a call is, if it belongs to one (tables 6 to 8).
-fn session_of(plan: &Plan, decision: &Decision) -> Option<Security> {
-    plan.session(decision.session?).map(|session| session.security)
+/// What a session is by tables 6 to 8, if it stands.
+fn security_of(plan: &Plan, session: Option<SessionId>) -> Option<Security> {
+    plan.session(session?).map(|session| session.security)
 }

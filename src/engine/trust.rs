@@ -107,7 +107,9 @@ impl Turn<'_> {
                 editor.body(message, b"");
             }
             Left::Part(Some(kind)) => {
-                if let Some((_, field)) = message.first(Name::ContentType) {
+                if let Some((read, field)) = message.content_type_field() {
+                    let others = message.all(Name::ContentType).filter(|(place, _)| *place != read);
+                    others.for_each(|(place, _)| editor.remove_field(message, place));
                     editor.replace(field.value, kind);
                 }
                 editor.body(message, &desk.text);

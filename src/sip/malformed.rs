@@ -152,6 +152,7 @@ fn twice(name: Name) -> &'static str {
         Name::CallId => "Two Call-ID headers",
         Name::CSeq => "Two CSeq headers",
         Name::MaxForwards => "Two Max-Forwards headers",
+        Name::ContentType => "Content-Type headers that differ",
         _ => "Header repeated that may stand once",
     }
 }

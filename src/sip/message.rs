@@ -114,6 +114,7 @@ pub struct Message<'a> {
     pub(super) head_end: u32,
     pub(super) trailing: u32,
     pub(super) has_start_line_space: bool,
+    pub(super) has_more_content_types: bool,
 }
 
 impl<'a> Message<'a> {

@@ -4,6 +4,7 @@
 //! [`read`] and its neighbours look at their values when someone asks, [`edit`] writes a changed copy in which every
 //! octet nobody touched is the octet that came in.
 
+mod body_type;
 pub mod build;
 pub mod control;
 pub mod edit;

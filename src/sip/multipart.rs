@@ -114,9 +114,9 @@ fn part(body: &[u8], kind: &MediaTypeRef<'_>, depth: usize, wanted: &impl Fn(&[u
     None
 }
 
-/// Whether a part's headers call it `application/sdp`.
+/// Whether a part's headers call it `application/sdp`; of several types any does.
 fn is_description(head: &[u8]) -> bool {
-    part_type(head).is_some_and(|kind| essence(kind).eq_ignore_ascii_case(b"application/sdp"))
+    part_types(head).any(|kind| essence(kind).eq_ignore_ascii_case(b"application/sdp"))
 }
 
 /// A media type without its parameters.
@@ -126,8 +126,12 @@ fn essence(kind: &[u8]) -> &[u8] {
 
 /// The Content-Type of a part's headers.
 fn part_type(head: &[u8]) -> Option<&[u8]> {
+    part_types(head).next()
+}
+
+fn part_types(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     headers(head)
-        .find(|(name, _)| name.eq_ignore_ascii_case(b"content-type") || name.eq_ignore_ascii_case(b"c"))
+        .filter(|(name, _)| name.eq_ignore_ascii_case(b"content-type") || name.eq_ignore_ascii_case(b"c"))
         .map(|(_, value)| value)
 }
 

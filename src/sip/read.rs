@@ -108,13 +108,16 @@ pub struct Essentials<'a> {
 /// # Errors
 /// The first of: more headers than a request may have; a slip in the start line; a mandatory header missing, repeated or
 /// malformed; too many Via, Route, Record-Route or Contact values; a malformed Contact; CSeq of another method; a
-/// Request-URI that may not be acted on.
+/// Request-URI that may not be acted on; in a request, Content-Type headers of different meaning.
 pub fn essentials<'a>(message: &Message<'a>, strictness: Strictness) -> Result<Essentials<'a>, Malformed> {
     if message.method().is_some() && message.fields().len() > HEADERS_MAX {
         return Err(Malformed::TooManyHeaders);
     }
     let found = read(message, strictness)?;
     check_lists(message, strictness)?;
+    if strictness != Strictness::Salvage && message.method().is_some() && message.has_content_types_that_differ() {
+        return Err(Malformed::Twice(Name::ContentType));
+    }
     if strictness == Strictness::Strict && message.value(Name::Date).is_some_and(|date| !is_date(date)) {
         return Err(Malformed::Value(Name::Date));
     }
@@ -443,11 +446,6 @@ impl<'a> Message<'a> {
     pub fn contacts(&self) -> impl Iterator<Item = Result<ContactRef<'a>, Malformed>> + use<'a> {
         let wrong = |_| Malformed::Value(Name::Contact);
         self.values(Name::Contact).map(move |value| ContactRef::parse(value.text, Strictness::Lenient).map_err(wrong))
-    }
-
-    /// Content-Type; `None` where absent or malformed.
-    pub fn content_type(&self) -> Option<MediaTypeRef<'a>> {
-        MediaTypeRef::parse(self.value(Name::ContentType)?)
     }
 
     /// The number a header begins with (Expires, Min-Expires, Min-SE, RSeq, Retry-After), in the header's own unit;

@@ -56,6 +56,7 @@ pub fn scan<'a>(bytes: &'a [u8], index: &'a mut Index) -> Result<Message<'a>, Br
         head_end: narrow(head.end),
         trailing: narrow(have - body_len),
         has_start_line_space: head.has_start_line_space,
+        has_more_content_types: head.content_types > 1,
     });
     match (head.start_why.or(head.why), message) {
         (None, Some(message)) => Ok(message),
@@ -87,6 +88,7 @@ pub(super) struct Head {
     pub(super) is_ended: bool,
     pub(super) content_length: ContentLength,
     has_start_line_space: bool,
+    content_types: usize,
 }
 
 impl Head {
@@ -111,6 +113,7 @@ pub(super) fn head(bytes: &[u8], index: &mut Index) -> Head {
         is_ended: false,
         content_length: ContentLength::Absent,
         has_start_line_space: false,
+        content_types: 0,
     };
     let window = bytes.get(..HEAD_BYTES_MAX).unwrap_or(bytes);
     if bytes.is_empty() {
@@ -194,8 +197,10 @@ fn field(head: &mut Head, bytes: &[u8], index: &mut Index, line: &Line, at: usiz
     };
     *slot = Field { name, name_span, value, line: Span::new(at, line.next) };
     index.used += 1;
-    if name == Name::ContentLength {
-        content_length(head, value.of(bytes), value.start);
+    match name {
+        Name::ContentLength => content_length(head, value.of(bytes), value.start),
+        Name::ContentType => head.content_types += 1,
+        _ => {}
     }
 }
 

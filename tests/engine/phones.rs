@@ -7,6 +7,7 @@ use emcc_policies::moment::Moment;
 use emcc_trunk::neighbour::{Flow, Transport};
 
 use crate::node::{BR, CC_HQ, GW_HQ, HQ, Node, Out, Sent};
+use crate::tls::{keyed, shows_key};
 use crate::wire::{
     Dialog, PHONE, Request, Standing, alice, answer, assert_refused, audio, audio_and_video, hang_up, says, serial,
 };
@@ -653,6 +654,27 @@ fn a_call_to_the_phone_goes_along_its_path_to_the_contact_that_registered() {
     let bye = node.hear(phone(), &callee.request("BYE")).the("BYE");
     node.hear(CC_HQ, says(&bye, 200)).the("200");
     assert_eq!((node.booked(), node.ended()), (NOTHING, vec![(200, "callee")]));
+}
+
+#[test]
+fn s_2_along_the_path_no_key_goes_to_or_from_the_phone_of_a_non_secure_session_over_udp() {
+    let (mut node, path) = a_registered_phone();
+    let ringing = |protocol: &str| rings(&path, "sip:5001@127.0.3.5:5060").body(&keyed(protocol, "18"));
+    assert_refused(&node.hear(CC_HQ, &ringing("RTP/SAVP")), 488, "305", "65");
+    assert_eq!((node.booked(), node.engine.calls()), (NOTHING, 0));
+    let sent = node.hear(CC_HQ, &ringing("RTP/AVP")).the("INVITE");
+    assert!(sent.to == phone() && !shows_key(&sent) && sent.headers("Call-Info").is_empty(), "{}", sent.text());
+    let back = node.hear(phone(), answer(&sent, 200, "p1", &[], &keyed("RTP/AVP", "18"))).the("200");
+    assert!(!shows_key(&back), "{}", back.text());
+    // The other direction, as ever.
+    let (mut node, _) = a_registered_phone();
+    assert_refused(&node.hear(phone(), &dials("5002").body(&keyed("RTP/SAVP", "18"))), 488, "305", "65");
+    // That of a secure session may.
+    let secure = ("device = \"SEP001122334455\"", "device = \"SEP001122334455\"\nsecurity_mode = \"secure\"");
+    let mut node = node_with(&[secure]);
+    let path = registered(&mut node, &register());
+    let invite = rings(&path, "sip:5001@127.0.3.5:5060").body(&keyed("RTP/SAVP", "18"));
+    assert!(shows_key(&node.hear(CC_HQ, &invite).the("INVITE")));
 }
 
 #[test]

@@ -22,6 +22,11 @@ const SLIPS: &[(&str, &str, &str)] = &[
     ("CSeq: 1 INVITE", "CSeq: 1 INVITE\r\nCSeq: 1 INVITE", "Two CSeq headers"),
     ("@127.0.1.1:5060 SIP", "@127.0.1.1:5060?Subject=x SIP", "Header fields in the Request-URI"),
     ("Max-Forwards", "Date: yesterday\r\nMax-Forwards", "Malformed Date"),
+    (
+        "Max-Forwards",
+        "c: text/plain\r\nContent-Type: application/sdp\r\nMax-Forwards",
+        "Content-Type headers that differ",
+    ),
 ];
 
 fn slipped(request: &Request, from: &str, to: &str) -> String {

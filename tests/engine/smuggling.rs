@@ -2,7 +2,8 @@
 //! lenient reader behind it would see.
 
 use crate::node::{BR, CC_HQ, GW_HQ, HQ, Node};
-use crate::wire::{Request, bob};
+use crate::tls::{keyed, shows_key};
+use crate::wire::{Request, alice, answer, audio, bob, stand};
 
 /// The mark of a phone as somebody might write it who may not set one.
 const MARKS: [&str; 14] = [
@@ -130,4 +131,64 @@ fn p_13_a_mark_that_its_sender_may_not_send_comes_off_once() {
         let text = sent.text().to_ascii_lowercase();
         assert!(!text.contains("emcc:device") && !text.contains("priority"), "{header}:\n{text}");
     }
+}
+
+/// Headers that call a description something else, before the one that calls it what it is.
+const OTHER_TYPES: [&str; 4] = [
+    "Content-Type: text/plain",
+    "c: text/plain",
+    "CONTENT-TYPE :\r\n text/plain",
+    "c: multipart/mixed;boundary=x\r\nContent-Type: text/plain",
+];
+
+#[test]
+fn rfc_3261_7_3_1_content_types_that_differ_are_400_and_an_emergency_is_held_to_region_and_keys() {
+    let sdp = keyed("RTP/AVP", "0 8 18");
+    for line in OTHER_TYPES {
+        let mut node = Node::hq();
+        let out = node.hear(CC_HQ, &alice("901614960000").body(&sdp).header(line));
+        assert_eq!(out.told(), ["400 to cc-hq"], "{line}");
+        assert!(out.refusal().start().contains("Content-Type headers that differ"), "{}", out.refusal().start());
+        let mut call = stand(&mut node, alice("901614960000").body(&audio("18")), &audio("18"));
+        let out = node.hear(CC_HQ, &call.caller.request("INVITE").body(&sdp).header(line));
+        assert_eq!(out.told(), ["400 to cc-hq"], "{line}");
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &alice("9999").body(&sdp).header(line)).the("INVITE");
+        assert_eq!((sent.to, shows_key(&sent), sent.formats("audio")), (BR, false, vec!["18".to_owned()]), "{line}");
+        assert_eq!(
+            sent.headers("Content-Type").last().map(String::as_str),
+            Some("application/sdp"),
+            "{line}: as it came"
+        );
+    }
+    // Of one meaning they are one.
+    for line in ["Content-Type: application/sdp", "c: Application / SDP;charset=utf-8"] {
+        let sent = Node::hq().hear(CC_HQ, &alice("901614960000").body(&sdp).header(line)).the("INVITE");
+        assert_eq!((shows_key(&sent), sent.formats("audio")), (false, vec!["18".to_owned()]), "{line}");
+    }
+}
+
+#[test]
+fn m_1_an_answer_with_content_types_that_differ_is_held_to_region_and_keys() {
+    for line in OTHER_TYPES {
+        for status in [183, 200] {
+            let mut node = Node::hq();
+            let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio("0 8 18"))).the("INVITE");
+            let out = node.hear(BR, answer(&sent, status, "b1", &[line], &keyed("RTP/AVP", "18 0")));
+            let back = out.the(&status.to_string());
+            assert_eq!((shows_key(&back), back.formats("audio")), (false, vec!["18".to_owned()]), "{line}");
+        }
+    }
+}
+
+#[test]
+fn m_1_a_part_with_types_that_differ_is_a_description_where_one_says_so() {
+    let body = format!(
+        "--b\r\nContent-Type: text/plain\r\nc: application/sdp\r\n\r\n{}\r\n--b--\r\n",
+        keyed("RTP/AVP", "0 8 18")
+    );
+    let mut invite = alice("901614960000").body(&body);
+    "multipart/mixed;boundary=b".clone_into(&mut invite.content_type);
+    let sent = Node::hq().hear(CC_HQ, &invite).the("INVITE");
+    assert!(!shows_key(&sent) && sent.has("m=audio 40000 RTP/AVP 18\r\n"), "{}", sent.text());
 }

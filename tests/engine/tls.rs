@@ -2,8 +2,8 @@
 
 use emcc_trunk::neighbour::Transport;
 
-use crate::node::{CC_HQ, GW_HQ, Node};
-use crate::wire::{Dialog, alice, answer, assert_refused, audio, bob, says};
+use crate::node::{CC_HQ, GW_HQ, HQ, Node};
+use crate::wire::{Dialog, Request, alice, answer, assert_refused, audio, bob, says};
 
 /// The listeners of HQ with one of TLS behind the two of the pair, and the files it would show and trust.
 const LISTEN: (&str, &str) = (
@@ -95,15 +95,15 @@ fn rfc_3261_16_6_a_sips_call_between_tls_hops_is_recorded_as_sips_with_its_numbe
     assert_eq!(sent.headers("Record-Route"), ["<sips:127.0.1.1:5061;lr>"]);
 }
 
-const KEY: &str = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n";
+pub(crate) const KEY: &str = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n";
 
 /// Audio of that profile with a key.
-fn keyed(protocol: &str, formats: &str) -> String {
+pub(crate) fn keyed(protocol: &str, formats: &str) -> String {
     audio(formats).replace("RTP/AVP", protocol) + KEY
 }
 
 /// Whether any octet of a key left.
-fn shows_key(sent: &crate::node::Sent) -> bool {
+pub(crate) fn shows_key(sent: &crate::node::Sent) -> bool {
     sent.has("crypto") || sent.has("d0RmdmcmVCspeEc3")
 }
 
@@ -154,6 +154,61 @@ fn s_2_a_non_secure_session_gives_no_key_to_a_gateway_over_udp_and_a_local_call_
     assert!(shows_key(&local), "no session, and the peers are trusted with keys");
 }
 
+/// A call from the PSTN to alice, whose phone stands abroad.
+fn to_alice(body: &str) -> Request {
+    Request::new("INVITE", GW_HQ, HQ, "12025550123", "5001").body(body)
+}
+
+#[test]
+fn s_2_a_call_to_a_phone_of_a_non_secure_session_shows_no_key_over_udp() {
+    let mut node = Node::hq();
+    assert_refused(&node.hear(GW_HQ, &to_alice(&keyed("RTP/SAVP", "18"))), 488, "305", "65");
+    assert_eq!((node.booked(), node.engine.calls()), ([0; 4], 0));
+    let sent = node.hear(GW_HQ, &to_alice(&keyed("RTP/AVP", "18"))).the("INVITE");
+    assert!(sent.to == CC_HQ && !shows_key(&sent) && sent.has("m=audio 40000 RTP/AVP 18"), "{}", sent.text());
+    assert_eq!(sent.headers("Call-Info").len(), 0, "whose phone is called says nothing of who calls");
+    let back = node.hear(CC_HQ, answer(&sent, 200, "b1", &[], &keyed("RTP/AVP", "18"))).the("200");
+    assert!(!shows_key(&back), "{}", back.text());
+    // Nobody's phone abroad is called, or one of a secure session.
+    let to_bob = Request::new("INVITE", GW_HQ, HQ, "12025550123", "5002").body(&keyed("RTP/SAVP", "18"));
+    assert!(shows_key(&node.hear(GW_HQ, &to_bob).the("INVITE")));
+    let mut node = hq_with_a_secure_session();
+    let sent = node.hear(GW_HQ, &to_alice(&keyed("RTP/SAVP", "18"))).the("INVITE");
+    assert!(shows_key(&sent), "{}", sent.text());
+    let back = node.hear(CC_HQ, answer(&sent, 200, "b1", &[], &keyed("RTP/SAVP", "18"))).the("200");
+    assert!(shows_key(&back), "{}", back.text());
+}
+
+#[test]
+fn s_2_both_phones_of_a_call_count() {
+    // Carol's session is secure by her phone and alice's is not, whoever of them calls.
+    let carol = "[[user]]\nid = \"carol\"\ndirectory_number = \"5003\"\nline_css = \"CSS-Line\"\nemcc_css = \"CSS-EMCC\"\n\
+        emcc_enabled = true\n\n[[emcc_session]]\nuser = \"carol\"\ndevice = \"SEP001122334466\"\n\
+        visiting_cluster = \"BR\"\nsecurity_mode = \"secure\"\n\n[[emcc_session]]\nuser = \"alice\"";
+    let changes = [("[[emcc_session]]\nuser = \"alice\"", carol)];
+    for (caller, device, called) in [("5003", "SEP001122334466", "5001"), ("5001", "SEP001122334455", "5003")] {
+        let mut node = Node::hq_with(&changes);
+        let invite = Request::new("INVITE", CC_HQ, HQ, caller, called).on(device).body(&keyed("RTP/SAVP", "18"));
+        assert_refused(&node.hear(CC_HQ, &invite), 488, "305", "65");
+    }
+    let mut node = Node::hq_with(&changes);
+    let invite = Request::new("INVITE", GW_HQ, HQ, "12025550123", "5003").body(&keyed("RTP/SAVP", "18"));
+    assert!(shows_key(&node.hear(GW_HQ, &invite).the("INVITE")), "a secure session alone may");
+}
+
+#[test]
+fn s_6_an_emergency_call_to_a_phone_of_a_session_is_not_refused_for_its_keys() {
+    // A number for help that leads to her.
+    let help = "[[translation_pattern]]\npattern = \"777\"\npartition = \"PT-Internal\"\ncss = \"CSS-Phone\"\n\
+        called_mask = \"5001\"\nemergency = true\n\n[[directory_number]]\n";
+    let mut node = Node::hq_with(&[("[[directory_number]]\n", help)]);
+    let sent = node.hear(CC_HQ, &bob("777").body(&keyed("RTP/SAVP", "18"))).the("INVITE");
+    assert!(shows_key(&sent), "{}", sent.text());
+    assert!(node.alarms().contains(&"SRTP keys of an emergency call leave in the clear"));
+    let back = node.hear(sent.to, answer(&sent, 200, "b1", &[], &keyed("RTP/SAVP", "18"))).the("200");
+    assert!(shows_key(&back), "{}", back.text());
+}
+
 #[test]
 fn s_3_a_peer_may_be_trusted_with_keys_over_tls_alone() {
     let gateway = "addresses = [\"udp:127.0.1.20:5060\"]";
@@ -201,6 +256,51 @@ fn s_5_every_offer_and_answer_of_a_call_that_stands_is_held_to_it() {
         assert!(!shows_key(&answered), "{method}");
     }
     assert_eq!(node.engine.calls(), 1, "the call stands");
+}
+
+#[test]
+fn s_5_a_bye_with_keys_ends_the_call_without_them_and_an_info_is_refused() {
+    let parts = format!(
+        "--b\r\nContent-Type: application/sdp\r\n\r\n{0}\r\n--b\r\nContent-Type: application/sdp\r\n\r\n{0}\r\n--b--\r\n",
+        keyed("RTP/AVP", "18")
+    );
+    for (kind, body) in [
+        ("application/sdp", keyed("RTP/SAVP", "18")),
+        ("application/sdp", keyed("RTP/AVP", "18")),
+        ("application/sdp", keyed("RTP/AVP", "0")),
+        ("multipart/mixed;boundary=b", parts),
+        ("application/sdp", format!("no description\r\n{KEY}")),
+    ] {
+        for by_caller in [true, false] {
+            let mut node = Node::hq();
+            let mut call = crate::wire::stand(&mut node, alice("901614960000").body(&audio("18")), &audio("18"));
+            let (party, from, to) = match by_caller {
+                true => (&mut call.caller, call.caller_at, call.callee_at),
+                false => (&mut call.callee, call.callee_at, call.caller_at),
+            };
+            let info = party.request("INFO").body(&keyed("RTP/SAVP", "18"));
+            assert_eq!(node.hear(from, &info).refusal().what(), "488");
+            let mut bye = party.request("BYE").body(&body);
+            kind.clone_into(&mut bye.content_type);
+            let sent = node.hear(from, &bye).the("BYE");
+            assert!(sent.to == to && !shows_key(&sent), "{}", sent.text());
+            node.hear(to, says(&sent, 200)).the("200");
+            assert_eq!((node.booked(), node.engine.calls()), ([0; 4], 0), "{body}");
+        }
+    }
+}
+
+#[test]
+fn s_5_a_bye_with_keys_passes_where_nothing_is_known_of_its_call() {
+    let mut before = Node::hq();
+    let mut call = crate::wire::stand(&mut before, alice("901614960000").body(&audio("18")), &audio("18"));
+    let mut node = Node::hq();
+    let out = node.hear(CC_HQ, &call.caller.request("INFO").body(&keyed("RTP/SAVP", "18")));
+    assert_eq!(out.refusal().what(), "488");
+    for body in [keyed("RTP/SAVP", "18"), keyed("RTP/AVP", "18"), keyed("RTP/AVP", "0")] {
+        let sent = node.hear(CC_HQ, &call.caller.request("BYE").body(&body)).the("BYE");
+        assert!(sent.to == call.callee_at && !shows_key(&sent), "{}", sent.text());
+    }
 }
 
 #[test]
