@@ -254,8 +254,8 @@ impl Call {
         }
         let answers = std::iter::once(&mut self.answer).chain(&mut self.more_answers);
         for answer in answers {
-            if let Some(refreshed) = dialog::refreshed(answer, Towards::Callee, of_callee)
-                && dialog::callee_tag(answer) == callee_tag
+            if dialog::callee_tag(answer) == callee_tag
+                && let Some(refreshed) = dialog::refreshed(answer, Towards::Callee, of_callee)
             {
                 *answer = refreshed;
             }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -29,6 +30,9 @@ const HELD_MS_MAX: u64 = 400;
 /// Datagrams one by one in one millisecond after which a worker asks for a batch: below that, batches are one long and
 /// only cost more.
 const SINGLES_A_MS_MAX: u32 = 16;
+/// Datagrams of one batch after which everything they caused leaves: what came first waits for so many and not for the whole
+/// batch, and one send is still shared by several.
+const LEAVE_AFTER: usize = 8;
 /// As much of a returned datagram as is looked at: routers return 576 bytes or a little more.
 const BOUNCE_BYTES: usize = 2_048;
 /// Returned datagrams taken in one turn.
@@ -386,7 +390,7 @@ impl<D: Driver> Reader<'_, D> {
         self.be_patient(false);
         let Self { worker, datagrams, listener, inbox, .. } = self;
         self.now = match inbox.receive_one(datagrams.socket.as_fd()) {
-            Ok(()) => worker.turn(|feed| hand_over(feed, inbox, *listener, 1)),
+            Ok(()) => worker.turn(|feed| hand_over(feed, inbox, *listener, 0..1)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.now = worker.turn(|_| ());
                 self.be_patient(true);
@@ -403,7 +407,9 @@ impl<D: Driver> Reader<'_, D> {
         let Self { worker, datagrams, listener, inbox, .. } = self;
         match inbox.receive(datagrams.socket.as_fd()) {
             Ok(taken) => {
-                self.now = worker.turn(|feed| hand_over(feed, inbox, *listener, taken));
+                for part in parts(taken) {
+                    self.now = worker.turn(|feed| hand_over(feed, inbox, *listener, part));
+                }
                 Some(taken)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
@@ -432,11 +438,19 @@ impl<D: Driver> Reader<'_, D> {
     }
 }
 
-fn hand_over<D: Driver>(feed: &mut Feed<'_, D>, inbox: &Inbox, listener: u16, taken: usize) {
-    if let Some(at_us) = inbox.arrived_us() {
+/// The datagrams of one batch whose effects leave together.
+fn parts(taken: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..taken).step_by(LEAVE_AFTER).map(move |first| first..taken.min(first + LEAVE_AFTER))
+}
+
+fn hand_over<D: Driver>(feed: &mut Feed<'_, D>, inbox: &Inbox, listener: u16, part: Range<usize>) {
+    // The first datagram of all waited longest.
+    if part.start == 0
+        && let Some(at_us) = inbox.arrived_us()
+    {
         feed.arrived(listener, at_us);
     }
-    for datagram in (0..taken).filter_map(|place| inbox.datagram(place)) {
+    for datagram in part.filter_map(|place| inbox.datagram(place)) {
         if datagram.is_truncated {
             feed.dropped(DropReason::Truncated);
             continue;
@@ -468,6 +482,15 @@ mod tests {
             (true, true, Mode::Batch),
         ] {
             assert_eq!(Mode::next(gathers, is_behind), want);
+        }
+    }
+
+    #[test]
+    fn every_datagram_of_a_batch_is_in_one_part_in_the_order_it_came() {
+        for taken in 0..=BATCH {
+            let parts: Vec<_> = parts(taken).collect();
+            assert!(parts.iter().all(|part| (1..=LEAVE_AFTER).contains(&part.len())), "{taken}: {parts:?}");
+            assert!(parts.into_iter().flatten().eq(0..taken), "{taken}");
         }
     }
 
