@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use emcc_policies::admission::{Ask, Held, RsvpPolicy};
+use emcc_policies::admission::{Ask, Held, Rate, RsvpPolicy};
 use emcc_policies::moment::Moment;
 use smallvec::SmallVec;
 
@@ -131,6 +131,8 @@ pub struct Call {
     /// Other passes of this call that ride on its booking, at most `RIDERS_MAX`: when it ends, the first of them that
     /// stands takes the booking over.
     pub riders: Vec<CallKey>,
+    /// The most it has asked for its audio, in each direction: an offer of no more is nothing new (V-18).
+    pub asked_audio: Rate,
     /// What the answer needs, once known (V-17).
     pub answered: Option<Ask>,
     /// When the booking is adjusted to `answered` (V-18).

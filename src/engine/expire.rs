@@ -125,7 +125,7 @@ impl Turn<'_> {
                 }
             }
             (Purpose::Pass, call) => {
-                self.settle_media(call, None);
+                self.settle_as_before(call);
                 self.answer_for(lost);
             }
             // RFC 4320 section 4.2: nobody waits for a 408 to a BYE; but the call is over all the same.

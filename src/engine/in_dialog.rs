@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use emcc_policies::admission::{Ask, Rate, RsvpPolicy};
 use emcc_policies::region::{Allowed, Role};
 
 use super::Turn;
@@ -14,10 +13,11 @@ use super::ending::Cut;
 use super::forward::{self, Launch, Urgency, is_neighbour};
 use super::keys::{Keys, Passage};
 use super::loops;
-use super::media::{Body, Rates, Shaping, ask};
+use super::media::{Body, Shaping};
 use super::patience::Tries;
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
+use super::room::{Insists, Room};
 use super::routes::Routes;
 use super::running::transport_of;
 use super::session::{self, Terms, TooBrief};
@@ -80,15 +80,6 @@ impl Found {
         let ip = request.flow.remote.ip();
         request.from != Neighbour::Phone || side.is_some_and(|side| side.remote.ip() == ip)
     }
-}
-
-/// What the link has for a new offer.
-#[derive(Clone, Copy)]
-enum Room {
-    Enough,
-    /// Its video must go.
-    AudioOnly,
-    Refused(Refusal),
 }
 
 impl Turn<'_> {
@@ -261,8 +252,10 @@ impl Turn<'_> {
             return;
         }
         self.settle_body(Some(found.key), &body, role, found.by);
-        if role == Role::Offer && !is_bye {
-            match self.grow(&found, &body) {
+        // What other methods carry is no offer (RFC 3264, RFC 6337 section 2).
+        let may_offer = matches!(request.method, Method::Invite | Method::Update | Method::Prack);
+        if role == Role::Offer && may_offer {
+            match self.grow(found.key, found.by, &body, Insists::No) {
                 Room::Enough => {}
                 Room::AudioOnly => body = self.call_body(Some(found.key), request.message, role),
                 Room::Refused(refusal) => return self.refuse_open(&request, Reject::Refusal(refusal)),
@@ -573,46 +566,6 @@ impl Turn<'_> {
         if had_offer == Some(false) { Role::Answer } else { Role::Offer }
     }
 
-    /// Asks the link for what a new offer needs beyond what the call holds. Where video finds no room, the policy may let
-    /// the audio go on alone (9.2).
-    fn grow(&mut self, found: &Found, body: &Body) -> Room {
-        let Some(shaped) = body.shaped() else { return Room::Enough };
-        // A pass that rides on another's booking makes that one grow: not every message goes through both.
-        let owner = self.engine.calls.with(&found.key, |call| call.rides_on()).flatten().unwrap_or(found.key);
-        let lent = self.engine.calls.with(&owner, |call| Some((call.decision.clone(), call.lend()?))).flatten();
-        let Some((decision, (slot, mut held))) = lent else { return Room::Enough };
-        let links = &self.engine.links;
-        let booked = links.booked(slot, &held);
-        let wanted = at_least(booked, ask(&decision, shaped, found.by, Rates::WorstCase));
-        let is_current = links.is_current(slot, &held);
-        let is_video_new = wanted.video != Rate::default() && booked.video == Rate::default();
-        let is_optional = decision.policy == RsvpPolicy::OptionalVideoDesired;
-        let may_drop_video = is_video_new && (is_optional || decision.policy == RsvpPolicy::MandatoryVideoDesired);
-        let room = if !is_current || links.adjust(slot, &mut held, wanted).is_ok() {
-            Room::Enough
-        } else if may_drop_video
-            && (links.adjust(slot, &mut held, Ask { video: Rate::default(), ..wanted }).is_ok() || is_optional)
-        {
-            Room::AudioOnly
-        } else if is_optional {
-            // An optional policy goes on with what there is (9.2, V-11).
-            Room::Enough
-        } else {
-            Room::Refused(Refusal::LinkFull { precondition: shaped.has_mandatory_qos })
-        };
-        self.return_booking(owner, slot, held);
-        match room {
-            Room::AudioOnly => {
-                for key in [found.key, owner] {
-                    self.engine.calls.with(&key, |call| call.audio_only = true);
-                }
-            }
-            Room::Refused(_) => self.engine.counters.admission_refused(),
-            Room::Enough => {}
-        }
-        room
-    }
-
     /// Writes a request as it goes on: our Routes off, our Via on, one hop less.
     fn write_with(
         &mut self,
@@ -669,13 +622,4 @@ fn reasons(cancel: &Message<'_>) -> Bytes {
         joined.extend_from_slice(value);
     }
     joined.into()
-}
-
-/// The larger of two asks, pool by pool and direction by direction.
-fn at_least(a: Ask, b: Ask) -> Ask {
-    let rate = |a: Rate, b: Rate| Rate {
-        outward_kbps: a.outward_kbps.max(b.outward_kbps),
-        inward_kbps: a.inward_kbps.max(b.inward_kbps),
-    };
-    Ask { audio: rate(a.audio, b.audio), video: rate(a.video, b.video) }
 }

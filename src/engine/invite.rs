@@ -236,7 +236,7 @@ impl Turn<'_> {
             body = self.shape(plan, decision.link, request.message, shaping, &mut trail);
             decision.region_trail = trail.as_slice().into();
         }
-        Ok((body, Room::Granted(slot, grant)))
+        Ok((body, Room::Granted(slot, grant, wanted.audio)))
     }
 
     /// The pass of this call that has booked on the decision's link already, and whether without video. Passes of one
@@ -271,10 +271,15 @@ impl Turn<'_> {
             .message
             .span_of(request.essentials.call_id)
             .map_or_else(Bytes::new, |span| invite.slice(span.start as usize..span.end as usize));
-        let (booking, audio_only) = match room {
-            Room::NotAsked => (Booking::Nothing, false),
-            Room::Granted(slot, grant) => (Booking::Held(slot, grant.held), grant.video == Video::Refused),
-            Room::Rides { owner, audio_only } => (Booking::Rides(owner), audio_only),
+        let (booking, audio_only, asked_audio) = match room {
+            Room::NotAsked => (Booking::Nothing, false, Rate::default()),
+            Room::Granted(slot, grant, asked) => {
+                (Booking::Held(slot, grant.held), grant.video == Video::Refused, asked)
+            }
+            Room::Rides { owner, audio_only } => {
+                let asked = body.shaped().map(|shaped| ask(&decision, shaped, Party::Caller, Rates::WorstCase).audio);
+                (Booking::Rides(owner), audio_only, asked.unwrap_or_default())
+            }
         };
         let is_narrowed = decision.emergency && matches!(body, Body::Changed(_));
         let mut call = Call {
@@ -302,6 +307,7 @@ impl Turn<'_> {
             callee: None,
             booking,
             riders: Vec::new(),
+            asked_audio,
             answered: None,
             adjust_at: None,
             settles_at: None,
@@ -480,8 +486,8 @@ fn is_location_bad(message: &Message<'_>) -> bool {
 enum Room {
     /// No link carries it.
     NotAsked,
-    /// This, on the link in that slot.
-    Granted(u16, Grant),
+    /// This, on the link in that slot, of so much asked for audio.
+    Granted(u16, Grant, Rate),
     /// What another pass of it has booked.
     Rides { owner: CallKey, audio_only: bool },
 }

@@ -145,9 +145,18 @@ impl Turn<'_> {
         }
     }
 
+    /// An offer of a call came to nothing: the booking goes back to what the last answer needed.
+    pub(crate) fn settle_as_before(&mut self, key: Option<CallKey>) {
+        let owner = key.and_then(|key| self.engine.calls.with(&key, |call| call.rides_on()).flatten());
+        self.settle_media(key, None);
+        if owner.is_some() {
+            self.settle_media(owner, None);
+        }
+    }
+
     /// Notes what the answered codec needs, and that the booking is to follow it one second from now (V-18). Without
     /// an answer the booking goes back to what the last one needed.
-    pub(crate) fn settle_media(&mut self, key: Option<CallKey>, answered: Option<Ask>) {
+    fn settle_media(&mut self, key: Option<CallKey>, answered: Option<Ask>) {
         let Some(key) = key else { return };
         let now = self.now.moment;
         let hint = self.engine.calls.with(&key, |call: &mut Call| {

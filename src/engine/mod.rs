@@ -31,6 +31,7 @@ pub mod registered;
 pub mod reject;
 pub mod reply;
 pub mod request;
+pub(crate) mod room;
 pub(crate) mod routes;
 pub mod running;
 mod salvage;

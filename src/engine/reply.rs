@@ -211,7 +211,7 @@ impl Turn<'_> {
                         self.after(call, key, Failure::Status(status), Some(said));
                     }
                     _ => {
-                        self.settle_media(heard.call, None);
+                        self.settle_as_before(heard.call);
                         let carried = self.carried(heard.back(), message, status);
                         self.pass_back(heard.back(), message, status, carried, None);
                     }
@@ -255,6 +255,9 @@ impl Turn<'_> {
                     self.targets_refreshed(call, heard, message, of);
                 }
                 self.pass_back(heard.back(), message, status, carried, agreed);
+                if status >= 300 && heard.offered {
+                    self.settle_as_before(heard.call);
+                }
                 if let (Purpose::PassBye, Some(_), 200..) = (heard.purpose, heard.call, status)
                     && status != 401
                     && status != 407
@@ -290,7 +293,10 @@ impl Turn<'_> {
                 return;
             }
         }
-        let carried = self.carried(heard.back(), message, status);
+        let mut carried = self.carried(heard.back(), message, status);
+        if heard.purpose == Purpose::Pass {
+            carried = self.with_room(heard, message, carried);
+        }
         self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
         // An early answer that may not pass is left out; the final one decides.
         let carried = if carried.body.is_refused() { carried.with(Body::Left) } else { carried };
@@ -300,6 +306,7 @@ impl Turn<'_> {
     fn success(&mut self, key: TransactionKey, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
         let (Purpose::Hunt, Some(call_key)) = (heard.purpose, heard.call) else {
             let carried = self.carried(heard.back(), message, status);
+            let carried = self.with_room(heard, message, carried);
             self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
             let (refused, cut) = (carried.body.is_refused(), carried.body.cut());
             let agreed = Agreed::of(heard.session, message);
@@ -343,6 +350,14 @@ impl Turn<'_> {
         let carried = if carried.body.is_refused() { carried.with(Body::None) } else { carried };
         self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
         self.pass_back(heard.back(), message, status, carried, Some(Agreed::of(heard.session, message)));
+    }
+
+    /// What a response inside a call carries, with room on the link for an offer in it.
+    fn with_room(&mut self, heard: &Heard, message: &Message<'_>, mut carried: Carried) -> Carried {
+        if heard.role() == Role::Offer {
+            carried.body = self.body_with_room(heard.call, heard.author(), message, carried.body);
+        }
+        carried
     }
 
     /// A re-INVITE or UPDATE of a call was answered with a 2xx: what we send to its parties from now on goes to the

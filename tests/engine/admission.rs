@@ -317,6 +317,81 @@ fn video_added_to_a_full_video_pool_goes_and_the_audio_stays() {
     }
 }
 
+/// A node whose link is full: a call of the answered rate stands on what others have left of it.
+fn full(policy: &str) -> (Node, Standing) {
+    let mut node = hq_on(policy, 64, 0);
+    let call = standing(&mut node);
+    node.wait(1_100);
+    node.hear(CC_HQ, &alice("901614960001").body(&audio("18"))).the("INVITE");
+    assert_eq!(node.booked(), [64, 64, 0, 0]);
+    (node, call)
+}
+
+#[test]
+fn v_11_a_full_link_refuses_no_call_what_it_asked_for_before() {
+    for policy in ["mandatory", "mandatory-video-desired"] {
+        for method in ["UPDATE", "INVITE"] {
+            let (mut node, mut call) = full(policy);
+            let hold = audio("18") + "a=sendonly\r\n";
+            for (what, body) in [("a refresh", audio("18")), ("hold", hold), ("resume", audio("18"))] {
+                let request = call.caller.request(method).body(&body);
+                let sent = node.hear(CC_HQ, &request).the(method);
+                node.hear(BR, answer(&sent, 200, "b1", &[], &body)).the("200");
+                if method == "INVITE" {
+                    node.hear(CC_HQ, &call.caller.request("ACK")).the("ACK");
+                }
+                assert_eq!(node.engine.calls(), 2, "{policy}, {method}: {what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn v_9_an_offer_in_a_response_finds_room_or_goes_on_without_its_video() {
+    let both = audio_and_video("18");
+    for (policy, video_kbps, has_video) in
+        [("mandatory-video-desired", 400, true), ("mandatory-video-desired", 100, false), ("mandatory", 100, false)]
+    {
+        let mut node = hq_on(policy, 2_000, video_kbps);
+        let mut call = standing(&mut node);
+        node.wait(1_100);
+        let sent = node.hear(CC_HQ, &call.caller.request("INVITE")).the("INVITE");
+        let back = node.hear(BR, answer(&sent, 200, "b1", &[], &both)).the("200");
+        assert_eq!(back.port("video") != Some(0), has_video, "{policy}, {video_kbps}");
+        let booked = if has_video { [40, 40, 376, 376] } else { WORST };
+        assert_eq!(node.booked(), booked, "before any of it flows: {policy}, {video_kbps}");
+        let ack = node.hear(CC_HQ, &call.caller.request("ACK").body(&both)).the("ACK");
+        assert_eq!(ack.port("video") != Some(0), has_video, "{policy}, {video_kbps}");
+        node.wait(1_100);
+        assert_eq!(node.booked(), if has_video { [24, 24, 376, 376] } else { ANSWERED });
+    }
+}
+
+#[test]
+fn a_refused_update_leaves_the_call_what_it_had() {
+    for status in [408, 481, 488, 491, 500] {
+        let mut node = Node::hq();
+        let mut call = standing(&mut node);
+        node.wait(2_000);
+        let sent = node.hear(CC_HQ, &call.caller.request("UPDATE").body(&audio_and_video("18"))).the("UPDATE");
+        assert_eq!(node.booked(), [40, 40, 376, 376]);
+        node.hear(BR, says(&sent, status)).the(&status.to_string());
+        node.wait(1_100);
+        assert_eq!(node.booked(), ANSWERED, "{status}");
+    }
+}
+
+#[test]
+fn what_is_no_offer_books_nothing() {
+    let mut node = hq_on("mandatory", 40, 0);
+    let mut call = standing(&mut node);
+    node.wait(2_000);
+    let sent = node.hear(CC_HQ, &call.caller.request("INFO").body(&audio_and_video("18"))).the("INFO");
+    assert_eq!(node.booked(), ANSWERED);
+    node.hear(BR, says(&sent, 200)).the("200");
+    assert_eq!(node.booked(), ANSWERED);
+}
+
 #[test]
 fn a_mid_call_offer_that_cannot_go_on_leaves_the_booking_as_it_is() {
     let mut node = hq_on("mandatory", 40, 0);
