@@ -125,6 +125,29 @@ fn s_2_s_5_keys_of_a_session_that_is_not_secure_never_reach_the_trunk() {
 }
 
 #[test]
+fn rfc_4568_8_3_and_s_2_no_key_leaves_over_a_trunk_of_udp_in_offer_or_answer() {
+    let network = Network::claim("udp_no_keys");
+    let (hq, br) = (Node::hq(&network), Node::br(&network));
+    // The gateway answers with a key although it was offered none.
+    let gateway =
+        Plan::called(&network, "gateway", network.sip(2, 20)).value("answer", &keyed("answer.sdp", "RTP/AVP"));
+    let gateway = gateway.start();
+    let caller = alice(&network, "caller", "902079460000").value("offer", &keyed("offer.sdp", "RTP/AVP")).done();
+    let gateway = gateway.done();
+    for described in [gateway.received("INVITE sip:"), caller.received("SIP/2.0 200")] {
+        assert!(described.text.contains("RTP/AVP 18 101"), "{}", described.text);
+        assert!(!described.text.contains("crypto") && !described.text.contains("inline:"), "{}", described.text);
+    }
+    hq.shows("emcc_srtp_keys_total", &["outcome=\"removed\""], 1);
+    br.shows("emcc_srtp_keys_total", &["outcome=\"removed\""], 1);
+    let refused = alice(&network, "refused", "902079460000").value("status", "488");
+    let refused = refused.value("offer", &keyed("offer.sdp", "RTP/SAVP")).done();
+    assert!(refused.received("SIP/2.0 488").value("Warning").starts_with("305 "));
+    hq.is_idle_after(1, 1, 0);
+    br.is_idle_after(1, 0, 0);
+}
+
+#[test]
 fn rfc_5922_a_trunk_whose_certificate_names_another_carries_nothing_and_the_call_fails_at_once() {
     let (network, authority) = (Network::claim("tls_name"), Authority::new("root"));
     let (hq, br) = pair(&network, &authority, &["evil.example.com"]);
