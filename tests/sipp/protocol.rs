@@ -388,6 +388,25 @@ fn rfc_3261_16_7_redirections_and_challenges_pass_as_they_came() {
 }
 
 #[test]
+fn rfc_3261_16_7_step_6_a_503_from_behind_is_500_inside_a_call_and_outside_of_one() {
+    let network = Network::claim("not_ours");
+    let hq = Node::hq(&network);
+    let tired = "Retry-After: 30\n";
+    let caller = Script::new().invite(OUT, "").may_hear(100).may_hear(180).expect(200).ack(Body::None).pause(50);
+    let caller = caller.request("INFO", "", Body::None).expect(500).request("UPDATE", "", Body::Sdp).expect(500).bye();
+    let gateway = Script::new().awaits("INVITE").answers(200, "", Body::Sdp).awaits("ACK");
+    let gateway = gateway.awaits("INFO").within(503).awaits("UPDATE").within(503).awaits("BYE").agrees("", Body::None);
+    let (caller, gateway) = play(&network, &caller, &gateway);
+    assert!(caller.all_received("SIP/2.0 503").is_empty());
+    assert_eq!((gateway.all_received("INFO").len(), gateway.all_received("UPDATE").len()), (1, 1));
+    let target = format!("sip:x@{}", network.sip(1, 20));
+    let gateway = Script::new().awaits("MESSAGE").reply(503, tired, Body::None);
+    let (caller, _) = play(&network, &Script::new().asks("MESSAGE", &target, "").expect(500), &gateway);
+    assert_eq!(caller.all_received("SIP/2.0 ").len(), 1);
+    hq.is_idle_after(1, 0, 0);
+}
+
+#[test]
 fn rfc_3326_2_a_cancels_reasons_reach_the_far_end_of_the_call_it_gives_up() {
     let network = Network::claim("cancel_reason");
     let (hq, br) = (Node::hq(&network), Node::br(&network));
