@@ -18,7 +18,7 @@ fn hq(network: &Network) -> Node {
     Node::start(network, "hq.toml", &with(&network.pair("hq.toml"), "[sip]\n", &phones))
 }
 
-fn phone(network: &Network) -> SocketAddr {
+pub(crate) fn phone(network: &Network) -> SocketAddr {
     network.sip(3, 5)
 }
 

@@ -5,6 +5,8 @@
 pub(crate) struct Script {
     steps: String,
     cseq: u32,
+    /// The INVITE it took has the mark of a phone.
+    is_marked: bool,
 }
 
 /// The description a script's offers and answers carry.
@@ -20,7 +22,7 @@ pub(crate) enum Body {
 
 impl Script {
     pub(crate) fn new() -> Self {
-        Self { steps: String::new(), cseq: 0 }
+        Self { steps: String::new(), cseq: 0, is_marked: false }
     }
 
     /// The scenario as SIPp reads it.
@@ -341,26 +343,37 @@ impl Script {
         self.step(&next.steps)
     }
 
-    /// Keeps what a proxy needs of a phone's INVITE that just came through the node.
-    pub(crate) fn takes(self) -> Self {
-        self.keeps_of(&[
+    /// Keeps what a proxy needs of a phone's INVITE that just came through the node, which marked it.
+    pub(crate) fn takes(mut self) -> Self {
+        self.is_marked = true;
+        self.takes_these(&[("Call-Info:", 1, "phone")])
+    }
+
+    /// The same of an INVITE that is no phone's.
+    pub(crate) fn takes_unmarked(self) -> Self {
+        self.takes_these(&[])
+    }
+
+    fn takes_these(self, more: &[(&str, u8, &str)]) -> Self {
+        let kept = [
             ("Via:", 1, "way1"),
             ("Via:", 2, "way2"),
             ("Record-Route:", 1, "route"),
             ("From:", 1, "caller"),
             ("To:", 1, "called"),
             ("Contact:", 1, "contact"),
-            ("Call-Info:", 1, "phone"),
-        ])
+        ];
+        self.keeps_of(&[&kept, more].concat())
     }
 
     /// Sends the INVITE it took to that target, as a proxy that keeps out of the dialog; `branch` is one of its own.
     pub(crate) fn forwards(self, branch: &str, uri: &str, headers: &str) -> Self {
+        let mark = if self.is_marked { "Call-Info:[$phone]\n" } else { "" };
         let head = format!(
             "INVITE {uri} SIP/2.0\n\
              Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK-[pid]-[call_number]-{branch}\n\
              Via:[$way1]\nVia:[$way2]\nRecord-Route:[$route]\nMax-Forwards: 60\nFrom:[$caller]\nTo:[$called]\n\
-             Call-ID: [call_id]\nCSeq: 1 INVITE\nContact:[$contact]\nCall-Info:[$phone]\n{headers}"
+             Call-ID: [call_id]\nCSeq: 1 INVITE\nContact:[$contact]\n{mark}{headers}"
         );
         // The offer of the scenarios: a proxy passes on what it got, and the cap has to hold in each pass by itself.
         self.message(false, &head, "application/sdp", "{offer}\n")

@@ -3,7 +3,7 @@
 
 use crate::network::{Network, with};
 use crate::node::Node;
-use crate::phones::{at_phone, registers};
+use crate::phones::{at_phone, phone, registers};
 use crate::script::{Body, Script};
 use crate::tool::{Ended, Plan, Sipp};
 
@@ -60,6 +60,29 @@ fn rfc_3261_16_6_a_phones_call_passes_on_its_way_to_call_control_and_from_it_wit
     }
     hq.is_idle_after(2, 0, 0);
     br.is_idle_after(1, 0, 0);
+}
+
+#[test]
+fn rfc_3327_5_4_a_call_from_the_pstn_to_a_phone_passes_twice_along_its_path_with_one_reservation() {
+    let network = Network::claim("comes_twice");
+    let (hq, _br) = pair(&network);
+    let registrar = registers(&network, &hq);
+    let path = registrar.all_received("REGISTER ").last().unwrap().value("Path").to_owned();
+    let target = format!("sip:5001@{};transport=UDP", phone(&network));
+    let proxy = Script::new().awaits("INVITE").takes_unmarked().forwards("on", &target, &format!("Route: {path}\n"));
+    let proxy = proxy.may_hear(100).expect(180).returns(180, Body::None).expect(200).returns(200, Body::Sdp);
+    let (proxy, rings) = (call_control(&network, &proxy), Plan::called(&network, "gateway", phone(&network)).start());
+    let caller = Plan::caller(&network, "caller", network.sip(1, 20), network.sip(1, 1), "5001");
+    let caller = caller.value("from", "2125550199").value("headers", "").value("hold_ms", "1800").start();
+    hq.link_shows_kbps(40);
+    hq.link_shows_kbps(24);
+    let caller = caller.done();
+    proxy.done().received(&format!("INVITE sip:5001@{} ", network.sip(1, 10)));
+    let rings = rings.done();
+    let invite = rings.received(&format!("INVITE {target} "));
+    assert_eq!((invite.formats(), invite.values("Route").len()), ("18 101", 0));
+    assert_eq!(caller.received("SIP/2.0 200").formats(), "18 101");
+    hq.is_idle_after(2, 0, 0);
 }
 
 #[test]
