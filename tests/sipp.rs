@@ -1,14 +1,20 @@
 //! SIPp, which knows nothing of this program, as call control and gateways around two real processes of the pair.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a failing test may panic anywhere
 
+#[path = "pki/ends.rs"]
+mod ends;
 // Certificates of the tests, and what they are for.
 #[path = "pki/mod.rs"]
 mod pki;
 #[path = "sipp/tls.rs"]
 mod tls;
 
+#[path = "sipp/bridge.rs"]
+mod bridge;
 #[path = "sipp/calls.rs"]
 mod calls;
+#[path = "sipp/control.rs"]
+mod control;
 #[path = "sipp/dns.rs"]
 #[allow(dead_code)] // shared with the resolver's own tests
 mod dns;
@@ -38,3 +44,5 @@ mod refusals;
 mod script;
 #[path = "sipp/tool.rs"]
 mod tool;
+#[path = "sipp/twice.rs"]
+mod twice;

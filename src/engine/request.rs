@@ -449,11 +449,16 @@ impl Turn<'_> {
         tag.len() >= TAG_BYTES_LEAST && self.local_tag(message).starts_with(tag)
     }
 
-    /// The tag of our own responses: a seeded hash of the request, so that a repeated one, and its ACK, get the same.
+    /// The tag of our own responses: a seeded hash of the request, so that a repeated one, and its ACK, get the same. Of
+    /// the top Via its sender and branch count: an ACK may carry it as our answer did, with `rport` and `received`.
     pub(crate) fn local_tag(&self, message: &Message<'_>) -> [u8; 16] {
         let call_id = message.value(Name::CallId).unwrap_or_default();
         let via = message.values(Name::Via).next().map(|value| value.text).unwrap_or_default();
-        let mut bits = self.engine.hash(&[b"t", call_id, via]) as u64;
+        let (sent_by, branch) = match ViaRef::parse(via) {
+            Ok(ViaRef { sent_by, branch: Some(branch), .. }) => (sent_by, branch),
+            _ => (via, b"".as_slice()),
+        };
+        let mut bits = self.engine.hash(&[b"t", call_id, sent_by, branch]) as u64;
         let mut tag = [0; 16];
         for digit in &mut tag {
             *digit = b"0123456789abcdef"[(bits & 15) as usize];

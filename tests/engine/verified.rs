@@ -78,6 +78,16 @@ fn what_only_a_reader_of_ours_can_know_verifies_an_address_for_an_hour() {
         let refusal = node.hear(CC_HQ, &invite).refusal();
         assert_eq!(node.hear(CC_HQ, &invite.ack(&refusal)).told(), Vec::<String>::new());
     };
+    // RFC 3261 section 17.1.1.3 wants the Via of the request, but SIPp sends back that of the answer.
+    let acknowledge_by_the_answer: fn(&mut Node) = |node| {
+        let invite = bob("4");
+        let invite = Request { branch: format!("{};rport", invite.branch), ..invite };
+        let refusal = node.hear(CC_HQ, &invite).refusal();
+        let (ack, via) = (invite.ack(&refusal).text(), refusal.header("Via"));
+        let ours = ack.lines().find_map(|line| line.strip_prefix("Via: ")).expect("a Via").to_owned();
+        assert_ne!(ours, via);
+        assert_eq!(node.hear(CC_HQ, ack.replacen(&ours, &via, 1)).told(), Vec::<String>::new());
+    };
     let ack_of_an_answer: fn(&mut Node) = |node| drop(stand(node, bob("912025550123"), &audio("0")));
     let bye_in_a_dialog: fn(&mut Node) = |node| {
         let mut call = stand(node, bob("912025550123"), &audio("0"));
@@ -93,6 +103,7 @@ fn what_only_a_reader_of_ours_can_know_verifies_an_address_for_an_hour() {
     };
     for (what, verifies) in [
         ("an ACK with our tag", acknowledge),
+        ("an ACK with our tag and the Via of our answer", acknowledge_by_the_answer),
         ("an ACK of a 2xx", ack_of_an_answer),
         ("a request in a dialog", bye_in_a_dialog),
         ("a response with our branch", answer_with_a_branch),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use hickory_resolver::proto::op::{Message, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, AAAA, SRV};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, NAPTR, SRV};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 /// A running server; it lives as long as the process.
@@ -86,6 +86,13 @@ impl Dns {
     pub(crate) fn service(&self, name: &str, priority: u16, port: u16, target: &str) {
         let target = Name::from_ascii(format!("{target}.")).unwrap();
         self.record(name, TTL_S, RData::SRV(SRV::new(priority, 0, port, target)));
+    }
+
+    /// A service a domain has, the one of the lowest order before all others.
+    pub(crate) fn domain(&self, name: &str, order: u16, service: &str, replacement: &str) {
+        let replacement = Name::from_ascii(format!("{replacement}.")).unwrap();
+        let [flags, service, regexp] = ["s", service, ""].map(|text| text.as_bytes().to_vec().into());
+        self.record(name, TTL_S, RData::NAPTR(NAPTR::new(order, 10, flags, service, regexp, replacement)));
     }
 
     /// What it was asked since the last look, in order.

@@ -1,6 +1,8 @@
 //! Neighbours given by name (RFC 3263): found by SRV, kept when the DNS falls silent, followed when the name moves.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use hickory_resolver::proto::rr::RecordType;
 
 use crate::calls::alice;
 use crate::dns::Dns;
@@ -96,5 +98,64 @@ fn rfc_3263_a_node_starts_and_serves_while_a_name_leads_nowhere() {
     answered_at(&network, 30);
     for node in [&hq, &br] {
         node.is_idle_after(3, 0, 0);
+    }
+}
+
+#[test]
+fn rfc_3263_4_1_and_rfc_3403_a_bare_domain_is_resolved_by_naptr_then_srv_then_address() {
+    let network = Network::claim("naptr");
+    let dns = dns(&network);
+    let domain = "gw.example.com";
+    // The records choose the transport, and lead to names that are not the usual ones of the domain.
+    dns.domain(domain, 20, "SIP+D2U", SERVICE);
+    dns.domain(domain, 10, "SIP+D2T", "_sip._tcp.pool.example.net");
+    dns.service("_sip._tcp.pool.example.net", 10, 5070, "a.example.net");
+    dns.service(SERVICE, 10, 5060, "b.example.com");
+    dns.host("a.example.net", network.host(2, 30));
+    dns.host("b.example.com", network.host(2, 31));
+    let (hq, br) = (Node::hq(&network), named_br(&network, &dns, domain));
+    leads_to(&br, 1);
+    let asked = dns.asked();
+    let first = [(domain, RecordType::NAPTR), ("_sip._tcp.pool.example.net", RecordType::SRV)];
+    let first = first.map(|(name, kind)| (name.to_owned(), kind));
+    assert_eq!(asked[..2], first, "{asked:?}");
+    assert!(asked[2..].contains(&("a.example.net".to_owned(), RecordType::A)), "{asked:?}");
+    assert!(asked.iter().all(|(name, _)| *name != SERVICE), "the service that is preferred is there: {asked:?}");
+    let at = SocketAddr::new(network.host(2, 30), 5070);
+    let gateway = Plan::called(&network, "gateway", at).over_tcp().start();
+    alice(&network, "caller", "902079460000").done();
+    let gateway = gateway.done();
+    let invite = gateway.received(&format!("INVITE sip:02079460000@{at};transport=tcp "));
+    assert!(invite.values("Via")[0].starts_with("SIP/2.0/TCP "), "{}", invite.text);
+    for node in [&hq, &br] {
+        node.is_idle_after(1, 0, 0);
+    }
+}
+
+#[test]
+fn rfc_3263_4_2_a_gateway_whose_name_has_an_aaaa_record_alone_is_reached_over_ipv6() {
+    let network = Network::claim("aaaa");
+    let dns = dns(&network);
+    let local =
+        |place: u16| SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 20_000 + u16::from(network.octet()) * 16 + place);
+    // All of them share ::1: the pair on IPv6 has the first eight ports.
+    let (node, gateway) = (local(8), local(9));
+    dns.service(SERVICE, 10, gateway.port(), "six.example.com");
+    dns.host("six.example.com", IpAddr::V6(Ipv6Addr::LOCALHOST));
+    let text = with(&network.pair("br.toml"), "[sip]\n", &format!("[sip]\ndns = [\"{}\"]\n", dns.at));
+    let text = with(&text, "listen = [\"udp:127", &format!("listen = [\"udp:{node}\", \"udp:127"));
+    let text = with(&text, &format!("\"udp:{}\"", network.sip(2, 20)), "\"udp:gw.example.com\"");
+    let (hq, br) = (Node::hq(&network), Node::start(&network, "br.toml", &text));
+    leads_to(&br, 1);
+    assert!(dns.asked().contains(&("six.example.com".to_owned(), RecordType::AAAA)));
+    let answers = Plan::called(&network, "gateway", gateway).start();
+    alice(&network, "caller", "902079460000").done();
+    let answers = answers.done();
+    let invite = answers.received(&format!("INVITE sip:02079460000@{gateway} "));
+    assert!(invite.values("Via")[0].starts_with(&format!("SIP/2.0/UDP {node};")), "{}", invite.text);
+    let routes = [format!("<sip:{node};lr>"), format!("<sip:{};lr>", network.sip(2, 1))];
+    assert_eq!(invite.values("Record-Route")[..2], routes, "RFC 5658: each side has its own");
+    for node in [&hq, &br] {
+        node.is_idle_after(1, 0, 0);
     }
 }

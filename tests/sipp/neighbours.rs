@@ -38,8 +38,11 @@ fn rfc_3261_11_a_gateway_that_answers_options_and_then_dies_is_up_and_then_down(
     is(&br, "gw-br-1", "up");
     let asked: Vec<_> = gateway.trace().into_iter().filter(|traced| traced.text.starts_with("OPTIONS ")).collect();
     assert!(!asked.is_empty() && asked.iter().all(|probe| probe.values("Call-Info").is_empty()), "no keepalive mark");
+    let probing = || br.metric("emcc_neighbour_changes_total", &["state=\"probing\""]);
+    let before = probing();
     drop(gateway);
     is(&br, "gw-br-1", "down");
+    assert!(probing() > before, "one probe that was lost is no reason to take it out");
     br.log_line("an address of a neighbour is down");
     let page = br.page("/api/v1/neighbours");
     let row = format!(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::network::{Network, with};
 use crate::node::Node;
+use crate::script::Script;
 use crate::tool::{Ended, Plan};
 
 /// Longest wait for anything; a test that reaches it fails.
@@ -17,18 +18,18 @@ fn hq(network: &Network) -> Node {
     Node::start(network, "hq.toml", &with(&network.pair("hq.toml"), "[sip]\n", &phones))
 }
 
-fn phone(network: &Network) -> SocketAddr {
+pub(crate) fn phone(network: &Network) -> SocketAddr {
     network.sip(3, 5)
 }
 
 /// Alice's phone in London, a scenario of its own at the home node.
-fn at_phone(network: &Network, scenario: &'static str, called: &str) -> Plan {
+pub(crate) fn at_phone(network: &Network, scenario: &'static str, called: &str) -> Plan {
     let plan = Plan::caller(network, scenario, phone(network), network.sip(1, 1), called);
     plan.value("headers", "")
 }
 
 /// The phone registers at call control; what the registrar saw.
-fn registers(network: &Network, hq: &Node) -> Ended {
+pub(crate) fn registers(network: &Network, hq: &Node) -> Ended {
     let registrar = Plan::called(network, "registrar", network.sip(1, 10)).start();
     at_phone(network, "phone_registers", "5001").done();
     hq.shows("emcc_registered_phones", &[], 1);
@@ -156,4 +157,45 @@ fn p_23_a_phone_that_never_registered_calls_for_help_while_call_control_is_down(
     assert_eq!(invite.value("Priority"), "emergency");
     hq.shows("emcc_registered_phones", &[], 0);
     hq.is_idle_after(1, 0, 0);
+}
+
+#[test]
+fn rfc_3261_10_3_and_rfc_3327_a_phone_has_four_contacts_and_of_more_the_first_to_expire_goes() {
+    let network = Network::claim("contacts");
+    let hq = hq(&network);
+    // The second of five is the one whose time is over first.
+    let granted = [300, 100, 400, 500, 600];
+    let contact = |place: u16| format!("<sip:5001@{}:{}>", network.host(3, 5), 6_000 + place);
+    let (mut phone, mut registrar) = (Script::new(), Script::new());
+    for (place, seconds) in (1..).zip(granted) {
+        phone = phone.registers(&contact(place)).expect(200);
+        registrar = registrar.awaits("REGISTER").grants(seconds);
+    }
+    let registrar = Plan::plays(&network, "registrar", network.sip(1, 10), &registrar).start();
+    Plan::calls(&network, "registers", self::phone(&network), network.sip(1, 1), &phone).done();
+    let registrar = registrar.done();
+    hq.shows("emcc_registered_phones", &[], 1);
+    let path = registrar.received("REGISTER ").value("Path").to_owned();
+    for place in 1..=5 {
+        let target = contact(place).trim_matches(['<', '>']).to_owned();
+        if place == 2 {
+            let route = format!("Route: {path}\n");
+            let gone = Script::new().invite(&target, &route).may_hear(100).expect(480).ack_failure(&target);
+            Plan::calls(&network, "gone", network.sip(1, 10), network.sip(1, 1), &gone).done();
+            continue;
+        }
+        let rings = Plan::called(&network, "gateway", (network.host(3, 5), 6_000 + place).into()).start();
+        let call = Plan::caller(&network, "caller_along", network.sip(1, 10), network.sip(1, 1), "5001");
+        call.value("path", &path).value("target", &target).done();
+        rings.done().received(&format!("INVITE {target} "));
+    }
+    // All at once is more than any phone has: nothing goes to call control, and what stands stays.
+    let contacts: Vec<_> = (1..=5).map(contact).collect();
+    let many = Script::new().registers(&contacts.join(", ")).expect(403);
+    let many = Plan::calls(&network, "many", self::phone(&network), network.sip(1, 1), &many).done();
+    let refusal = many.received("SIP/2.0 403");
+    assert!(refusal.text.contains("more Contacts than a phone may register"), "{}", refusal.text);
+    hq.shows("emcc_registered_phones", &[], 1);
+    hq.shows("emcc_refusals_total", &[], 2);
+    hq.is_idle_after(4, 0, 0);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::calls::alice;
 use crate::network::{Network, with};
-use crate::node::Node;
+use crate::node::{LINK, Node};
 use crate::script::{Body, Script};
 use crate::tool::{Ended, Plan, Traced};
 
@@ -68,7 +68,10 @@ fn rfc_4028_8_3_and_rfc_3326_a_session_nobody_refreshes_is_ended_towards_both_si
     let gateway = Script::new().awaits("INVITE").reply(180, "", Body::None).pause(50);
     let gateway = gateway.answers(200, "Session-Expires: 2;refresher=uac\n", Body::Sdp).awaits("ACK").awaits("UPDATE");
     let gateway = gateway.agrees("Session-Expires: 2;refresher=uac\n", Body::None).awaits("BYE").agrees("", Body::None);
-    let (caller, gateway) = play(&network, &caller, &gateway);
+    let gateway = Plan::plays(&network, "called", network.sip(1, 20), &gateway).start();
+    let caller = Plan::calls(&network, "calls", network.sip(1, 10), network.sip(1, 1), &caller).start();
+    hq.shows_such(LINK, &[], "something", |booked| booked > 0);
+    let (caller, gateway) = (caller.done(), gateway.done());
     for bye in [caller.received("BYE"), gateway.received("BYE")] {
         assert_eq!(bye.value("Reason"), "SIP;cause=408;text=\"Session expired\"");
         assert_eq!(bye.values("Via").len(), 1, "it is the node's own");
@@ -215,6 +218,35 @@ fn rfc_3262_5_an_offer_in_a_reliable_response_is_answered_in_prack_and_the_next_
 }
 
 #[test]
+fn rfc_3262_4_and_rfc_3311_5_1_the_called_partys_update_before_the_prack_and_a_prack_after_the_answer_pass() {
+    let network = Network::claim("prack_orders");
+    let hq = Node::hq(&network);
+    let reliably = "Require: 100rel\nRSeq: 7\n";
+    let invite = Script::new().invite(OUT, "Supported: 100rel\n").may_hear(100).expect(183);
+    // The called party's UPDATE first, then PRACK, the caller's UPDATE with an offer, the answer.
+    let caller = invite.clone().awaits("UPDATE").agrees("", Body::None);
+    let caller = caller.request("PRACK", "RAck: 7 1 INVITE\n", Body::None).expect(200);
+    let caller = caller.request("UPDATE", "", Body::Sdp).expect(200).expect(200).ack(Body::None).pause(50).bye();
+    let gateway = Script::new().awaits("INVITE").keeps_caller().reply(183, reliably, Body::Sdp).pause(50);
+    let gateway = gateway.asks_back("UPDATE", "").expect(200).awaits("PRACK").agrees("", Body::None);
+    let gateway = gateway.awaits("UPDATE").agrees("", Body::Sdp).pause(50).kept(200, "", Body::None);
+    let gateway = gateway.awaits("ACK").awaits("BYE").agrees("", Body::None);
+    let (caller, gateway) = play(&network, &caller, &gateway);
+    let update = caller.received("UPDATE sip:5002@");
+    assert_eq!((update.values("Via").len(), update.values("Route").len()), (2, 0), "{}", update.text);
+    assert_eq!(gateway.received("PRACK sip:gateway@").value("RAck"), "7 1 INVITE");
+    assert_eq!(gateway.received("UPDATE sip:gateway@").formats(), "18 101");
+    // The answer overtakes the PRACK, as it may where the 183 described nothing.
+    let caller = invite.expect(200).ack(Body::None).pause(50);
+    let caller = caller.request("PRACK", "RAck: 7 1 INVITE\n", Body::None).expect(200).bye();
+    let gateway = Script::new().awaits("INVITE").keeps().reply(183, reliably, Body::None).pause(50);
+    let gateway = gateway.kept(200, "", Body::Sdp).awaits("ACK").awaits("PRACK").agrees("", Body::None);
+    let (_, gateway) = play(&network, &caller, &gateway.awaits("BYE").agrees("", Body::None));
+    assert_eq!(gateway.received("PRACK sip:gateway@").value("RAck"), "7 1 INVITE");
+    hq.is_idle_after(2, 0, 0);
+}
+
+#[test]
 fn rfc_3311_5_2_an_update_that_meets_another_is_491_and_the_call_goes_on() {
     let network = Network::claim("update_491");
     let hq = Node::hq(&network);
@@ -353,6 +385,25 @@ fn rfc_3261_16_7_redirections_and_challenges_pass_as_they_came() {
         assert!(caller.waited_ms("SIP/2.0 100") < 200, "RFC 3261 section 17.2.1");
     }
     hq.is_idle_after(0, 3, 0);
+}
+
+#[test]
+fn rfc_3261_16_7_step_6_a_503_from_behind_is_500_inside_a_call_and_outside_of_one() {
+    let network = Network::claim("not_ours");
+    let hq = Node::hq(&network);
+    let tired = "Retry-After: 30\n";
+    let caller = Script::new().invite(OUT, "").may_hear(100).may_hear(180).expect(200).ack(Body::None).pause(50);
+    let caller = caller.request("INFO", "", Body::None).expect(500).request("UPDATE", "", Body::Sdp).expect(500).bye();
+    let gateway = Script::new().awaits("INVITE").answers(200, "", Body::Sdp).awaits("ACK");
+    let gateway = gateway.awaits("INFO").within(503).awaits("UPDATE").within(503).awaits("BYE").agrees("", Body::None);
+    let (caller, gateway) = play(&network, &caller, &gateway);
+    assert!(caller.all_received("SIP/2.0 503").is_empty());
+    assert_eq!((gateway.all_received("INFO").len(), gateway.all_received("UPDATE").len()), (1, 1));
+    let target = format!("sip:x@{}", network.sip(1, 20));
+    let gateway = Script::new().awaits("MESSAGE").reply(503, tired, Body::None);
+    let (caller, _) = play(&network, &Script::new().asks("MESSAGE", &target, "").expect(500), &gateway);
+    assert_eq!(caller.all_received("SIP/2.0 ").len(), 1);
+    hq.is_idle_after(1, 0, 0);
 }
 
 #[test]

@@ -5,6 +5,8 @@
 pub(crate) struct Script {
     steps: String,
     cseq: u32,
+    /// The INVITE it took has the mark of a phone.
+    is_marked: bool,
 }
 
 /// The description a script's offers and answers carry.
@@ -20,7 +22,7 @@ pub(crate) enum Body {
 
 impl Script {
     pub(crate) fn new() -> Self {
-        Self { steps: String::new(), cseq: 0 }
+        Self { steps: String::new(), cseq: 0, is_marked: false }
     }
 
     /// The scenario as SIPp reads it.
@@ -277,6 +279,139 @@ impl Script {
         self.cseq += 1;
         let head = Self::head(method, next, self.cseq, "").replace("[routes]\n", "Route: <[next_url]>\n");
         self.message(true, &head, "", "")
+    }
+
+    /// Asks, with every request so far, to be told the load of who answers (RFC 7339 section 4).
+    pub(crate) fn asking(mut self) -> Self {
+        self.steps = self.steps.replace(";branch=[branch]\n", ";branch=[branch];oc;oc-algo=\"loss\"\n");
+        self
+    }
+
+    /// Who is called answers the INVITE that just came and tells its load: `report` stands in the node's Via, in place of
+    /// what asked for it.
+    pub(crate) fn reports(mut self, status: u16, report: &str) -> Self {
+        let end = "<recv request=\"INVITE\"/>\n";
+        assert!(self.steps.ends_with(end), "an INVITE came last");
+        self.steps.truncate(self.steps.len() - end.len());
+        let way = |regexp, place, name| {
+            format!(
+                "<ereg regexp=\"{regexp}\" search_in=\"hdr\" header=\"Via:\" occurrence=\"{place}\" assign_to=\"{name}\"/>"
+            )
+        };
+        let kept = way(".*;branch=[^;]*", 1, "ours") + &way(".*", 2, "theirs");
+        let head = format!(
+            "SIP/2.0 {status} So\nVia:[$ours]{report}\nVia:[$theirs]\n[last_From:]\n[last_To:];tag=g[pid]x[call_number]\n\
+             [last_Call-ID:]\n[last_CSeq:]\n[last_Record-Route:]\nContact: <sip:gateway@[local_ip]:[local_port]>\n"
+        );
+        let step = format!("<recv request=\"INVITE\"><action>{kept}</action></recv>\n");
+        self.step(&step).message(false, &head, "", "")
+    }
+
+    /// A phone's REGISTER of alice with that Contact.
+    pub(crate) fn registers(mut self, contact: &str) -> Self {
+        self.cseq += 1;
+        let head = format!(
+            "REGISTER sip:[remote_ip]:[remote_port] SIP/2.0\n\
+             Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\nMax-Forwards: 70\n\
+             From: <sip:5001@[remote_ip]>;tag=r[pid]x[call_number]\nTo: <sip:5001@[remote_ip]>\nCall-ID: [call_id]\n\
+             CSeq: {} REGISTER\nContact: {contact}\nSupported: path\nExpires: 3600\n",
+            self.cseq
+        );
+        self.message(true, &head, "", "")
+    }
+
+    /// A registrar's answer to a REGISTER with one Contact: that binding, for so long.
+    pub(crate) fn grants(self, seconds: u32) -> Self {
+        let head = format!(
+            "SIP/2.0 200 OK\n[last_Via:]\n[last_Path:]\n[last_From:]\n[last_To:];tag=g[pid]x[call_number]\n\
+             [last_Call-ID:]\n[last_CSeq:]\n[last_Contact:];expires={seconds}\n"
+        );
+        self.message(false, &head, "", "")
+    }
+
+    /// A redirection of the INVITE that just came, with those headers alone.
+    pub(crate) fn redirects(self, headers: &str) -> Self {
+        let head = format!(
+            "SIP/2.0 302 Moved Temporarily\n[last_Via:]\n[last_From:]\n[last_To:];tag=m[pid]x[call_number]\n\
+             [last_Call-ID:]\n[last_CSeq:]\n{headers}"
+        );
+        self.message(false, &head, "", "")
+    }
+
+    /// And then those steps.
+    pub(crate) fn then(self, next: &Self) -> Self {
+        self.step(&next.steps)
+    }
+
+    /// Keeps what a proxy needs of a phone's INVITE that just came through the node, which marked it.
+    pub(crate) fn takes(mut self) -> Self {
+        self.is_marked = true;
+        self.takes_these(&[("Call-Info:", 1, "phone")])
+    }
+
+    /// The same of an INVITE that is no phone's.
+    pub(crate) fn takes_unmarked(self) -> Self {
+        self.takes_these(&[])
+    }
+
+    fn takes_these(self, more: &[(&str, u8, &str)]) -> Self {
+        let kept = [
+            ("Via:", 1, "way1"),
+            ("Via:", 2, "way2"),
+            ("Record-Route:", 1, "route"),
+            ("From:", 1, "caller"),
+            ("To:", 1, "called"),
+            ("Contact:", 1, "contact"),
+        ];
+        self.keeps_of(&[&kept, more].concat())
+    }
+
+    /// Sends the INVITE it took to that target, as a proxy that keeps out of the dialog; `branch` is one of its own.
+    pub(crate) fn forwards(self, branch: &str, uri: &str, headers: &str) -> Self {
+        let mark = if self.is_marked { "Call-Info:[$phone]\n" } else { "" };
+        let head = format!(
+            "INVITE {uri} SIP/2.0\n\
+             Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK-[pid]-[call_number]-{branch}\n\
+             Via:[$way1]\nVia:[$way2]\nRecord-Route:[$route]\nMax-Forwards: 60\nFrom:[$caller]\nTo:[$called]\n\
+             Call-ID: [call_id]\nCSeq: 1 INVITE\nContact:[$contact]\n{mark}{headers}"
+        );
+        // The offer of the scenarios: a proxy passes on what it got, and the cap has to hold in each pass by itself.
+        self.message(false, &head, "application/sdp", "{offer}\n")
+    }
+
+    /// Passes back the response to the INVITE it forwarded that came last.
+    pub(crate) fn returns(self, status: u16, body: Body) -> Self {
+        let head = format!(
+            "SIP/2.0 {status} So\nVia:[$way1]\nVia:[$way2]\n[last_Record-Route:]\n[last_From:]\n[last_To:]\n\
+             [last_Call-ID:]\n[last_CSeq:]\n[last_Contact:]\n"
+        );
+        self.message(false, &head, "application/sdp", Self::sdp(body))
+    }
+
+    /// A request of who was called, before or after it answered; it kept the INVITE by `keeps_caller`.
+    pub(crate) fn asks_back(self, method: &str, headers: &str) -> Self {
+        let head = format!(
+            "{method} [next_url] SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n[routes]\n\
+             Max-Forwards: 70\nFrom:[$to];tag=g[pid]x[call_number]\nTo:[$from]\nCall-ID: [call_id]\n\
+             CSeq: 1 {method}\nContact: <sip:gateway@[local_ip]:[local_port]>\n{headers}"
+        );
+        self.message(true, &head, "", "")
+    }
+
+    /// Learns, from the INVITE it kept, where the caller is (RFC 3261 section 12.1.1).
+    pub(crate) fn keeps_caller(mut self) -> Self {
+        self = self.keeps();
+        let at = self.steps.rfind("<recv request=\"INVITE\">").expect("an INVITE was kept");
+        self.steps.insert_str(at + "<recv request=\"INVITE\"".len(), " rrs=\"true\"");
+        self
+    }
+
+    /// As `sips` over TLS: the scenario's stream is plain, and somebody beside it encrypts it and has the port.
+    pub(crate) fn securely(mut self) -> Self {
+        for (plain, secret) in [("[transport]", "TLS"), ("[local_port]", "5061"), ("<sip:", "<sips:")] {
+            self.steps = self.steps.replace(plain, secret);
+        }
+        self
     }
 
     /// Rings, answers, and is hung up on.

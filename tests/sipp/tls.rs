@@ -4,12 +4,15 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::bridge;
 use crate::calls::alice;
 use crate::dns::Dns;
+use crate::ends::{client, server};
 use crate::network::{Network, with};
 use crate::node::Node;
 use crate::pki::{Authority, Pair, write};
-use crate::tool::Plan;
+use crate::script::{Body, Script};
+use crate::tool::{ALICE_PHONE, Ended, Plan};
 
 const STREAMS: &str = "emcc_stream_events_total";
 
@@ -114,6 +117,29 @@ fn s_2_s_5_keys_of_a_session_that_is_not_secure_never_reach_the_trunk() {
     let invite = gateway.received("INVITE sip:");
     assert!(invite.text.contains("RTP/AVP 18 101") && !invite.text.contains("crypto"), "{}", invite.text);
     hq.shows("emcc_srtp_keys_total", &["outcome=\"removed\""], 1);
+    let refused = alice(&network, "refused", "902079460000").value("status", "488");
+    let refused = refused.value("offer", &keyed("offer.sdp", "RTP/SAVP")).done();
+    assert!(refused.received("SIP/2.0 488").value("Warning").starts_with("305 "));
+    hq.is_idle_after(1, 1, 0);
+    br.is_idle_after(1, 0, 0);
+}
+
+#[test]
+fn rfc_4568_8_3_and_s_2_no_key_leaves_over_a_trunk_of_udp_in_offer_or_answer() {
+    let network = Network::claim("udp_no_keys");
+    let (hq, br) = (Node::hq(&network), Node::br(&network));
+    // The gateway answers with a key although it was offered none.
+    let gateway =
+        Plan::called(&network, "gateway", network.sip(2, 20)).value("answer", &keyed("answer.sdp", "RTP/AVP"));
+    let gateway = gateway.start();
+    let caller = alice(&network, "caller", "902079460000").value("offer", &keyed("offer.sdp", "RTP/AVP")).done();
+    let gateway = gateway.done();
+    for described in [gateway.received("INVITE sip:"), caller.received("SIP/2.0 200")] {
+        assert!(described.text.contains("RTP/AVP 18 101"), "{}", described.text);
+        assert!(!described.text.contains("crypto") && !described.text.contains("inline:"), "{}", described.text);
+    }
+    hq.shows("emcc_srtp_keys_total", &["outcome=\"removed\""], 1);
+    br.shows("emcc_srtp_keys_total", &["outcome=\"removed\""], 1);
     let refused = alice(&network, "refused", "902079460000").value("status", "488");
     let refused = refused.value("offer", &keyed("offer.sdp", "RTP/SAVP")).done();
     assert!(refused.received("SIP/2.0 488").value("Warning").starts_with("305 "));
@@ -236,4 +262,78 @@ fn plain_sip_on_the_tls_port_is_closed_unanswered() {
     let _ = stream.read_to_end(&mut answer);
     assert!(!answer.starts_with(b"SIP/2.0"), "{answer:?}");
     hq.shows(STREAMS, &["event=\"handshake_failed\""], 1);
+}
+
+#[test]
+fn rfc_5630_5_3_a_sips_call_goes_from_tls_to_tls_and_nowhere_else_save_for_help() {
+    let (network, authority) = (Network::claim("sips"), Authority::new("root"));
+    let shows = |host: u8| authority.sign(&[network.host(1, host).to_string().as_str()]);
+    let [certificate, key, trust] =
+        write(network.folder(), "hq", &shows(1), &authority.pem).map(|path| path.display().to_string());
+    let secret = |host: u8| SocketAddr::new(network.host(1, host), 5061);
+    let files = format!("tls = {{ certificate = \"{certificate}\", key = \"{key}\", trust = \"{trust}\" }}");
+    let text = with(
+        &network.pair("hq.toml"),
+        "listen = [\"udp:",
+        &format!("{files}\nlisten = [\"tls:{}\", \"udp:", secret(1)),
+    );
+    let text = [10, 20].iter().fold(text, |text, host| {
+        with(&text, &format!("\"udp:{}\"", network.sip(1, *host)), &format!("\"tls:{}\"", secret(*host)))
+    });
+    let hq = Node::start(&network, "hq.toml", &text);
+    // SIPp behind a bridge on either side.
+    let near = SocketAddr::new(network.host(1, 10), 7_000);
+    bridge::dials(client(&authority, Some(&shows(10))), near, secret(1));
+    bridge::answers(server(&authority, &shows(20)), secret(20), network.sip(1, 20));
+    let calls = |script: Script| -> Ended {
+        Plan::calls(&network, "calls", network.sip(1, 10), near, &script.securely()).over_tcp().done()
+    };
+    let target = |digits: &str| format!("sips:{digits}@{}", secret(1));
+
+    let gateway = Script::answering("").securely();
+    let gateway = Plan::plays(&network, "called", network.sip(1, 20), &gateway).over_tcp().start();
+    let caller = calls(Script::calling(&target("912125551234"), ""));
+    let gateway = gateway.done();
+    let invite = gateway.received(&format!("INVITE sips:12125551234@{} ", secret(20)));
+    assert_eq!(invite.value("Record-Route"), format!("<sips:{};lr>", secret(1)));
+    assert!(invite.values("Via").iter().all(|via| via.starts_with("SIP/2.0/TLS ")), "{}", invite.text);
+    assert!(caller.received("SIP/2.0 200").value("Contact").starts_with("<sips:"));
+    for start in ["ACK sips:gateway@", "BYE sips:gateway@"] {
+        assert_eq!(gateway.received(start).values("Via").len(), 2);
+    }
+    // The trunk is UDP: nothing of the call leaves.
+    let abroad = target("902079460000");
+    let abroad = Script::new().invite(&abroad, ALICE_PHONE).may_hear(100).expect(480).ack_failure(&abroad);
+    let refusal = calls(abroad).received("SIP/2.0 480").value("Warning").to_owned();
+    assert!(refusal.starts_with("380 "), "{refusal}");
+    hq.shows("emcc_sip_requests_sent_total", &["method=\"INVITE\""], 1);
+    // For help it does (P-23), and is not called secret there.
+    let trunk = Plan::plays(&network, "trunk", network.sip(2, 1), &Script::answering("")).start();
+    calls(Script::calling(&target("9999"), ALICE_PHONE));
+    let trunk = trunk.done();
+    let invite = trunk.received(&format!("INVITE sip:999@{} ", network.sip(2, 1)));
+    let routes = [format!("<sip:{};lr>", network.sip(1, 1)), format!("<sips:{};lr>", secret(1))];
+    assert_eq!(invite.values("Record-Route"), routes);
+    hq.is_idle_after(2, 1, 0);
+}
+
+#[test]
+fn rfc_5630_5_3_a_sips_target_asked_for_without_tls_is_480_and_for_help_it_is_reached() {
+    let network = Network::claim("sips_plain");
+    let hq = Node::hq(&network);
+    let target = "sips:912125551234@[remote_ip]:5061";
+    let invite = Script::new().invite(target, "").may_hear(100).expect(480).ack_failure(target);
+    let other = Script::new().asks("MESSAGE", target, "").expect(480);
+    for (name, script) in [("invites", invite), ("asks", other)] {
+        let asked = Plan::calls(&network, name, network.sip(1, 10), network.sip(1, 1), &script).done();
+        let warning = asked.received("SIP/2.0 480").value("Warning").to_owned();
+        assert!(warning.starts_with("380 "), "{warning}");
+    }
+    let gateway = Plan::plays(&network, "called", network.sip(1, 20), &Script::answering("")).start();
+    let help = Script::new().invite("sips:9911@[remote_ip]:5061", "").may_hear(100).may_hear(180).expect(200);
+    let help = help.ack(Body::None).pause(50).bye();
+    Plan::calls(&network, "help", network.sip(1, 10), network.sip(1, 1), &help).done();
+    let gateway = gateway.done();
+    gateway.received(&format!("INVITE sip:911@{} ", network.sip(1, 20)));
+    hq.is_idle_after(1, 1, 0);
 }
