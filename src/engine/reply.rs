@@ -223,20 +223,22 @@ impl Turn<'_> {
     }
 
     fn other_response(&mut self, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
+        // No provisional goes to who sent no INVITE (RFC 4320 section 4.1).
+        if status < 200 {
+            return;
+        }
         match heard.purpose {
-            Purpose::Keepalive(slot) if status >= 200 => self.keepalive_heard(slot, message),
-            Purpose::Register { place, .. } if status > 100 => {
-                if status >= 200 {
-                    let failure = Failure::Status(status);
-                    if status >= 300 && self.register_elsewhere(heard.server, place, failure) {
-                        return;
-                    }
-                    self.registration(&heard.request, heard.server, message, status);
+            Purpose::Keepalive(slot) => self.keepalive_heard(slot, message),
+            Purpose::Register { place, .. } => {
+                let failure = Failure::Status(status);
+                if status >= 300 && self.register_elsewhere(heard.server, place, failure) {
+                    return;
                 }
+                self.registration(&heard.request, heard.server, message, status);
                 let carried = self.carried(heard.back(), message, status);
                 self.pass_back(heard.back(), message, status, carried, None);
             }
-            Purpose::Pass | Purpose::PassBye if status > 100 => {
+            Purpose::Pass | Purpose::PassBye => {
                 let carried = self.carried(heard.back(), message, status);
                 self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
                 if carried.body.is_refused() {
@@ -255,7 +257,7 @@ impl Turn<'_> {
                     self.targets_refreshed(call, heard, message, of);
                 }
                 self.pass_back(heard.back(), message, status, carried, agreed);
-                if let (Purpose::PassBye, Some(_), 200..) = (heard.purpose, heard.call, status)
+                if let (Purpose::PassBye, Some(_)) = (heard.purpose, heard.call)
                     && status != 401
                     && status != 407
                 {
@@ -668,6 +670,9 @@ impl Turn<'_> {
                     row.machine = Machine::ServerInvite(next);
                     act == server_invite::Act::Send
                 }
+                // A 408 comes when its reader has given up already: nobody but who sent an INVITE gets one, and the row waits
+                // its time out (RFC 4320 section 4.2).
+                Machine::Server(_) if status == 408 => false,
                 Machine::Server(state) => {
                     let (next, act) = server::step(state, server::Event::Reply(status));
                     row.machine = Machine::Server(next);
