@@ -503,13 +503,18 @@ impl Turn<'_> {
 
     /// Ends a call that was never answered with a refusal of ours.
     pub(crate) fn fail_with(&mut self, call_key: CallKey, why: Reject) {
-        let facts = self.engine.calls.with(&call_key, |call| (call.server, call.invite.clone(), call.caller));
-        let Some((server, invite, caller)) = facts else { return };
+        let facts = self
+            .engine
+            .calls
+            .with(&call_key, |call| (call.server, call.invite.clone(), call.caller, call.decision.emergency));
+        let Some((server, invite, caller, is_emergency)) = facts else { return };
         let mut index = self.desk.index.take().unwrap_or_default();
-        if let Ok(message) = crate::sip::scan(&invite, &mut index)
-            && let Some(range) = self.write_refusal(caller, &message, why)
-        {
-            self.respond(server, why.answer().status, range);
+        if let Ok(message) = crate::sip::scan(&invite, &mut index) {
+            let is_bounded = !is_emergency && self.is_unverified(caller);
+            let said = if is_bounded { self.octets_of_trying(caller, &message) } else { 0 };
+            if let Some(range) = self.write_refusal_after(said, caller, &message, why) {
+                self.respond(server, why.answer().status, range);
+            }
         }
         self.desk.index = Some(index);
         let ended_by = if why == Reject::Refusal(Refusal::Cancelled) { EndedBy::Cancelled } else { EndedBy::Refused };
