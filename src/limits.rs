@@ -183,6 +183,10 @@ pub const ADDRESSES_PER_NAME_MAX: usize = 16;
 /// Names looked up at a time.
 pub const LOOKUPS_AT_ONCE_MAX: usize = 8;
 
+/// How long a start, or a reload, waits for the addresses of names that lead nowhere yet, milliseconds: a name server that lost
+/// one question has been asked again by then, and one that is silent keeps nobody from serving.
+pub const FIRST_LOOKUPS_MS_MAX: u64 = 4_000;
+
 /// Health probes sent in one beat, a second; more wait for the next.
 pub const PROBES_PER_BEAT_MAX: usize = 64;
 

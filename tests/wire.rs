@@ -12,6 +12,8 @@ mod ends;
 mod framing;
 #[path = "wire/ground.rs"]
 mod ground;
+#[path = "wire/hung.rs"]
+mod hung;
 #[path = "torture/invalid.rs"]
 mod invalid;
 #[path = "wire/line.rs"]

@@ -1,5 +1,5 @@
 //! SRTP keys that stand in a description as text: SDES (RFC 4568), MIKEY (RFC 4567) and the `k=` line (RFC 4566, 5.12).
-//! They stand as well in what a description only says it could do (RFC 5939). A fingerprint of DTLS-SRTP is no key.
+//! They stand as well in what a description only says it could do (RFC 3407, RFC 5939, RFC 6871). A fingerprint of DTLS-SRTP is no key.
 
 use crate::offer::Pen;
 use crate::sdp::{Line, Media, MediaKind, Session};
@@ -26,8 +26,29 @@ pub fn are_in(text: &[u8]) -> bool {
 /// Whether a line gives a key away; attribute names in any case and with space around them, since some peers read them so.
 fn is_key(line: &[u8]) -> bool {
     line.get(..2).is_some_and(|head| head.eq_ignore_ascii_case(b"k="))
-        || attribute(line).is_some_and(|text| is_key_attribute(text) || capability_of_key(text).is_some())
+        || attribute(line).is_some_and(|text| {
+            is_key_attribute(text) || capability_of_key(text).is_some() || is_key_of_capability(text)
+        })
 }
+
+/// Whether a text is a parameter of a simple capability (`cpar: a=crypto:1 ...`, RFC 3407 section 3) or an attribute of media
+/// capabilities (`mscap:1,2 crypto 1 ...`, RFC 6871 section 3.3.3) that gives a key away. No configuration names either.
+fn is_key_of_capability(text: &[u8]) -> bool {
+    let parameter = [&b"cpar"[..], b"cparmin", b"cparmax"].iter().find_map(|name| value(text, name));
+    if let Some(held) = parameter.map(after_space) {
+        let is_line = held.get(..2).is_some_and(|head| head.eq_ignore_ascii_case(b"k="));
+        return is_line || attribute(held).is_some_and(is_key_attribute);
+    }
+    let Some(held) = value(text, b"mscap").map(after_space) else { return false };
+    let numbers = held.iter().take_while(|octet| octet.is_ascii_digit() || b",-*".contains(octet)).count();
+    let held = after_space(held.get(numbers..).unwrap_or_default());
+    let end = held.iter().position(|octet| b" \t:".contains(octet)).unwrap_or(held.len());
+    let (name, rest) = held.split_at(end);
+    !rest.is_empty() && KEY_ATTRIBUTES.iter().any(|key| name.eq_ignore_ascii_case(key))
+}
+
+/// Attributes whose values are keys.
+const KEY_ATTRIBUTES: [&[u8]; 2] = [b"crypto", b"key-mgmt"];
 
 /// What follows `a=`.
 fn attribute(line: &[u8]) -> Option<&[u8]> {
@@ -36,7 +57,7 @@ fn attribute(line: &[u8]) -> Option<&[u8]> {
 }
 
 fn is_key_attribute(text: &[u8]) -> bool {
-    value(text, b"crypto").is_some() || value(text, b"key-mgmt").is_some()
+    KEY_ATTRIBUTES.iter().any(|name| value(text, name).is_some())
 }
 
 /// The value of an attribute that has this name.
@@ -202,6 +223,27 @@ mod tests {
     }
 
     #[test]
+    fn rfc_3407_and_rfc_6871_keys_among_simple_and_media_capabilities_leave() {
+        let stays = "a=sqn: 0\r\na=cdsc: 1 audio RTP/SAVP 0\r\na=cpar: a=ptime:20\r\na=cparmin: b=AS:64\r\n\
+            a=rmcap:1 PCMU/8000\r\na=mscap:1 rtcp-fb ccm fir\r\na=mscap:* cryptographic x\r\na=cpar: a=cryptographic\r\n";
+        for key in [
+            "a=cpar: a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc\r\n",
+            "a=cpar:a=key-mgmt:mikey AQAFgM0X\r\n",
+            "a=cparmin: A=CRYPTO :1 X inline:abc\r\n",
+            "a=CPARMAX : k=base64:abc\r\n",
+            "a=mscap:1 crypto 1 AES_CM_128_HMAC_SHA1_80 inline:abc\r\n",
+            "a=mscap:1,2-3  crypto\t1 X inline:abc\r\n",
+            "a= mscap :* Key-Mgmt:mikey AQAFgM0X\r\n",
+        ] {
+            let sdp = format!("{HEAD}{}", stream("audio", "RTP/AVP", &format!("{key}{stays}")));
+            let want = format!("{HEAD}{}", stream("audio", "RTP/AVP", stays));
+            assert_eq!(left(&sdp), (Without::Less, want), "{key}");
+        }
+        let sdp = format!("{HEAD}{}", stream("audio", "RTP/AVP", stays));
+        assert_eq!(left(&sdp), (Without::Nothing, sdp.clone()), "capabilities without keys stay");
+    }
+
+    #[test]
     fn rtp_savp_is_turned_off_and_never_down() {
         let (plain, secure) = (stream("audio", "RTP/AVP", ""), stream("audio", "RTP/SAVP", KEY));
         let off = stream("audio", "RTP/SAVP", "").replace("audio 4000", "audio 0");
@@ -234,7 +276,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_came_no_key_is_left(lines in "((a=[ \t]?(crypto|key-mgmt|sendrecv|CRYPTO)[ \t]?:?[ -~]{0,20}|a=acap:[0-3][ \t](crypto|key-mgmt|ptime) ?:[ -~]{0,9}|a=pcfg:1 (t=1 )?a=(-m:)?[0-3](,\\[[0-3]\\])?|k=[ -~]{0,9}|m=(audio|video) [0-9]{1,4} (RTP/AVP|RTP/SAVP|UDP/TLS/RTP/SAVP) 0|b=AS:64)(\r\n|\n)){0,20}") {
+        fn whatever_came_no_key_is_left(lines in "((a=[ \t]?(crypto|key-mgmt|sendrecv|CRYPTO)[ \t]?:?[ -~]{0,20}|a=acap:[0-3][ \t](crypto|key-mgmt|ptime) ?:[ -~]{0,9}|a=(cpar: ?a=|mscap:[1*] )(crypto|key-mgmt|ptime)[: ][ -~]{0,9}|a=pcfg:1 (t=1 )?a=(-m:)?[0-3](,\\[[0-3]\\])?|k=[ -~]{0,9}|m=(audio|video) [0-9]{1,4} (RTP/AVP|RTP/SAVP|UDP/TLS/RTP/SAVP) 0|b=AS:64)(\r\n|\n)){0,20}") {
             let sdp = format!("{HEAD}{lines}");
             if let Ok(session) = Session::parse(sdp.as_bytes()) {
                 let mut out = Vec::new();

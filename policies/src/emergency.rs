@@ -83,8 +83,8 @@ pub enum Alarm {
 
 impl EmergencyNumbers {
     /// The number that is called by the user part of a URI, or by a text of somebody's: as [`dialable`] reads it, or the
-    /// emergency number it is but for how it is written. That is one with spaces in it, behind a `+` (which has no country
-    /// code behind it then, and at most [`PLUS_DIGITS_MAX`] characters), before the `#` that ends the dialling at some phones, or
+    /// emergency number it is but for how it is written. That is one with spaces in it, behind a `+` (with at most
+    /// [`PLUS_DIGITS_MAX`] characters behind that, so that it is no number of E.164) or behind a `+` and a country code, before the `#` that ends the dialling at some phones, or
     /// several of these (P-23), or before a pause (`,`) and what is dialled after it. What is an emergency number as written is
     /// left alone, and so is everything that is none either way. A pattern somebody has for the number as written counts less:
     /// emergencies are recognised before anything else.
@@ -95,7 +95,7 @@ impl EmergencyNumbers {
         match dialable(written) {
             Ok(dialed) => Ok(self.meant(plan, dialed).unwrap_or(dialed)),
             Err(why) => {
-                let dialed = without_spaces(before_pauses(written)).map_err(|_| why)?;
+                let dialed = loosely(written).map_err(|_| why)?;
                 let is_one = self.recognise_number(plan, &dialed, false).is_some();
                 if is_one { Ok(dialed) } else { self.meant(plan, dialed).ok_or(why) }
             }
@@ -117,7 +117,18 @@ impl EmergencyNumbers {
         }
         let tried = [without_end.map(Digits::of_valid), without_plus(written), without_end.and_then(without_plus)];
         let is_one = |number: &Digits| !number.is_empty() && self.recognise_number(plan, number, false).is_some();
-        tried.into_iter().flatten().find(is_one)
+        tried.into_iter().flatten().find(is_one).or_else(|| {
+            // A phone that writes what is dialled as E.164 puts the country code before it.
+            let behind = without_plus(without_end.unwrap_or(written))?;
+            let number = behind.from(country_code_digits(behind.as_bytes()));
+            self.is_one_by_itself(plan, &number).then_some(number)
+        })
+    }
+
+    /// Whether it is an emergency number without any access code before it.
+    fn is_one_by_itself(&self, plan: &DialPlan, number: &Digits) -> bool {
+        let by = (!number.is_empty()).then(|| self.recognise_number(plan, number, false)).flatten();
+        by.is_some_and(|found| found.number == Some(*number))
     }
 
     /// Whether a call is an emergency call. Asked before anything else is decided; `marked` is the priority mark of a
@@ -216,6 +227,29 @@ pub fn service_sos(uri: &[u8]) -> Option<&[u8]> {
     is_one.then_some(service)
 }
 
+/// The digits of a number with spaces in it, or with pauses behind it: one that may be an emergency number all the same.
+///
+/// # Errors
+/// As [`dialable`], of what is left.
+pub fn loosely(written: &[u8]) -> Result<Digits, DigitsError> {
+    without_spaces(before_pauses(written))
+}
+
+/// How many digits the country code has that a number of E.164 begins with: one in zones 1 and 7, else two or three.
+fn country_code_digits(number: &[u8]) -> usize {
+    match number {
+        [b'1' | b'7', ..] => 1,
+        [b'2', b'0' | b'7', ..]
+        | [b'3', b'0'..=b'4' | b'6' | b'9', ..]
+        | [b'4', b'0' | b'1' | b'3'..=b'9', ..]
+        | [b'5', b'1'..=b'8', ..]
+        | [b'6', b'0'..=b'6', ..]
+        | [b'8', b'1' | b'2' | b'4' | b'6', ..]
+        | [b'9', b'0'..=b'5' | b'8', ..] => 2,
+        _ => 3,
+    }
+}
+
 /// A number without the pauses behind it and what is dialled after them; as written where there is anything else behind.
 fn before_pauses(written: &[u8]) -> &[u8] {
     let is_dialled = |octet: &u8| octet.is_ascii_digit() || matches!(octet, b',' | b'*' | b'#');
@@ -296,6 +330,19 @@ mod tests {
             ("%2B112", Ok("112")),
             ("+9999", Ok("9999")),
             ("+1-1.2#", Ok("112")),
+            // A country code before it, in a number too short to be one of E.164.
+            ("+1911", Ok("911")),
+            ("+44112#", Ok("112")),
+            ("+353112", Ok("112")),
+            ("+1 911", Ok("911")),
+            ("+44911", Ok("911")),
+            ("+1112", Ok("112")),
+            ("+21112", Ok("+21112")),
+            ("+19112", Ok("+19112")),
+            ("+1999", Ok("+1999")),
+            ("+19999", Ok("+19999")),
+            ("1911", Ok("1911")),
+            ("+1", Ok("+1")),
             ("9112#;phone-context=x", Ok("9112")),
             ("9999#", Ok("9999")),
             ("5550911#", Ok("5550911")),
@@ -316,7 +363,6 @@ mod tests {
             ("++112", Ok("++112")),
             ("#112", Ok("#112")),
             ("112*", Ok("112*")),
-            ("+1112", Ok("+1112")),
             ("999#", Ok("999#")),
             ("+", Ok("+")),
             ("#", Ok("#")),

@@ -16,7 +16,7 @@ use crate::config::plan::{Parameter, Plan};
 use crate::engine::running::Local;
 use crate::engine::watch::Seen;
 use crate::engine::{Bounds, Engine};
-use crate::io::resolve::Resolver;
+use crate::io::resolve::{self, Resolver};
 use crate::io::{Clock, Node, PROC, Setup, StartError, StreamLimits};
 use crate::metrics::{Exporter, Gauge};
 use crate::neighbour::Address;
@@ -59,6 +59,8 @@ impl Running {
         let certificates = material.map(|material| Arc::new(Certificates::new(material)));
         let engine = Engine::new(plan, locals, counters.clone(), Bounds::default(), started_s, random());
         let engine = Arc::new(engine);
+        // Nobody is heard before it is known where calls go: the first one may be for help.
+        resolve::look_up_first(&engine, &engine.plan(), clock).map_err(|error| StartError::Worker(error.kind()))?;
         let driver = Arc::clone(&engine);
         let rim = Node::start(Setup {
             listen,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -16,6 +17,7 @@ use super::progress::Progress;
 use crate::certificates::Material;
 use crate::config::plan::Plan;
 use crate::config::{self, Problem, Severity};
+use crate::io::resolve;
 use crate::io::retire::Retired;
 use crate::io::signals::{self, End, Operate};
 use crate::io::{Clock, log};
@@ -143,6 +145,12 @@ impl Operator<'_> {
         if let (Some(certificates), Some(material)) = (self.node.certificates(), material) {
             certificates.swap(material);
         }
+        // On a thread of its own: this one waits in a runtime. Where the system gives none its names are looked up afterwards.
+        let (engine, clock) = (self.node.engine(), self.clock);
+        let _ = thread::scope(|scope| {
+            let first = || resolve::look_up_first(engine, &loaded.plan, clock);
+            thread::Builder::new().spawn_scoped(scope, first).map(thread::ScopedJoinHandle::join)
+        });
         self.retired.keep(self.node.engine().plan().keep());
         self.node.engine().reload(loaded.plan);
         alarm_of_regions(&self.node.engine().plan(), self.node.engine().counters());

@@ -64,6 +64,16 @@ pub struct Send {
     pub transaction: Option<TransactionKey>,
 }
 
+/// A neighbour that left something of ours unanswered: if nothing at all has come over the connection to it either, that
+/// connection is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// The way it should have answered by.
+    pub flow: Flow,
+    /// Since when it has had time to.
+    pub since: Moment,
+}
+
 /// What the rim writes to its log; nothing in it decides anything.
 #[derive(Clone, Debug)]
 pub enum Note {
@@ -117,6 +127,8 @@ pub struct Effects {
     pub hints: Vec<(Moment, Hint)>,
     /// Lines for the log.
     pub notes: Vec<Note>,
+    /// Neighbours on a stream that were silent.
+    pub silences: Vec<Silence>,
 }
 
 impl Effects {
@@ -126,6 +138,7 @@ impl Effects {
         self.sends.clear();
         self.hints.clear();
         self.notes.clear();
+        self.silences.clear();
     }
 
     /// Queues bytes that stand in the arena already.

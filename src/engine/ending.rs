@@ -1,4 +1,4 @@
-//! How a call ends: by a BYE of its parties, by one of our own to both, and what it gives back.
+//! How a call ends: refused before it is answered, by a BYE of its parties, by one of our own to both, and what it gives back.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -10,7 +10,7 @@ use super::Turn;
 use super::call::{Call, EndedBy, Phase};
 use super::effects::{CallKey, CallRecord, Note, Party};
 use super::forward::Launch;
-use super::reject::{Busy, Reject};
+use super::reject::{Busy, Refusal, Reject};
 use crate::dialog::{self, Towards};
 use crate::limits::PASSES_MAX;
 use crate::neighbour::Flow;
@@ -86,6 +86,26 @@ impl Cut {
 }
 
 impl Turn<'_> {
+    /// Ends a call that was never answered with a refusal of ours.
+    pub(crate) fn fail_with(&mut self, call_key: CallKey, why: Reject) {
+        let facts = self
+            .engine
+            .calls
+            .with(&call_key, |call| (call.server, call.invite.clone(), call.caller, call.decision.emergency));
+        let Some((server, invite, caller, is_emergency)) = facts else { return };
+        let mut index = self.desk.index.take().unwrap_or_default();
+        if let Ok(message) = scan(&invite, &mut index) {
+            let is_bounded = !is_emergency && self.is_unverified(caller);
+            let said = if is_bounded { self.octets_of_trying(caller, &message) } else { 0 };
+            if let Some(range) = self.write_refusal_after(said, caller, &message, why) {
+                self.respond(server, why.answer().status, range);
+            }
+        }
+        self.desk.index = Some(index);
+        let ended_by = if why == Reject::Refusal(Refusal::Cancelled) { EndedBy::Cancelled } else { EndedBy::Refused };
+        self.end(call_key, why.answer().status, ended_by);
+    }
+
     /// A BYE was answered, or will never be: its leg is over, and with the last leg the call.
     ///
     /// A BYE of an early dialog finds no leg: the INVITE has its own final response (RFC 3261 section 15.1.2).

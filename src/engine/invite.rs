@@ -1,5 +1,6 @@
 //! A new call: who calls, where it may go, what its media may be, whether there is room, and the first hop.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -29,7 +30,7 @@ use super::session::{self, TooBrief};
 use super::turns::Turns;
 use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
-use crate::neighbour::Transport;
+use crate::neighbour::{Flow, Transport};
 use crate::sip::reply::Reply;
 use crate::sip::{Message, Name, Scheme, UriRef, location, multipart};
 use crate::table::{Full, Inserted};
@@ -169,10 +170,37 @@ impl Turn<'_> {
 
     /// 100 at once: the caller stops repeating itself (RFC 3261 section 16.2).
     pub(crate) fn trying(&mut self, request: &Request<'_>) {
-        let reply = Reply { source: Some(request.flow.remote), load: Some(self.load()), ..Reply::new(100) };
-        if let Some(range) = reply.write(request.message, &mut self.effects.arena) {
+        self.trying_within(request, usize::MAX);
+    }
+
+    /// The same in so many octets at most; where they are too few nothing is said.
+    pub(crate) fn trying_within(&mut self, request: &Request<'_>, octets_max: usize) {
+        if let Some(range) = self.write_trying(request.flow, request.message, octets_max) {
             self.respond(request.key, 100, range);
         }
+    }
+
+    fn write_trying(&mut self, flow: Flow, message: &Message<'_>, octets_max: usize) -> Option<Range<usize>> {
+        let load = (octets_max == usize::MAX).then(|| self.load());
+        let plain = Reply { source: Some(flow.remote), load, ..Reply::new(100) };
+        for reply in [plain, Reply { is_compact: true, reason: "", ..plain }] {
+            let range = reply.write(message, &mut self.effects.arena)?;
+            if range.len() <= octets_max {
+                return Some(range);
+            }
+            self.effects.arena.truncate(range.start);
+        }
+        None
+    }
+
+    /// Octets of the 100 that an unverified address was sent for the INVITE of a call that began; 0 where it had to wait for
+    /// a copy.
+    pub(crate) fn octets_of_trying(&mut self, flow: Flow, message: &Message<'_>) -> usize {
+        let range = self.write_trying(flow, message, octets_of_trying_max(message));
+        range.map_or(0, |range| {
+            self.effects.arena.truncate(range.start);
+            range.len()
+        })
     }
 
     /// Region and admission of a new call. For an emergency call neither refuses (P-23).
@@ -338,7 +366,7 @@ impl Turn<'_> {
         let is_emergency = decision.emergency;
         self.engine.transactions.with(&request.key, |row| (row.call, row.is_patient) = (Some(key), is_emergency));
         if !self.may_try_at_once(&decision, request) {
-            self.trying(request);
+            self.trying_within(request, octets_of_trying_max(request.message));
         }
         let outgoing = Outgoing { plan, decision: &decision, caller, pass, without_place: false };
         self.send_invite(key, &outgoing, request.message, request.essentials, &first, body);
@@ -517,6 +545,15 @@ pub(crate) fn target<'u>(plan: &Plan, uri: &UriRef<'u>) -> Result<Target<'u>, Re
         _ => Err(Reject::Refusal(Refusal::UnsupportedScheme)),
     }
 }
+
+/// Octets a 100 to an unverified address may have, so that it and the refusal that may follow are together no longer than the
+/// INVITE. Where it has more, the caller's copy of the INVITE gets one: that has paid for it.
+fn octets_of_trying_max(invite: &Message<'_>) -> usize {
+    invite.bytes().len().saturating_sub(REFUSAL_MORE_OCTETS) / 2
+}
+
+/// What the shortest refusal has beyond the shortest 100: a tag of ours and a Retry-After.
+const REFUSAL_MORE_OCTETS: usize = b";tag=01234567".len() + b"Retry-After: 20\r\n".len();
 
 fn is_service(raw: &[u8]) -> bool {
     raw.get(..12).is_some_and(|head| head.eq_ignore_ascii_case(b"urn:service:"))

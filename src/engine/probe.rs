@@ -2,16 +2,17 @@
 //! silence, says of who should have sent it. The keepalive of a trunk (V-5) is another matter and takes no part.
 
 use super::Turn;
-use super::effects::Note;
+use super::effects::{Note, Silence};
 use super::forward::Launch;
 use super::hunt::Failure;
 use super::keep;
 use super::watch::Watch;
 use crate::limits::PROBES_PER_BEAT_MAX;
 use crate::neighbour::health::{Event, Standing};
-use crate::neighbour::{Address, Flow};
+use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::{Message, Method, Name};
 use crate::transaction::row::Purpose;
+use emcc_policies::moment::Moment;
 
 impl Turn<'_> {
     /// A second has passed: probes that are due leave.
@@ -86,6 +87,14 @@ impl Turn<'_> {
             self.engine.counters.probe_lost();
         }
         if let Some(watch) = self.running.watches.at(address_of(flow)).cloned() {
+            if failure == Failure::Silent && flow.transport != Transport::Udp {
+                // The kernel behind it may take every octet while nobody reads them: the next request is to find a fresh
+                // connection. One that something came by since is left alone.
+                let sip = &self.running.plan.sip;
+                let waited_ms = sip.no_response_ms.min(sip.probes.timeout_ms);
+                let since = Moment(self.now.moment.0.saturating_sub(waited_ms));
+                self.effects.silences.push(Silence { flow, since });
+            }
             self.heard_of(&watch, if is_probe { Event::ProbeLost } else { Event::TrafficLost });
         }
     }

@@ -223,20 +223,22 @@ impl Turn<'_> {
     }
 
     fn other_response(&mut self, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
+        // No provisional goes to who sent no INVITE (RFC 4320 section 4.1).
+        if status < 200 {
+            return;
+        }
         match heard.purpose {
-            Purpose::Keepalive(slot) if status >= 200 => self.keepalive_heard(slot, message),
-            Purpose::Register { place, .. } if status > 100 => {
-                if status >= 200 {
-                    let failure = Failure::Status(status);
-                    if status >= 300 && self.register_elsewhere(heard.server, place, failure) {
-                        return;
-                    }
-                    self.registration(&heard.request, heard.server, message, status);
+            Purpose::Keepalive(slot) => self.keepalive_heard(slot, message),
+            Purpose::Register { place, .. } => {
+                let failure = Failure::Status(status);
+                if status >= 300 && self.register_elsewhere(heard.server, place, failure) {
+                    return;
                 }
+                self.registration(&heard.request, heard.server, message, status);
                 let carried = self.carried(heard.back(), message, status);
                 self.pass_back(heard.back(), message, status, carried, None);
             }
-            Purpose::Pass | Purpose::PassBye if status > 100 => {
+            Purpose::Pass | Purpose::PassBye => {
                 let carried = self.carried(heard.back(), message, status);
                 self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
                 if carried.body.is_refused() {
@@ -258,7 +260,7 @@ impl Turn<'_> {
                 if status >= 300 && heard.offered {
                     self.settle_as_before(heard.call);
                 }
-                if let (Purpose::PassBye, Some(_), 200..) = (heard.purpose, heard.call, status)
+                if let (Purpose::PassBye, Some(_)) = (heard.purpose, heard.call)
                     && status != 401
                     && status != 407
                 {
@@ -514,21 +516,6 @@ impl Turn<'_> {
         self.end(call_key, outward(status), ended_by);
     }
 
-    /// Ends a call that was never answered with a refusal of ours.
-    pub(crate) fn fail_with(&mut self, call_key: CallKey, why: Reject) {
-        let facts = self.engine.calls.with(&call_key, |call| (call.server, call.invite.clone(), call.caller));
-        let Some((server, invite, caller)) = facts else { return };
-        let mut index = self.desk.index.take().unwrap_or_default();
-        if let Ok(message) = crate::sip::scan(&invite, &mut index)
-            && let Some(range) = self.write_refusal(caller, &message, why)
-        {
-            self.respond(server, why.answer().status, range);
-        }
-        self.desk.index = Some(index);
-        let ended_by = if why == Reject::Refusal(Refusal::Cancelled) { EndedBy::Cancelled } else { EndedBy::Refused };
-        self.end(call_key, why.answer().status, ended_by);
-    }
-
     /// What a response carries back: its description under the region, and its SRTP keys, judged once.
     fn carried(&mut self, back: Back, message: &Message<'_>, status: u16) -> Carried {
         if message.body().is_empty() {
@@ -683,6 +670,9 @@ impl Turn<'_> {
                     row.machine = Machine::ServerInvite(next);
                     act == server_invite::Act::Send
                 }
+                // A 408 comes when its reader has given up already: nobody but who sent an INVITE gets one, and the row waits
+                // its time out (RFC 4320 section 4.2).
+                Machine::Server(_) if status == 408 => false,
                 Machine::Server(state) => {
                     let (next, act) = server::step(state, server::Event::Reply(status));
                     row.machine = Machine::Server(next);

@@ -196,14 +196,17 @@ impl Turn<'_> {
                 }
                 Machine::ClientInvite(_) | Machine::Client(_) => false,
             };
-            resend.then(|| (row.flow, row.response.clone()))
+            resend.then(|| (row.flow, row.response.clone(), row.is_patient))
         });
         let Some(resend) = again else { return false };
         self.engine.counters.retransmission_absorbed();
         match resend {
             // Nothing but a 100 so far: it is made from the copy as it was from the first.
-            Some((_, response)) if response.is_empty() && request.method == Method::Invite => self.trying(request),
-            Some((flow, response)) if !response.is_empty() => self.effects.send_copy(flow, &response, None),
+            Some((flow, response, is_patient)) if response.is_empty() && request.method == Method::Invite => {
+                let is_bounded = !is_patient && self.is_unverified(flow);
+                self.trying_within(request, if is_bounded { request.message.bytes().len() } else { usize::MAX });
+            }
+            Some((flow, response, _)) if !response.is_empty() => self.effects.send_copy(flow, &response, None),
             _ => {}
         }
         true
@@ -369,8 +372,19 @@ impl Turn<'_> {
         message: &Message<'_>,
         why: Reject,
     ) -> Option<std::ops::Range<usize>> {
+        self.write_refusal_after(0, flow, message, why)
+    }
+
+    /// The same where so many octets were said to the request already.
+    pub(crate) fn write_refusal_after(
+        &mut self,
+        said: usize,
+        flow: Flow,
+        message: &Message<'_>,
+        why: Reject,
+    ) -> Option<std::ops::Range<usize>> {
         self.engine.counters.refused(why.answer().status);
-        let octets_max = if self.is_unverified(flow) { message.bytes().len() } else { usize::MAX };
+        let octets_max = if self.is_unverified(flow) { message.bytes().len().saturating_sub(said) } else { usize::MAX };
         for fit in [Fit::Full, Fit::Causes, Fit::Bare] {
             let range = self.write_fitted(flow, message, why, fit)?;
             if range.len() <= octets_max {

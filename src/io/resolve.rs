@@ -1,5 +1,6 @@
 //! Names of neighbours, looked up in the background (RFC 3263): at the start, before an answer grows too old, and with
-//! growing pauses after a failure. Nothing ever waits for it: calls go by the last good answer.
+//! growing pauses after a failure. No call ever waits for it: calls go by the last good answer. A start and a reload wait, for a
+//! short time, so that their first call finds one.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,8 +20,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Clock;
+use crate::config::plan::Plan;
 use crate::engine::Engine;
-use crate::limits::{ADDRESSES_PER_NAME_MAX, LOOKUPS_AT_ONCE_MAX};
+use crate::limits::{ADDRESSES_PER_NAME_MAX, FIRST_LOOKUPS_MS_MAX, LOOKUPS_AT_ONCE_MAX};
 use crate::neighbour::locate::{Located, Named, Naptr, Service, Srv, hosts, preferred, targets};
 use crate::neighbour::select::Rank;
 use crate::neighbour::{Address, Transport};
@@ -67,6 +69,9 @@ pub struct Found {
     pub ttl_s: u64,
     /// Of no target the DNS failed to say where it is.
     pub is_whole: bool,
+    /// The DNS failed to say which services there are, or where, and this is where the name leads without: better than nothing,
+    /// and worse than any answer before it.
+    pub is_guess: bool,
 }
 
 /// What this node can reach, and whom it asks.
@@ -124,24 +129,55 @@ impl Drop for Resolver {
 /// # Errors
 /// The system gives no reactor.
 pub fn look_up(names: &[Named], reach: &Reach) -> io::Result<Vec<Result<Found, NoWay>>> {
+    look_up_within(Duration::MAX, names, reach)
+}
+
+/// The same for so long at most: what has no answer by then is unanswered.
+fn look_up_within(most: Duration, names: &[Named], reach: &Reach) -> io::Result<Vec<Result<Found, NoWay>>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(async {
         let Some(resolver) = resolver(reach) else { return vec![Err(NoWay::NoServer); names.len()] };
         let mut answers = vec![Err(NoWay::Unanswered); names.len()];
         let mut running = JoinSet::new();
-        for (place, name) in names.iter().enumerate() {
-            if running.len() >= LOOKUPS_AT_ONCE_MAX {
-                let done = running.join_next().await;
-                keep(done.and_then(Result::ok), &mut answers);
+        let all = async {
+            for (place, name) in names.iter().enumerate() {
+                if running.len() >= LOOKUPS_AT_ONCE_MAX {
+                    let done = running.join_next().await;
+                    keep(done.and_then(Result::ok), &mut answers);
+                }
+                let (resolver, name, reach) = (resolver.clone(), name.clone(), reach.clone());
+                running.spawn(async move { (place, located(&resolver, &name, &reach).await) });
             }
-            let (resolver, name, reach) = (resolver.clone(), name.clone(), reach.clone());
-            running.spawn(async move { (place, located(&resolver, &name, &reach).await) });
-        }
-        while let Some(done) = running.join_next().await {
-            keep(done.ok(), &mut answers);
-        }
+            while let Some(done) = running.join_next().await {
+                keep(done.ok(), &mut answers);
+            }
+        };
+        // Where time is up the answers that came count.
+        let _ = tokio::time::timeout(most, all).await;
         answers
     }))
+}
+
+/// Tells the engine where the names of a configuration lead that lead nowhere yet, before its first call: at the start, and
+/// before a reload swaps it in. Waits [`FIRST_LOOKUPS_MS_MAX`] at most; what is missing then comes from [`Resolver`]. Not to be
+/// called within a runtime.
+///
+/// # Errors
+/// The system gives no reactor.
+pub fn look_up_first(engine: &Engine, plan: &Plan, clock: Clock) -> io::Result<()> {
+    let names: Vec<Named> = plan.names().filter(|name| engine.leads_nowhere(name)).cloned().collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let reach = Reach::new(&plan.sip.dns, plan.sip.listen.iter().map(|listen| listen.address));
+    let answers = look_up_within(Duration::from_millis(FIRST_LOOKUPS_MS_MAX), &names, &reach)?;
+    for (name, answer) in names.iter().zip(answers) {
+        match answer {
+            Ok(found) => drop(engine.located(name, found.located, clock.now().moment)),
+            Err(why) => tracing::warn!(%name, "a neighbour's name has no address yet: {why}; its calls go elsewhere"),
+        }
+    }
+    Ok(())
 }
 
 /// Puts a finished look-up's answer at its place.
@@ -265,6 +301,7 @@ impl Lookups {
         *due = due.after(&answer, now);
         self.engine.counters().name_looked_up(answer.is_ok());
         match answer {
+            Ok(found) if found.is_guess && !self.engine.leads_nowhere(name) => {}
             Ok(found) => {
                 let is_other = if found.is_whole {
                     self.engine.located(name, found.located, now)
@@ -326,10 +363,11 @@ fn resolver(reach: &Reach) -> Option<TokioResolver> {
 /// Where a name leads (RFC 3263 section 4).
 async fn located(resolver: &TokioResolver, name: &Named, reach: &Reach) -> Result<Found, NoWay> {
     let all = async {
-        let mut search = Search { resolver, ttl_s: *ANSWER_S.end(), is_whole: true };
+        let mut search = Search { resolver, ttl_s: *ANSWER_S.end(), is_whole: true, is_guess: false };
         let located = search.locate(name, &reach.transports).await?;
-        let most = if search.is_whole { *ANSWER_S.end() } else { PART_S_MAX };
-        Ok(Found { located, ttl_s: search.ttl_s.clamp(*ANSWER_S.start(), most), is_whole: search.is_whole })
+        let Search { is_whole, is_guess, .. } = search;
+        let most = if is_whole && !is_guess { *ANSWER_S.end() } else { PART_S_MAX };
+        Ok(Found { located, ttl_s: search.ttl_s.clamp(*ANSWER_S.start(), most), is_whole, is_guess })
     };
     tokio::time::timeout(LOOKUP, all).await.unwrap_or(Err(NoWay::Unanswered))
 }
@@ -341,6 +379,8 @@ struct Search<'a> {
     ttl_s: u64,
     /// Of no target the DNS failed to say where it is.
     is_whole: bool,
+    /// The DNS failed for NAPTR or SRV records.
+    is_guess: bool,
 }
 
 /// What the SRV records of a service say.
@@ -349,14 +389,18 @@ enum Targets {
     At(Vec<Located>),
     /// It is decidedly not there (RFC 2782, a target of ".").
     NotThere,
+    /// The DNS failed to say.
+    Unsaid,
 }
 
 impl Search<'_> {
     async fn locate(&mut self, name: &Named, served: &[Transport]) -> Result<Vec<Located>, NoWay> {
         let mut services = Vec::new();
         if name.asks_for_transport() {
-            let records = self.records(&name.host, RecordType::NAPTR).await?;
-            let records: Vec<Naptr> = records.into_iter().filter_map(naptr).collect();
+            let records = self.records(&name.host, RecordType::NAPTR).await;
+            // What the DNS fails to say of the domain's wishes hides none of its services, and no address.
+            self.is_guess |= records.is_err();
+            let records: Vec<Naptr> = records.unwrap_or_default().into_iter().filter_map(naptr).collect();
             services = preferred(&records, served);
         }
         if services.is_empty() {
@@ -368,24 +412,26 @@ impl Search<'_> {
                 Targets::At(found) if !found.is_empty() => return Ok(found),
                 Targets::At(_) => {}
                 Targets::NotThere => is_offered = false,
+                Targets::Unsaid => self.is_guess = true,
             }
         }
+        let nowhere = if self.is_guess { NoWay::Unanswered } else { NoWay::Unknown };
         if !is_offered {
             // The domain has said so; its host is none of the service's.
-            return Err(NoWay::Unknown);
+            return Err(nowhere);
         }
         let (transport, port) = name.as_host();
         let ips = self.ips(&name.host).await?;
         let rank = Rank::default();
         let found: Vec<Located> = hosts(transport, port, &ips).map(|address| Located { address, rank }).collect();
-        if found.is_empty() { Err(NoWay::Unknown) } else { Ok(found) }
+        if found.is_empty() { Err(nowhere) } else { Ok(found) }
     }
 
     /// The targets of a service's SRV records. They are asked for all at once, so that one the DNS is silent about keeps
     /// nobody waiting, and one that it fails for hides no other.
     async fn service(&mut self, service: &Service) -> Result<Targets, NoWay> {
-        let mut records: Vec<Srv> =
-            self.records(&service.name, RecordType::SRV).await?.into_iter().filter_map(srv).collect();
+        let Ok(records) = self.records(&service.name, RecordType::SRV).await else { return Ok(Targets::Unsaid) };
+        let mut records: Vec<Srv> = records.into_iter().filter_map(srv).collect();
         records.sort_by_key(|record| record.priority);
         let is_not_there = !records.is_empty() && records.iter().all(|record| record.target.is_empty());
         if is_not_there {
@@ -641,6 +687,40 @@ mod tests {
     }
 
     #[test]
+    fn rfc_3263_4_a_dns_that_fails_for_naptr_or_srv_hides_no_address() {
+        for (failing, bare) in
+            [("_sip._udp.example.com", false), ("_sip._udp.example.com", true), ("example.com", true)]
+        {
+            let server = serves(vec![
+                ("example.com", 600, a(9)),
+                ("_sip._tcp.example.com", 600, srv_of(0, 0, 5070, "t.example.com.")),
+            ]);
+            server.record("t.example.com", 600, a(4));
+            server.fail_for(failing, false);
+            let transport = (!bare).then_some(Transport::Udp);
+            let guess = found(&server, name("example.com", None, transport)).unwrap();
+            let want = if bare { "tcp:192.0.2.4:5070" } else { "udp:192.0.2.9:5060" };
+            assert_eq!(told(&guess)[0].0, want, "{failing} {bare}");
+            assert_eq!((guess.is_guess, guess.ttl_s), (true, PART_S_MAX), "soon asked again");
+        }
+        let server = serves(Vec::new());
+        server.fail_for("_sip._udp.example.com", false);
+        assert_eq!(found(&server, name("example.com", None, Some(Transport::Udp))), Err(NoWay::Unanswered));
+    }
+
+    #[test]
+    fn a_silent_server_holds_a_start_up_for_a_bounded_time_and_hides_no_other_name() {
+        let server = serves(vec![("good.example.com", 600, a(7))]);
+        server.fail_for("bad.example.com", true);
+        let names = ["bad.example.com", "good.example.com"].map(|host| name(host, Some(5060), None));
+        let clock = Clock::start();
+        let answers = look_up_within(Duration::from_millis(1_000), &names, &reach(&server)).unwrap();
+        assert!(clock.now().moment.0 < 2_000, "{:?}", clock.now().moment);
+        assert_eq!(answers[0], Err(NoWay::Unanswered));
+        assert_eq!(told(answers[1].as_ref().unwrap())[0].0, "udp:192.0.2.7:5060");
+    }
+
+    #[test]
     fn p_23_a_name_that_a_call_wants_is_due_at_once_and_no_more_often_than_every_two_seconds() {
         let mut due = Due::default();
         for _ in 0..9 {
@@ -696,7 +776,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_renewed_before_it_is_too_old_and_a_failure_with_growing_pauses() {
-        let ok = |ttl_s| Ok(Found { located: Vec::new(), ttl_s, is_whole: true });
+        let ok = |ttl_s| Ok(Found { located: Vec::new(), ttl_s, is_whole: true, is_guess: false });
         let mut due = Due::default().after(&ok(100), Moment(1_000));
         assert_eq!((due.at, due.failures), (Moment(91_000), 0));
         let mut pauses = Vec::new();

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use emcc_policies::moment::Moment;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
@@ -22,7 +23,7 @@ use super::budget::{Budget, Held};
 use super::mmsg::{canonical, of_family};
 use super::worker::Worker;
 use super::{Driver, sockets, tls};
-use crate::engine::effects::{Input, TransactionKey};
+use crate::engine::effects::{Input, Silence, TransactionKey};
 use crate::limits;
 use crate::metrics::StreamEvent;
 use crate::neighbour::{Flow, Transport};
@@ -114,6 +115,27 @@ struct Handle {
     queued: Arc<Mutex<Held>>,
     /// Told when the queue ran over.
     overflow: Arc<Notify>,
+    heard: Arc<Heard>,
+}
+
+/// When anything came over a connection last, and whether that was too long ago.
+#[derive(Default)]
+struct Heard {
+    /// Milliseconds of the node's clock, from its opening on; 0 before that.
+    at_ms: AtomicU64,
+    /// Told when it is to end for that.
+    silence: Notify,
+}
+
+impl Heard {
+    fn note(&self, now: Moment) {
+        self.at_ms.store(now.0.max(1), Relaxed);
+    }
+
+    /// Whether it stands and nothing came since then.
+    fn is_silent_since(&self, since: Moment) -> bool {
+        (1..=since.0).contains(&self.at_ms.load(Relaxed))
+    }
 }
 
 /// One message for a connection.
@@ -163,6 +185,23 @@ impl Streams {
             }
         });
         queued.unwrap_or(Err(Queueing::Gone))
+    }
+
+    /// Ends our connection to a neighbour that left a request unanswered, if nothing came over it since: a process that hangs
+    /// behind a kernel that goes on acknowledging would cost every call over it. The next message opens a fresh one.
+    pub(super) fn hang_up(&self, Silence { flow, since }: Silence) {
+        let key = (flow.listener, flow.remote);
+        let Some(number) = self.by_remote.with(&key, |number| *number) else { return };
+        let is_silent = self.by_number.with(&number, |handle| {
+            let is_silent = handle.heard.is_silent_since(since);
+            if is_silent {
+                handle.heard.silence.notify_one();
+            }
+            is_silent
+        });
+        if is_silent == Some(true) {
+            self.by_remote.remove_if(&key, |held| *held == number);
+        }
     }
 
     /// Counts one more connection, unless there are as many as there may be; the last ones are kept.
@@ -231,6 +270,7 @@ pub(super) struct Place {
     /// Whether its other end opened it, and has to speak first.
     is_accepted: bool,
     overflow: Arc<Notify>,
+    heard: Arc<Heard>,
     queued: Arc<Mutex<Held>>,
 }
 
@@ -248,10 +288,16 @@ impl Place {
         let overflow = Arc::new(Notify::new());
         let queued = Arc::new(Mutex::new(Held::new(&streams.budget)));
         let flow = Flow { transport, listener, remote, connection: number };
-        let handle = Handle { queue: sender, queued: Arc::clone(&queued), overflow: Arc::clone(&overflow) };
+        let heard = Arc::new(Heard::default());
+        let handle = Handle {
+            queue: sender,
+            queued: Arc::clone(&queued),
+            overflow: Arc::clone(&overflow),
+            heard: Arc::clone(&heard),
+        };
         streams.by_number.insert(number, handle).map_err(|_| NoPlace::TooMany)?;
         // From here on dropping gives everything back.
-        let place = Self { streams: Arc::clone(streams), flow, is_accepted, overflow, queued };
+        let place = Self { streams: Arc::clone(streams), flow, is_accepted, overflow, heard, queued };
         match streams.by_remote.insert((listener, remote), number) {
             Ok(Inserted::Exists) if !is_accepted => Err(NoPlace::Exists),
             Ok(_) => Ok((place, queue)),
@@ -280,6 +326,7 @@ impl<D: Driver> Worker<D> {
         flow: Flow,
         bytes: &[u8],
         transaction: Option<TransactionKey>,
+        now: Moment,
     ) -> Result<(), NotQueued> {
         let outgoing = || Outgoing { bytes: Bytes::copy_from_slice(bytes), transaction };
         let streams = &self.shared.streams;
@@ -289,7 +336,7 @@ impl<D: Driver> Worker<D> {
                 Err(Queueing::Overflow) => Err(NotQueued),
                 // An answer to what came by it, or the end of a call: it goes to where its reader listens.
                 Err(Queueing::Gone) => match self.shared.driver.listens(flow, bytes) {
-                    Some(anew) if anew.connection == 0 => self.send_on_stream(anew, bytes, transaction),
+                    Some(anew) if anew.connection == 0 => self.send_on_stream(anew, bytes, transaction, now),
                     _ => Err(NotQueued),
                 },
             };
@@ -311,6 +358,8 @@ impl<D: Driver> Worker<D> {
             };
             match Place::take(streams, flow.transport, flow.listener, flow.remote, false) {
                 Ok((place, queue)) => {
+                    // As old as the first message on it, so that its silence to that one counts.
+                    place.heard.note(now);
                     let number = place.flow.connection;
                     // Any thread sends, those with a reactor connect.
                     let workers = self.shared.openings.len().max(1);
@@ -390,6 +439,7 @@ pub(super) async fn accept<D: Driver>(worker: Rc<Worker<D>>, socket: TcpListener
         };
         match Place::take(&shared.streams, transport, listener, remote, true) {
             Ok((place, queue)) => {
+                place.heard.note(shared.clock.now().moment);
                 shared.counters.stream(StreamEvent::Accepted);
                 sockets::notice_silence(&stream, shared.streams.limits.write);
                 if transport == Transport::Tls {
@@ -469,11 +519,12 @@ pub(super) async fn carry<D: Driver>(
     let end = {
         let queued = Arc::clone(&place.queued);
         let mut writer = pin!(write_all(&mut queue, &queued, write, &in_hand, limits.write));
-        let overflow = Arc::clone(&place.overflow);
+        let (overflow, heard) = (Arc::clone(&place.overflow), Arc::clone(&place.heard));
         let speaks_first = if place.is_accepted { limits.first_byte } else { limits.idle };
         let (end, may_finish) = tokio::select! {
             biased;
             () = overflow.notified() => (StreamEvent::Overflow, false),
+            () = heard.silence.notified() => (StreamEvent::Unanswered, false),
             end = read_all(&worker, &place, &mut read, speaks_first) => (end, true),
             end = &mut writer => (end, false),
         };
@@ -553,7 +604,10 @@ async fn read_all<D: Driver>(
                 return StreamEvent::Closed;
             }
             Ok(Err(_)) => return StreamEvent::Closed,
-            Ok(Ok(_)) => silence = (limits.idle, StreamEvent::Idle),
+            Ok(Ok(_)) => {
+                silence = (limits.idle, StreamEvent::Idle);
+                place.heard.note(worker.shared.clock.now().moment);
+            }
         }
         let before = buffer.len();
         if let Some(end) = worker.take_frames(place.flow, &mut framer, &mut buffer) {
@@ -639,6 +693,23 @@ mod tests {
         let few = limits.within(1_024);
         assert_eq!((few.connections, few.for_trunks), (1_024 - limits::DESCRIPTORS_KEPT, 192));
         assert_eq!(limits.within(10).connections, 1);
+    }
+
+    #[test]
+    fn a_connection_nothing_came_over_since_is_hung_up_and_one_that_was_heard_is_not() {
+        let streams = streams(StreamLimits::default());
+        let remote = SocketAddr::from(([127, 0, 0, 1], 5060));
+        let (place, _queue) = Place::take(&streams, Transport::Tcp, 0, remote, false).ok().unwrap();
+        let silent_since =
+            |ms| streams.hang_up(Silence { flow: Flow { connection: 0, ..place.flow }, since: Moment(ms) });
+        let stands = || streams.by_remote.with(&(0, remote), |number| *number).is_some();
+        silent_since(9_000);
+        assert!(stands(), "nobody has opened it yet");
+        place.heard.note(Moment(5_000));
+        silent_since(4_999);
+        assert!(stands(), "something came since");
+        silent_since(5_000);
+        assert!(!stands(), "the next message opens another");
     }
 
     #[test]

@@ -222,6 +222,7 @@ impl<D: Driver> Worker<D> {
                     state.lines_at.get_or_insert(now.moment.plus_ms(LINES_WAIT_MS));
                 }
             }
+            effects.silences.iter().for_each(|silence| self.shared.streams.hang_up(*silence));
             self.send(&effects, state, now);
             effects.clear();
             *D::effects(&mut state.scratch) = effects;
@@ -264,7 +265,7 @@ impl<D: Driver> Worker<D> {
                 }
                 (Transport::Tcp | Transport::Tls, Some(None), _) => {
                     let bytes = effects.arena.get(first.bytes.clone()).unwrap_or_default();
-                    if self.send_on_stream(flow, bytes, first.transaction).is_err() {
+                    if self.send_on_stream(flow, bytes, first.transaction, now.moment).is_err() {
                         fails(first);
                     }
                 }
@@ -374,7 +375,7 @@ impl<D: Driver> Feed<'_, D> {
         let driver = &*self.shared.driver;
         let effects = D::effects(scratch);
         let (arena, sends) = (effects.arena.len(), effects.sends.len());
-        let (hints, notes) = (effects.hints.len(), effects.notes.len());
+        let (hints, notes, silences) = (effects.hints.len(), effects.notes.len(), effects.silences.len());
         if catch_unwind(AssertUnwindSafe(|| work(driver, scratch, self.now))).is_ok() {
             return true;
         }
@@ -384,6 +385,7 @@ impl<D: Driver> Feed<'_, D> {
         effects.sends.truncate(sends);
         effects.hints.truncate(hints);
         effects.notes.truncate(notes);
+        effects.silences.truncate(silences);
         *stream += STREAM_STEP;
         *scratch = driver.worker(*stream);
         *D::effects(scratch) = effects;

@@ -324,6 +324,8 @@ label! {
     CutBody = "cut_body",
     /// Closed after an hour of silence.
     Idle = "idle",
+    /// Closed: nothing came over it while a request of ours waited for its answer.
+    Unanswered = "unanswered",
     /// Closed by the other end, or broken.
     Closed = "closed",
 }

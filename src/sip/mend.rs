@@ -26,6 +26,7 @@ pub fn mend(editor: &mut Editor, message: &Message<'_>) {
     }
     mend_via(editor, message);
     mend_method(editor, message);
+    mend_rack(editor, message);
     mend_hops(editor, message);
     mend_contact(editor, message);
     if let Start::Request { uri, .. } = message.start() {
@@ -52,6 +53,21 @@ fn mend_method(editor: &mut Editor, message: &Message<'_>) {
             let token = Method::of_other_case(cseq.token).map_or(cseq.token, |method| method.as_str().as_bytes());
             editor.text().decimal(u64::from(cseq.number)).put(b" ").put(token).replace(field.value);
         }
+    }
+}
+
+/// The CSeq in RAck as that of the INVITE it acknowledges an answer to was read: who gets it knows no other.
+fn mend_rack(editor: &mut Editor, message: &Message<'_>) {
+    let Some((_, field)) = message.first(Name::RAck) else { return };
+    let text = message.text(field.value).trim_ascii();
+    let Some((rseq, rest)) = text.iter().position(u8::is_ascii_whitespace).and_then(|end| text.split_at_checked(end))
+    else {
+        return;
+    };
+    let (rest, is_read) = (rest.trim_ascii(), CSeq::parse(rest).is_ok());
+    if let Some(cseq) = CSeq::salvage(rest, Method::Invite.as_str().as_bytes()).filter(|_| !is_read) {
+        let token = Method::of_other_case(cseq.token).map_or(cseq.token, |method| method.as_str().as_bytes());
+        editor.text().put(rseq).put(b" ").decimal(u64::from(cseq.number)).put(b" ").put(token).replace(field.value);
     }
 }
 
@@ -304,6 +320,25 @@ mod tests {
             let mut index = Index::new();
             assert!(essentials(&scan(want.as_bytes(), &mut index).unwrap(), Strictness::Strict).is_ok(), "{slip}");
         }
+    }
+
+    #[test]
+    fn p_23_a_rack_names_the_cseq_its_invite_left_with() {
+        let plain = PLAIN.replacen("INVITE", "PRACK", 1).replacen("1 INVITE", "8 PRACK", 1);
+        let with = |rack: &str| plain.replacen("Contact:", &format!("RAck: {rack}\r\nContact:"), 1);
+        for (slip, want) in [
+            ("776656 4294967303 INVITE", "776656 7 INVITE"),
+            ("1  4294967303\tInvite ", "1 7 INVITE "),
+            ("1 7", "1 7 INVITE"),
+            ("1 7 INVITE", "1 7 INVITE"),
+            ("1", "1"),
+            ("1 x INVITE", "1 x INVITE"),
+        ] {
+            assert_eq!(mended(&with(slip)), with(want), "{slip}");
+        }
+        // The same number as the INVITE's own CSeq becomes.
+        let invite = mended(&PLAIN.replacen("CSeq: 1 INVITE", "CSeq: 4294967303 INVITE", 1));
+        assert!(invite.contains("CSeq: 7 INVITE"), "{invite}");
     }
 
     fn told(request: &str, response: &str) -> String {

@@ -366,6 +366,28 @@ fn p_3_an_emergency_pattern_of_an_adjunct_css_leads_to_a_local_route_group() {
 }
 
 #[test]
+fn p_3_an_emergency_translation_of_an_adjunct_css_is_followed_to_its_route_list() {
+    let adjunct = |members: &str| {
+        format!(
+            "[[css]]\nname = \"CSS-London\"\npartitions = [\"PT-London\"]\n\
+             [[css]]\nname = \"CSS-Out\"\npartitions = [\"PT-Out\"]\n\
+             [[translation_pattern]]\npattern = \"999\"\npartition = \"PT-London\"\ncss = \"CSS-Out\"\nemergency = true\n\
+             called_mask = \"112\"\n\
+             [[route_pattern]]\npattern = \"112\"\npartition = \"PT-Out\"\nroute_list = \"RL-London\"\nemergency = true\n\
+             [[route_list]]\nname = \"RL-London\"\nmembers = [{members}]\n"
+        )
+    };
+    let pool = ("geolocation = \"GL-HQ\"\n", "geolocation = \"GL-HQ\"\nadjunct_css = \"CSS-London\"\n");
+    let of_rule = |told: Vec<String>| told.into_iter().filter(|text| text.contains("(P-3)")).collect::<Vec<_>>();
+    let told = of_rule(warned(&[pool], &adjunct("\"RG\"")));
+    let want = "the emergency translation \"999\" is in the adjunct CSS \"CSS-London\" of device pool \"DP-HQ\", and the route \
+                list \"RL-London\" it leads to has no local route group";
+    assert!(matches!(&told[..], [one] if one.starts_with(want)), "{told:#?}");
+    assert_eq!(of_rule(warned(&[pool], &adjunct("\"Standard Local Route Group\""))), [""; 0]);
+    assert_eq!(of_rule(warned(&[], &adjunct("\"RG\""))), [""; 0]);
+}
+
+#[test]
 fn location_bandwidth_is_refused_wherever_an_emcc_phone_stands_table_4() {
     let pools = "[[device_pool]]\nname = \"DP-London\"\ngeolocation = \"GL-London\"\nlocation = \"L\"\n\
                  local_route_groups = { \"Standard Local Route Group\" = \"RG\" }\n\

@@ -188,6 +188,9 @@ fn p_23_an_emergency_number_written_otherwise_is_one_and_leaves_as_it_is_configu
         ("9%2011", "911"),
         ("%209%20911", "911"),
         ("+112", "112"),
+        // A phone that writes what is dialled as E.164.
+        ("+1911", "911"),
+        ("+44112", "112"),
         ("9112%23", "112"),
         ("(9)%20112", "112"),
     ] {
@@ -217,7 +220,7 @@ fn p_23_an_emergency_number_written_otherwise_is_one_and_leaves_as_it_is_configu
 #[test]
 fn p_23_a_number_that_means_no_emergency_stays_as_written() {
     for (written, status) in
-        [("+9112345678", "404"), ("5002#", "404"), ("50%2002", "404"), ("911%2A", "404"), ("+1911", "404")]
+        [("+9112345678", "404"), ("5002#", "404"), ("50%2002", "404"), ("911%2A", "404"), ("+19112345", "404")]
     {
         let mut node = Node::hq();
         assert_eq!(node.hear(CC_HQ, &bob(written)).refusal().what(), status, "{written}");

@@ -219,3 +219,48 @@ fn rfc_3261_16_2_and_17_2_1_an_invite_has_its_100_before_anything_else_happens()
         assert_eq!((out.0[0].what(), out.0[0].header("Timestamp")), ("100".to_owned(), "54".to_owned()), "{called}");
     }
 }
+
+#[test]
+fn rfc_4320_4_1_a_provisional_of_the_next_hop_is_not_passed_to_who_sent_another_request_than_an_invite() {
+    let mut node = Node::hq();
+    let mut call = bobs(&mut node);
+    for method in ["INFO", "UPDATE", "BYE"] {
+        let sent = node.hear(CC_HQ, &call.caller.request(method)).the(method);
+        for status in [100, 180, 183, 199] {
+            assert_eq!(node.hear(GW_HQ, says(&sent, status)).told(), Vec::<String>::new(), "{method} {status}");
+        }
+        assert_eq!(node.hear(GW_HQ, says(&sent, 200)).told(), ["200 to cc-hq"], "{method}");
+    }
+    let message = Request::new("MESSAGE", GW_HQ, HQ, "0", "5001");
+    let sent = node.hear(GW_HQ, &message).the("MESSAGE");
+    assert_eq!(node.hear(CC_HQ, says(&sent, 182)).told(), Vec::<String>::new());
+    assert_eq!(node.hear(CC_HQ, says(&sent, 202)).told(), ["202 to gw-hq"]);
+}
+
+#[test]
+fn rfc_4320_4_2_a_408_of_the_next_hop_goes_back_to_an_invite_alone() {
+    let mut node = Node::hq();
+    let mut call = bobs(&mut node);
+    for method in ["INFO", "UPDATE"] {
+        let request = call.caller.request(method);
+        let sent = node.hear(CC_HQ, &request).the(method);
+        assert_eq!(node.hear(GW_HQ, says(&sent, 408)).told(), Vec::<String>::new(), "{method}");
+        assert_eq!(node.hear(CC_HQ, &request).told(), Vec::<String>::new(), "a copy wakes nobody: {method}");
+    }
+    let again = node.hear(CC_HQ, &call.caller.request("INVITE").body(&audio("0"))).the("INVITE");
+    assert_eq!(node.hear(GW_HQ, says(&again, 408)).told(), ["ACK to gw-hq", "408 to cc-hq"]);
+    assert_eq!(node.engine.calls(), 1);
+    let message = Request::new("MESSAGE", GW_HQ, HQ, "0", "5001");
+    let sent = node.hear(GW_HQ, &message).the("MESSAGE");
+    assert_eq!(node.hear(CC_HQ, says(&sent, 408)).told(), Vec::<String>::new());
+}
+
+#[test]
+fn rfc_4320_4_2_a_bye_that_comes_back_as_408_ends_the_call_and_tells_nobody() {
+    let mut node = Node::hq();
+    let mut call = stand(&mut node, crate::wire::alice("901614960000").body(&audio("18")), &audio("18"));
+    assert_ne!(node.booked(), [0; 4]);
+    let bye = node.hear(CC_HQ, &call.caller.request("BYE")).the("BYE");
+    assert_eq!(node.hear(bye.to, says(&bye, 408)).told(), Vec::<String>::new());
+    assert_eq!((node.engine.calls(), node.booked(), node.ended()), (0, [0; 4], vec![(200, "caller")]));
+}

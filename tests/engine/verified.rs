@@ -51,6 +51,32 @@ fn a_call_whose_every_hop_is_dead_is_refused_once_to_an_unverified_address() {
 }
 
 #[test]
+fn what_an_unverified_invite_is_told_in_all_is_no_longer_than_what_came() {
+    let described = bob("912025550123").body(&audio("0 8 18 101"));
+    for (what, invite) in [("with a description", described), ("without", bob("912025550123"))] {
+        let mut node = unheard();
+        let octets = invite.text().len();
+        let to_caller =
+            |out: &Out| out.0.iter().filter(|sent| sent.to == CC_HQ).map(|sent| sent.bytes.len()).sum::<usize>();
+        let mut told = to_caller(&node.hear(CC_HQ, &invite));
+        told += to_caller(&node.wait(120_000));
+        assert!(told <= octets, "{what}: {told} for {octets}");
+        // Each copy of an INVITE pays for a 100 of its own.
+        let mut node = unheard();
+        let again = Request {
+            branch: format!("{}-2", invite.branch),
+            call_id: format!("{}-2", invite.call_id),
+            ..invite.clone()
+        };
+        let first = to_caller(&node.hear(CC_HQ, &again));
+        let second = node.hear(CC_HQ, &again);
+        assert_eq!(second.told(), ["100 to cc-hq"], "{what}");
+        let told = first + to_caller(&second) + to_caller(&node.wait(120_000));
+        assert!(told <= 2 * again.text().len(), "{what}: {told}");
+    }
+}
+
+#[test]
 fn a_failure_from_behind_is_passed_on_once_to_an_unverified_address() {
     let mut node = unheard();
     let sent = node.hear(CC_HQ, &bob("912025550123")).the("INVITE");

@@ -1,6 +1,7 @@
 //! Neighbours given by name (RFC 3263): found by SRV, kept when the DNS falls silent, followed when the name moves.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{fs, thread};
 
 use hickory_resolver::proto::rr::RecordType;
 
@@ -79,6 +80,32 @@ fn rfc_3263_a_silent_dns_takes_nobody_out_and_a_name_that_moved_is_followed() {
     for node in [&hq, &br] {
         node.is_idle_after(2, 0, 0);
     }
+}
+
+#[test]
+fn p_23_a_start_and_a_reload_know_where_a_name_leads_before_the_first_call() {
+    let network = Network::claim("first");
+    let dns = dns(&network);
+    dns.host("gw.example.com", network.host(2, 30));
+    dns.host("other.example.com", network.host(2, 31));
+    // The first question is lost; the second is asked 2 s later.
+    dns.silent(true);
+    let br = thread::scope(|scope| {
+        scope.spawn(|| {
+            while dns.asked().is_empty() {
+                thread::yield_now();
+            }
+            dns.silent(false);
+        });
+        named_br(&network, &dns, "udp:gw.example.com:5060")
+    });
+    let leads = |host: u8| br.page("/api/v1/neighbours").contains(&format!("\"udp:{}\"", network.sip(2, host)));
+    assert!(leads(30), "as soon as it says that it is ready");
+    let text = fs::read_to_string(br.file()).unwrap();
+    fs::write(br.file(), text.replace("gw.example.com", "other.example.com")).unwrap();
+    br.signal("HUP");
+    br.log_line("reloaded: new calls follow");
+    assert!(leads(31) && !leads(30), "as soon as it says that it runs");
 }
 
 #[test]

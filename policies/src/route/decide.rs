@@ -158,7 +158,13 @@ impl Decision {
             }
         }
         // Not as it leaves to any hop: what a route makes of it, a responder's number or a prefix, is for that hop alone.
-        let called = translated.or(recognised.number);
+        // A number that only has digits before it, a responder's (5911), is known to nobody outside either, whatever takes it.
+        let is_prefixed = |made: &Digits| {
+            recognised.number.is_some_and(|number| {
+                made.len() > number.len() && made.as_bytes().ends_with(number.as_bytes()) && !number.is_empty()
+            })
+        };
+        let called = translated.filter(|made| !is_prefixed(made)).or(recognised.number);
         if !book.last_resort.is_empty() {
             trail.push(Step::LastResort);
         }

@@ -548,6 +548,20 @@ fn the_last_resort_dials_the_emergency_number_whatever_the_route_made_of_it_p23(
             "gw-1:5911 gw-1:911 gw-2:911",
         ),
         (
+            "a responder behind a gateway whose number is flagged too",
+            vec![translate("911", "5911", true), out("5911", true)],
+            vec![(to(1), None)],
+            "911",
+            "gw-1:5911 gw-1:911 gw-2:911",
+        ),
+        (
+            "the same by a member that is call control, behind an access code",
+            vec![translate("9.911", "5911", true), out("5911", true)],
+            vec![(to(0), None), (to(1), prefixed("0"))],
+            "9911",
+            "cc:5911 gw-1:05911 gw-1:911 gw-2:911",
+        ),
+        (
             "another country's number, made this one's (P-10)",
             vec![translate("911", "999", true), out("999", true)],
             vec![(to(1), None)],

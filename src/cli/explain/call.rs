@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use emcc_codecs::sdp::{Malformed, Session};
-use emcc_policies::digits::{Digits, DigitsError, dialable, without_spaces};
+use emcc_policies::digits::{Digits, DigitsError, dialable};
+use emcc_policies::emergency::loosely;
 use emcc_policies::moment::Civil;
 
 use super::bulk::{self, Calls};
@@ -52,21 +53,23 @@ pub(crate) struct Call {
     json: bool,
 }
 
-/// What is dialed: a number, or a service URN. With spaces it is a number where an emergency number may be meant (P-23).
+/// What is dialed: a number, or a service URN. With spaces or pauses it is a number where an emergency number may be meant
+/// (P-23).
 pub(super) fn dialed(text: &str) -> Result<Dialed, &'static str> {
     match text.get(..SERVICE.len()) {
         Some(head) if head.eq_ignore_ascii_case(SERVICE) => Ok(Dialed::Service(text.into())),
         _ => {
-            let spaced = || number(without_spaces, text).ok().filter(|digits| digits.len() <= SPACED_DIGITS_MAX);
-            digits(text).or_else(|why| spaced().ok_or(why))?;
+            let loose = || number(loosely, text).ok().filter(|digits| digits.len() <= LOOSE_DIGITS_MAX);
+            digits(text).or_else(|why| loose().ok_or(why))?;
             Ok(Dialed::Number(text.into()))
         }
     }
 }
 
 const SERVICE: &str = "urn:service:";
-/// Most characters of a number with spaces in it that may be an emergency number; a longer one is a mistake of who typed it.
-const SPACED_DIGITS_MAX: usize = 6;
+/// Most characters of a number with spaces in it, or pauses behind it, that may be an emergency number; a longer one is a mistake
+/// of who typed it.
+const LOOSE_DIGITS_MAX: usize = 6;
 
 /// A number as people write it.
 pub(super) fn digits(text: &str) -> Result<Digits, &'static str> {
@@ -143,6 +146,11 @@ mod tests {
             ("9 1 1", true),
             ("9%201%201", true),
             ("9 1 x", false),
+            ("911,,5", true),
+            ("9 911,", true),
+            ("911,x", false),
+            (",911", false),
+            ("12345678,,5", false),
             ("91 91 91", true),
             ("919 5550", false),
             (" ", false),

@@ -1,12 +1,17 @@
 //! Adjunct search spaces: the emergency patterns of the country visited, which must leave there (P-3).
 
-use crate::config::document::{Document, PatternKind, RouteList};
+use super::emergency::sample;
+use crate::config::document::{Document, PatternRow, RouteList};
+use crate::config::plan::dial_plan::{Dialing, Origin};
 use crate::config::report::Report;
+use emcc_policies::moment::Civil;
+use emcc_policies::search_space::{CssId, Outcome, PatternId, Target};
 use std::collections::{HashMap, HashSet};
 
 /// Warns of each emergency pattern that an adjunct CSS has and whose route list has no local route group: an EMCC phone's
-/// call to it leaves by a gateway of this cluster (P-6), for the wrong country.
-pub(super) fn check(document: &Document, report: &Report) {
+/// call to it leaves by a gateway of this cluster (P-6), for the wrong country. A translation is followed to where it leads
+/// at any of the `moments`.
+pub(super) fn check(document: &Document, dialing: &Dialing<'_>, moments: &[Civil], report: &Report) {
     let mut adjuncts: HashMap<&str, &str> = HashMap::new();
     for pool in &document.device_pools {
         if let Some(css) = &pool.adjunct_css {
@@ -29,18 +34,48 @@ pub(super) fn check(document: &Document, report: &Report) {
         |list: &RouteList| !list.members.is_empty() && list.members.iter().all(|name| groups.contains(name.as_str()));
     let lists: HashSet<_> =
         document.route_lists.iter().filter(|list| has_none(list)).map(|list| list.name.as_str()).collect();
-    let rows = document.patterns.iter().filter(|row| row.kind == PatternKind::Route && row.emergency && !row.block);
-    for row in rows {
-        let found = row.partition.as_ref().and_then(|name| carried.get(name.as_str()));
-        let list = row.target.as_ref().filter(|name| lists.contains(name.as_str()));
-        let (Some((css, pool)), Some(list)) = (found, list) else { continue };
+    let plan = &dialing.plan;
+    for (id, row) in plan.rows().filter(|(_, row)| row.emergency) {
+        let partition = row.partition.and_then(|id| dialing.partition_names.get(id.0 as usize));
+        let Some((css, pool)) = partition.and_then(|name| carried.get(*name)) else { continue };
+        let (Some(Origin::Row(written)), Some(space)) = (dialing.origin(id), dialing.spaces.get(*css)) else {
+            continue;
+        };
+        let leads = match row.target {
+            Target::RouteList(_) => Some(id),
+            Target::Translate { .. } => followed(dialing, *space, id, moments),
+            Target::Block | Target::DirectoryNumber { .. } => None,
+        };
+        let last = leads.and_then(|id| dialing.origin(id)).and_then(|origin| match origin {
+            Origin::Row(row) => Some(row),
+            Origin::Number(_) => None,
+        });
+        let list = last.and_then(|row: &&PatternRow| row.target.as_ref()).filter(|name| lists.contains(name.as_str()));
+        let Some(list) = list else { continue };
+        let text = row.pattern.text();
+        let (what, whose) = match row.target {
+            Target::Translate { .. } => (
+                format!("the emergency translation \"{text}\""),
+                format!("the route list \"{}\" it leads to", list.value),
+            ),
+            _ => (format!("the emergency pattern \"{text}\""), format!("its route list \"{}\"", list.value)),
+        };
         let message = format!(
-            "the emergency pattern \"{}\" is in the adjunct CSS \"{css}\" of device pool \"{pool}\", and its route list \
-             \"{}\" has no local route group: an EMCC phone's call leaves by a gateway here, not where the phone is (P-3)",
-            row.pattern.value.text(),
-            list.value
+            "{what} is in the adjunct CSS \"{css}\" of device pool \"{pool}\", and {whose} has no local route group: an EMCC \
+             phone's call leaves by a gateway here, not where the phone is (P-3)"
         );
         let fix = "Name a route list with the Standard Local Route Group.";
-        report.warning(&row.pattern.place, message, fix);
+        report.warning(&written.pattern.place, message, fix);
     }
+}
+
+/// The pattern that takes a number of a translation once it is translated, in its search space, where that leads out.
+fn followed(dialing: &Dialing<'_>, space: CssId, translation: PatternId, moments: &[Civil]) -> Option<PatternId> {
+    let number = sample(&dialing.plan.row(translation)?.pattern)?;
+    moments.iter().find_map(|at| {
+        let analysis = dialing.plan.analyse(&[space], &number, None, *at);
+        let Outcome::Found { row, .. } = analysis.outcome else { return None };
+        let leads_out = matches!(dialing.plan.row(row)?.target, Target::RouteList(_));
+        (leads_out && analysis.translations.contains(&translation)).then_some(row)
+    })
 }

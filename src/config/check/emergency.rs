@@ -78,7 +78,7 @@ pub(super) fn named(dialing: &Dialing<'_>, css: &[CssId]) -> String {
 }
 
 /// A number that the pattern matches, if one is easily found.
-fn sample(pattern: &Pattern) -> Option<Digits> {
+pub(super) fn sample(pattern: &Pattern) -> Option<Digits> {
     let mut made = String::new();
     let mut characters = pattern.text().chars();
     while let Some(c) = characters.next() {

@@ -48,13 +48,13 @@ pub(super) fn check<'d>(
         servers::check(document, report);
         geography::check(document, &names, report);
         usage::check(document, &names, report);
-        adjunct::check(document, report);
         match made {
             Some(Ok(made)) => made.join().unwrap_or_else(|panic| resume_unwind(panic)),
             _ => Dialing::of(document),
         }
     });
     let looked = hours::looked(document, report);
+    adjunct::check(document, &dialing, &looked.moments, report);
     let spaces = callers::Spaces::of(document, &dialing);
     usage::combined(document, &dialing, &spaces, report);
     let routing = Routing::of(document);
