@@ -37,8 +37,8 @@ impl fmt::Display for LinkLoss {
 pub enum ToldBy {
     /// Nothing: the encoding name, clock and channels say it all.
     Name,
-    /// `annexb=yes` or `annexb=no`; absent means yes (RFC 4856, M-19).
-    Annexb,
+    /// `annexb=yes` or `annexb=no`; absent means yes (RFC 4856, M-19). True: the row with Annex B.
+    Annexb(bool),
     /// `bitrate=` in bit/s; a rate between two variants counts as the higher.
     Bitrate,
     /// `bitrate=5.3` or `6.3`, in kbit/s (RFC 4856, G.723.1).
@@ -89,7 +89,7 @@ impl Codec {
     /// Of G.729, whether it may be sent with Annex B (M-19); nothing of any other.
     #[must_use]
     pub fn annex_b(&self) -> Option<bool> {
-        (self.told_by == ToldBy::Annexb).then(|| self.cucm_name.ends_with("b 8k"))
+        if let ToldBy::Annexb(has_annex_b) = self.told_by { Some(has_annex_b) } else { None }
     }
 
     /// Whether the encoder moves between rates at will, so that its check rate is only its lowest (M-16).
@@ -168,10 +168,9 @@ pub fn variant(named: CodecId, encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<V
     let narrowed = |highest_bps| Variant { highest_bps, ..whole(first) };
     Some(match codec.told_by {
         ToldBy::Name => whole(first),
-        ToldBy::Annexb => {
+        ToldBy::Annexb(_) => {
             let says_no = parameter(fmtp, b"annexb").once().is_some_and(|v| v.eq_ignore_ascii_case(b"no"));
-            let wanted = if says_no { "G.729 8k" } else { "G.729b 8k" };
-            whole(rows().find(|id| id.codec().cucm_name == wanted).unwrap_or(first))
+            whole(rows().find(|id| id.codec().annex_b() == Some(!says_no)).unwrap_or(first))
         }
         ToldBy::Bitrate => {
             let rate = |id: &CodecId| id.codec().highest_bps;
@@ -364,10 +363,10 @@ const CATALOGUE: [Codec; 31] = [
     row([23, 23], "AMR (5k-13k)", Some("AMR"), 8_000, None, 5, 12_200, 20, ToldBy::ModeSet(&AMR_BPS)),
     row([24, 24], "GSM Enhanced Full Rate 13k", Some("GSM-EFR"), 8_000, None, 13, 12_200, 20, ToldBy::Name),
     row([25, 25], "GSM Full Rate 13k", Some("GSM"), 8_000, Some(3), 13, 13_000, 20, ToldBy::Name),
-    row([26, 26], "G.729b 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb),
-    row([27, 27], "G.729ab 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb),
-    row([28, 28], "G.729 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb),
-    row([29, 29], "G.729a 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb),
+    row([26, 26], "G.729b 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb(true)),
+    row([27, 27], "G.729ab 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb(true)),
+    row([28, 28], "G.729 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb(false)),
+    row([29, 29], "G.729a 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb(false)),
     row([30, 30], "GSM Half Rate 6k", Some("GSM-HR-08"), 8_000, None, 6, 5_600, 20, ToldBy::Name),
     row([31, 31], "G.723.1 7k", Some("G723"), 8_000, Some(4), 7, 6_300, 30, ToldBy::BitrateKbps),
 ];
