@@ -166,6 +166,10 @@ pub fn variant(named: CodecId, encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<V
     let whole =
         |id: CodecId| Variant { id, highest_bps: id.codec().highest_bps, frame_ms: id.codec().shortest_frame_ms };
     let narrowed = |highest_bps| Variant { highest_bps, ..whole(first) };
+    // Nearly all are told by their name: no search for a parameter, and no jump that is hard to foresee.
+    if codec.told_by == ToldBy::Name {
+        return Some(whole(first));
+    }
     Some(match codec.told_by {
         ToldBy::Name => whole(first),
         ToldBy::Annexb(_) => {
@@ -200,13 +204,15 @@ pub fn variant(named: CodecId, encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<V
 
 /// Whether a format of this row's name is this row.
 fn has_shape(codec: &Codec, encoding: &Encoding<'_>) -> bool {
-    match codec.told_by {
-        // RFC 6416 lets the clock be the sampling rate and states the rate of all channels in `bitrate`.
-        ToldBy::Bitrate if codec.clock_hz == MP4A_LATM_HZ => true,
+    let has_channels = match encoding.channels {
+        1 => true,
         // RFC 7587 wants "/2" always; a description that forgets it still means the one Opus there is.
-        ToldBy::AverageBitrate => encoding.clock_hz == codec.clock_hz && encoding.channels <= 2,
-        _ => encoding.clock_hz == codec.clock_hz && encoding.channels == 1,
-    }
+        0 | 2 => codec.told_by == ToldBy::AverageBitrate,
+        _ => false,
+    };
+    // RFC 6416 lets the clock be the sampling rate and states the rate of all channels in `bitrate`.
+    let has_any = codec.told_by == ToldBy::Bitrate && codec.clock_hz == MP4A_LATM_HZ;
+    encoding.clock_hz == codec.clock_hz && has_channels || has_any
 }
 
 /// Lowest rate of Opus in bit/s: `maxaveragebitrate` may not be less (RFC 7587, section 6.1).
@@ -238,12 +244,12 @@ impl<'a> Parameter<'a> {
 #[must_use]
 pub fn parameter<'a>(fmtp: &'a [u8], name: &[u8]) -> Parameter<'a> {
     let mut found = Parameter::Absent;
-    let mut rest = Some(fmtp);
+    let mut rest = Some(fmtp).filter(|fmtp| !fmtp.is_empty());
     while let Some(pairs) = rest {
         let value = value_if(pairs.trim_ascii_start(), name);
         // Where it is another's, the way to the next pair is all that is left to look at.
         let looked_at = value.unwrap_or(pairs);
-        let end = looked_at.iter().position(|byte| *byte == b';').unwrap_or(looked_at.len());
+        let end = memchr::memchr(b';', looked_at).unwrap_or(looked_at.len());
         rest = looked_at.get(end + 1..);
         if value.is_some() {
             if found != Parameter::Absent {
@@ -259,7 +265,8 @@ pub fn parameter<'a>(fmtp: &'a [u8], name: &[u8]) -> Parameter<'a> {
 /// with another name.
 fn value_if<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (key, behind) = text.split_at_checked(name.len())?;
-    if !key.eq_ignore_ascii_case(name) {
+    // As it is nearly always written, at a look.
+    if key != name && !key.eq_ignore_ascii_case(name) {
         return None;
     }
     match behind.trim_ascii_start() {
