@@ -37,7 +37,7 @@ fn of_octets(text: &str, file: u16, octets: usize) -> Option<Pieces<'_>> {
             counts.insert(key, node.get_ref().as_array().filter(|_| before.ends_with("[["))?.len());
         }
     }
-    let report = Report::apart(file, String::new(), Arc::from(""));
+    let report = Report::apart(file, String::new(), Arc::default());
     let mut reader = Reader::default();
     while begins < text.len() {
         let ends = cut(text, begins, octets).unwrap_or(text.len());
@@ -101,7 +101,7 @@ mod tests {
     /// What a text says, read in pieces of so many octets where it can be, and whether it was.
     fn read(text: &str, octets: Option<usize>) -> (Vec<String>, Vec<crate::config::Problem>, bool, bool) {
         let report = Report::default();
-        let file = report.add_file("f".to_owned(), text.into());
+        let file = report.add_file("f".to_owned(), Arc::new(text.into()));
         let mut reader = Reader::default();
         let pieces = octets.and_then(|octets| of_octets(text, file, octets));
         let in_pieces = pieces.is_some();
