@@ -481,7 +481,7 @@ impl<'a> Feeds<'a> {
             self.past += 8;
             // Of what is no line feed, some bit is left, and a sum carries it to the highest.
             let others = u64::from_le_bytes(word) ^ FEEDS;
-            self.found = !((others & LOW_BITS) + LOW_BITS | others | LOW_BITS);
+            self.found = !(((others & LOW_BITS) + LOW_BITS) | others | LOW_BITS);
         }
         let at = self.past - 8 + self.found.trailing_zeros() as usize / 8;
         self.found &= self.found - 1;
