@@ -108,7 +108,8 @@ fn written(folder: &Path, patterns: u32, devices: u32) -> (PathBuf, usize) {
         let _ = match kind {
             Kind::Number => writeln!(rows, "peer = \"cc\""),
             Kind::Route if pattern.ends_with("911") => writeln!(rows, "route_list = \"RL\"\nemergency = true"),
-            Kind::Route => writeln!(rows, "route_list = \"RL\"\ndiscard_digits = \"PreDot\""),
+            Kind::Route if pattern.contains('.') => writeln!(rows, "route_list = \"RL\"\ndiscard_digits = \"PreDot\""),
+            Kind::Route => writeln!(rows, "route_list = \"RL\""),
             Kind::Translation(site) => writeln!(rows, "css = \"CSS-{site}\"\ncalled_mask = \"8{site:03}XXXX\""),
         };
         if kind == Kind::Number && pattern.starts_with('8') {

@@ -38,7 +38,7 @@ pub(super) struct Taken {
 
 /// A file whose text is here.
 pub(super) struct Read {
-    pub(super) text: Arc<str>,
+    pub(super) text: Arc<String>,
     /// What is no text in it: of rows, which are read all the same.
     pub(super) flaw: Option<NotUtf8>,
     /// Its rows and problems. Nothing where it must be read in its turn: it has tables that exist once.
@@ -145,18 +145,18 @@ fn tables(text: &str, keeps_torn: bool, file: u16, reader: &mut Reader, report: 
 ///
 /// # Errors
 /// Why there is none.
-pub(super) fn text_of(form: Form, path: &Path) -> Result<(Arc<str>, Option<NotUtf8>), Unreadable> {
+pub(super) fn text_of(form: Form, path: &Path) -> Result<(Arc<String>, Option<NotUtf8>), Unreadable> {
     let bytes = std::fs::metadata(path)?.len();
     if bytes > FILE_BYTES_MAX {
         return Err(Unreadable::TooLong);
     }
     match (String::from_utf8(std::fs::read(path)?), form) {
-        (Ok(text), _) => Ok((text.into(), None)),
+        (Ok(text), _) => Ok((Arc::new(text), None)),
         (Err(_), Form::Tables) => Err(Unreadable::NotText),
         (Err(error), Form::Rows(_)) => {
             let offset = error.utf8_error().valid_up_to();
             let octet = error.as_bytes().get(offset).copied().unwrap_or_default();
-            Ok((String::from_utf8_lossy(error.as_bytes()).into(), Some(NotUtf8 { octet, offset })))
+            Ok((Arc::new(String::from_utf8_lossy(error.as_bytes()).into_owned()), Some(NotUtf8 { octet, offset })))
         }
     }
 }

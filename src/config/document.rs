@@ -83,7 +83,7 @@ pub(crate) struct Document {
 pub(crate) struct Pieces<T>(Vec<Vec<T>>);
 
 /// Rows of a piece that grows.
-const PIECE_ROWS: usize = 65_536;
+const PIECE_ROWS: usize = 1_024;
 
 impl<T> Default for Pieces<T> {
     fn default() -> Self {
@@ -110,7 +110,12 @@ impl<T> Extend<T> for Pieces<T> {
         for row in rows {
             match self.0.last_mut().filter(|piece| piece.len() < PIECE_ROWS) {
                 Some(piece) => piece.push(row),
-                None => self.0.push(vec![row]),
+                None => {
+                    // Who has more than one piece has many: no other grows by being copied.
+                    let mut piece = Vec::with_capacity(if self.0.is_empty() { 1 } else { PIECE_ROWS });
+                    piece.push(row);
+                    self.0.push(piece);
+                }
             }
         }
     }

@@ -4,7 +4,6 @@
 //! Pieces begin where a row begins. What is read is what the whole would have been, or nothing: where a piece is not TOML by
 //! itself, has anything but rows, or anything at all is to be said of it, the file is read whole.
 
-use super::document::Document;
 use super::reader::{BULKY, Reader};
 use super::report::Report;
 use super::section::{RowCounts, Section};
@@ -18,7 +17,7 @@ const PIECE_OCTETS: usize = 128 * 1024;
 /// The first piece of a text, as a tree, and the rows of all others.
 pub(super) struct Pieces<'t> {
     pub(super) first: Spanned<DeTable<'t>>,
-    pub(super) others: Document,
+    pub(super) others: Reader,
 }
 
 /// A text in pieces; nothing where it must be read whole.
@@ -37,7 +36,7 @@ fn of_octets(text: &str, file: u16, octets: usize) -> Option<Pieces<'_>> {
             counts.insert(key, node.get_ref().as_array().filter(|_| before.ends_with("[["))?.len());
         }
     }
-    let report = Report::apart(file, String::new(), Arc::from(""));
+    let report = Report::apart(file, String::new(), Arc::default());
     let mut reader = Reader::default();
     while begins < text.len() {
         let ends = cut(text, begins, octets).unwrap_or(text.len());
@@ -48,13 +47,13 @@ fn of_octets(text: &str, file: u16, octets: usize) -> Option<Pieces<'_>> {
             let rows = node.get_ref().as_array()?;
             *grown.entry(key).or_default() += rows.len();
         }
-        let (includes, bulk) = reader.read(Section::piece(&tree, file, begins, &counts, &report), &report);
+        let (includes, bulk) = reader.read_piece(Section::piece(&tree, file, begins, &counts, &report), &report);
         if !(includes.is_empty() && bulk.is_empty() && reader.is_of_rows() && report.is_silent()) {
             return None;
         }
         (counts, begins) = (grown, ends);
     }
-    Some(Pieces { first, others: reader.into_rows() })
+    Some(Pieces { first, others: reader })
 }
 
 fn parsed(text: &str) -> Option<Spanned<DeTable<'_>>> {
@@ -80,6 +79,7 @@ fn cut(text: &str, begins: usize, octets: usize) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::config::ahead::{Form, take};
+    use crate::config::document::Document;
     use proptest::prelude::*;
 
     /// Every pattern and device of a document, with where it stands.
@@ -101,7 +101,7 @@ mod tests {
     /// What a text says, read in pieces of so many octets where it can be, and whether it was.
     fn read(text: &str, octets: Option<usize>) -> (Vec<String>, Vec<crate::config::Problem>, bool, bool) {
         let report = Report::default();
-        let file = report.add_file("f".to_owned(), text.into());
+        let file = report.add_file("f".to_owned(), Arc::new(text.into()));
         let mut reader = Reader::default();
         let pieces = octets.and_then(|octets| of_octets(text, file, octets));
         let in_pieces = pieces.is_some();

@@ -71,6 +71,8 @@ impl Bulk {
 #[derive(Default)]
 pub(super) struct Reader {
     document: Document,
+    /// Patterns of the file that is read: by kind they come into the document, however many pieces it is read in.
+    of_file: [Pieces<PatternRow>; 3],
     /// Where each table that exists once was first written.
     single: HashMap<&'static str, Place>,
     trunks: usize,
@@ -78,7 +80,18 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Reads one file; gives back what it includes, and the CSV files it names.
-    pub(super) fn read(&mut self, mut root: Section<'_, '_>, report: &Report) -> (Vec<Text>, Vec<BulkFile>) {
+    pub(super) fn read(&mut self, root: Section<'_, '_>, report: &Report) -> (Vec<Text>, Vec<BulkFile>) {
+        let read = self.read_piece(root, report);
+        self.end_file();
+        read
+    }
+
+    fn end_file(&mut self) {
+        self.of_file.iter_mut().for_each(|rows| self.document.patterns.append(rows));
+    }
+
+    /// As [`Self::read`], of a file that goes on.
+    pub(super) fn read_piece(&mut self, mut root: Section<'_, '_>, report: &Report) -> (Vec<Text>, Vec<BulkFile>) {
         let includes = root.parsed_list("include", words::line).unwrap_or_default();
         self.tables_of_the_node(&mut root, report);
         self.tables_without_effect(&mut root, report);
@@ -93,13 +106,15 @@ impl Reader {
         document.spaces.extend(root.tables("css").filter_map(read_css));
         document.partitions.extend(root.tables("partition").filter_map(read_partition));
         document.schedules.extend(root.tables("schedule").filter_map(|s| read_schedule(s, report)));
-        for (key, kind) in [
+        for ((key, kind), of_kind) in [
             ("route_pattern", PatternKind::Route),
             ("translation_pattern", PatternKind::Translation),
             ("directory_number", PatternKind::DirectoryNumber),
-        ] {
-            let rows = root.tables(key).filter_map(|section| read_pattern(section, kind, report));
-            document.patterns.extend(rows);
+        ]
+        .into_iter()
+        .zip(&mut self.of_file)
+        {
+            of_kind.extend(root.tables(key).filter_map(|section| read_pattern(section, kind, report)));
         }
         document.transformations.extend(root.tables("transformation_pattern").filter_map(read_transformation));
         document.route_lists.extend(root.tables("route_list").filter_map(read_route_list));
@@ -125,32 +140,17 @@ impl Reader {
         self.single.is_empty() && self.trunks == 0
     }
 
-    /// The rows of a reader that has [nothing else](Self::is_of_rows).
-    pub(super) fn into_rows(self) -> Document {
-        self.document
-    }
-
-    /// As [`Self::read`], of a file of which these rows come after.
+    /// As [`Self::read`], of a file of which the rows of a reader that has [nothing else](Self::is_of_rows) come after.
     pub(super) fn read_before(
         &mut self,
         root: Section<'_, '_>,
-        rows: Document,
+        mut rows: Self,
         report: &Report,
     ) -> (Vec<Text>, Vec<BulkFile>) {
-        let before = std::mem::take(&mut self.document.patterns);
-        let read = self.read(root, report);
-        self.document.take_in(rows);
-        // As one file has them: by kind.
-        let of_file = std::mem::replace(&mut self.document.patterns, before);
-        let [mut routes, mut translations, mut numbers] = [Pieces::default(), Pieces::default(), Pieces::default()];
-        for row in of_file {
-            match row.kind {
-                PatternKind::Route => routes.extend([row]),
-                PatternKind::Translation => translations.extend([row]),
-                PatternKind::DirectoryNumber => numbers.extend([row]),
-            }
-        }
-        [routes, translations, numbers].iter_mut().for_each(|rows| self.document.patterns.append(rows));
+        let read = self.read_piece(root, report);
+        self.document.take_in(rows.document);
+        self.of_file.iter_mut().zip(&mut rows.of_file).for_each(|(first, others)| first.append(others));
+        self.end_file();
         read
     }
 

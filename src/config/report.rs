@@ -169,13 +169,14 @@ impl At<String> {
 
 struct File {
     name: String,
-    text: Arc<str>,
+    /// Held as it was read: a large file is not copied.
+    text: Arc<String>,
     /// Found when a place is asked for.
     line_starts: OnceCell<Vec<u32>>,
 }
 
 impl File {
-    fn new(name: String, text: Arc<str>) -> Self {
+    fn new(name: String, text: Arc<String>) -> Self {
         Self { name, text, line_starts: OnceCell::new() }
     }
 
@@ -200,7 +201,7 @@ pub(super) struct Report {
 
 impl Report {
     /// Takes a file in; its number goes into every [`Place`] of it.
-    pub(super) fn add_file(&self, name: String, text: Arc<str>) -> u16 {
+    pub(super) fn add_file(&self, name: String, text: Arc<String>) -> u16 {
         let mut files = self.files.borrow_mut();
         files.push(File::new(name, text));
         self.first.saturating_add(u16::try_from(files.len() - 1).unwrap_or(u16::MAX))
@@ -210,12 +211,12 @@ impl Report {
     pub(super) fn keep_numbers(&self, count: usize) -> u16 {
         let mut files = self.files.borrow_mut();
         let first = self.first.saturating_add(u16::try_from(files.len()).unwrap_or(u16::MAX));
-        files.extend((0..count).map(|_| File::new(String::new(), "".into())));
+        files.extend((0..count).map(|_| File::new(String::new(), Arc::default())));
         first
     }
 
     /// The report of one file that is read apart, under a number this one keeps for it.
-    pub(super) fn apart(number: u16, name: String, text: Arc<str>) -> Self {
+    pub(super) fn apart(number: u16, name: String, text: Arc<String>) -> Self {
         Self { first: number, files: RefCell::new(vec![File::new(name, text)]), ..Self::default() }
     }
 
@@ -344,7 +345,7 @@ mod tests {
     #[test]
     fn lines_and_columns_count_from_one_and_columns_count_characters() {
         let report = Report::default();
-        let file = report.add_file("f".into(), "ab\nçé = 1\n".into());
+        let file = report.add_file("f".into(), Arc::new("ab\nçé = 1\n".into()));
         for (offset, line, column) in [(0, 1, 1), (1, 1, 2), (2, 1, 3), (3, 2, 1), (5, 2, 2), (10, 2, 6)] {
             let place = Place::new(file, offset, "k");
             assert_eq!(report.locate(&place), ("f".into(), line, column), "offset {offset}");
@@ -355,7 +356,7 @@ mod tests {
     #[test]
     fn the_list_is_bounded_and_says_how_many_more_there_were() {
         let report = Report::default();
-        let file = report.add_file("f".into(), "x".into());
+        let file = report.add_file("f".into(), Arc::new("x".into()));
         for n in 0..PROBLEMS_MAX + 5 {
             report.warning(&Place::new(file, 0, "k"), format!("{n:05}"), "");
         }

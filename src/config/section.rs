@@ -2,7 +2,7 @@
 
 use super::address::Bad;
 use super::report::{At, Place, Report};
-use super::without_effect::without_effect;
+use super::without_effect::{has_keys_without_effect, without_effect};
 use super::words;
 use ahash::AHashMap;
 use smallvec::SmallVec;
@@ -33,6 +33,8 @@ pub(super) struct Section<'a, 'i> {
     /// The path without array indexes, as the table of keys without effect has it.
     class: Cow<'static, str>,
     known: SmallVec<[&'static str; KEYS_OF_A_TABLE]>,
+    /// A bit for each of the first entries that was asked for.
+    asked: u64,
     /// Keys that must be there and are not, with what to write.
     missing: Vec<(&'static str, &'static str)>,
     report: &'a Report,
@@ -81,8 +83,8 @@ impl<'a, 'i> Section<'a, 'i> {
     ) -> Self {
         let entries = table.iter().map(|(name, node)| (&**name.get_ref(), node)).collect();
         let (known, missing) = (SmallVec::new(), Vec::new());
-        let (begins, rows_before, is_row) = (0, None, false);
-        Self { table, entries, place, file, begins, rows_before, class, known, missing, report, torn, is_row }
+        let (asked, begins, rows_before, is_row) = (0, 0, None, false);
+        Self { table, entries, place, file, begins, rows_before, class, known, asked, missing, report, torn, is_row }
     }
 
     fn get(&self, key: &str) -> Option<&'a Node<'i>> {
@@ -91,7 +93,9 @@ impl<'a, 'i> Section<'a, 'i> {
 
     fn node(&mut self, key: &'static str) -> Option<&'a Node<'i>> {
         self.known.push(key);
-        self.get(key)
+        let at = self.entries.iter().position(|(name, _)| *name == key)?;
+        self.asked |= u32::try_from(at).ok().and_then(|at| 1u64.checked_shl(at)).unwrap_or(0);
+        self.entries.get(at).map(|(_, node)| *node)
     }
 
     fn place_of(&self, span: Range<usize>, key: &'static str) -> Place {
@@ -392,10 +396,14 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// Reports every key nobody asked for, every key asked for that does nothing yet, and every key that is missing.
     pub(super) fn finish(mut self) {
-        for (name, _) in self.table {
+        // Of a row, a key without effect is said elsewhere.
+        let may_be_idle = !self.is_row && has_keys_without_effect(&self.class);
+        let are_all_known = self.asked.count_ones() as usize == self.entries.len();
+        let keys = if may_be_idle || !are_all_known { Some(self.table) } else { None };
+        for (name, _) in keys.into_iter().flatten() {
             let key: &str = name.get_ref();
             if self.known.contains(&key) {
-                if let Some(why) = without_effect(&self.class, key).filter(|_| !self.is_row) {
+                if let Some(why) = without_effect(&self.class, key).filter(|_| may_be_idle) {
                     let place = self.place_of_name(name.span(), key);
                     let message = format!("{} has no effect in this version: {why}", unindexed(&place.key()));
                     self.report.warning(&place, message, "Remove it, or leave it for a version that uses it.");
@@ -410,6 +418,9 @@ impl<'a, 'i> Section<'a, 'i> {
             if !(self.torn && self.class.is_empty()) {
                 self.unknown_key(key, &place, near);
             }
+        }
+        if self.missing.is_empty() {
+            return;
         }
         let owner = unindexed(&self.place.key());
         for (key, fix) in &self.missing {

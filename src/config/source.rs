@@ -68,7 +68,7 @@ pub(super) fn read(path: &Path, threads: usize, watched: &dyn Fn(Stage<'_>)) -> 
 /// Reads a text that is no file; what it includes is looked for where the process stands.
 pub(super) fn read_text(name: &str, text: &str) -> Source {
     let mut loader = Loader::new(1, &|_| ());
-    loader.take(Form::Tables, Path::new(name), Read { text: text.into(), flaw: None, apart: None }, 0);
+    loader.take(Form::Tables, Path::new(name), Read { text: Arc::new(text.into()), flaw: None, apart: None }, 0);
     let Loader { reader, report, unread, .. } = loader;
     let document = reader.into_document(&report, unread.is_nothing());
     Source { document, report, unread, readable: true }

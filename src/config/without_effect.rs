@@ -33,6 +33,12 @@ pub(super) fn without_effect(class: &str, key: &str) -> Option<&'static str> {
     found.map(|(_, why)| *why)
 }
 
+/// Whether some key of a table does nothing.
+pub(super) fn has_keys_without_effect(class: &str) -> bool {
+    class.is_empty()
+        || WITHOUT_EFFECT.iter().any(|(path, _)| path.strip_prefix(class).is_some_and(|rest| rest.starts_with('.')))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +56,7 @@ mod tests {
             ("peer", "name", true),
         ] {
             assert_eq!(without_effect(class, key).is_none(), silent, "{class}.{key}");
+            assert!(silent || has_keys_without_effect(class), "{class}");
         }
     }
 

@@ -37,8 +37,8 @@ impl fmt::Display for LinkLoss {
 pub enum ToldBy {
     /// Nothing: the encoding name, clock and channels say it all.
     Name,
-    /// `annexb=yes` or `annexb=no`; absent means yes (RFC 4856, M-19).
-    Annexb,
+    /// `annexb=yes` or `annexb=no`; absent means yes (RFC 4856, M-19). True: the row with Annex B.
+    Annexb(bool),
     /// `bitrate=` in bit/s; a rate between two variants counts as the higher.
     Bitrate,
     /// `bitrate=5.3` or `6.3`, in kbit/s (RFC 4856, G.723.1).
@@ -89,7 +89,7 @@ impl Codec {
     /// Of G.729, whether it may be sent with Annex B (M-19); nothing of any other.
     #[must_use]
     pub fn annex_b(&self) -> Option<bool> {
-        (self.told_by == ToldBy::Annexb).then(|| self.cucm_name.ends_with("b 8k"))
+        if let ToldBy::Annexb(has_annex_b) = self.told_by { Some(has_annex_b) } else { None }
     }
 
     /// Whether the encoder moves between rates at will, so that its check rate is only its lowest (M-16).
@@ -166,12 +166,15 @@ pub fn variant(named: CodecId, encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<V
     let whole =
         |id: CodecId| Variant { id, highest_bps: id.codec().highest_bps, frame_ms: id.codec().shortest_frame_ms };
     let narrowed = |highest_bps| Variant { highest_bps, ..whole(first) };
+    // Nearly all are told by their name: no search for a parameter, and no jump that is hard to foresee.
+    if codec.told_by == ToldBy::Name {
+        return Some(whole(first));
+    }
     Some(match codec.told_by {
         ToldBy::Name => whole(first),
-        ToldBy::Annexb => {
+        ToldBy::Annexb(_) => {
             let says_no = parameter(fmtp, b"annexb").once().is_some_and(|v| v.eq_ignore_ascii_case(b"no"));
-            let wanted = if says_no { "G.729 8k" } else { "G.729b 8k" };
-            whole(rows().find(|id| id.codec().cucm_name == wanted).unwrap_or(first))
+            whole(rows().find(|id| id.codec().annex_b() == Some(!says_no)).unwrap_or(first))
         }
         ToldBy::Bitrate => {
             let rate = |id: &CodecId| id.codec().highest_bps;
@@ -201,13 +204,15 @@ pub fn variant(named: CodecId, encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<V
 
 /// Whether a format of this row's name is this row.
 fn has_shape(codec: &Codec, encoding: &Encoding<'_>) -> bool {
-    match codec.told_by {
-        // RFC 6416 lets the clock be the sampling rate and states the rate of all channels in `bitrate`.
-        ToldBy::Bitrate if codec.clock_hz == MP4A_LATM_HZ => true,
+    let has_channels = match encoding.channels {
+        1 => true,
         // RFC 7587 wants "/2" always; a description that forgets it still means the one Opus there is.
-        ToldBy::AverageBitrate => encoding.clock_hz == codec.clock_hz && encoding.channels <= 2,
-        _ => encoding.clock_hz == codec.clock_hz && encoding.channels == 1,
-    }
+        0 | 2 => codec.told_by == ToldBy::AverageBitrate,
+        _ => false,
+    };
+    // RFC 6416 lets the clock be the sampling rate and states the rate of all channels in `bitrate`.
+    let has_any = codec.told_by == ToldBy::Bitrate && codec.clock_hz == MP4A_LATM_HZ;
+    encoding.clock_hz == codec.clock_hz && has_channels || has_any
 }
 
 /// Lowest rate of Opus in bit/s: `maxaveragebitrate` may not be less (RFC 7587, section 6.1).
@@ -239,12 +244,12 @@ impl<'a> Parameter<'a> {
 #[must_use]
 pub fn parameter<'a>(fmtp: &'a [u8], name: &[u8]) -> Parameter<'a> {
     let mut found = Parameter::Absent;
-    let mut rest = Some(fmtp);
+    let mut rest = Some(fmtp).filter(|fmtp| !fmtp.is_empty());
     while let Some(pairs) = rest {
         let value = value_if(pairs.trim_ascii_start(), name);
         // Where it is another's, the way to the next pair is all that is left to look at.
         let looked_at = value.unwrap_or(pairs);
-        let end = looked_at.iter().position(|byte| *byte == b';').unwrap_or(looked_at.len());
+        let end = memchr::memchr(b';', looked_at).unwrap_or(looked_at.len());
         rest = looked_at.get(end + 1..);
         if value.is_some() {
             if found != Parameter::Absent {
@@ -260,7 +265,8 @@ pub fn parameter<'a>(fmtp: &'a [u8], name: &[u8]) -> Parameter<'a> {
 /// with another name.
 fn value_if<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (key, behind) = text.split_at_checked(name.len())?;
-    if !key.eq_ignore_ascii_case(name) {
+    // As it is nearly always written, at a look.
+    if key != name && !key.eq_ignore_ascii_case(name) {
         return None;
     }
     match behind.trim_ascii_start() {
@@ -364,10 +370,10 @@ const CATALOGUE: [Codec; 31] = [
     row([23, 23], "AMR (5k-13k)", Some("AMR"), 8_000, None, 5, 12_200, 20, ToldBy::ModeSet(&AMR_BPS)),
     row([24, 24], "GSM Enhanced Full Rate 13k", Some("GSM-EFR"), 8_000, None, 13, 12_200, 20, ToldBy::Name),
     row([25, 25], "GSM Full Rate 13k", Some("GSM"), 8_000, Some(3), 13, 13_000, 20, ToldBy::Name),
-    row([26, 26], "G.729b 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb),
-    row([27, 27], "G.729ab 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb),
-    row([28, 28], "G.729 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb),
-    row([29, 29], "G.729a 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb),
+    row([26, 26], "G.729b 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb(true)),
+    row([27, 27], "G.729ab 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb(true)),
+    row([28, 28], "G.729 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb(false)),
+    row([29, 29], "G.729a 8k", Some("G729"), 8_000, Some(18), 8, 8_000, 10, ToldBy::Annexb(false)),
     row([30, 30], "GSM Half Rate 6k", Some("GSM-HR-08"), 8_000, None, 6, 5_600, 20, ToldBy::Name),
     row([31, 31], "G.723.1 7k", Some("G723"), 8_000, Some(4), 7, 6_300, 30, ToldBy::BitrateKbps),
 ];

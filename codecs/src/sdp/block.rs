@@ -193,16 +193,20 @@ fn milliseconds(value: &[u8]) -> Option<u32> {
 }
 
 /// The first word of a list of formats, the payload type it is where it is one, and what stands behind it.
+#[inline]
 fn next_format(list: &[u8]) -> Option<(&[u8], Option<u8>, &[u8])> {
     let list = list.trim_ascii_start();
     let (mut number, mut length) = (0, 0);
     for byte in list {
-        if is_space(byte) {
-            break;
-        }
         let digit = byte.wrapping_sub(b'0');
-        // What is no payload type stays none, whatever digits follow.
-        number = if digit > 9 { NO_PAYLOAD_TYPE } else { (number * 10 + u32::from(digit)).min(NO_PAYLOAD_TYPE) };
+        number = if digit <= 9 {
+            // What is no payload type stays none, whatever digits follow.
+            (number * 10 + u32::from(digit)).min(NO_PAYLOAD_TYPE)
+        } else if is_space(byte) {
+            break;
+        } else {
+            NO_PAYLOAD_TYPE
+        };
         length += 1;
     }
     let (token, behind) = list.split_at_checked(length)?;

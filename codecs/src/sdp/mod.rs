@@ -249,39 +249,34 @@ impl<'a> Session<'a> {
             return Err(Malformed::NoVersion);
         }
         let Self { lines, media: blocks, .. } = self;
-        let mut cut = Cut { bytes, feeds: memchr::memchr_iter(b'\n', bytes), start: 0, ended_by_both: 0 };
+        let mut cut = Cut { bytes, feeds: Feeds::of(bytes), start: 0, lines: 0, ended_by_both: 0 };
         let mut defaults = Defaults { direction: Direction::SENDRECV, family: AddressFamily::V4 };
-        let mut heading = None;
-        while let Some((text, mut line)) = cut.line(lines.len())? {
-            heading = text.strip_prefix(b"m=").map(|value| (value, line.start + 2));
-            if heading.is_none() {
-                line.about = defaults.line(text);
-            }
-            lines.push(line);
-            if heading.is_some() {
-                break;
-            }
-        }
-        self.session_lines = (lines.len() - usize::from(heading.is_some())) as u16;
-        while let Some((value, start)) = heading.take() {
-            if blocks.len() == MEDIA_MAX {
-                return Err(Malformed::TooManyMedia);
-            }
-            blocks.push(Media::unread(lines.len() as u16, defaults));
-            let Some(media) = blocks.last_mut() else { break };
-            let mut block = Block::NEW;
-            block.media_line(media, value, start)?;
-            while let Some((text, mut line)) = cut.line(lines.len())? {
-                heading = text.strip_prefix(b"m=").map(|value| (value, line.start + 2));
-                if heading.is_none() {
-                    line.about = block.line(media, text);
+        let mut block = Block::NEW;
+        while let Some((text, mut line)) = cut.line()? {
+            let begun = blocks.last_mut();
+            if let [b'm', b'=', value @ ..] = text {
+                match begun {
+                    Some(before) => before.lines.end = lines.len() as u16,
+                    None => self.session_lines = lines.len() as u16,
                 }
                 lines.push(line);
-                if heading.is_some() {
-                    break;
+                if blocks.len() == MEDIA_MAX {
+                    return Err(Malformed::TooManyMedia);
                 }
+                block = Block::NEW;
+                blocks.push(Media::unread(lines.len() as u16, defaults));
+                blocks.last_mut().map_or(Ok(()), |media| block.media_line(media, value, line.start + 2))?;
+            } else {
+                line.about = match begun {
+                    Some(media) => block.line(media, text),
+                    None => defaults.line(text),
+                };
+                lines.push(line);
             }
-            media.lines.end = (lines.len() - usize::from(heading.is_some())) as u16;
+        }
+        match blocks.last_mut() {
+            Some(last) => last.lines.end = lines.len() as u16,
+            None => self.session_lines = lines.len() as u16,
         }
         // Two looks at all bytes cost less than two at each line.
         if memchr::memchr_iter(b'\r', bytes).count() != cut.ended_by_both || memchr::memchr(0, bytes).is_some() {
@@ -345,7 +340,25 @@ fn name_and_value(body: &[u8]) -> (&[u8], &[u8]) {
 
 /// Splits the value of an `a=rtpmap` or `a=fmtp` line into its payload type and the rest.
 #[must_use]
+#[inline(always)] // one call a line
 pub fn payload_type_and_rest(value: &[u8]) -> Option<(u8, &[u8])> {
+    let digit = |byte: u8| u32::from(byte - b'0');
+    let (number, rest) = match value {
+        [a @ b'0'..=b'9', b' ', rest @ ..] => (digit(*a), rest),
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', b' ', rest @ ..] => (digit(*a) * 10 + digit(*b), rest),
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', rest @ ..] => {
+            (digit(*a) * 100 + digit(*b) * 10 + digit(*c), rest)
+        }
+        _ => return spelled_payload_type_and_rest(value),
+    };
+    // Nobody writes spaces around it.
+    let is_trimmed = matches!(rest, [first, .., last] if *first > b' ' && *last > b' ');
+    (number <= 127).then(|| (number as u8, if is_trimmed { rest } else { rest.trim_ascii() }))
+}
+
+/// The same of a value that is written in an unusual way: with spaces before, zeros in front, or nothing behind.
+#[cold]
+fn spelled_payload_type_and_rest(value: &[u8]) -> Option<(u8, &[u8])> {
     let (payload_type, rest) = beginning_payload_type(value.trim_ascii_start())?;
     rest.first().is_none_or(u8::is_ascii_whitespace).then(|| (payload_type, rest.trim_ascii()))
 }
@@ -404,18 +417,19 @@ fn control_byte(bytes: &[u8], lines: &[Line]) -> Malformed {
 /// A description being cut into lines.
 struct Cut<'a> {
     bytes: &'a [u8],
-    feeds: memchr::Memchr<'a>,
+    feeds: Feeds<'a>,
     /// Where the next line begins.
     start: usize,
+    /// Lines so far.
+    lines: usize,
     /// Lines so far that ended in carriage return and line feed.
     ended_by_both: usize,
 }
 
 impl<'a> Cut<'a> {
-    /// The next line, after `count` others: its text and where it lies. `None` behind the last, which may lack its line end;
-    /// half of one is none.
+    /// The next line: its text and where it lies. `None` behind the last, which may lack its line end; half of one is none.
     #[inline]
-    fn line(&mut self, count: usize) -> Result<Option<(&'a [u8], Line)>, Malformed> {
+    fn line(&mut self) -> Result<Option<(&'a [u8], Line)>, Malformed> {
         let start = self.start;
         let (text, next) = match self.feeds.next() {
             Some(feed) => match self.bytes.get(start..feed).unwrap_or_default() {
@@ -428,12 +442,50 @@ impl<'a> Cut<'a> {
             None if start < self.bytes.len() => (self.bytes.get(start..).unwrap_or_default(), self.bytes.len()),
             None => return Ok(None),
         };
-        if count == LINES_MAX {
+        if self.lines == LINES_MAX {
             return Err(Malformed::TooManyLines);
         }
+        self.lines += 1;
         self.start = next;
         let end = start + text.len();
         Ok(Some((text, Line { start: start as u32, end: end as u32, next: next as u32, about: About::Other })))
+    }
+}
+
+/// Where the line feeds of a text are. Lines are short: to begin a search anew behind each costs more than to look at every
+/// eight bytes once.
+struct Feeds<'a> {
+    /// What is still to be looked at, and what is left of the text behind it, zeros added.
+    words: std::slice::Iter<'a, [u8; 8]>,
+    rest: Option<[u8; 8]>,
+    /// Bytes looked at.
+    past: usize,
+    /// Of the last eight of them, the highest bit of each that is a line feed and not told yet.
+    found: u64,
+}
+
+impl<'a> Feeds<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        let (words, behind) = bytes.as_chunks();
+        let mut rest = [0; 8];
+        rest.iter_mut().zip(behind).for_each(|(kept, byte)| *kept = *byte);
+        Self { words: words.iter(), rest: Some(rest), past: 0, found: 0 }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        const LOW_BITS: u64 = u64::MAX / 0xff * 0x7f;
+        const FEEDS: u64 = u64::MAX / 0xff * b'\n' as u64;
+        while self.found == 0 {
+            let word = self.words.next().copied().or_else(|| self.rest.take())?;
+            self.past += 8;
+            // Of what is no line feed, some bit is left, and a sum carries it to the highest.
+            let others = u64::from_le_bytes(word) ^ FEEDS;
+            self.found = !(((others & LOW_BITS) + LOW_BITS) | others | LOW_BITS);
+        }
+        let at = self.past - 8 + self.found.trailing_zeros() as usize / 8;
+        self.found &= self.found - 1;
+        Some(at)
     }
 }
 
@@ -499,6 +551,17 @@ mod tests {
         assert_eq!(types, [Some(0), Some(127), None, Some(7), None, None, None, Some(9)]);
         let tokens: Vec<_> = media.formats.iter().map(|format| format.token).collect();
         assert_eq!(tokens.concat(), b"012712800712a3t38999999999999");
+    }
+
+    #[test]
+    fn a_payload_type_is_read_alike_however_it_is_looked_at() {
+        for value in [
+            "0 x", "7 x", "99 x/1 ", "127 a b", "128 x", "999 x", "0", "12", "5\t x", " 5 x", "007 x", "0007 x",
+            "1x 2", "", " ",
+        ] {
+            let value = value.as_bytes();
+            assert_eq!(payload_type_and_rest(value), spelled_payload_type_and_rest(value), "{value:?}");
+        }
     }
 
     #[test]

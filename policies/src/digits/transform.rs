@@ -198,7 +198,9 @@ impl Transform {
                 pattern.around_dot().is_some_and(|(_, right)| right.is_empty())
             }
         };
-        let any = pattern.only_number().or_else(|| pattern.in_common(pattern, |_| true).filter(|_| is_cut));
+        // A number of a pattern of many is dear to find, and tells nothing where some of each is left.
+        let of_many = || if is_cut { pattern.in_common(pattern, |_| true) } else { None };
+        let any = pattern.only_number().or_else(of_many);
         any.is_some_and(|number| self.called(pattern, &number).is_ok_and(|called| called.is_empty()))
     }
 

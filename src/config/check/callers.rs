@@ -4,9 +4,9 @@ use crate::config::document::Document;
 use crate::config::plan::build::roaming_pools;
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::Place;
+use ahash::{AHashMap, AHashSet};
 use emcc_policies::pstn_access::PstnAccessCss;
 use emcc_policies::search_space::{CssId, SearchSpace, of_emcc_phone, of_phone};
-use std::collections::{HashMap, HashSet};
 
 /// Different search spaces that are looked at; a cluster has tens.
 const SPACES_MAX: usize = 4_096;
@@ -40,8 +40,8 @@ impl<'d> Spaces<'d> {
 }
 
 /// The line CSS of each number that a user has: of two users with one number, the first's.
-pub(super) fn lines<'d>(document: &'d Document, dialing: &Dialing<'_>) -> HashMap<&'d str, Option<CssId>> {
-    let mut lines = HashMap::new();
+pub(super) fn lines<'d>(document: &'d Document, dialing: &Dialing<'_>) -> AHashMap<&'d str, Option<CssId>> {
+    let mut lines = AHashMap::new();
     for user in &document.users {
         if let Some(number) = &user.directory_number {
             lines.entry(number.as_str()).or_insert(dialing.css(user.line_css.as_ref()));
@@ -54,7 +54,7 @@ pub(super) fn lines<'d>(document: &'d Document, dialing: &Dialing<'_>) -> HashMa
 /// number the first's (D-5).
 pub(super) fn of_device(
     device: &crate::config::document::Device,
-    lines: &HashMap<&str, Option<CssId>>,
+    lines: &AHashMap<&str, Option<CssId>>,
     css: Option<CssId>,
 ) -> Vec<SearchSpace> {
     let mut found: Vec<SearchSpace> = Vec::new();
@@ -70,10 +70,9 @@ pub(super) fn of_device(
 }
 
 /// Search spaces while they are gathered.
-#[derive(Default)]
 struct Begun<'d> {
     found: Vec<SearchSpace>,
-    seen: HashSet<SearchSpace>,
+    seen: AHashSet<SearchSpace>,
     bare: Option<Bare<'d>>,
 }
 
@@ -99,7 +98,7 @@ impl<'d> Begun<'d> {
 
 /// The search spaces calls begin with, each once.
 fn begun<'d>(document: &'d Document, dialing: &Dialing<'_>) -> Begun<'d> {
-    let mut begun = Begun::default();
+    let mut begun = Begun { found: Vec::new(), seen: AHashSet::new(), bare: None };
     let setting = document.feature.pstn_access_css.as_ref().map(|at| at.value).unwrap_or_default();
     for trunk in document.emcc_trunk.iter().chain(&document.rsvp_trunk) {
         // One without a CSS is there for emergency calls, which need none over the trunk.
@@ -121,9 +120,12 @@ fn begun<'d>(document: &'d Document, dialing: &Dialing<'_>) -> Begun<'d> {
 
 /// Calls of users: of one who is logged in nowhere, and of those who are, or may be, abroad.
 fn of_users<'d>(document: &'d Document, dialing: &Dialing<'_>, begun: &mut Begun<'d>) {
-    let on_devices: HashSet<_> =
+    if document.users.is_empty() {
+        return;
+    }
+    let on_devices: AHashSet<_> =
         document.devices.iter().flat_map(|device| &device.directory_numbers).map(|number| number.as_str()).collect();
-    let mut abroad: HashMap<&str, Vec<_>> = HashMap::new();
+    let mut abroad: AHashMap<&str, Vec<_>> = AHashMap::new();
     for (session, pool) in document.sessions.iter().zip(roaming_pools(document)) {
         if let Some(user) = session.user.as_ref().filter(|_| session.visiting_cluster.is_some()) {
             abroad.entry(user.as_str()).or_default().push(pool);
@@ -132,11 +134,11 @@ fn of_users<'d>(document: &'d Document, dialing: &Dialing<'_>, begun: &mut Begun
     let roaming = document.device_pools.iter().filter(|pool| {
         pool.geolocation.is_some() || document.template_pool.as_ref().is_some_and(|name| name.value == pool.name.value)
     });
-    let adjuncts: HashSet<_> = roaming.map(|pool| dialing.css(pool.adjunct_css.as_ref())).collect();
+    let adjuncts: AHashSet<_> = roaming.map(|pool| dialing.css(pool.adjunct_css.as_ref())).collect();
     let mut adjuncts: Vec<_> = adjuncts.into_iter().collect();
     adjuncts.sort_unstable();
     adjuncts.truncate(SPACES_MAX);
-    let mut profiles = HashSet::new();
+    let mut profiles = AHashSet::new();
     for user in &document.users {
         let (line, emcc) = (dialing.css(user.line_css.as_ref()), dialing.css(user.emcc_css.as_ref()));
         let sessions = abroad.get(user.id.as_str()).map(Vec::as_slice).unwrap_or_default();

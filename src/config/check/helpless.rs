@@ -6,6 +6,7 @@ use crate::config::document::{Device, Document};
 use crate::config::plan::build::Routing;
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::Report;
+use ahash::AHashMap;
 use emcc_policies::digits::Digits;
 use emcc_policies::emergency::{Called, EmergencyNumbers};
 use emcc_policies::moment::Civil;
@@ -13,7 +14,6 @@ use emcc_policies::pstn_access::PstnAccessCss;
 use emcc_policies::route::{Call, Caller, LocalRouteGroups, decide};
 use emcc_policies::search_space::{CssId, SearchSpace};
 use emcc_policies::trail::Trail;
-use std::collections::HashMap;
 
 /// The service every emergency service is a part of (RFC 5031).
 const SERVICE_URN: &str = "urn:service:sos";
@@ -92,7 +92,7 @@ fn devices<'d, 'r>(
     let lines = lines(document, dialing);
     let setting = document.feature.pstn_access_css.as_ref().map(|at| at.value).unwrap_or_default();
     let of_trunk = document.emcc_trunk.as_ref().and_then(|trunk| dialing.css(trunk.css.as_ref()));
-    let mut places: HashMap<Alike<'_>, usize> = HashMap::new();
+    let mut places: AHashMap<Alike<'_>, usize> = AHashMap::new();
     let mut found: Vec<(Alike<'_>, (&Device, usize))> = Vec::new();
     for device in &document.devices {
         let css = dialing.css(device.css.as_ref());

@@ -5,12 +5,12 @@ use crate::config::plan::build::Routing;
 use crate::config::plan::dial_plan::{Dialing, Origin};
 use crate::config::report::{At, Place, Report};
 use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
+use ahash::{AHashMap, AHashSet};
 use emcc_policies::digits::{Discard, Pattern};
 use emcc_policies::emergency::{Called, EmergencyNumbers};
 use emcc_policies::moment::Civil;
 use emcc_policies::route::{Member, RouteListId};
 use emcc_policies::search_space::{Circle, Circles, Outcome, PatternId, SearchSpace, Target};
-use std::collections::{HashMap, HashSet};
 
 pub(super) fn check(
     document: &Document,
@@ -125,15 +125,18 @@ fn discards(document: &Document, dialing: &Dialing<'_>, routing: &Routing<'_>, r
 
 /// Numbers of several users, and numbers of a roaming user and a local device.
 fn numbers(document: &Document, report: &Report) {
-    let mut devices = HashMap::new();
+    if document.users.is_empty() {
+        return;
+    }
+    let mut devices = AHashMap::new();
     for device in &document.devices {
         for number in &device.directory_numbers {
             devices.entry(number.as_str()).or_insert(device.name.as_str());
         }
     }
     let roaming = document.sessions.iter().filter(|session| session.visiting_cluster.is_some());
-    let abroad: HashSet<_> = roaming.filter_map(|session| session.user.as_ref()).map(|name| name.as_str()).collect();
-    let mut owners: HashMap<&str, &str> = HashMap::new();
+    let abroad: AHashSet<_> = roaming.filter_map(|session| session.user.as_ref()).map(|name| name.as_str()).collect();
+    let mut owners: AHashMap<&str, &str> = AHashMap::new();
     for user in &document.users {
         let Some(number) = user.directory_number.as_ref() else { continue };
         if let Some(other) = owners.get(number.as_str()) {

@@ -20,6 +20,7 @@ use crate::neighbour::methods::Methods;
 use crate::neighbour::names::Names;
 use crate::neighbour::select::Rank;
 use crate::neighbour::{Network, PhoneNetworks};
+use ahash::AHashMap;
 use emcc_policies::admission::Capacity;
 use emcc_policies::device_pool::RoamingIndex;
 use emcc_policies::emergency::EmergencyNumbers;
@@ -35,7 +36,6 @@ use emcc_policies::route::{
     TransformSpaces, Transformations,
 };
 use emcc_policies::search_space::{of_emcc_phone, of_phone};
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -155,13 +155,13 @@ pub(in crate::config) fn build(document: &Document, mut dialing: Dialing<'_>, co
 
 /// Names of rows to their ids; of two with one name, the first.
 struct Ids<'d> {
-    peers: HashMap<&'d str, u32>,
-    pools: HashMap<&'d str, u32>,
-    groups: HashMap<&'d str, u32>,
-    local_groups: HashMap<&'d str, u32>,
-    places: HashMap<&'d str, Arc<Geolocation>>,
-    clusters: HashMap<&'d str, u32>,
-    users: HashMap<&'d str, u32>,
+    peers: AHashMap<&'d str, u32>,
+    pools: AHashMap<&'d str, u32>,
+    groups: AHashMap<&'d str, u32>,
+    local_groups: AHashMap<&'d str, u32>,
+    places: AHashMap<&'d str, Arc<Geolocation>>,
+    clusters: AHashMap<&'d str, u32>,
+    users: AHashMap<&'d str, u32>,
 }
 
 impl<'d> Ids<'d> {
@@ -219,8 +219,8 @@ impl<'d> Ids<'d> {
 }
 
 /// Numbers names from 0; a name that comes again keeps its place, and takes one up all the same.
-fn numbered<'d>(names: impl Iterator<Item = &'d Text>) -> HashMap<&'d str, u32> {
-    let mut found = HashMap::new();
+fn numbered<'d>(names: impl Iterator<Item = &'d Text>) -> AHashMap<&'d str, u32> {
+    let mut found = AHashMap::new();
     for (number, name) in (0..).zip(names) {
         found.entry(name.as_str()).or_insert(number);
     }
@@ -509,7 +509,7 @@ fn device_pool(row: &document::DevicePool, ids: &Ids<'_>, dialing: &Dialing<'_>)
 
 fn devices(document: &Document, ids: &Ids<'_>, dialing: &Dialing<'_>) -> Box<[Device]> {
     let default = ids.place(document.feature.default_geolocation.as_ref());
-    let mut lines = HashMap::new();
+    let mut lines = AHashMap::new();
     for user in &document.users {
         if let Some(number) = &user.directory_number {
             lines.entry(number.as_str()).or_insert(dialing.css(user.line_css.as_ref()));
@@ -551,8 +551,11 @@ fn sessions(
     pools: &[DevicePool],
     dialing: &Dialing<'_>,
 ) -> Box<[EmccSession]> {
+    if document.sessions.is_empty() {
+        return Box::default();
+    }
     let template = ids.pool(document.template_pool.as_ref());
-    let phones: HashMap<_, _> =
+    let phones: AHashMap<_, _> =
         document.devices.iter().rev().map(|device| (device.name.value.to_ascii_lowercase(), device)).collect();
     let session = |row: &document::Session| {
         let side = match ids.cluster(row.home_cluster.as_ref()) {
