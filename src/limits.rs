@@ -29,8 +29,9 @@ pub const VALUES_ADDED_MAX: usize = 8;
 /// Contact values in one message.
 pub const CONTACT_VALUES_MAX: usize = 64;
 
-/// Configurations that ran before and whose neighbours are still heard in the calls that began then.
-pub const FORMER_PLANS_MAX: usize = 8;
+/// Sets of neighbours that were others before a reload, or before a name led elsewhere, and are still heard in the calls that
+/// began then. Each is looked through for a sender nobody else is.
+pub const FORMER_SENDERS_MAX: usize = 64;
 
 /// Ended calls of one worker that wait for their lines in the log.
 pub const ENDED_WAITING_MAX: usize = 16;

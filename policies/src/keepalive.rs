@@ -2,7 +2,8 @@
 //! is released.
 //!
 //! State is kept per pair of clusters, not per call. The wire form, the ledger and the clock belong to the caller: it
-//! says when something is held and when something was heard, and asks [`Keepalive::poll`] what to do.
+//! says when something is held and when something was heard, and asks [`Keepalive::poll`] what to do. A remote cluster of
+//! several addresses is silent when none of them is heard: one that does not answer gives the turn to the next.
 
 use crate::moment::Moment;
 
@@ -62,12 +63,18 @@ struct Watch {
     last_heard: Option<Moment>,
     /// Lost, and not heard since.
     is_lost: bool,
+    /// When the latest KeepAlive was sent, where nothing was heard since.
+    unanswered: Option<Moment>,
+    /// How often an address that stayed silent gave the turn to the next.
+    turn: usize,
 }
 
 /// The keepalive towards one remote cluster.
 #[derive(Debug)]
 pub struct Keepalive {
     interval_ms: u64,
+    /// Addresses of the remote cluster, at least 1.
+    addresses: u16,
     watch: Option<Watch>,
     peer_epoch: Option<u64>,
 }
@@ -76,7 +83,8 @@ impl Keepalive {
     /// An idle keepalive of `interval_s` seconds; `None` outside 1 to 600 s.
     #[must_use]
     pub fn new(interval_s: u16) -> Option<Self> {
-        interval_ms(interval_s).map(|interval_ms| Self { interval_ms, watch: None, peer_epoch: None })
+        let interval_ms = interval_ms(interval_s)?;
+        Some(Self { interval_ms, addresses: 1, watch: None, peer_epoch: None })
     }
 
     /// A new interval, as on reload: it counts for the silence at once, for sending after the send already planned.
@@ -87,12 +95,30 @@ impl Keepalive {
         true
     }
 
+    /// How many addresses the remote cluster has; none counts as one. While one stays silent, the next is asked after an
+    /// interval's part: all of them are asked within one interval, before the silence of two.
+    pub fn set_addresses(&mut self, addresses: usize) {
+        self.addresses = u16::try_from(addresses).unwrap_or(u16::MAX).max(1);
+    }
+
+    /// How many turns were given on: the place of the address to ask, counted round and round.
+    #[must_use]
+    pub fn turn(&self) -> usize {
+        self.watch.map_or(0, |watch| watch.turn)
+    }
+
+    /// From one address that stays silent to the next; `None` where there is no other.
+    fn step_ms(&self) -> Option<u64> {
+        (self.addresses > 1).then(|| self.interval_ms.div_ceil(u64::from(self.addresses)))
+    }
+
     /// Something is held with the remote cluster: the first reservation starts the silence and plans the first send one
     /// interval later. Repeating it changes nothing. A reservation made while the remote cluster is lost starts a
     /// silence of its own, so that nothing stays held with a silent cluster; see [`Keepalive::is_lost`].
     pub fn resources_held(&mut self, now: Moment) {
         let next_send = now.plus_ms(self.interval_ms);
-        let watch = self.watch.get_or_insert(Watch { next_send, last_heard: None, is_lost: false });
+        let new = Watch { next_send, last_heard: None, is_lost: false, unanswered: None, turn: 0 };
+        let watch = self.watch.get_or_insert(new);
         watch.last_heard.get_or_insert(now);
     }
 
@@ -106,30 +132,37 @@ impl Keepalive {
         let Some(watch) = &mut self.watch else { return Heard::Noted };
         // Several workers read the clock, so moments may come slightly out of order.
         watch.last_heard = watch.last_heard.max(Some(now));
+        watch.unanswered = None;
         if std::mem::take(&mut watch.is_lost) { Heard::Back } else { Heard::Noted }
     }
 
     /// What to do at `now`, and when to ask again. A late question never makes up for the sends it missed.
     pub fn poll(&mut self, now: Moment) -> Action {
-        let interval_ms = self.interval_ms;
+        let (interval_ms, step_ms) = (self.interval_ms, self.step_ms());
         let Some(watch) = &mut self.watch else { return Action::Nothing { next: None } };
         if watch.silent_at(interval_ms).is_some_and(|silent_at| now >= silent_at) {
             watch.last_heard = None;
             watch.is_lost = true;
             return Action::Lost { next: watch.next_send };
         }
-        if now < watch.next_send {
-            return Action::Nothing { next: Some(watch.next(interval_ms)) };
+        let is_beat = now >= watch.next_send;
+        if !is_beat && watch.next_turn(step_ms).is_none_or(|at| now < at) {
+            return Action::Nothing { next: Some(watch.next(interval_ms, step_ms)) };
         }
-        let on_beat = watch.next_send.plus_ms(interval_ms);
-        watch.next_send = if on_beat > now { on_beat } else { now.plus_ms(interval_ms) };
-        Action::Send { next: watch.next(interval_ms) }
+        if watch.unanswered.replace(now).is_some() {
+            watch.turn = watch.turn.wrapping_add(1);
+        }
+        if is_beat {
+            let on_beat = watch.next_send.plus_ms(interval_ms);
+            watch.next_send = if on_beat > now { on_beat } else { now.plus_ms(interval_ms) };
+        }
+        Action::Send { next: watch.next(interval_ms, step_ms) }
     }
 
     /// When [`Keepalive::poll`] has something to say; `None` while nothing is held.
     #[must_use]
     pub fn next(&self) -> Option<Moment> {
-        self.watch.map(|watch| watch.next(self.interval_ms))
+        self.watch.map(|watch| watch.next(self.interval_ms, self.step_ms()))
     }
 
     /// The remote cluster was silent for two intervals and has not been heard since. There is no point in reserving
@@ -154,8 +187,14 @@ impl Watch {
         self.last_heard.map(|heard| heard.plus_ms(SILENT_INTERVALS.saturating_mul(interval_ms)))
     }
 
-    fn next(&self, interval_ms: u64) -> Moment {
-        self.silent_at(interval_ms).map_or(self.next_send, |silent_at| silent_at.min(self.next_send))
+    /// When the address asked last has been silent for long enough that the next is asked.
+    fn next_turn(&self, step_ms: Option<u64>) -> Option<Moment> {
+        Some(self.unanswered?.plus_ms(step_ms?))
+    }
+
+    fn next(&self, interval_ms: u64, step_ms: Option<u64>) -> Moment {
+        let sooner = [self.silent_at(interval_ms), self.next_turn(step_ms)];
+        sooner.into_iter().flatten().fold(self.next_send, Moment::min)
     }
 }
 
@@ -280,6 +319,34 @@ mod tests {
     }
 
     #[test]
+    fn v_4_every_address_is_asked_before_the_cluster_is_lost() {
+        let mut k = keepalive(15);
+        k.set_addresses(3);
+        k.resources_held(s(0));
+        for (at, next, turn) in [(15, 20, 0), (20, 25, 1), (25, 30, 2)] {
+            assert_eq!((k.poll(s(at)), k.turn()), (Action::Send { next: s(next) }, turn), "{at}");
+        }
+        assert_eq!(k.poll(s(30)), Action::Lost { next: s(30) });
+        assert_eq!((k.poll(s(30)), k.turn()), (Action::Send { next: s(35) }, 3), "and the first again");
+    }
+
+    #[test]
+    fn v_4_who_answered_is_asked_again() {
+        let mut k = keepalive(15);
+        k.set_addresses(2);
+        k.resources_held(s(0));
+        assert_eq!(k.poll(s(15)), Action::Send { next: Moment(22_500) });
+        assert_eq!(k.poll(Moment(22_500)), Action::Send { next: s(30) });
+        assert_eq!(k.heard(s(23)), Heard::Noted);
+        for beat in 2..5 {
+            assert_eq!(k.poll(s(15 * beat)), Action::Send { next: Moment(15_000 * beat + 7_500) });
+            assert_eq!(k.turn(), 1, "the one that answers keeps its turn");
+            assert_eq!(k.heard(s(15 * beat + 1)), Heard::Noted);
+            assert_eq!(k.poll(s(15 * beat + 10)), Action::Nothing { next: Some(s(15 * (beat + 1))) }, "once a beat");
+        }
+    }
+
+    #[test]
     fn another_start_time_is_a_restart() {
         let mut k = keepalive(15);
         for (epoch, want) in [
@@ -297,10 +364,11 @@ mod tests {
         /// A peer that is heard at the given moments and a clock that asks every `tick_ms`.
         #[test]
         fn a_silence_is_a_loss_exactly_once_and_nothing_else_is(
-            interval_s in 1u16..20, tick_ms in 100u64..5_000,
+            interval_s in 1u16..20, addresses in 1usize..5, tick_ms in 100u64..5_000,
             gaps_ms in prop::collection::vec(1u64..100_000, 0..40),
         ) {
             let mut k = keepalive(interval_s);
+            k.set_addresses(addresses);
             let two_intervals = 2_000 * u64::from(interval_s);
             k.resources_held(Moment(0));
             let (mut now, mut last_heard, mut lost, mut last_sent) = (0, 0, false, 0);
@@ -317,7 +385,8 @@ mod tests {
                         Action::Send { next } => {
                             prop_assert!(next > Moment(now));
                             // One tick late itself, one more when the loss took the turn before it.
-                            prop_assert!(now - last_sent + 2 * tick_ms >= 1_000 * u64::from(interval_s));
+                            let apart_ms = 1_000 * u64::from(interval_s) / addresses as u64;
+                            prop_assert!(now - last_sent + 2 * tick_ms >= apart_ms);
                             last_sent = now;
                         }
                         Action::Nothing { next } => prop_assert!(next.is_some_and(|next| next > Moment(now))),
@@ -333,17 +402,25 @@ mod tests {
 
         /// Asking only when told to is enough: the loss comes at exactly two intervals.
         #[test]
-        fn following_next_finds_every_deadline(interval_s in 1u16..=600, start_ms in 0u64..1_000_000) {
+        fn following_next_finds_every_deadline(
+            interval_s in 1u16..=600, addresses in 1usize..=4, start_ms in 0u64..1_000_000,
+        ) {
             let mut k = keepalive(interval_s);
+            k.set_addresses(addresses);
+            let mut asked = Vec::new();
             let interval_ms = 1_000 * u64::from(interval_s);
             k.resources_held(Moment(start_ms));
             let mut at = Moment(start_ms);
             for turn in 0..10 {
                 at = match k.poll(at) {
                     Action::Nothing { next } => next.unwrap(),
-                    Action::Send { next } => next,
+                    Action::Send { next } => {
+                        asked.push(k.turn());
+                        next
+                    }
                     Action::Lost { .. } => {
                         prop_assert_eq!(at, Moment(start_ms + 2 * interval_ms));
+                        prop_assert_eq!(asked, (0..addresses).collect::<Vec<_>>());
                         return Ok(());
                     }
                 };

@@ -51,7 +51,7 @@ impl Turn<'_> {
                 }
                 match beat {
                     Beat::Rest => {}
-                    Beat::Send => self.send_keepalive(slot),
+                    Beat::Send { turn } => self.send_keepalive(slot, turn),
                     Beat::Lost(released) => self.link_lost(slot, released),
                 }
             }

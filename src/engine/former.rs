@@ -7,29 +7,38 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 
 use super::Turn;
-use crate::config::plan::Plan;
-use crate::limits::FORMER_PLANS_MAX;
+use crate::config::plan::{Plan, Senders};
+use crate::limits::FORMER_SENDERS_MAX;
 use crate::neighbour::{Flow, Transport};
 use crate::sip::{Index, Message, Method, Start, Strictness, essentials, scan};
 
-/// Configurations that ran before and that a call stands on, the latest first.
+/// Sets of neighbours that ran before and that a call stands on, the latest first.
 #[derive(Debug, Default)]
-pub(crate) struct Former(ArcSwap<Vec<Weak<Plan>>>);
+pub(crate) struct Former(ArcSwap<Vec<Weak<Senders>>>);
 
 impl Former {
-    /// Another configuration runs now. Those no call stands on are forgotten.
-    pub(crate) fn note(&self, plan: &Arc<Plan>) {
-        let before = self.0.load();
-        let standing = before.iter().filter(|plan| plan.strong_count() > 0).cloned();
-        let plans = std::iter::once(Arc::downgrade(plan)).chain(standing).take(FORMER_PLANS_MAX).collect();
-        self.0.store(Arc::new(plans));
+    /// `plan` is to run in place of `before`. Gives it back with the senders of an earlier configuration where they are the
+    /// same: only reloads that change who is a neighbour count here. Those no call stands on are forgotten.
+    pub(crate) fn follow(&self, before: &Plan, plan: Plan) -> Plan {
+        let (ended, new) = (before.senders(), plan.senders());
+        let known = self.0.load();
+        let others =
+            known.iter().filter(|known| known.strong_count() > 0 && !Weak::ptr_eq(known, &Arc::downgrade(ended)));
+        let standing: Vec<_> =
+            std::iter::once(Arc::downgrade(ended)).chain(others.cloned()).take(FORMER_SENDERS_MAX).collect();
+        let same = standing.iter().filter_map(Weak::upgrade).find(|known| known == new);
+        self.0.store(Arc::new(standing));
+        match same {
+            Some(senders) => plan.with_senders(senders),
+            None => plan,
+        }
     }
 
     /// Whether somebody at that address was a neighbour when a call began that stands.
     fn knew(&self, transport: Transport, from: SocketAddr) -> bool {
-        let plans = self.0.load();
-        let mut standing = plans.iter().filter_map(Weak::upgrade);
-        standing.any(|plan| plan.neighbour(transport, from).is_some())
+        let known = self.0.load();
+        let mut standing = known.iter().filter_map(Weak::upgrade);
+        standing.any(|senders| senders.know(transport, from))
     }
 }
 

@@ -9,7 +9,7 @@ use super::effects::Note;
 use super::forward::Launch;
 use super::running::Local;
 use crate::config::plan::Neighbour;
-use crate::neighbour::Flow;
+use crate::neighbour::{Address, Flow};
 use crate::sip::build::{self, Build};
 use crate::sip::{Message, Method, NameAddrRef, Strictness, UriRef, ViaRef};
 use crate::transaction::row::Purpose;
@@ -22,12 +22,18 @@ pub(crate) struct Mark {
 }
 
 impl Turn<'_> {
-    /// Our KeepAlive to the remote cluster of that slot.
-    pub(crate) fn send_keepalive(&mut self, slot: u16) {
+    /// Our KeepAlive to the remote cluster of that slot: to the first of its addresses that serve, or as many further on as
+    /// stayed silent; those that do not serve come last.
+    pub(crate) fn send_keepalive(&mut self, slot: u16, turn: usize) {
         let running = self.running.clone();
         let Some(remote) = running.remote_of(slot) else { return };
         let Some(remote) = running.plan.remote_cluster(remote) else { return };
-        let Some(flow) = remote.rsvp_trunk.first().and_then(|address| running.way(*address, 0)) else { return };
+        let serves = |address: &&Address| running.watches.is_well(**address, self.now.moment);
+        let (serving, others) = (remote.rsvp_trunk.iter().filter(serves), remote.rsvp_trunk.iter());
+        let mut in_order = serving.chain(others.filter(|address| !serves(address)));
+        let place = turn % remote.rsvp_trunk.len().max(1);
+        let Some(address) = in_order.nth(place) else { return };
+        let Some(flow) = running.way(*address, 0) else { return };
         let Some(local) = running.local(flow) else { return };
         let branch = self.branch();
         let (call_id, tag) = (self.ids.next_hex(), self.ids.next_hex());

@@ -31,8 +31,11 @@ struct Slot {
 pub enum Beat {
     /// Nothing.
     Rest,
-    /// Send a KeepAlive.
-    Send,
+    /// Send a KeepAlive to the address whose turn it is, counted round and round.
+    Send {
+        /// How many addresses stayed silent before it.
+        turn: usize,
+    },
     /// The other end is lost; this was taken back.
     Lost(Released),
 }
@@ -69,10 +72,12 @@ impl Links {
                 Some(known) if known.id == remote.id => {
                     known.link.set_capacity(capacity);
                     known.keepalive.set_interval(interval_s);
+                    known.keepalive.set_addresses(remote.rsvp_trunk.len());
                 }
                 Some(_) => continue,
                 None => {
-                    let Some(keepalive) = Keepalive::new(interval_s) else { continue };
+                    let Some(mut keepalive) = Keepalive::new(interval_s) else { continue };
+                    keepalive.set_addresses(remote.rsvp_trunk.len());
                     let link = Link::new(number as u32, capacity);
                     *slot = Some(Slot { id: remote.id.clone(), link, keepalive, calls: 0, armed: None });
                 }
@@ -178,7 +183,7 @@ impl Links {
             slot.armed = None;
             let beat = match slot.keepalive.poll(now) {
                 Action::Nothing { .. } => Beat::Rest,
-                Action::Send { .. } => Beat::Send,
+                Action::Send { .. } => Beat::Send { turn: slot.keepalive.turn() },
                 Action::Lost { .. } => Beat::Lost(slot.link.release_all()),
             };
             (beat, slot.arm())

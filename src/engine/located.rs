@@ -123,6 +123,8 @@ impl Turn<'_> {
             editor.append_header(message, DISPOSITION);
         }
         editor.text().put(b"Geolocation: <cid:").put(id.as_bytes()).put(HOST.as_bytes()).put(b">").append(message);
+        // There is one (RFC 6442 section 4.2): what came speaks of no location that leaves.
+        editor.remove_all(message, Name::GeolocationRouting);
         // Whoever routes an emergency call may look at where it comes from (RFC 6442 section 4.2).
         let routing =
             if out.decision.emergency { b"Geolocation-Routing: yes".as_slice() } else { b"Geolocation-Routing: no" };

@@ -274,7 +274,7 @@ impl Engine {
 
     fn swap(&self, plan: Plan) {
         let before = self.running.load_full();
-        self.former.note(&before.plan);
+        let plan = self.former.follow(&before.plan, plan);
         let after = Running::new(Arc::new(plan), before.locals.clone(), &self.links, Some(&before));
         self.running.store(Arc::new(after));
     }

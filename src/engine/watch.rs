@@ -117,6 +117,12 @@ impl Watches {
         self.at(address).is_some_and(|watch| watch.lock().is_down())
     }
 
+    /// Whether nothing is known against it.
+    #[must_use]
+    pub fn is_well(&self, address: Address, now: Moment) -> bool {
+        self.at(address).is_none_or(|watch| watch.lock().is_well(now))
+    }
+
     /// Every watch.
     pub fn iter(&self) -> impl Iterator<Item = &Watch> {
         self.all.iter().map(AsRef::as_ref)

@@ -414,3 +414,29 @@ fn who_was_a_neighbour_is_heard_in_its_calls_and_in_nothing_else() {
     assert_eq!(node.hear(HQ, &call.caller.request("INFO")).told(), Vec::<String>::new());
     assert_eq!(node.engine.calls(), 0);
 }
+
+#[test]
+fn p_23_whom_one_reload_moved_is_heard_however_many_follow() {
+    // As many that move nobody, or move others to and fro, or each to another place.
+    let moves: [fn(usize) -> String; 3] = [
+        |_| "udp:127.0.2.29:5060".to_owned(),
+        |reload| format!("udp:127.0.2.{}:5060", 29 + reload % 2),
+        |reload| format!("udp:127.0.2.{}:5060", 29 + reload),
+    ];
+    for (way, place) in moves.iter().enumerate() {
+        let mut node = Node::br();
+        let mut emergency = stand(&mut node, from_hq("911").body(&audio("18")), &audio("18"));
+        assert_eq!(emergency.callee_at, GW_BR_1);
+        let mut others = Vec::new();
+        for reload in 0..20 {
+            node.engine.reload(plan("br", &[(GATEWAY_MOVED.0, &place(reload))]));
+            // A call stands on each configuration.
+            others.push(stand(&mut node, from_hq("02079460000").body(&audio("18")), &audio("18")));
+        }
+        let info = node.hear(GW_BR_1, &emergency.callee.request("INFO")).the("INFO");
+        assert_eq!((info.to, node.hear(HQ, says(&info, 200)).the("200").to), (HQ, GW_BR_1), "{way}");
+        let bye = node.hear(GW_BR_1, &emergency.callee.request("BYE")).the("BYE");
+        assert_eq!((bye.to, node.hear(HQ, says(&bye, 200)).the("200").to), (HQ, GW_BR_1), "{way}");
+        assert_eq!(node.engine.calls(), others.len(), "{way}");
+    }
+}

@@ -1,7 +1,7 @@
 //! The keepalive of the RSVP trunk on the wire (V-4, V-5): what is sent, what counts, what a loss costs.
 
 use crate::node::{BR, CC_HQ, EPOCH_S, HQ, Node, Out, Sent};
-use crate::wire::{Request, Standing, alice, answer, audio, hang_up, says, stand};
+use crate::wire::{Dialog, Request, Standing, alice, answer, audio, hang_up, says, stand};
 
 const ANSWERED: [u64; 4] = [24, 24, 0, 0];
 
@@ -45,6 +45,53 @@ fn v_5_a_marked_options_goes_out_each_interval_while_something_is_held() {
     }
     hang_up(&mut node, &mut call);
     assert!(beats(&node.wait(60_000)).is_empty(), "nothing is held any more");
+}
+
+/// Before `BR` in the trunk's list of addresses.
+const BR_FIRST: &str = "127.0.2.2:5060";
+
+/// A remote cluster of two addresses, a call standing over the second.
+fn over_the_second(sip: &str) -> Node {
+    let trunk = format!("trunk = [\"udp:{BR_FIRST}\", \"udp:{BR}\"]");
+    let sip = format!("[sip]\n{sip}");
+    let mut node = Node::hq_with(&[("trunk = [\"udp:127.0.2.1:5060\"]", &trunk), ("[sip]", &sip)]);
+    let invite = alice("901614960000").body(&audio("18"));
+    let first = node.hear(invite.at, &invite).the("INVITE");
+    assert_eq!(first.to.to_string(), BR_FIRST);
+    let sent = node.fail(&first).the("INVITE");
+    assert_eq!(sent.to, BR);
+    let answered = node.hear(BR, answer(&sent, 200, "b1", &[], &audio("18"))).the("200");
+    node.hear(invite.at, &Dialog::of_caller(&invite, &answered).request("ACK")).the("ACK");
+    node
+}
+
+#[test]
+fn v_4_it_is_the_cluster_that_is_silent_and_not_one_of_its_addresses() {
+    for sip in ["health_s = 0", "health_s = 30"] {
+        let mut node = over_the_second(sip);
+        for beat in 0..8 {
+            node.wait_answered(15_000, |sent| sent.to == BR);
+            assert_eq!((node.booked(), node.alarms()), (ANSWERED, vec![]), "{sip}, beat {beat}");
+        }
+        // The one that answered falls silent and the other has come to life.
+        for beat in 0..8 {
+            node.wait_answered(15_000, |sent| sent.to != BR);
+            assert_eq!((node.booked(), node.alarms()), (ANSWERED, vec![]), "{sip}, the other, beat {beat}");
+        }
+        node.wait(31_000);
+        assert_eq!(node.alarms(), ["remote cluster lost: its resources were released"], "{sip}");
+    }
+}
+
+#[test]
+fn v_5_an_address_that_answers_is_asked_once_an_interval_and_no_other() {
+    let mut node = over_the_second("health_s = 30");
+    node.wait_with_peer(30_500);
+    for _ in 0..4 {
+        let beats = beats(&node.wait(15_000));
+        assert_eq!(beats.iter().map(|beat| beat.to).collect::<Vec<_>>(), [BR], "the first found nobody");
+        node.hear(BR, says(&beats[0], 200));
+    }
 }
 
 #[test]

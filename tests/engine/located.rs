@@ -53,6 +53,21 @@ fn r9_and_g16_a_call_over_the_trunk_says_where_the_phone_is_in_the_form_of_rfc_6
 }
 
 #[test]
+fn g16_what_came_of_routing_by_a_place_yields_to_what_is_said_of_ours() {
+    for (called, came, routing) in
+        [("9999", vec!["no"], "yes"), ("9999", vec!["yes", "no"], "yes"), ("901614960000", vec!["yes"], "no")]
+    {
+        for body in [String::new(), audio("18")] {
+            let mut invite = alice(called).body(&body);
+            invite.more.extend(came.iter().map(|came| format!("geolocation-ROUTING: {came}")));
+            let sent = Node::hq().hear(CC_HQ, &invite).the("INVITE");
+            assert_eq!(read(&sent).0, LONDON);
+            assert_eq!(sent.headers("Geolocation-Routing"), [routing], "RFC 6442 section 4.2: one, {came:?}");
+        }
+    }
+}
+
+#[test]
 fn m6_the_region_shapes_the_description_beside_a_location_and_the_answer_passes() {
     let mut node = Node::hq();
     let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio("0 18"))).the("INVITE");

@@ -208,12 +208,17 @@ impl Node {
 
     /// As [`Self::wait`], with the other cluster answering every KeepAlive at once; what else was sent.
     pub(crate) fn wait_with_peer(&mut self, ms: u64) -> Out {
+        self.wait_answered(ms, |sent| sent.what() == "OPTIONS")
+    }
+
+    /// As [`Self::wait`], with whatever `answers` says 200 to at once; what else was sent.
+    pub(crate) fn wait_answered(&mut self, ms: u64, answers: impl Fn(&Sent) -> bool) -> Out {
         let until = self.now_ms + ms;
         let mut sent = Vec::new();
         while self.now_ms < until {
             let next = self.hints.first_key_value().map_or(until, |((at, _), _)| (*at).clamp(self.now_ms, until));
             for one in self.wait(next - self.now_ms).0 {
-                if one.what() == "OPTIONS" {
+                if answers(&one) {
                     sent.append(&mut self.hear(one.to, crate::wire::says(&one, 200)).0);
                 } else {
                     sent.push(one);

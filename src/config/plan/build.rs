@@ -1,7 +1,7 @@
 //! A document without errors into a plan.
 
 use super::dial_plan::Dialing;
-use super::index::{ByName, ByText, Indexes, by_user};
+use super::index::{ByName, ByText, Indexes, Senders, by_user};
 use super::lookup::{NameTables, roaming_index, roaming_pool};
 use super::sites::{Site, addresses, certificate_names, owners};
 use super::{
@@ -79,6 +79,7 @@ pub(in crate::config) fn build(document: &Document, mut dialing: Dialing<'_>, co
     let sessions: Arc<[_]> = sessions(document, &ids, &roaming, &device_pools, &dialing).into();
     let indexes = Arc::new(indexes(&remote_clusters, &devices, &users, &sessions));
     let neighbours = owners(&peers, &remote_clusters, &Names::default());
+    let sip = sip(document, cores);
     let trunk = document.emcc_trunk.as_ref();
     let trusts_everybody = document.sip.phones.is_empty()
         && peers.iter().all(|peer| peer.trust_identity)
@@ -102,7 +103,6 @@ pub(in crate::config) fn build(document: &Document, mut dialing: Dialing<'_>, co
             security_mode: value(&document.cluster.security_mode, ClusterMode::Mixed),
             max_phones: value(&document.cluster.max_phones, MAX_PHONES),
         },
-        sip: sip(document, cores),
         admin_listen: value(&document.admin_listen, ADMIN_LISTEN),
         admin_token_file: document.admin_token_file.as_ref().map(|at| at.value.clone()),
         profile: Profile {
@@ -149,7 +149,9 @@ pub(in crate::config) fn build(document: &Document, mut dialing: Dialing<'_>, co
         users,
         sessions,
         indexes,
+        senders: Arc::new(Senders::new(&neighbours, &sip.phones)),
         neighbours,
+        sip,
     }
 }
 

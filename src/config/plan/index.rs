@@ -2,7 +2,8 @@
 
 use super::{DeviceId, Neighbour, RemoteClusterId, SessionId, UserId};
 use crate::config::address::{Address, Transport};
-use std::collections::HashMap;
+use crate::neighbour::PhoneNetworks;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 
@@ -96,6 +97,36 @@ impl ByAddress {
                 found.map(|(_, neighbour)| *neighbour).or(*otherwise)
             }
         }
+    }
+}
+
+/// From where a neighbour or a phone sends, whoever it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Senders {
+    /// With a port where only that one counts.
+    sockets: HashSet<(Transport, IpAddr, Option<u16>), ahash::RandomState>,
+    phones: PhoneNetworks,
+}
+
+impl Senders {
+    pub(super) fn new(neighbours: &ByAddress, phones: &PhoneNetworks) -> Self {
+        let mut sockets = HashSet::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4));
+        for (&(transport, ip), owner) in &neighbours.0 {
+            match owner {
+                Owner::ByPort(ports, None) => {
+                    sockets.extend(ports.iter().map(|(port, _)| (transport, ip, Some(*port))));
+                }
+                Owner::One(_) | Owner::ByPort(_, Some(_)) => drop(sockets.insert((transport, ip, None))),
+            }
+        }
+        Self { sockets, phones: phones.clone() }
+    }
+
+    /// Whether somebody known sends from there.
+    pub(crate) fn know(&self, transport: Transport, from: SocketAddr) -> bool {
+        let ip = from.ip().to_canonical();
+        let knows = |port| self.sockets.contains(&(transport, ip, port));
+        knows(None) || knows(Some(from.port())) || self.phones.contains(from.ip())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Device, DeviceId, DevicePool, EmccSession, Neighbour, Peer, Plan, RemoteCluster, RemoteClusterId, RoamingPool,
-    SessionId, Terms, User, UserId,
+    Senders, SessionId, Terms, User, UserId,
 };
 use crate::config::address::{Address, Transport};
 use crate::neighbour::CertificateName;
@@ -12,6 +12,7 @@ use emcc_policies::route::{DevicePoolId, Party, PeerId, PeerKind, RouteGroupId, 
 use emcc_policies::search_space::{CssId, PartitionId, PatternId};
 use emcc_policies::trail::Names;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Names that only trails and answers need, by id.
 #[derive(Debug)]
@@ -71,6 +72,16 @@ impl Plan {
     pub fn neighbour(&self, transport: Transport, from: SocketAddr) -> Option<Neighbour> {
         let configured = self.neighbours.get(transport, from);
         configured.or_else(|| self.sip.phones.contains(from.ip()).then_some(Neighbour::Phone))
+    }
+
+    /// From where neighbours and phones send.
+    pub(crate) const fn senders(&self) -> &Arc<Senders> {
+        &self.senders
+    }
+
+    /// The same configuration with `senders`, which are equal to its own.
+    pub(crate) fn with_senders(self, senders: Arc<Senders>) -> Self {
+        Self { senders, ..self }
     }
 
     /// Every address of every call control, in the order they are tried.

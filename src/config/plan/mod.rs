@@ -12,6 +12,7 @@ mod parameters;
 pub(in crate::config) mod schedule;
 mod service;
 mod sites;
+pub(crate) use index::Senders;
 pub use kept::Kept;
 pub use parameters::{Parameter, Value};
 pub use service::Trust;
@@ -104,6 +105,8 @@ pub struct Plan {
     names: Arc<lookup::NameTables>,
     indexes: Arc<index::Indexes>,
     neighbours: index::ByAddress,
+    /// One for all configurations in a row whose neighbours are the same.
+    senders: Arc<Senders>,
 }
 
 /// This cluster.

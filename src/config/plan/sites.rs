@@ -1,6 +1,6 @@
 //! Where neighbours are: what is configured, and where its names lead.
 
-use super::index::ByAddress;
+use super::index::{ByAddress, Senders};
 use super::{Neighbour, Peer, Plan, RemoteCluster, RemoteClusterId};
 use crate::config::address::{Address, Transport};
 use crate::neighbour::CertificateName;
@@ -9,6 +9,7 @@ use crate::neighbour::names::Names;
 use crate::neighbour::select::Rank;
 use emcc_policies::route::PeerId;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// An address or name of a neighbour as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +124,7 @@ impl Plan {
             row.certificate_names = certificate_names(row.sites.iter().chain(&*row.rsvp_sites), names);
         }
         plan.neighbours = owners(&plan.peers, &plan.remote_clusters, names);
+        plan.senders = Arc::new(Senders::new(&plan.neighbours, &plan.sip.phones));
         plan
     }
 
