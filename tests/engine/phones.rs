@@ -10,6 +10,7 @@ use crate::node::{BR, CC_HQ, GW_HQ, HQ, Node, Out, Sent};
 use crate::tls::{keyed, shows_key};
 use crate::wire::{
     Dialog, PHONE, Request, Standing, alice, answer, assert_refused, audio, audio_and_video, hang_up, says, serial,
+    without_top_via,
 };
 
 const WORST: [u64; 4] = [40, 40, 0, 0];
@@ -125,13 +126,6 @@ fn stands_twice(node: &mut Node) -> Standing {
     let caller = Dialog::of_caller(&invite, &answered);
     let callee = Dialog::of_callee(&second, "b1");
     Standing { caller, callee, caller_at: phone(), callee_at: BR, invite: second, answered }
-}
-
-fn without_top_via(sent: &Sent) -> String {
-    let text = sent.text();
-    let at = text.find("Via: ").expect("a Via");
-    let end = at + text[at..].find("\r\n").expect("its end") + 2;
-    format!("{}{}", &text[..at], &text[end..])
 }
 
 #[test]
