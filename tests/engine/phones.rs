@@ -691,6 +691,20 @@ fn a_cancelled_call_to_the_phone_gives_back() {
 }
 
 #[test]
+fn p_23_an_emergency_number_at_a_phones_address_is_an_emergency_call() {
+    let (mut node, path) = a_registered_phone();
+    let unknown = "<sip:00000000000000000000000000000000@127.0.1.1:5060;lr>";
+    for (path, target) in [
+        (path.as_str(), "sip:911@127.0.3.5:5060"),
+        (path.as_str(), "sip:911@127.0.3.6"),
+        (unknown, "sip:911@127.0.3.5:5060"),
+    ] {
+        let sent = node.hear(CC_HQ, &rings(path, target)).the("INVITE");
+        assert_eq!((sent.to, sent.start().starts_with("INVITE sip:911@")), (GW_HQ, true), "{path} {target}");
+    }
+}
+
+#[test]
 fn nothing_is_sent_into_the_phones_networks_but_to_who_registered() {
     let (mut node, path) = a_registered_phone();
     for target in ["sip:5001@127.0.3.5:5062", "sip:5001@127.0.3.6:5060", "sip:other@127.0.3.5:5060"] {
