@@ -410,7 +410,7 @@ impl Turn<'_> {
     fn way_on(&self, found: &Found, request: &Request<'_>) -> Option<Flow> {
         // Of passes side by side it is for who is behind the last (RFC 3261 section 16.12).
         let Routes { pass, last_pass, .. } = *request.routes;
-        let last = (last_pass != pass).then(|| Routes { pass: last_pass, ..*request.routes });
+        let last = (last_pass != pass).then_some(Routes { pass: last_pass, ..*request.routes });
         let last = last.and_then(|routes| self.find(request.essentials, &routes));
         let found = last.as_ref().unwrap_or(found);
         let side = match found.by {
