@@ -45,8 +45,11 @@ pub const CONNECTIONS_MAX: usize = 4_096;
 /// Of these, only remote clusters and connections of our own making may take the last ones.
 pub const CONNECTIONS_FOR_TRUNKS: usize = 256;
 
-/// Connections accepted from one IP address.
-pub const CONNECTIONS_PER_ADDRESS_MAX: u32 = 64;
+/// Connections of one IP address of phones, accepted or opened to where a phone says that it listens.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
+
+/// Connections accepted from one IP address of a configured neighbour.
+pub const CONNECTIONS_PER_NEIGHBOUR_MAX: usize = 256;
 
 /// File descriptors left for everything that is no SIP connection.
 pub const DESCRIPTORS_KEPT: usize = 256;

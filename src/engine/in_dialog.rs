@@ -401,6 +401,11 @@ impl Turn<'_> {
     /// Where a request goes on: to the address its next Route or its Request-URI names when that is a neighbour's,
     /// else to the side of the call it is for. Nothing a message says can send us to a stranger.
     fn way_on(&self, found: &Found, request: &Request<'_>) -> Option<Flow> {
+        // Of passes side by side it is for who is behind the last (RFC 3261 section 16.12).
+        let Routes { pass, last_pass, .. } = *request.routes;
+        let last = (last_pass != pass).then_some(Routes { pass: last_pass, ..*request.routes });
+        let last = last.and_then(|routes| self.find(request.essentials, &routes));
+        let found = last.as_ref().unwrap_or(found);
         let side = match found.by {
             Party::Caller => found.callee,
             Party::Callee => Some(found.caller),

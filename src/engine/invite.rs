@@ -134,9 +134,10 @@ impl Turn<'_> {
         let marks = is_mark_believed.then(|| plan.device_header(request.from));
         let mark = marks.and_then(|header| header.mark(message));
         let phone = match source {
-            Source::CallControl => self.called_phone(plan, request)?,
-            _ => None,
+            Source::CallControl => self.called_phone(plan, request),
+            _ => Ok(None),
         };
+        let (phone, unregistered) = phone.map_or_else(|refusal| (None, Some(refusal)), |phone| (phone, None));
         let session = match source {
             Source::Phone => self.registered_session(plan, request),
             _ => None,
@@ -148,7 +149,7 @@ impl Turn<'_> {
         let asserted = message.addresses(Name::PAssertedIdentity).find_map(|address| number(&address.ok()?.uri));
         let asserted = asserted.filter(|_| is_believed);
         let from = number(&request.essentials.from.uri);
-        Ok(Question {
+        let mut question = Question {
             source,
             device: mark.map(|mark| mark.device),
             session,
@@ -163,9 +164,15 @@ impl Turn<'_> {
             is_routed: request.routes.is_foreign,
             is_believed,
             is_marked_emergency: matches!(source, Source::Trunk(_)) && is_marked_emergency(message),
-            turns: Turns::of_call(self.running.turns()),
+            turns: Turns::at(0),
             at: self.now.civil,
-        })
+        };
+        // Recognised before anything else (P-23). Only asked: the call takes its turn in circular groups later.
+        if let Some(refusal) = unregistered.filter(|_| !decide(plan, &question).emergency) {
+            return Err(refusal);
+        }
+        question.turns = Turns::of_call(self.running.turns());
+        Ok(question)
     }
 
     /// 100 at once: the caller stops repeating itself (RFC 3261 section 16.2).

@@ -10,6 +10,8 @@ pub(crate) struct Routes<'m> {
     pub(crate) own: usize,
     /// The pass of its call that recorded the first of these; 0 where none says so.
     pub(crate) pass: u8,
+    /// The pass that recorded the last of them: another where nobody between two passes recorded itself.
+    pub(crate) last_pass: u8,
     /// Whether one beyond this node decides where the request goes, readable or not.
     pub(crate) is_foreign: bool,
     /// The first that can be read and is not ours.
@@ -27,8 +29,9 @@ impl Turn<'_> {
                     return Routes { is_foreign: true, next: Some(uri), ..routes };
                 }
                 Ok(uri) if !routes.is_foreign => {
+                    routes.last_pass = pass_of(&uri).unwrap_or(0);
                     if routes.own == 0 {
-                        routes.pass = pass_of(&uri).unwrap_or(0);
+                        routes.pass = routes.last_pass;
                     }
                     routes.own += 1;
                 }

@@ -15,6 +15,7 @@ mod node;
 mod quarantine;
 pub mod resolve;
 pub mod retire;
+mod share;
 pub mod signals;
 mod sockets;
 mod stream;

@@ -21,6 +21,7 @@ use tokio_util::codec::Decoder;
 
 use super::budget::{Budget, Held};
 use super::mmsg::{canonical, of_family};
+use super::share::{Admission, Life, Share};
 use super::worker::Worker;
 use super::{Driver, sockets, tls};
 use crate::engine::effects::{Input, Silence, TransactionKey};
@@ -50,8 +51,10 @@ pub struct StreamLimits {
     pub connections: usize,
     /// Of these, kept for trunks and for connections of our own making.
     pub for_trunks: usize,
-    /// Accepted from one IP address at a time; of a phone's, those to it as well.
-    pub per_address: u32,
+    /// Of one IP address of phones at a time, those to it as well.
+    pub per_address: usize,
+    /// Accepted from one IP address of a configured neighbour at a time.
+    pub per_neighbour: usize,
     /// From accepting to the first octet.
     pub first_byte: Duration,
     /// From a message's first octet to its last.
@@ -76,6 +79,7 @@ impl Default for StreamLimits {
             connections: limits::CONNECTIONS_MAX,
             for_trunks: limits::CONNECTIONS_FOR_TRUNKS,
             per_address: limits::CONNECTIONS_PER_ADDRESS_MAX,
+            per_neighbour: limits::CONNECTIONS_PER_NEIGHBOUR_MAX,
             first_byte: Duration::from_millis(limits::FIRST_BYTE_MS_MAX),
             message: Duration::from_millis(limits::STREAM_MESSAGE_MS_MAX),
             write: Duration::from_millis(limits::STREAM_MESSAGE_MS_MAX),
@@ -93,7 +97,9 @@ impl StreamLimits {
     pub(super) fn within(self, descriptors: usize) -> Self {
         let most = descriptors.saturating_sub(limits::DESCRIPTORS_KEPT).max(1);
         let connections = self.connections.min(most);
-        Self { connections, for_trunks: self.for_trunks.min(connections / 4), ..self }
+        let quarter = connections / 4;
+        let per_neighbour = self.per_neighbour.min(quarter.max(self.per_address));
+        Self { connections, for_trunks: self.for_trunks.min(quarter), per_neighbour, ..self }
     }
 }
 
@@ -101,7 +107,7 @@ impl StreamLimits {
 pub(super) struct Streams {
     by_number: Table<u64, Handle>,
     by_remote: Table<(u16, SocketAddr), u64>,
-    accepted: Table<IpAddr, u32>,
+    shares: Table<IpAddr, Share>,
     open: AtomicUsize,
     last: AtomicU64,
     limits: StreamLimits,
@@ -115,27 +121,7 @@ struct Handle {
     queued: Arc<Mutex<Held>>,
     /// Told when the queue ran over.
     overflow: Arc<Notify>,
-    heard: Arc<Heard>,
-}
-
-/// When anything came over a connection last, and whether that was too long ago.
-#[derive(Default)]
-struct Heard {
-    /// Milliseconds of the node's clock, from its opening on; 0 before that.
-    at_ms: AtomicU64,
-    /// Told when it is to end for that.
-    silence: Notify,
-}
-
-impl Heard {
-    fn note(&self, now: Moment) {
-        self.at_ms.store(now.0.max(1), Relaxed);
-    }
-
-    /// Whether it stands and nothing came since then.
-    fn is_silent_since(&self, since: Moment) -> bool {
-        (1..=since.0).contains(&self.at_ms.load(Relaxed))
-    }
+    life: Arc<Life>,
 }
 
 /// One message for a connection.
@@ -161,7 +147,7 @@ impl Streams {
         Self {
             by_number: Table::new(limits.connections, seed),
             by_remote: Table::new(limits.connections, seed),
-            accepted: Table::new(limits.connections, seed),
+            shares: Table::new(limits.connections, seed),
             open: AtomicUsize::new(0),
             last: AtomicU64::new(0),
             limits,
@@ -192,53 +178,55 @@ impl Streams {
     pub(super) fn hang_up(&self, Silence { flow, since }: Silence) {
         let key = (flow.listener, flow.remote);
         let Some(number) = self.by_remote.with(&key, |number| *number) else { return };
-        let is_silent = self.by_number.with(&number, |handle| {
-            let is_silent = handle.heard.is_silent_since(since);
-            if is_silent {
-                handle.heard.silence.notify_one();
-            }
-            is_silent
-        });
+        let is_silent = self.by_number.with(&number, |handle| handle.life.end_if_silent(since));
         if is_silent == Some(true) {
             self.by_remote.remove_if(&key, |held| *held == number);
         }
     }
 
     /// Counts one more connection, unless there are as many as there may be; the last ones are kept.
-    fn open(self: &Arc<Self>, from: Option<IpAddr>, may_take_last: bool) -> Option<Open> {
+    fn open(self: &Arc<Self>, claim: Option<Claim>, may_take_last: bool, now: Moment) -> Option<Open> {
         let most = self.limits.connections - if may_take_last { 0 } else { self.limits.for_trunks };
         if self.open.fetch_add(1, Relaxed) >= most {
             self.open.fetch_sub(1, Relaxed);
             return None;
         }
-        let mut open = Open { streams: Arc::clone(self), from: None };
-        if let Some(ip) = from {
-            if !self.admit(ip) {
+        let life = Life::new(Held::new(&self.budget), now);
+        let mut open = Open { streams: Arc::clone(self), from: None, life, is_displacing: false };
+        if let Some(claim) = claim {
+            let admission = self.admit(claim, &open.life);
+            if admission == Admission::Full {
                 return None;
             }
-            open.from = Some(ip);
+            open.from = Some(claim.ip);
+            open.is_displacing = admission == Admission::Displacing;
         }
         Some(open)
     }
 
-    fn admit(&self, ip: IpAddr) -> bool {
-        let fits = |count: &mut u32| {
-            let fits = *count < self.limits.per_address;
-            *count += u32::from(fits);
-            fits
-        };
+    fn admit(&self, claim: Claim, life: &Arc<Life>) -> Admission {
         for _ in 0..ATTEMPTS_MAX {
-            if let Some(fits) = self.accepted.with(&ip, fits) {
-                return fits;
+            let admitted = self.shares.with(&claim.ip, |share| share.admit(life, claim.most, claim.may_displace));
+            if let Some(admission) = admitted {
+                return admission;
             }
-            match self.accepted.insert(ip, 1) {
-                Ok(Inserted::New) => return true,
-                Ok(Inserted::Exists) => {}
-                Err(_) => return false,
+            // The next round counts it, whoever has put the share there.
+            if self.shares.insert(claim.ip, Share::default()).is_err() {
+                return Admission::Full;
             }
         }
-        false
+        Admission::Full
     }
+}
+
+/// Whose share one more connection is of.
+#[derive(Clone, Copy)]
+struct Claim {
+    ip: IpAddr,
+    /// As many as that address may have.
+    most: usize,
+    /// Whether one that is idle gives way to it.
+    may_displace: bool,
 }
 
 enum Queueing {
@@ -251,14 +239,17 @@ pub(super) struct Open {
     streams: Arc<Streams>,
     /// Whose share it is: what one address opened, or had us open to where it says it listens.
     from: Option<IpAddr>,
+    life: Arc<Life>,
+    /// Whether another had to go for it.
+    is_displacing: bool,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         self.streams.open.fetch_sub(1, Relaxed);
         if let Some(ip) = self.from {
-            self.streams.accepted.with(&ip, |count| *count = count.saturating_sub(1));
-            self.streams.accepted.remove_if(&ip, |count| *count == 0);
+            self.streams.shares.with(&ip, |share| share.leave(&self.life));
+            self.streams.shares.remove_if(&ip, Share::is_empty);
         }
     }
 }
@@ -270,34 +261,33 @@ pub(super) struct Place {
     /// Whether its other end opened it, and has to speak first.
     is_accepted: bool,
     overflow: Arc<Notify>,
-    heard: Arc<Heard>,
     queued: Arc<Mutex<Held>>,
 }
 
 impl Place {
     /// Takes a place, unless the node has all it may or, for one we open, another is there already.
     fn take(
-        streams: &Arc<Streams>,
+        open: &Open,
         transport: Transport,
         listener: u16,
         remote: SocketAddr,
         is_accepted: bool,
     ) -> Result<(Self, mpsc::Receiver<Outgoing>), NoPlace> {
+        let streams = &open.streams;
         let number = streams.last.fetch_add(1, Relaxed) + 1;
         let (sender, queue) = mpsc::channel(streams.limits.queued);
         let overflow = Arc::new(Notify::new());
-        let queued = Arc::new(Mutex::new(Held::new(&streams.budget)));
+        let queued = Arc::clone(&open.life.queued);
         let flow = Flow { transport, listener, remote, connection: number };
-        let heard = Arc::new(Heard::default());
         let handle = Handle {
             queue: sender,
             queued: Arc::clone(&queued),
             overflow: Arc::clone(&overflow),
-            heard: Arc::clone(&heard),
+            life: Arc::clone(&open.life),
         };
         streams.by_number.insert(number, handle).map_err(|_| NoPlace::TooMany)?;
         // From here on dropping gives everything back.
-        let place = Self { streams: Arc::clone(streams), flow, is_accepted, overflow, heard, queued };
+        let place = Self { streams: Arc::clone(streams), flow, is_accepted, overflow, queued };
         match streams.by_remote.insert((listener, remote), number) {
             Ok(Inserted::Exists) if !is_accepted => Err(NoPlace::Exists),
             Ok(_) => Ok((place, queue)),
@@ -351,15 +341,15 @@ impl<D: Driver> Worker<D> {
                 };
             }
             // A phone says itself where it listens: what it has opened has its bound, and nothing kept for others goes.
-            let share = self.shared.driver.is_phone(flow.transport, flow.remote).then(|| flow.remote.ip());
-            let Some(open) = streams.open(share, share.is_none()) else {
+            let is_phone = self.shared.driver.is_phone(flow.transport, flow.remote);
+            let claim = Claim { ip: flow.remote.ip(), most: streams.limits.per_address, may_displace: false };
+            let now = self.shared.clock.now().moment;
+            let Some(open) = streams.open(is_phone.then_some(claim), !is_phone, now) else {
                 self.shared.counters.stream(StreamEvent::TooMany);
                 return Err(NotQueued);
             };
-            match Place::take(streams, flow.transport, flow.listener, flow.remote, false) {
+            match Place::take(&open, flow.transport, flow.listener, flow.remote, false) {
                 Ok((place, queue)) => {
-                    // As old as the first message on it, so that its silence to that one counts.
-                    place.heard.note(now);
                     let number = place.flow.connection;
                     // Any thread sends, those with a reactor connect.
                     let workers = self.shared.openings.len().max(1);
@@ -433,13 +423,19 @@ pub(super) async fn accept<D: Driver>(worker: Rc<Worker<D>>, socket: TcpListener
             continue;
         }
         let is_trunk = shared.driver.is_trunk(transport, remote);
-        let Some(open) = shared.streams.open(Some(remote.ip()), is_trunk) else {
+        let limits = shared.streams.limits;
+        let is_phone = shared.driver.is_phone(transport, remote);
+        let most = if is_phone { limits.per_address } else { limits.per_neighbour };
+        let claim = Claim { ip: remote.ip(), most, may_displace: true };
+        let Some(open) = shared.streams.open(Some(claim), is_trunk, shared.clock.now().moment) else {
             shared.counters.stream(StreamEvent::TooMany);
             continue;
         };
-        match Place::take(&shared.streams, transport, listener, remote, true) {
+        if open.is_displacing {
+            tracing::warn!(%remote, "as many connections as one address may have: the one idle for longest is closed");
+        }
+        match Place::take(&open, transport, listener, remote, true) {
             Ok((place, queue)) => {
-                place.heard.note(shared.clock.now().moment);
                 shared.counters.stream(StreamEvent::Accepted);
                 sockets::notice_silence(&stream, shared.streams.limits.write);
                 if transport == Transport::Tls {
@@ -519,13 +515,14 @@ pub(super) async fn carry<D: Driver>(
     let end = {
         let queued = Arc::clone(&place.queued);
         let mut writer = pin!(write_all(&mut queue, &queued, write, &in_hand, limits.write));
-        let (overflow, heard) = (Arc::clone(&place.overflow), Arc::clone(&place.heard));
+        let overflow = Arc::clone(&place.overflow);
         let speaks_first = if place.is_accepted { limits.first_byte } else { limits.idle };
         let (end, may_finish) = tokio::select! {
             biased;
             () = overflow.notified() => (StreamEvent::Overflow, false),
-            () = heard.silence.notified() => (StreamEvent::Unanswered, false),
-            end = read_all(&worker, &place, &mut read, speaks_first) => (end, true),
+            () = open.life.fell_silent() => (StreamEvent::Unanswered, false),
+            end = read_all(&worker, &place, &open.life, &mut read, speaks_first) => (end, true),
+            () = open.life.displaced() => (StreamEvent::Displaced, true),
             end = &mut writer => (end, false),
         };
         // Nothing more is queued from here on. The other end may still read: answers to what it sent before it
@@ -572,6 +569,7 @@ pub(super) fn give_up<D: Driver>(
 async fn read_all<D: Driver>(
     worker: &Rc<Worker<D>>,
     place: &Place,
+    life: &Life,
     read: &mut (impl AsyncRead + Unpin),
     speaks_first: Duration,
 ) -> StreamEvent {
@@ -604,10 +602,7 @@ async fn read_all<D: Driver>(
                 return StreamEvent::Closed;
             }
             Ok(Err(_)) => return StreamEvent::Closed,
-            Ok(Ok(_)) => {
-                silence = (limits.idle, StreamEvent::Idle);
-                place.heard.note(worker.shared.clock.now().moment);
-            }
+            Ok(Ok(_)) => silence = (limits.idle, StreamEvent::Idle),
         }
         let before = buffer.len();
         if let Some(end) = worker.take_frames(place.flow, &mut framer, &mut buffer) {
@@ -619,6 +614,7 @@ async fn read_all<D: Driver>(
         } else if begun.is_none() || buffer.len() < before {
             begun = Some(worker.shared.clock.now().moment);
         }
+        life.read(worker.shared.clock.now().moment, begun.is_some());
         if buffer.is_empty() && buffer.capacity() > KEPT_BYTES_MAX {
             buffer = BytesMut::new();
         }
@@ -661,29 +657,36 @@ mod tests {
         Arc::new(Streams::new(7, limits))
     }
 
+    const NOW: Moment = Moment(0);
+
+    /// One more of that host, whom nobody gives way.
+    fn claim(host: u8) -> Option<Claim> {
+        let most = limits::CONNECTIONS_PER_ADDRESS_MAX;
+        Some(Claim { ip: IpAddr::from([127, 0, 0, host]), most, may_displace: false })
+    }
+
     #[test]
     fn one_address_gets_its_share_of_connections_and_no_more() {
         let streams = streams(StreamLimits::default());
-        let (one, other) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        let [one, other] = [1, 2].map(claim);
         let mut open: Vec<Open> =
-            (0..limits::CONNECTIONS_PER_ADDRESS_MAX).map(|_| streams.open(Some(one), false).unwrap()).collect();
-        assert!(streams.open(Some(one), true).is_none());
-        assert!(streams.open(Some(other), false).is_some(), "another address is not concerned");
+            (0..limits::CONNECTIONS_PER_ADDRESS_MAX).map(|_| streams.open(one, false, NOW).unwrap()).collect();
+        assert!(streams.open(one, true, NOW).is_none());
+        assert!(streams.open(other, false, NOW).is_some(), "another address is not concerned");
         open.pop();
-        assert!(streams.open(Some(one), false).is_some(), "one that ended makes room");
+        assert!(streams.open(one, false, NOW).is_some(), "one that ended makes room");
         open.clear();
-        assert_eq!((streams.open.load(Relaxed), streams.accepted.len()), (0, 0));
+        assert_eq!((streams.open.load(Relaxed), streams.shares.len()), (0, 0));
     }
 
     #[test]
     fn the_last_connections_are_kept_for_trunks_and_for_our_own() {
         let streams = streams(StreamLimits { connections: 4, for_trunks: 2, ..StreamLimits::default() });
-        let from = |host| Some(IpAddr::from([127, 0, 0, host]));
-        let _others = [streams.open(from(1), false).unwrap(), streams.open(from(2), false).unwrap()];
-        assert!(streams.open(from(3), false).is_none());
-        let _trunk = streams.open(from(4), true).unwrap();
-        let _own = streams.open(None, true).unwrap();
-        assert!(streams.open(None, true).is_none(), "four in all");
+        let _others = [streams.open(claim(1), false, NOW).unwrap(), streams.open(claim(2), false, NOW).unwrap()];
+        assert!(streams.open(claim(3), false, NOW).is_none());
+        let _trunk = streams.open(claim(4), true, NOW).unwrap();
+        let _own = streams.open(None, true, NOW).unwrap();
+        assert!(streams.open(None, true, NOW).is_none(), "four in all");
     }
 
     #[test]
@@ -692,6 +695,7 @@ mod tests {
         assert_eq!(limits.within(1_000_000).connections, limits::CONNECTIONS_MAX);
         let few = limits.within(1_024);
         assert_eq!((few.connections, few.for_trunks), (1_024 - limits::DESCRIPTORS_KEPT, 192));
+        assert_eq!((few.per_neighbour, few.per_address), (192, limits::CONNECTIONS_PER_ADDRESS_MAX));
         assert_eq!(limits.within(10).connections, 1);
     }
 
@@ -699,13 +703,14 @@ mod tests {
     fn a_connection_nothing_came_over_since_is_hung_up_and_one_that_was_heard_is_not() {
         let streams = streams(StreamLimits::default());
         let remote = SocketAddr::from(([127, 0, 0, 1], 5060));
-        let (place, _queue) = Place::take(&streams, Transport::Tcp, 0, remote, false).ok().unwrap();
+        let open = streams.open(None, true, Moment(1_000)).unwrap();
+        let (place, _queue) = Place::take(&open, Transport::Tcp, 0, remote, false).ok().unwrap();
         let silent_since =
             |ms| streams.hang_up(Silence { flow: Flow { connection: 0, ..place.flow }, since: Moment(ms) });
         let stands = || streams.by_remote.with(&(0, remote), |number| *number).is_some();
-        silent_since(9_000);
-        assert!(stands(), "nobody has opened it yet");
-        place.heard.note(Moment(5_000));
+        silent_since(999);
+        assert!(stands(), "it was opened since");
+        open.life.read(Moment(5_000), false);
         silent_since(4_999);
         assert!(stands(), "something came since");
         silent_since(5_000);
@@ -716,7 +721,8 @@ mod tests {
     fn a_queue_is_bounded_in_octets_and_gives_back_what_it_held() {
         let streams = streams(StreamLimits { queued_bytes: 100, ..StreamLimits::default() });
         let remote = SocketAddr::from(([127, 0, 0, 1], 5060));
-        let (place, queue) = Place::take(&streams, Transport::Tcp, 0, remote, true).ok().unwrap();
+        let open = streams.open(None, true, NOW).unwrap();
+        let (place, queue) = Place::take(&open, Transport::Tcp, 0, remote, true).ok().unwrap();
         let queue_of = |octets: usize| {
             let outgoing = Outgoing { bytes: Bytes::from(vec![b'x'; octets]), transaction: None };
             streams.queue(place.flow.connection, outgoing).is_ok()

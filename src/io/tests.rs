@@ -499,18 +499,32 @@ fn a_stranger_is_closed_at_once() {
 }
 
 #[test]
-fn one_address_opens_64_connections_and_another_is_not_concerned() {
-    let world = World::new(2);
-    let mut open: Vec<TcpStream> = (0..64).map(|_| world.connect("127.0.0.2")).collect();
-    for (number, stream) in (0..).zip(&mut open) {
-        stream.write_all(request(number, "").as_bytes()).unwrap();
-        read_exactly(stream, &request(number, ""));
+fn one_address_opens_its_share_of_connections_and_then_the_idlest_gives_way_to_a_new_one() {
+    let tell = |stream: &mut TcpStream, number: u32| {
+        let told = stream.write_all(request(number, "").as_bytes());
+        told.and_then(|()| stream.read_exact(&mut vec![0; request(number, "").len()])).is_ok()
+    };
+    // A phone's address, then a configured neighbour's.
+    for (address, most) in [("127.0.0.7", 64), ("127.0.0.2", 256)] {
+        let world = World::new(2);
+        let displaced = || world.counted("emcc_stream_events_total{event=\"displaced\"}");
+        let mut open: Vec<TcpStream> = (0..most).map(|_| world.connect(address)).collect();
+        assert!((0..).zip(&mut open).all(|(number, stream)| tell(stream, number)), "{address}");
+        // The first has a message on its way.
+        let text = request(0, "");
+        let (begun, rest) = text.split_at(40);
+        open[0].write_all(format!("\r\n\r\n{begun}").as_bytes()).unwrap();
+        read_exactly(&mut open[0], "\r\n");
+        assert_eq!(displaced(), 0, "{address}");
+        open.push(world.connect(address));
+        assert!(tell(&mut open[most], 1_000), "{address}: the new one is heard");
+        open[0].write_all(rest.as_bytes()).unwrap();
+        read_exactly(&mut open[0], &text);
+        let served = open.iter_mut().filter_map(|stream| tell(stream, 2_000).then_some(())).count();
+        assert_eq!((served, displaced()), (most, 1), "{address}");
+        assert!(tell(&mut world.connect("127.0.0.3"), 1), "another address is not concerned");
+        assert_eq!(world.counted("emcc_stream_events_total{event=\"too_many\"}"), 0, "{address}");
     }
-    let gone = world.connect("127.0.0.2").read(&mut [0; 8]);
-    assert!(matches!(gone, Ok(0)) || gone.is_err());
-    let mut other = world.connect("127.0.0.3");
-    other.write_all(request(1, "").as_bytes()).unwrap();
-    read_exactly(&mut other, &request(1, ""));
 }
 
 #[test]

@@ -312,6 +312,8 @@ label! {
     Stranger = "stranger",
     /// Closed at once: too many connections, in all or from that address.
     TooMany = "too_many",
+    /// Closed: its address opened one more than it may have, and this one was idle for longest.
+    Displaced = "displaced",
     /// Closed: a message took too long to arrive or to be written.
     Slow = "slow",
     /// Closed: its write queue was full.

@@ -3,7 +3,9 @@
 use emcc_trunk::neighbour::Transport;
 
 use crate::node::{BR, CC_HQ, GW_BR_1, GW_HQ, HQ, Node, plan};
-use crate::wire::{Dialog, Request, Standing, alice, answer, audio, bob, from_hq, hang_up, says, serial, stand};
+use crate::wire::{
+    Dialog, Request, Standing, alice, answer, audio, bob, from_hq, hang_up, says, serial, stand, without_top_via,
+};
 
 fn bobs(node: &mut Node) -> Standing {
     stand(node, bob("912025550123").body(&audio("0")), &audio("0"))
@@ -261,6 +263,36 @@ fn a_call_that_passes_the_node_twice_keeps_two_rows() {
     assert_eq!(second.to, GW_HQ);
     assert_eq!(second.headers("Record-Route")[0], "<sip:127.0.1.1:5060;lr;pass=1>");
     assert_eq!(node.engine.calls(), 2);
+}
+
+#[test]
+fn rfc_3261_16_12_a_call_back_to_its_gateway_through_a_silent_proxy_is_acknowledged_and_ended_there() {
+    for from_callee in [false, true] {
+        let mut node = Node::hq();
+        let invite = Request::new("INVITE", GW_HQ, HQ, "12025550100", "5002").body(&audio("18"));
+        let first = node.hear(GW_HQ, &invite).the("INVITE");
+        assert_eq!(first.to, CC_HQ);
+        // Call control sends it on through us, and is in no Record-Route.
+        let mut again = invite.clone();
+        (again.at, again.branch) = (CC_HQ, format!("{}-again", invite.branch));
+        again.uri = format!("sip:912025550123@{HQ}");
+        again.more.extend(first.headers("Via").iter().map(|via| format!("Via: {via}")));
+        again.more.push(format!("Record-Route: {}", first.header("Record-Route")));
+        again.more.push("P-Asserted-Identity: <sip:5002@hq>".to_owned());
+        let second = node.hear(CC_HQ, &again).the("INVITE");
+        assert_eq!((second.to, second.headers("Record-Route").len()), (GW_HQ, 2));
+        let back = node.hear(GW_HQ, answer(&second, 200, "b1", &[], &audio("18"))).the("200");
+        let answered = node.hear(CC_HQ, without_top_via(&back)).the("200");
+        assert_eq!(answered.to, GW_HQ);
+        let (mut caller, mut callee) = (Dialog::of_caller(&invite, &answered), Dialog::of_callee(&second, "b1"));
+        let ack = node.hear(GW_HQ, &caller.request("ACK")).the("ACK");
+        assert_eq!((ack.to, ack.headers("Route").len()), (GW_HQ, 0));
+        let end = if from_callee { &mut callee } else { &mut caller };
+        let bye = node.hear(GW_HQ, &end.request("BYE")).the("BYE");
+        assert_eq!((bye.to, bye.headers("Route").len()), (GW_HQ, 0), "by the callee: {from_callee}");
+        node.hear(GW_HQ, says(&bye, 200)).the("200");
+        assert_eq!(node.engine.calls(), 0);
+    }
 }
 
 #[test]

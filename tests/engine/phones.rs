@@ -10,6 +10,7 @@ use crate::node::{BR, CC_HQ, GW_HQ, HQ, Node, Out, Sent};
 use crate::tls::{keyed, shows_key};
 use crate::wire::{
     Dialog, PHONE, Request, Standing, alice, answer, assert_refused, audio, audio_and_video, hang_up, says, serial,
+    without_top_via,
 };
 
 const WORST: [u64; 4] = [40, 40, 0, 0];
@@ -125,13 +126,6 @@ fn stands_twice(node: &mut Node) -> Standing {
     let caller = Dialog::of_caller(&invite, &answered);
     let callee = Dialog::of_callee(&second, "b1");
     Standing { caller, callee, caller_at: phone(), callee_at: BR, invite: second, answered }
-}
-
-fn without_top_via(sent: &Sent) -> String {
-    let text = sent.text();
-    let at = text.find("Via: ").expect("a Via");
-    let end = at + text[at..].find("\r\n").expect("its end") + 2;
-    format!("{}{}", &text[..at], &text[end..])
 }
 
 #[test]
@@ -694,6 +688,20 @@ fn a_cancelled_call_to_the_phone_gives_back() {
     assert_eq!(node.hear(CC_HQ, &invite.cancel()).told(), ["200 to cc-hq", "CANCEL to 127.0.3.5:5060"]);
     node.hear(phone(), says(&sent, 487)).the("487");
     assert_eq!((node.booked(), node.ended()), (NOTHING, vec![(487, "cancelled")]));
+}
+
+#[test]
+fn p_23_an_emergency_number_at_a_phones_address_is_an_emergency_call() {
+    let (mut node, path) = a_registered_phone();
+    let unknown = "<sip:00000000000000000000000000000000@127.0.1.1:5060;lr>";
+    for (path, target) in [
+        (path.as_str(), "sip:911@127.0.3.5:5060"),
+        (path.as_str(), "sip:911@127.0.3.6"),
+        (unknown, "sip:911@127.0.3.5:5060"),
+    ] {
+        let sent = node.hear(CC_HQ, &rings(path, target)).the("INVITE");
+        assert_eq!((sent.to, sent.start().starts_with("INVITE sip:911@")), (GW_HQ, true), "{path} {target}");
+    }
 }
 
 #[test]

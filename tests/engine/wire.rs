@@ -131,6 +131,14 @@ pub(crate) fn says(request: &Sent, status: u16) -> String {
     answer(request, status, "b1", &[], "")
 }
 
+/// What a proxy makes of a response it passes back.
+pub(crate) fn without_top_via(sent: &Sent) -> String {
+    let text = sent.text();
+    let at = text.find("Via: ").expect("a Via");
+    let end = at + text[at..].find("\r\n").expect("its end") + 2;
+    format!("{}{}", &text[..at], &text[end..])
+}
+
 /// One end of a dialog.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialog {
