@@ -244,7 +244,7 @@ mod tests {
             ("\"a\",\"b, \"\"c\"\"\"\n", None),
             ("\"a\" ,b\n", None),
             ("\"x\ny\",b\n", None),
-            ("\"\",\"\"\n", None),
+            ("\"\",\"b\"\n", None),
             ("a,\"911\"5,b\n", Some((1, 7, true))),
             ("a,\"911\" \"5\",b\n", Some((1, 8, true))),
             ("a,9\"1,b\n", Some((1, 3, false))),
