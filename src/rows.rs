@@ -124,6 +124,31 @@ impl<'r> Row<'r> {
         None
     }
 
+    /// The first quote that neither opens nor closes a field nor stands twice in one (RFC 4180 section 2): the field it is in,
+    /// its offset or that of the text behind it, and whether it closed the field that goes on.
+    pub(crate) fn stray_quote(&self) -> Option<(usize, usize, bool)> {
+        let raw = self.text.get(self.offset..self.end)?.trim_ascii_end();
+        memchr::memchr(b'"', raw)?;
+        let (mut at, mut place) = (0, 0);
+        while let Some(octet) = raw.get(at) {
+            let is_quoted = *octet == b'"';
+            let begin = if is_quoted { closed(raw, at).0? + 1 } else { at };
+            let rest = raw.get(begin..)?;
+            let outside = rest.get(..rest.iter().position(|octet| *octet == b',').unwrap_or(rest.len()))?;
+            let stray = if is_quoted {
+                outside.iter().position(|octet| !octet.is_ascii_whitespace())
+            } else {
+                memchr::memchr(b'"', outside)
+            };
+            if let Some(stray) = stray {
+                return Some((place, self.offset + begin + stray, is_quoted));
+            }
+            at = begin + outside.len() + 1;
+            place += 1;
+        }
+        None
+    }
+
     /// Offset of a field in the text, of its quote where it has one; of the row's end for a field it does not have.
     pub(crate) fn offset_of(&self, place: usize) -> usize {
         let (mut left, mut quoted) = (place, false);
@@ -210,6 +235,25 @@ mod tests {
         assert_eq!(read[0].2, ["a\"", "c\"", "e\n"]);
         assert_eq!((read[1].1.as_slice(), &*read[1].2[1]), (&["x\"y,".to_owned(), "z".into()][..], "z\n"));
         assert_eq!((read[2].1[1].as_str(), &*read[2].2[2]), ("r,s", "t\n"));
+    }
+
+    #[test]
+    fn a_quote_out_of_place_is_found_where_it_stands() {
+        for (text, stray) in [
+            ("a,b\n", None),
+            ("\"a\",\"b, \"\"c\"\"\"\n", None),
+            ("\"a\" ,b\n", None),
+            ("\"x\ny\",b\n", None),
+            ("\"\",\"b\"\n", None),
+            ("a,\"911\"5,b\n", Some((1, 7, true))),
+            ("a,\"911\" \"5\",b\n", Some((1, 8, true))),
+            ("a,9\"1,b\n", Some((1, 3, false))),
+            ("a, \"9,1\"\n", Some((1, 3, false))),
+            ("a,b\"", Some((1, 3, false))),
+        ] {
+            let mut rows = Rows::of(text.as_bytes());
+            assert_eq!(rows.next().unwrap().stray_quote(), stray, "{text}");
+        }
     }
 
     /// Offsets of quotes left open, and the rows without one.

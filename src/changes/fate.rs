@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use emcc_policies::digits::Digits;
-use emcc_policies::numbers::{Budget, Part, Shape, Symbols};
+use emcc_policies::numbers::{Budget, Part, Shape, Symbols, Traced};
 
 use super::callers::Who;
 use super::leave::Called;
 use super::paired::{self, Pair};
-use super::{Asked, Disagreement, Stopped, decided};
+use super::{Asked, Disagreement, Stopped, decided, read, read_in};
 use crate::config::plan::Plan;
 use crate::engine::decide::{Decision, Next, NextHop, Target};
 use crate::engine::reject::Reject;
@@ -64,9 +64,11 @@ pub(super) struct Fate {
     frame: Frame,
     /// The called number of each hop.
     pub(super) called: Vec<Vec<Part>>,
+    /// The number that is read in the one dialed (P-23).
+    read: Traced,
 }
 
-fn frame(decision: &Decision, dialed: &Digits) -> (Frame, Vec<Digits>) {
+fn frame(decision: &Decision, read: &Digits) -> (Frame, Vec<Digits>) {
     let kind = |to| match to {
         NextHop::Remote(_) => Kind::Trunk,
         NextHop::Phone { .. } => Kind::Phone,
@@ -83,13 +85,14 @@ fn frame(decision: &Decision, dialed: &Digits) -> (Frame, Vec<Digits>) {
         calling: hop.calling,
     });
     let status = decision.refusal.map(|refusal| Reject::Refusal(refusal).answer().status);
-    let called = first().map(|hop| hop.called.unwrap_or(*dialed)).collect();
+    let called = first().map(|hop| hop.called.unwrap_or(*read)).collect();
     (Frame { emergency: decision.emergency, status, hops: hops.collect() }, called)
 }
 
-/// Whether two decisions of one dialed number differ in what happens.
-pub(super) fn is_other(now: &Decision, next: &Decision, dialed: &Digits) -> bool {
-    frame(now, dialed) != frame(next, dialed)
+/// Whether two decisions of one dialed number differ in what happens; `read` is the number each side reads in it.
+pub(super) fn is_other(now: &Decision, next: &Decision, read: [&Digits; 2]) -> bool {
+    let [of_now, of_next] = read;
+    frame(now, of_now) != frame(next, of_next)
 }
 
 /// One configuration, as one caller meets it.
@@ -113,7 +116,7 @@ impl<'a> Side<'a> {
     }
 
     fn asked(&self, dialed: &Digits, turn: usize) -> Result<(Frame, Vec<Digits>), Disagreement> {
-        Ok(frame(&self.decided(dialed, turn)?, dialed))
+        Ok(frame(&self.decided(dialed, turn)?, &read(self.plan, dialed)))
     }
 
     /// Asks about the first number of a shape, then about one for each bit of a place's number, with another character
@@ -148,7 +151,7 @@ impl<'a> Side<'a> {
             let parts: Option<Vec<Part>> = codes.iter().zip(number.as_bytes()).map(part).collect();
             parts.ok_or(Disagreement { number: base })
         });
-        Ok(Fate { frame, called: called.collect::<Result<_, _>>()? })
+        Ok(Fate { frame, called: called.collect::<Result<_, _>>()?, read: read_in(self.plan, &base) })
     }
 }
 
@@ -275,8 +278,23 @@ fn fixed<'p>(
 }
 
 impl Fate {
+    /// In words that fit an emergency number however it is written: what is made of the number that is read.
     fn made(&self, shape: &Shape) -> Vec<Made> {
-        self.called.iter().map(|parts| made(parts, shape)).collect()
+        let whole = Traced::dialed(shape.len(), 0);
+        if self.read == whole {
+            return self.called.iter().map(|parts| made(parts, shape)).collect();
+        }
+        let symbols = |part: &Part| match *part {
+            Part::Place(place) => shape.at(usize::from(place)),
+            Part::Literal(byte) => Symbols::only(byte),
+        };
+        let inner = Shape::new(self.read.parts().iter().map(symbols));
+        let place = |part: &Part| match *part {
+            Part::Place(_) => self.read.parts().iter().position(|known| known == part),
+            Part::Literal(_) => None,
+        };
+        let within = |part: &Part| place(part).and_then(|at| u8::try_from(at).ok()).map_or(*part, Part::Place);
+        self.called.iter().map(|parts| made(&parts.iter().map(within).collect::<Vec<_>>(), &inner)).collect()
     }
 }
 

@@ -5,14 +5,20 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use emcc_policies::digits::{Digits, Discard, Transform};
-use emcc_policies::numbers::{Budget, Each, Exhausted, Shape, Traced, Watch, begun_shapes, split, transformed};
+use emcc_policies::emergency::PLUS_DIGITS_MAX;
+use emcc_policies::numbers::{
+    Budget, Each, Exhausted, Shape, Symbols, Traced, Watch, begun_shapes, split, transformed,
+};
 use emcc_policies::search_space::{Analysis, CssId, PASSES_MAX, PatternId, Row, Target};
 
 use super::callers::{Who, search_spaces};
 use super::paired::{Pair, Side, Space};
 use super::reach::Reach;
-use super::{Asked, decided};
+use super::{Asked, decided, read_in};
 use crate::engine::decide;
+
+/// Most characters of a number that an emergency number is read in behind its `+`: the `+`, the number and a last `#`.
+const WRITTEN_MAX: usize = PLUS_DIGITS_MAX + 2;
 
 /// The search for one group.
 pub(super) struct Follow<'a, 'p> {
@@ -64,10 +70,92 @@ impl<'a, 'p> Follow<'a, 'p> {
     pub(super) fn run(&self, budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
         let mut watches = (*self.watches(Searched::Both(Space::Root))).clone();
         watches.extend(self.reach.emergency_watches());
-        begun_shapes(&watches, self.reach.everything, self.asked.digits_max, budget, &mut |shape, budget| {
-            let way = Way { number: Traced::dialed(shape.len(), 0), pass: 1 };
-            self.both(shape, &way, budget, each)
+        let mut of_all = watches.clone();
+        of_all.extend(self.reach.written_watches(false));
+        begun_shapes(&of_all, self.reach.everything, self.asked.digits_max, budget, &mut |shape, budget| {
+            let whole = Traced::dialed(shape.len(), 0);
+            self.read(shape, budget)?.into_iter().filter(|(_, read)| is_all(read, &whole)).try_for_each(|(shape, _)| {
+                let way = Way { number: whole.clone(), pass: 1 };
+                self.both(shape, &way, budget, each)
+            })
+        })?;
+        self.written(&watches, budget, each)
+    }
+
+    /// The numbers in which a side reads an emergency number that they are not as dialed (P-23).
+    fn written(&self, watches: &[Watch<'_>], budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
+        let mut written: Vec<Watch<'_>> = self.reach.written_watches(true).collect();
+        written.extend(self.reach.emergency_watches().map(|watch| Watch { leads: false, ..watch }));
+        begun_shapes(&written, false, self.asked.digits_max, budget, &mut |shape, budget| {
+            let whole = Traced::dialed(shape.len(), 0);
+            for (shape, read) in self.read(shape, budget)?.into_iter().filter(|(_, read)| !is_all(read, &whole)) {
+                let [now, next] = read.map(|number| Way { number, pass: 1 });
+                split(&shape, &now.number, watches, true, budget, &mut |shape, budget| {
+                    split(&shape, &next.number, watches, true, budget, &mut |shape, budget| {
+                        if self.is_led(watches, &shape, [&now, &next], budget)? {
+                            self.apart(shape, [&now, &next], budget, each)?;
+                        }
+                        Ok(())
+                    })
+                })?;
+            }
+            Ok(())
         })
+    }
+
+    /// Whether what the sides read may be decided otherwise.
+    fn is_led(
+        &self,
+        watches: &[Watch<'_>],
+        shape: &Shape,
+        ways: [&Way; 2],
+        budget: &mut Budget,
+    ) -> Result<bool, Exhausted> {
+        if self.reach.everything || self.reach.is_emergency_touched() {
+            return Ok(true);
+        }
+        budget.spend(watches.len())?;
+        let dialed = shape.example();
+        let numbers = ways.map(|way| way.number.of(&dialed));
+        let leading = watches.iter().filter(|watch| watch.leads).map(|watch| watch.pattern);
+        let reached = leading.flat_map(|pattern| numbers.iter().map(|number| pattern.matches(number)));
+        Ok(reached.into_iter().any(|reach| reach.full || reach.could_grow))
+    }
+
+    /// What each side reads in the numbers of a shape that no pattern tells apart. Only how long a country code is, which
+    /// its first two digits say, may still differ among them: the shape in pieces.
+    fn read(&self, shape: Shape, budget: &mut Budget) -> Result<Vec<(Shape, [Traced; 2])>, Exhausted> {
+        let of = |shape: &Shape| [true, false].map(|is_now| self.start(is_now, &shape.example()));
+        let (first, second) = (shape.at(1), shape.at(2));
+        let may_have_code = shape.at(0) == Symbols::only(b'+') && shape.len() <= WRITTEN_MAX;
+        if !may_have_code || first.len() * second.len() <= 1 {
+            let read = of(&shape);
+            return Ok(vec![(shape, read)]);
+        }
+        budget.spend(first.len() * second.len())?;
+        let mut found: Vec<(Symbols, Symbols, [Traced; 2])> = Vec::new();
+        for first in first.bytes().map(Symbols::only) {
+            let mut of_first: Vec<(Symbols, [Traced; 2])> = Vec::new();
+            for second in second.bytes().map(Symbols::only) {
+                let read = of(&shape.with(1, first).with(2, second));
+                match of_first.iter_mut().find(|(_, known)| *known == read) {
+                    Some((symbols, _)) => *symbols = symbols.either(second),
+                    None => of_first.push((second, read)),
+                }
+            }
+            for (second, read) in of_first {
+                match found.iter_mut().find(|(_, symbols, known)| *symbols == second && *known == read) {
+                    Some((symbols, ..)) => *symbols = symbols.either(first),
+                    None => found.push((first, second, read)),
+                }
+            }
+        }
+        Ok(found.into_iter().map(|(first, second, read)| (shape.with(1, first).with(2, second), read)).collect())
+    }
+
+    /// The number a side reads in a dialed one.
+    fn start(&self, is_now: bool, dialed: &Digits) -> Traced {
+        read_in(self.side(is_now).plan, dialed)
     }
 
     fn side(&self, is_now: bool) -> &'a Side<'p> {
@@ -97,10 +185,10 @@ impl<'a, 'p> Follow<'a, 'p> {
         rows.map(|row| Watch { pattern: &row.pattern, leads: false }).collect()
     }
 
-    fn chain(&self, is_now: bool, length: usize) -> Chain {
+    fn chain(&self, is_now: bool, dialed: &Digits) -> Chain {
         let [now, next] = &self.begins;
         let css = if is_now { now } else { next };
-        Chain { is_now, css: Some(css.clone()), start: Traced::dialed(length, 0) }
+        Chain { is_now, css: Some(css.clone()), start: self.start(is_now, dialed) }
     }
 
     fn analysed(&self, chain: &Chain, dialed: &Digits) -> Analysis {
@@ -127,7 +215,7 @@ impl<'a, 'p> Follow<'a, 'p> {
     /// so, and only where it meets a row that may decide otherwise.
     fn both(&self, shape: Shape, way: &Way, budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
         let dialed = shape.example();
-        let (now, next) = (self.chain(true, shape.len()), self.chain(false, shape.len()));
+        let (now, next) = (self.chain(true, &dialed), self.chain(false, &dialed));
         let translation = self.won(&now, &dialed, way.pass).filter(|(id, row)| {
             let same = self.pair.now.same.get(id.0 as usize).copied().flatten();
             matches!(row.target, Target::Translate { .. })
@@ -149,7 +237,7 @@ impl<'a, 'p> Follow<'a, 'p> {
                     })
                 })
             }
-            _ => self.apart(shape, way, budget, each),
+            _ => self.apart(shape, [way; 2], budget, each),
         }
     }
 
@@ -166,11 +254,12 @@ impl<'a, 'p> Follow<'a, 'p> {
     }
 
     /// Follows numbers on each side to the end, one after the other, emergency calls also where they go past analysis.
-    fn apart(&self, shape: Shape, way: &Way, budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
-        let length = shape.len();
-        let (now, next) = (self.chain(true, length), self.chain(false, length));
-        self.alone(&now, shape, way, budget, &mut |shape, budget| {
-            self.alone(&next, shape, way, budget, &mut |shape, budget| {
+    fn apart(&self, shape: Shape, ways: [&Way; 2], budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
+        let dialed = shape.example();
+        let (now, next) = (self.chain(true, &dialed), self.chain(false, &dialed));
+        let [way_now, way_next] = ways;
+        self.alone(&now, shape, way_now, budget, &mut |shape, budget| {
+            self.alone(&next, shape, way_next, budget, &mut |shape, budget| {
                 self.behind_gateway(true, shape, budget, &mut |shape, budget| {
                     self.behind_gateway(false, shape, budget, &mut |shape, budget| {
                         self.emergencies(true, shape, budget, &mut |shape, budget| {
@@ -187,7 +276,7 @@ impl<'a, 'p> Follow<'a, 'p> {
         if !matches!(self.who, Who::Gateway) {
             return each(shape, budget);
         }
-        let start = Traced::dialed(shape.len(), 0);
+        let start = self.start(is_now, &shape.example());
         let chain = Chain { is_now, css: Some(Vec::new()), start: start.clone() };
         self.alone(&chain, shape, &Way { number: start, pass: 1 }, budget, each)
     }
@@ -229,15 +318,16 @@ impl<'a, 'p> Follow<'a, 'p> {
             return each(shape, budget);
         }
         let plan = self.side(is_now).plan;
-        let codes = plan.emergency.access_codes.iter().filter(|code| dialed.without_prefix(code).is_some());
-        let mut starts = vec![Traced::dialed(shape.len(), 0)];
-        starts.extend(codes.map(|code| Traced::dialed(shape.len(), code.len())));
-        let found = plan.dial_plan.emergency_match(&dialed).and_then(|id| plan.dial_plan.row(id));
+        let whole = self.start(is_now, &dialed);
+        let number = whole.of(&dialed);
+        let codes = plan.emergency.access_codes.iter().filter(|code| number.without_prefix(code).is_some());
+        let mut starts = vec![whole.clone()];
+        starts.extend(codes.map(|code| Traced::new(whole.parts().iter().copied().skip(code.len()))));
+        let found = plan.dial_plan.emergency_match(&number).and_then(|id| plan.dial_plan.row(id));
         let Some(row) = found.filter(|row| row.pattern.has_dot()) else {
             return self.each_start(is_now, shape, &starts, budget, each);
         };
         let before_dot = Transform { discard: Some(Discard::PreDot), ..Transform::NONE };
-        let whole = Traced::dialed(shape.len(), 0);
         transformed(&shape, &whole, &row.pattern, &before_dot, budget, &mut |piece, made, budget| {
             let mut starts = starts.clone();
             starts.extend(made);
@@ -263,4 +353,9 @@ impl<'a, 'p> Follow<'a, 'p> {
             })
         })
     }
+}
+
+/// Whether both sides read the number as dialed.
+fn is_all(read: &[Traced; 2], whole: &Traced) -> bool {
+    read.iter().all(|number| number == whole)
 }

@@ -23,7 +23,7 @@ use std::collections::HashMap;
 
 use emcc_policies::digits::{DIGITS_MAX, Digits};
 use emcc_policies::moment::Civil;
-use emcc_policies::numbers::{Budget, Exhausted, Shape};
+use emcc_policies::numbers::{Budget, Exhausted, Part, Shape, Traced};
 
 use self::callers::{Facts, callers};
 use self::fate::{Found, differences};
@@ -227,7 +227,30 @@ fn grouped(pair: &Pair<'_>, asked: &Asked, changes: &mut Changes) -> (Vec<(Facts
     (both, groups)
 }
 
+/// The number a configuration reads in a dialed one: the emergency number it is but for how it is written (P-23).
+pub(crate) fn read(plan: &Plan, dialed: &Digits) -> Digits {
+    plan.emergency.read(&plan.dial_plan, dialed.as_bytes()).unwrap_or(*dialed)
+}
+
+/// The same by where its characters stand in the dialed one.
+fn read_in(plan: &Plan, dialed: &Digits) -> Traced {
+    let read = read(plan, dialed);
+    let without_last = |count: usize| {
+        let end = dialed.len().checked_sub(count)?;
+        let begin = end.checked_sub(read.len())?;
+        let is_there = dialed.as_bytes().get(begin..end)? == read.as_bytes();
+        is_there.then(|| Traced::dialed(end, begin))
+    };
+    let literal = || Traced::new(read.as_bytes().iter().copied().map(Part::Literal));
+    without_last(0).or_else(|| without_last(1)).unwrap_or_else(literal)
+}
+
+/// The decision of a call to what is dialed, as the node reads it.
 fn decided(plan: &Plan, who: &Who, target: Target<'_>, asked: &Asked, turn: usize) -> Option<Decision> {
+    let target = match target {
+        Target::Digits(dialed) => Target::Digits(read(plan, &dialed)),
+        other => other,
+    };
     Some(decide(plan, &who.question(plan, target, asked, turn)?))
 }
 
@@ -237,7 +260,7 @@ fn of_service(pair: &Pair<'_>, who: &Who, asked: &Asked, group: usize) -> Option
     (0..pair.turns).find_map(|turn| {
         let now = decided(pair.now.plan, who, target, asked, turn)?;
         let next = decided(pair.next.plan, who, target, asked, turn)?;
-        let differs = fate::is_other(&now, &next, &Digits::EMPTY);
+        let differs = fate::is_other(&now, &next, [&Digits::EMPTY; 2]);
         differs.then(|| Change { group, shapes: Vec::new(), example: None, turn, now, next })
     })
 }

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use emcc_policies::digits::{Digits, Pattern, Transform};
+use emcc_policies::emergency::PLUS_DIGITS_MAX;
 use emcc_policies::moment::Civil;
 use emcc_policies::numbers::Watch;
 use emcc_policies::route::{Distribution, LocalRouteGroupId, Member, PeerId, PeerKind, RouteGroupId, RouteListId};
@@ -33,6 +34,8 @@ pub(super) struct Reach<'a, 'p> {
     pub(super) everything: bool,
     /// Emergency numbers, with and without access codes, that are no row's own pattern.
     numbers: Vec<Pattern>,
+    /// How every emergency number may be written otherwise (P-23).
+    written: Vec<Pattern>,
     is_complete: bool,
 }
 
@@ -55,7 +58,7 @@ impl<'a, 'p> Reach<'a, 'p> {
         let is_itself = matches!(who, Who::AbroadItself(_));
         let everything = !now.is_refused_like(next)
             || is_itself && (now.role != next.role || phones(&pair.now, None) != phones(&pair.next, None));
-        let (numbers, is_complete) = emergency_patterns(pair);
+        let Recognised { numbers, written, is_complete } = emergency_patterns(pair);
         let mut reach = Self {
             pair,
             facts: (now, next),
@@ -66,6 +69,7 @@ impl<'a, 'p> Reach<'a, 'p> {
             emergency: false,
             everything,
             numbers,
+            written,
             is_complete,
         };
         reach.aims = reach.other_aims();
@@ -132,6 +136,11 @@ impl<'a, 'p> Reach<'a, 'p> {
             side.emergency.iter().filter_map(move |id| side.plan.dial_plan.row(*id)).map(|row| &row.pattern)
         });
         rows.chain(&self.numbers).map(move |pattern| Watch { pattern, leads })
+    }
+
+    /// What may be an emergency number written otherwise, in either configuration.
+    pub(super) fn written_watches(&self, leads: bool) -> impl Iterator<Item = Watch<'_>> {
+        self.written.iter().map(move |pattern| Watch { pattern, leads })
     }
 
     fn leads(&self, side: &Side<'_>, id: PatternId, space: Space, partition: u32) -> bool {
@@ -298,23 +307,53 @@ fn last_resort<'p>(side: &Side<'p>) -> Vec<Neighbour<'p>> {
     side.plan.routes.last_resort.iter().filter_map(|id| peer(side, *id)).collect()
 }
 
-/// Emergency numbers that stand in no row: those configured, and every emergency number behind an access code (P-23).
-/// False if one of them is too long to be written.
-fn emergency_patterns(pair: &Pair<'_>) -> (Vec<Pattern>, bool) {
-    let mut texts: Vec<String> = Vec::new();
+/// What emergency calls are recognised by, beside the rows themselves.
+struct Recognised {
+    /// Emergency numbers that stand in no row: those configured, and every emergency number behind an access code (P-23).
+    numbers: Vec<Pattern>,
+    /// All emergency numbers as they may be written otherwise.
+    written: Vec<Pattern>,
+    /// False: one of them is too long to be written as a pattern.
+    is_complete: bool,
+}
+
+/// What may stand before an emergency number without counting: a `+` and no country code, or one of up to three digits.
+const PLUS_FORMS: [&str; 4] = ["\\+", "\\+X", "\\+XX", "\\+XXX"];
+
+fn emergency_patterns(pair: &Pair<'_>) -> Recognised {
+    let mut is_complete = true;
+    let mut parsed = |mut texts: Vec<String>| -> Vec<Pattern> {
+        texts.sort_unstable();
+        texts.dedup();
+        let patterns: Vec<Pattern> = texts.iter().filter_map(|text| Pattern::parse(text).ok()).collect();
+        is_complete &= patterns.len() == texts.len();
+        patterns
+    };
+    let (mut numbers, mut rows): (Vec<String>, Vec<String>) = Default::default();
     for side in [&pair.now, &pair.next] {
         let emergency = &side.plan.emergency;
         let escaped = |digits: &Digits| digits.as_str().replace('+', "\\+");
-        let rows = side.emergency.iter().filter_map(|id| side.plan.dial_plan.row(*id)).map(|row| row.pattern.text());
+        let own_rows = side.emergency.iter().filter_map(|id| side.plan.dial_plan.row(*id));
+        let of_rows: Vec<String> = own_rows.map(|row| row.pattern.text().to_owned()).collect();
         let own: Vec<String> = emergency.numbers.iter().map(escaped).collect();
-        let behind = rows.map(str::to_owned).chain(own.iter().cloned());
-        let codes: Vec<String> = emergency.access_codes.iter().map(escaped).collect();
-        texts.extend(behind.flat_map(|number| codes.iter().map(|code| format!("{code}{number}")).collect::<Vec<_>>()));
-        texts.extend(own);
+        for code in emergency.access_codes.iter().map(escaped) {
+            numbers.extend(of_rows.iter().chain(&own).map(|number| format!("{code}{number}")));
+        }
+        numbers.extend(own);
+        rows.extend(of_rows);
     }
-    texts.sort_unstable();
-    texts.dedup();
-    let parsed: Vec<Pattern> = texts.iter().filter_map(|text| Pattern::parse(text).ok()).collect();
-    let is_complete = parsed.len() == texts.len();
-    (parsed, is_complete)
+    let numbers = parsed(numbers);
+    let rows = parsed(rows);
+    let mut written = Vec::new();
+    for pattern in numbers.iter().chain(&rows) {
+        let text = pattern.text();
+        let is_short = pattern.only_number().is_none_or(|number| number.len() <= PLUS_DIGITS_MAX);
+        let plus = PLUS_FORMS.iter().filter(|_| is_short).map(|plus| format!("{plus}{text}"));
+        for form in plus.chain([text.to_owned()]) {
+            written.push(format!("{form}#"));
+            written.extend((form != text).then_some(form));
+        }
+    }
+    let written = parsed(written);
+    Recognised { numbers, written, is_complete }
 }

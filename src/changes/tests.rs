@@ -11,7 +11,8 @@ use crate::engine::decide::{Question, Source};
 
 const AT: Civil = Civil(1_700_000_000);
 
-/// The numbers of brute force: all of up to so many of these characters.
+/// The numbers of brute force: all of up to so many of these characters, and what an emergency number may be written as with
+/// a `+` or a `#` more.
 const ALPHABET: &[u8] = b"129*";
 const LENGTH: usize = 4;
 
@@ -22,6 +23,9 @@ fn numbers() -> Vec<Digits> {
         all = all.iter().flat_map(|head| ALPHABET.iter().map(|byte| [head.as_slice(), &[*byte]].concat())).collect();
         found.extend(all.iter().map(|text| Digits::from_bytes(text).unwrap()));
     }
+    let written = |number: &Digits| [format!("+{number}"), format!("{number}#"), format!("+{number}#")];
+    let written: Vec<String> = found.iter().flat_map(written).filter(|text| text.len() <= LENGTH).collect();
+    found.extend(written.iter().map(|text| Digits::from_bytes(text.as_bytes()).unwrap()));
     found
 }
 
@@ -73,7 +77,7 @@ fn transformation() -> impl Strategy<Value = TransformationSpec> {
 fn rows() -> impl Strategy<Value = RowSpec> {
     let texts = vec![
         "1", "2", "12", "9.1", "9.11", "9.X", "9.!", "X", "XX", "[12]X", "1!", "*X", "*!", "XXX", "2XX", "91X", "!",
-        "9.1!", "1.1!", "1+.2", "[12]!.1", "99XX", "[^1]XX", "1*2", "**", "X?2",
+        "9.1!", "1.1!", "1+.2", "[12]!.1", "99XX", "[^1]XX", "1*2", "**", "X?2", "\\+!", "\\+1X", "X#", "!#", "2X#",
     ];
     (
         prop::sample::select(texts),
@@ -343,10 +347,12 @@ fn asked() -> Asked {
 /// Whether a number's decision differs, asked of the deciding function alone.
 fn differs(pair: &Pair<'_>, who: &Who, number: &Digits) -> bool {
     (0..pair.turns).any(|turn| {
-        let target = Target::Digits(*number);
-        let now = decided(pair.now.plan, who, target, &asked(), turn).unwrap();
-        let next = decided(pair.next.plan, who, target, &asked(), turn).unwrap();
-        fate::is_other(&now, &next, number)
+        let [(now, of_now), (next, of_next)] = [&pair.now, &pair.next].map(|side| {
+            // As the node reads a Request-URI, before anything is decided of the call.
+            let called = side.plan.emergency.read(&side.plan.dial_plan, number.as_bytes()).unwrap();
+            (decide(side.plan, &who.question(side.plan, Target::Digits(called), &asked(), turn).unwrap()), called)
+        });
+        fate::is_other(&now, &next, [&of_now, &of_next])
     })
 }
 
@@ -372,7 +378,8 @@ fn compared_with_brute_force(now: &Plan, next: &Plan) -> Result<usize, TestCaseE
     for change in changes.changes.iter().filter(|change| change.example.is_some()) {
         let example = change.example.unwrap();
         prop_assert!(change.shapes.iter().any(|shape| shape.has(&example)), "{} is not in its set", example);
-        prop_assert!(fate::is_other(&change.now, &change.next, &example));
+        let read = [read(now, &example), read(next, &example)];
+        prop_assert!(fate::is_other(&change.now, &change.next, read.each_ref()));
     }
     for party in [Party::Calling, Party::Called] {
         for to in [None, Some("g0"), Some("g1")] {
@@ -486,11 +493,24 @@ fn equal_files_change_nothing_whatever_their_order() {
 
 #[test]
 fn an_emergency_number_is_followed_without_any_pattern_of_its_own_p23() {
-    let got = edited("[emergency]\n", "[emergency]\nnumbers = [\"112\"]\naccess_codes = [\"9\"]\n");
+    let next = example().replacen("[emergency]\n", "[emergency]\nnumbers = [\"112\"]\naccess_codes = [\"9\"]\n", 1);
+    let plan = |text: &str| config::load_text("hq.toml", text).unwrap_or_else(|why| panic!("{why:?}")).plan;
+    let changes = between(&plan(&example()), &plan(&next), &Asked::everything(AT)).unwrap();
+    assert!(changes.is_complete);
     for who in [PHONE, ALICE, "a caller behind a gateway", "an unknown caller", "an unknown phone over the trunk of BR"]
     {
-        assert!(got.iter().any(|(of, numbers)| of == who && numbers.split(' ').any(|n| n == "112")), "{who}: {got:?}");
-        assert!(got.iter().any(|(of, numbers)| of == who && numbers.split(' ').any(|n| n == "9112")), "{who}: {got:?}");
+        let group = changes.groups.iter().position(|group| group.example.to_string() == who).unwrap();
+        // However it is written, it is one change with the number itself.
+        let has = |change: &Change, dialed: &str| {
+            let number = Digits::from_bytes(dialed.as_bytes()).unwrap();
+            change.shapes.iter().any(|shape| shape.has(&number))
+        };
+        let of_it = || changes.changes.iter().filter(|change| change.group == group);
+        assert!(
+            of_it().any(|change| ["112", "+112", "112#", "+1112#"].iter().all(|dialed| has(change, dialed))),
+            "{who}"
+        );
+        assert!(of_it().any(|change| ["9112", "+9112", "9112#"].iter().all(|dialed| has(change, dialed))), "{who}");
     }
 }
 
@@ -501,4 +521,55 @@ fn the_bound_on_steps_is_said() {
     let asked = Asked { steps_max: 50_000, ..Asked::everything(AT) };
     let changes = between(&plan(&now), &plan(&next), &asked).unwrap();
     assert!(!changes.is_complete);
+}
+
+/// A configuration of one phone and one gateway, with what stands in `[emergency]` and one pattern to the gateway.
+fn small(emergency: &str, pattern: &str) -> Plan {
+    let text = format!(
+        "[cluster]\nid = \"HQ\"\n[sip]\nlisten = [\"udp:127.0.1.1:5060\"]\n[emergency]\n{emergency}\n\
+         [[peer]]\nname = \"gw\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.20:5060\"]\n\
+         [[peer]]\nname = \"gw2\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.21:5060\"]\n\
+         [[route_group]]\nname = \"RG\"\npeers = [\"gw\"]\n[[route_list]]\nname = \"RL\"\nmembers = [\"RG\"]\n\
+         [[route_pattern]]\npartition = \"A\"\nroute_list = \"RL\"\n{pattern}\n\
+         [[css]]\nname = \"C\"\npartitions = [\"A\"]\n[[device_pool]]\nname = \"DP\"\n\
+         [[device]]\nname = \"PH\"\ncss = \"C\"\ndevice_pool = \"DP\"\n"
+    );
+    config::unchecked(&text).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"))
+}
+
+const LISTED: &str = "numbers = [\"911\"]\nlast_resort = [\"gw2\"]";
+
+#[test]
+fn an_emergency_number_written_otherwise_changes_as_it_does_itself_p23() {
+    let flagged = "pattern = \"911\"\nemergency = true";
+    for (now, next, changed) in [
+        (small("", flagged), small("", "pattern = \"911\""), "911"),
+        (small("", flagged), small("numbers = [\"112\"]\nlast_resort = [\"gw\"]", flagged), "112"),
+        // An ordinary row decides, and it is another.
+        (small(LISTED, "pattern = \"9X1\""), small(LISTED, "pattern = \"9X1\"\nprefix_digits = \"0\""), "911"),
+    ] {
+        let changes = between(&now, &next, &Asked::everything(AT)).unwrap();
+        assert!(changes.is_complete);
+        let phone = changes.groups.iter().position(|group| group.example.to_string() == "device PH").unwrap();
+        for dialed in [changed, &format!("+{changed}"), &format!("{changed}#"), &format!("+1{changed}#")] {
+            let number = Digits::from_bytes(dialed.as_bytes()).unwrap();
+            let has = |change: &&Change| change.group == phone && change.shapes.iter().any(|shape| shape.has(&number));
+            let of_it: Vec<&Change> = changes.changes.iter().filter(has).collect();
+            assert_eq!(of_it.len(), 1, "{dialed}");
+            assert!(of_it[0].is_emergency(), "{dialed}");
+        }
+    }
+}
+
+#[test]
+fn an_emergency_number_is_in_no_set_of_an_ordinary_pattern_it_is_written_like_p23() {
+    let (now, next) = (small(LISTED, "pattern = '\\+!'"), small(LISTED, "pattern = '\\+49!'"));
+    let changes = between(&now, &next, &Asked::everything(AT)).unwrap();
+    assert!(changes.is_complete && !changes.changes.is_empty());
+    for (dialed, listed) in [("+911", false), ("+911#", false), ("+1911", false), ("+912", true), ("+9110", true)] {
+        let number = Digits::from_bytes(dialed.as_bytes()).unwrap();
+        let is_in = changes.changes.iter().flat_map(|change| &change.shapes).any(|shape| shape.has(&number));
+        assert_eq!(is_in, listed, "{dialed}");
+    }
+    assert!(changes.changes.iter().all(|change| !change.is_emergency()));
 }

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 use emcc_policies::digits::{Digits, dialable};
 use emcc_policies::moment::Civil;
-use emcc_policies::numbers::listed;
+use emcc_policies::numbers::{Shape, listed};
 use emcc_policies::route::{Party, PeerKind};
 use emcc_policies::trail::Names as _;
 use serde::Serialize;
@@ -166,7 +166,10 @@ impl Diff {
                 turn: change.turn,
                 now: Decided::of(&now, &change.now, change.example, &named),
                 next: Decided::of(&next, &change.next, change.example, &named),
-                numbers: if change.example.is_none() { vec![SERVICE.into()] } else { listed(change.shapes) },
+                numbers: match change.example {
+                    None => vec![SERVICE.into()],
+                    Some(_) => numbers(change.shapes, [&now, &next]),
+                },
             })
         };
         Ok(Compared {
@@ -178,6 +181,13 @@ impl Diff {
             changes: found.changes.into_iter().filter_map(change).collect(),
         })
     }
+}
+
+/// The numbers of a change, and behind them those that are only emergency numbers written otherwise (P-23).
+fn numbers(shapes: Vec<Shape>, plans: [&Plan; 2]) -> Vec<String> {
+    let is_itself = |shape: &Shape| plans.iter().all(|plan| changes::read(plan, &shape.example()) == shape.example());
+    let (own, written): (Vec<Shape>, Vec<Shape>) = shapes.into_iter().partition(is_itself);
+    listed(own).into_iter().chain(listed(written)).collect()
 }
 
 const SERVICE: &str = "urn:service:sos";
@@ -224,7 +234,7 @@ impl Decided {
             NextHop::Peer(id) => plan.peer(id).map(|peer| peer.name.to_string()),
             NextHop::Named | NextHop::Phone { .. } => None,
         };
-        let as_it_came = || dialed.map_or_else(|| SERVICE.into(), |number| number.to_string());
+        let as_it_came = || dialed.map_or_else(|| SERVICE.into(), |number| changes::read(plan, &number).to_string());
         let hops = decision.next_hops.iter().map(|hop| Hop {
             name: name(hop.to).unwrap_or_default(),
             address: named.shown(hop.address),

@@ -226,6 +226,10 @@ pub(super) fn read(
             left_open(&Place::row(file, quote, kind.table().key(), reading.count), report);
             whole = false;
             rows.go_on_below(quote);
+        } else if let Some((at, offset, is_closed)) = row.stray_quote() {
+            let column = columns.get(at).copied().flatten().map(|(name, _)| name);
+            stray(&reading.place_at(offset, kind.table().key(), column), is_closed, report);
+            whole = false;
         } else if is_lost(&row) {
             whole = false;
         } else if let Some((table, cells, is_torn)) = reading.table(kind) {
@@ -241,6 +245,17 @@ const REPLACED: &[u8] = "\u{fffd}".as_bytes();
 
 fn left_open(place: &Place, report: &Report) {
     report.error(place, "a quote opened here is never closed", "Close it in the same row, or remove it.");
+}
+
+/// A quote that is no part of a field as it stands.
+fn stray(place: &Place, is_closed: bool, report: &Report) {
+    if is_closed {
+        let message = "text stands behind the quote that closes the field";
+        report.error(place, message, "Double the quote, or end the field.");
+    } else {
+        let message = "a quote stands within a field that none opens";
+        report.error(place, message, "Put the whole field in quotes and double this one, or remove it.");
+    }
 }
 
 /// The columns in the order of the file, none for one that is a mistake.
@@ -302,7 +317,10 @@ struct Reading<'r> {
 
 impl<'r> Reading<'r> {
     fn place(&self, at: usize, table: &'static str, column: Option<&'static str>) -> Place {
-        let offset = self.row.offset_of(at);
+        self.place_at(self.row.offset_of(at), table, column)
+    }
+
+    fn place_at(&self, offset: usize, table: &'static str, column: Option<&'static str>) -> Place {
         let row = Place::row(self.file, offset, table, self.count);
         match column {
             Some(column) => row.of_key(offset, column),
@@ -319,6 +337,13 @@ impl<'r> Reading<'r> {
             let place = self.place(self.columns.len(), table.key(), None);
             let message = format!("the row has {} fields, the header {}", self.row.len(), self.columns.len());
             self.report.error(&place, message, "Put fields that hold a comma in double quotes.");
+        }
+        // A header that is wrong itself says nothing of the rows.
+        if self.row.len() < self.columns.len() && self.columns.iter().all(Option::is_some) {
+            let place = self.place(self.row.len(), table.key(), None);
+            let message = format!("the row has {} fields, the header {}", self.row.len(), self.columns.len());
+            self.report.error(&place, message, "Write every column; nothing between two commas leaves one empty.");
+            is_torn = true;
         }
         for (at, column) in self.columns.iter().enumerate() {
             let Some((name, form)) = column else { continue };

@@ -23,6 +23,10 @@ use crate::transaction::row::Purpose;
 pub(crate) enum Cut {
     /// An answer that had to pass left no codec within the region (M-6).
     NoCodecLeft,
+    /// The description of an answer that had to pass cannot be read.
+    Unreadable,
+    /// An answer that had to pass has more descriptions than one, all but the first past region policy.
+    SeveralDescriptions,
     /// An answer that had to pass left no audio without SRTP keys in the clear (S-5).
     KeysInClear,
     /// The caller never acknowledged its answer.
@@ -48,6 +52,8 @@ impl Cut {
     fn alarm(self) -> &'static str {
         match self {
             Self::NoCodecLeft => "an answer without a codec within the region's bit rate",
+            Self::Unreadable => "an answer whose session description cannot be read",
+            Self::SeveralDescriptions => "an answer with more than one session description",
             Self::KeysInClear => "an answer whose SRTP keys may not leave without TLS",
             Self::NobodyAcknowledged => "nobody acknowledged the answer",
             Self::StoodTooLong => "a call that stood longer than any may",
@@ -66,6 +72,8 @@ impl Cut {
             Self::NoCodecLeft => {
                 "SIP;cause=488;text=\"No codec within the region's bit rate\", Q.850;cause=65;text=\"No codec left\""
             }
+            Self::Unreadable => "SIP;cause=488;text=\"The session description cannot be read\", Q.850;cause=65",
+            Self::SeveralDescriptions => "SIP;cause=488;text=\"More than one session description\", Q.850;cause=65",
             Self::KeysInClear => {
                 "SIP;cause=488;text=\"SRTP keys may not leave without TLS\", Q.850;cause=65;text=\"No audio left\""
             }

@@ -131,7 +131,7 @@ impl Turn<'_> {
         // An ACK cannot be refused: what may not leave is left out, and the stream it was for is off.
         let keys = self.call_keys(&found, &request, flow);
         let cut = match keys {
-            _ if body.is_refused() => Some(Cut::NoCodecLeft),
+            _ if body.is_refused() => Some(body.cut()),
             Keys::Refused => Some(Cut::KeysInClear),
             _ => None,
         };
@@ -237,7 +237,7 @@ impl Turn<'_> {
         let mut body = self.call_body(Some(found.key), request.message, role);
         if body.is_refused() {
             if !is_bye {
-                return self.refuse_in_call(&request, Refusal::NoCodecLeft);
+                return self.refuse_in_call(&request, body.refusal());
             }
             body = Body::Left;
         }
@@ -496,7 +496,7 @@ impl Turn<'_> {
         let is_bye = request.method == Method::Bye;
         if body.is_refused() {
             if !is_bye {
-                return self.refuse_in_call(&request, Refusal::NoCodecLeft);
+                return self.refuse_in_call(&request, body.refusal());
             }
             body = Body::Left;
         }

@@ -217,11 +217,14 @@ impl Turn<'_> {
         let mut body = self.shape(plan, decision.link, request.message, shaping, &mut trail);
         if body.is_refused() {
             if !decision.emergency {
-                self.engine.counters.codec_refused();
-                return Err(Reject::Refusal(Refusal::NoCodecLeft));
+                if matches!(body, Body::NoCodecLeft) {
+                    self.engine.counters.codec_refused();
+                }
+                return Err(Reject::Refusal(body.refusal()));
             }
             decision.trail.push(Step::CodecsKept);
-            self.alarm("emergency offer without a codec within the region", request.essentials.call_id);
+            let what = body.alarm("emergency offer without a codec within the region");
+            self.alarm(what, request.essentials.call_id);
         }
         decision.region_trail = trail.as_slice().into();
         let Some(slot) = decision.link.and_then(|link| self.running.slot(link)) else {

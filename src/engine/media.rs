@@ -8,6 +8,7 @@ use super::call::{Call, Offer, Phase};
 use super::decide::Decision;
 use super::effects::{CallKey, Hint, Party};
 use super::ending::Cut;
+use super::reject::Refusal;
 use crate::config::plan::{Plan, RemoteClusterId};
 use crate::limits::ADJUST_AFTER_MS;
 use crate::sip::Message;
@@ -31,6 +32,8 @@ pub(crate) enum Body {
     KeysInClear,
     /// It is no description.
     Unreadable,
+    /// There is another beside it, which would leave without region policy.
+    Several,
 }
 
 impl Body {
@@ -44,12 +47,36 @@ impl Body {
 
     /// Why a call ends that cannot do without it.
     pub(crate) fn cut(&self) -> Cut {
-        if matches!(self, Self::KeysInClear) { Cut::KeysInClear } else { Cut::NoCodecLeft }
+        match self {
+            Self::KeysInClear => Cut::KeysInClear,
+            Self::Unreadable => Cut::Unreadable,
+            Self::Several => Cut::SeveralDescriptions,
+            _ => Cut::NoCodecLeft,
+        }
+    }
+
+    /// Why a request with it is refused.
+    pub(crate) fn refusal(&self) -> Refusal {
+        match self {
+            Self::KeysInClear => Refusal::KeysInClear,
+            Self::Unreadable => Refusal::Unreadable,
+            Self::Several => Refusal::SeveralDescriptions,
+            _ => Refusal::NoCodecLeft,
+        }
+    }
+
+    /// What is told of an emergency call that takes it along all the same (P-23), where no codec is left `of_codecs`.
+    pub(crate) fn alarm(&self, of_codecs: &'static str) -> &'static str {
+        match self {
+            Self::Unreadable => "emergency description that cannot be read",
+            Self::Several => "emergency message with more than one description",
+            _ => of_codecs,
+        }
     }
 
     /// Whether it may not leave.
     pub(crate) fn is_refused(&self) -> bool {
-        matches!(self, Self::NoCodecLeft | Self::KeysInClear | Self::Unreadable)
+        matches!(self, Self::NoCodecLeft | Self::KeysInClear | Self::Unreadable | Self::Several)
     }
 }
 
@@ -77,6 +104,9 @@ impl Turn<'_> {
         let Some(remote) = link.and_then(|link| plan.remote_cluster(link)) else { return Body::None };
         let Some(part) = multipart::description(message) else { return Body::None };
         let body = message.body();
+        if part.len() < body.len() && multipart::has_more_descriptions(message) {
+            return Body::Several;
+        }
         let (Some(before), Some(description), Some(after)) =
             (body.get(..part.start), body.get(part.clone()), body.get(part.end..))
         else {
@@ -120,7 +150,7 @@ impl Turn<'_> {
         let body = self.shape(&plan, decision.link, message, shaping, &mut Trail::new());
         if body.is_refused() && decision.emergency {
             // Nothing ends or mutes an emergency call: the description leaves as it came (P-23).
-            self.alarm_of("emergency description without a codec within the region", key);
+            self.alarm_of(body.alarm("emergency description without a codec within the region"), key);
             return Body::None;
         }
         if role == Role::Offer

@@ -48,6 +48,10 @@ pub enum Refusal {
     NextHopOverloaded,
     /// Nothing is left of the codecs offered (M-6).
     NoCodecLeft,
+    /// The session description cannot be read.
+    Unreadable,
+    /// A body with more session descriptions than one: all but the first would leave past region policy (M-1).
+    SeveralDescriptions,
     /// The link to the other cluster is full (9.2); with a mandatory precondition the status is 580 (V-25).
     LinkFull {
         /// Whether the offer demanded the reservation.
@@ -208,6 +212,14 @@ impl Refusal {
                 warning: Some(305),
                 ..caused(488, "Not Acceptable Here: no codec within the region's bit rate", 65)
             },
+            Self::Unreadable => Answer {
+                warning: Some(399),
+                ..caused(488, "Not Acceptable Here: the session description cannot be read", 65)
+            },
+            Self::SeveralDescriptions => Answer {
+                warning: Some(305),
+                ..caused(488, "Not Acceptable Here: more than one session description", 65)
+            },
             Self::LinkFull { precondition } => Answer {
                 warning: Some(370),
                 ..caused(
@@ -287,6 +299,8 @@ mod tests {
             (R::NoSession, 403, None, Some(21)),
             (R::OtherUser, 403, None, Some(21)),
             (R::NoCodecLeft, 488, Some(305), Some(65)),
+            (R::Unreadable, 488, Some(399), Some(65)),
+            (R::SeveralDescriptions, 488, Some(305), Some(65)),
             (R::LinkFull { precondition: false }, 488, Some(370), Some(47)),
             (R::LinkFull { precondition: true }, 580, Some(370), Some(47)),
             (R::ServiceInactive, 500, None, Some(27)),

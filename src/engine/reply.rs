@@ -338,6 +338,9 @@ impl Turn<'_> {
             match self.first_answer(call_key, key, heard, message, of, leg, carried.body.is_refused()) {
                 Verdict::Pass => {}
                 Verdict::Refuse => {
+                    if matches!(carried.body, Body::NoCodecLeft) {
+                        self.engine.counters.codec_refused();
+                    }
                     self.hang_up(heard.flow, message, carried.body.cut());
                     let failure = match carried.body {
                         Body::KeysInClear => Failure::Barred(Refusal::KeysInClear),
@@ -385,7 +388,6 @@ impl Turn<'_> {
         is_refused: bool,
     ) -> Verdict {
         if is_refused {
-            self.engine.counters.codec_refused();
             return Verdict::Refuse;
         }
         let now = self.now.moment;

@@ -2,6 +2,7 @@
 //! 2046).
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -23,6 +24,17 @@ pub fn description(message: &Message<'_>) -> Option<Range<usize>> {
         return Some(0..body.len());
     }
     part(body, &kind, BODY_DEPTH_MAX, &is_description)
+}
+
+/// Whether a multipart body has more descriptions than the one that is found, at any depth that is looked through.
+#[must_use]
+pub fn has_more_descriptions(message: &Message<'_>) -> bool {
+    let (body, seen) = (message.body(), Cell::new(0_u32));
+    let is_second = |head: &[u8]| {
+        seen.set(seen.get() + u32::from(is_description(head)));
+        seen.get() > 1
+    };
+    message.content_type().is_some_and(|kind| part(body, &kind, BODY_DEPTH_MAX, &is_second).is_some())
 }
 
 /// The octets of the location (`application/pidf+xml`) that a `cid` URI names (RFC 2392): the body, or a part of it as deep as

@@ -179,6 +179,23 @@ const SLIPS: &[Slip] = &[
         "the row has 6 fields, the header 5",
     ),
     slip("users.csv", "alice,5001,CSS-Phone,true", "alice,5001,CSS-Phone,true,§1", "user[0]", "the row has 5 fields"),
+    slip("users.csv", "bob,5002,,false", "bob,5002§", "user[1]", "the row has 2 fields, the header 4"),
+    slip("devices.csv", "SEP03,CSS-Phone,DP-HQ,,", "SEP03,CSS-Phone,DP-HQ§", "device[1]", "the row has 3 fields"),
+    // Quotes out of place.
+    slip(
+        "users.csv",
+        "alice,5001,",
+        "alice,\"500\"§1,",
+        "user[0].directory_number",
+        "text stands behind the quote that closes the field",
+    ),
+    slip(
+        "users.csv",
+        "alice,5001,",
+        "alice,50§\"01,",
+        "user[0].directory_number",
+        "a quote stands within a field that none opens",
+    ),
     // Fields that are empty and may not be.
     slip(
         "devices.csv",

@@ -42,6 +42,87 @@ fn m_6_an_offer_with_nothing_left_is_488_with_warning_305() {
     assert_eq!(node.booked(), [0; 4]);
 }
 
+/// A body of one description for each of these lists of formats.
+fn descriptions(of: &[&str]) -> String {
+    let part = |formats: &&str| format!("--b\r\nContent-Type: application/sdp\r\n\r\n{}\r\n", audio(formats));
+    of.iter().map(part).collect::<String>() + "--b--\r\n"
+}
+
+fn with_type(mut request: Request, kind: &str) -> Request {
+    kind.clone_into(&mut request.content_type);
+    request
+}
+
+#[test]
+fn m_1_a_second_description_does_not_leave_past_the_region() {
+    let two = descriptions(&["18", "0"]);
+    let within = format!("--o\r\nContent-Type: multipart/mixed;boundary=b\r\n\r\n{two}\r\n--o--\r\n");
+    let first = format!("--o\r\nContent-Type: application/sdp\r\n\r\n{}\r\n", audio("18"));
+    let beside = first.clone() + &within;
+    for (kind, body) in [
+        ("multipart/alternative;boundary=b", &two),
+        ("multipart/mixed;boundary=b", &two),
+        ("multipart/mixed;boundary=o", &within),
+        ("multipart/mixed;boundary=o", &beside),
+    ] {
+        let mut node = Node::hq();
+        let out = node.hear(CC_HQ, &with_type(alice("901614960000").body(body), kind));
+        assert_eq!(out.told(), ["100 to cc-hq", "488 to cc-hq"], "{kind}");
+        assert_refused(&out, 488, "305 127.0.1.1:5060", "65");
+        assert!(out.the("488").start().ends_with("more than one session description"), "{}", out.the("488").start());
+        // Without region policy it is nobody's business.
+        let mut node = Node::hq();
+        assert_eq!(node.hear(CC_HQ, &with_type(bob("912025550123").body(body), kind)).the("INVITE").body(), *body);
+        // An emergency takes it along.
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &with_type(alice("9999").body(body), kind)).the("INVITE");
+        let lines = |body: &str| ["m=audio", "RTP/AVP 0\r\n"].map(|line| body.matches(line).count());
+        assert_eq!(lines(&sent.body()), lines(body), "{}", sent.body());
+        assert_eq!(node.alarms(), ["emergency message with more than one description"]);
+    }
+}
+
+#[test]
+fn m_20_a_second_description_of_an_answer_or_within_a_call_is_refused_too() {
+    let kind = "multipart/mixed;boundary=b";
+    let two = descriptions(&["18", "0"]);
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio("0 18"))).the("INVITE");
+    let typed = format!("Content-Type: {kind}");
+    let reply = answer(&sent, 200, "b1", &[], &two).replacen("Content-Type: application/sdp", &typed, 1);
+    let out = node.hear(BR, reply);
+    let bye = out.the("BYE");
+    assert!(bye.header("Reason").contains("More than one session description"), "{}", bye.header("Reason"));
+    assert_eq!(out.the("488").to, CC_HQ);
+    let mut node = Node::hq();
+    let mut call = stand(&mut node, alice("901614960000").body(&audio("0 18")), &audio("18"));
+    let again = with_type(call.caller.request("INVITE").body(&two), kind);
+    let refused = node.hear(CC_HQ, &again).refusal();
+    assert!(refused.start().ends_with("more than one session description"), "{}", refused.start());
+}
+
+#[test]
+fn m_1_a_description_that_cannot_be_read_is_refused_for_that() {
+    for body in ["hello", &audio("18").replacen("m=audio 40000", "m=audio x", 1)] {
+        let mut node = Node::hq();
+        let out = node.hear(CC_HQ, &alice("901614960000").body(body));
+        assert_refused(&out, 488, "399 127.0.1.1:5060", "65");
+        assert!(
+            out.the("488").start().ends_with("the session description cannot be read"),
+            "{}",
+            out.the("488").start()
+        );
+        let mut node = Node::hq();
+        assert!(node.hear(CC_HQ, &alice("9999").body(body)).the("INVITE").body().contains(body));
+        assert_eq!(node.alarms(), ["emergency description that cannot be read"]);
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio("0 18"))).the("INVITE");
+        let out = node.hear(BR, answer(&sent, 200, "b1", &[], body));
+        let reason = out.the("BYE").header("Reason");
+        assert!(reason.contains("The session description cannot be read"), "{reason}");
+    }
+}
+
 #[test]
 fn p_23_an_emergency_offer_with_nothing_left_goes_on_as_it_came() {
     let mut node = Node::hq();
