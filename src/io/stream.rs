@@ -343,7 +343,7 @@ impl<D: Driver> Worker<D> {
             // A phone says itself where it listens: what it has opened has its bound, and nothing kept for others goes.
             let is_phone = self.shared.driver.is_phone(flow.transport, flow.remote);
             let claim = Claim { ip: flow.remote.ip(), most: streams.limits.per_address, may_displace: false };
-            let now = self.shared.clock.now().moment;
+            // As old as the first message on it, so that its silence to that one counts.
             let Some(open) = streams.open(is_phone.then_some(claim), !is_phone, now) else {
                 self.shared.counters.stream(StreamEvent::TooMany);
                 return Err(NotQueued);
