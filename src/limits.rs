@@ -49,7 +49,7 @@ pub const CONNECTIONS_FOR_TRUNKS: usize = 256;
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
 
 /// Connections accepted from one IP address of a configured neighbour.
-pub const CONNECTIONS_PER_NEIGHBOUR_MAX: usize = 256;
+pub const CONNECTIONS_PER_NEIGHBOUR_MAX: usize = 192;
 
 /// File descriptors left for everything that is no SIP connection.
 pub const DESCRIPTORS_KEPT: usize = 256;
@@ -88,6 +88,8 @@ pub const QUARANTINED_MAX: usize = 64;
 /// A message within its limits never asks for more than the connections' budget has.
 const _: () = assert!(MESSAGE_BYTES_MAX < CONNECTIONS_BYTES_MAX && MESSAGE_BYTES_MAX < QUEUED_BYTES_MAX);
 const _: () = assert!(CONNECTIONS_FOR_TRUNKS < CONNECTIONS_MAX);
+// One neighbour that never shakes hands leaves room for those of others.
+const _: () = assert!(CONNECTIONS_PER_NEIGHBOUR_MAX < HANDSHAKES_MAX);
 
 /// Changes recorded against one message before the editor's list moves to the heap.
 pub const SPLICES_INLINE: usize = 16;

@@ -244,6 +244,13 @@ pub(super) struct Open {
     is_displacing: bool,
 }
 
+impl Open {
+    /// Waits until its place is another's.
+    pub(super) async fn displaced(&self) {
+        self.life.displaced().await;
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         self.streams.open.fetch_sub(1, Relaxed);
@@ -522,7 +529,7 @@ pub(super) async fn carry<D: Driver>(
             () = overflow.notified() => (StreamEvent::Overflow, false),
             () = open.life.fell_silent() => (StreamEvent::Unanswered, false),
             end = read_all(&worker, &place, &open.life, &mut read, speaks_first) => (end, true),
-            () = open.life.displaced() => (StreamEvent::Displaced, true),
+            () = open.displaced() => (StreamEvent::Displaced, true),
             end = &mut writer => (end, false),
         };
         // Nothing more is queued from here on. The other end may still read: answers to what it sent before it

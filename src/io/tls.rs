@@ -54,6 +54,8 @@ impl Drop for Begun<'_> {
 /// Why a connection carries nothing.
 enum Refused {
     TooMany,
+    /// A newer one of its address has its place.
+    Displaced,
     TooLong,
     Broken(std::io::Error),
     WrongName(Option<CertificateName>),
@@ -68,7 +70,12 @@ pub(super) async fn accept<D: Driver>(
     queue: mpsc::Receiver<Outgoing>,
 ) {
     let remote = place.flow.remote;
-    match answered(&worker.shared, remote, stream).await {
+    let answered = tokio::select! {
+        biased;
+        () = open.displaced() => Err(Refused::Displaced),
+        answered = answered(&worker.shared, remote, stream) => answered,
+    };
+    match answered {
         Ok(stream) => {
             let (read, write) = tokio::io::split(stream);
             carry(worker, read, write, open, place, queue).await;
@@ -133,12 +140,15 @@ fn named<D: Driver>(
 fn said<D: Driver>(shared: &Shared<D>, remote: SocketAddr, refused: &Refused) {
     let event = match refused {
         Refused::TooMany => StreamEvent::TooMany,
+        Refused::Displaced => StreamEvent::Displaced,
         Refused::TooLong | Refused::Broken(_) => StreamEvent::HandshakeFailed,
         Refused::WrongName(_) => StreamEvent::WrongName,
     };
     shared.counters.stream(event);
     match refused {
         Refused::TooMany => tracing::warn!(%remote, "TLS connection refused: too many handshakes"),
+        // Said of the one that has its place.
+        Refused::Displaced => {}
         Refused::TooLong => tracing::warn!(%remote, "TLS handshake took too long"),
         Refused::Broken(error) => tracing::warn!(%remote, "TLS handshake failed: {error}"),
         Refused::WrongName(Some(wanted)) => {
