@@ -14,6 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::*;
 use crate::engine::effects::{Hint, TransactionKey};
+use crate::limits::{CONNECTIONS_PER_ADDRESS_MAX, CONNECTIONS_PER_NEIGHBOUR_MAX};
 use crate::metrics::Exporter;
 use crate::neighbour::Address;
 
@@ -505,7 +506,7 @@ fn one_address_opens_its_share_of_connections_and_then_the_idlest_gives_way_to_a
         told.and_then(|()| stream.read_exact(&mut vec![0; request(number, "").len()])).is_ok()
     };
     // A phone's address, then a configured neighbour's.
-    for (address, most) in [("127.0.0.7", 64), ("127.0.0.2", 256)] {
+    for (address, most) in [("127.0.0.7", CONNECTIONS_PER_ADDRESS_MAX), ("127.0.0.2", CONNECTIONS_PER_NEIGHBOUR_MAX)] {
         let world = World::new(2);
         let displaced = || world.counted("emcc_stream_events_total{event=\"displaced\"}");
         let mut open: Vec<TcpStream> = (0..most).map(|_| world.connect(address)).collect();
