@@ -188,9 +188,9 @@ impl Turn<'_> {
     }
 
     fn write_trying(&mut self, flow: Flow, message: &Message<'_>, octets_max: usize) -> Option<Range<usize>> {
-        let load = (octets_max == usize::MAX).then(|| self.load());
-        let plain = Reply { source: Some(flow.remote), load, ..Reply::new(100) };
-        for reply in [plain, Reply { is_compact: true, reason: "", ..plain }] {
+        let plain = Reply { source: Some(flow.remote), load: Some(self.load()), ..Reply::new(100) };
+        let compact = Reply { is_compact: true, reason: "", ..plain };
+        for reply in [plain, compact, Reply { load: None, ..compact }] {
             let range = reply.write(message, &mut self.effects.arena)?;
             if range.len() <= octets_max {
                 return Some(range);

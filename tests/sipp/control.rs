@@ -52,6 +52,10 @@ fn rfc_7339_4_who_asks_is_told_the_load_in_every_response_and_100_by_a_node_that
     let network = Network::claim("load_told");
     let hq = Node::hq(&network);
     let gateway = Plan::plays(&network, "called", network.sip(1, 20), &Script::answering("")).start();
+    // The caller shows that it hears us: a node that does not know that has room in a 100 for no more than it must say.
+    let known = Script::new().invite(OUT, "Proxy-Require: x-one\n").may_hear(100).expect(420).ack_failure(OUT).asking();
+    let known_at = (network.host(1, 10), 5071).into();
+    Plan::calls(&network, "known", known_at, network.sip(1, 1), &known).done();
     // It stands for as long as the test looks at it.
     let stands = Script::new().invite(OUT, "").expect(100).may_hear(180).expect(200).ack(Body::None).pause(60_000);
     let stands = Plan::calls(&network, "stands", network.sip(1, 10), network.sip(1, 1), &stands.asking()).start();
