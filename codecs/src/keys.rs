@@ -1,5 +1,6 @@
 //! SRTP keys that stand in a description as text: SDES (RFC 4568), MIKEY (RFC 4567) and the `k=` line (RFC 4566, 5.12).
-//! They stand as well in what a description only says it could do (RFC 3407, RFC 5939, RFC 6871). A fingerprint of DTLS-SRTP is no key.
+//! They stand as well in what a description only says it could do (RFC 3407, RFC 5939, RFC 6871). A fingerprint of
+//! DTLS-SRTP is no key.
 
 use crate::offer::Pen;
 use crate::sdp::{Line, Media, MediaKind, Session};

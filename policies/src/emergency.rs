@@ -84,7 +84,8 @@ pub enum Alarm {
 impl EmergencyNumbers {
     /// The number that is called by the user part of a URI, or by a text of somebody's: as [`dialable`] reads it, or the
     /// emergency number it is but for how it is written. That is one with spaces in it, behind a `+` (with at most
-    /// [`PLUS_DIGITS_MAX`] characters behind that, so that it is no number of E.164) or behind a `+` and a country code, before the `#` that ends the dialling at some phones, or
+    /// [`PLUS_DIGITS_MAX`] characters behind that, so that it is no number of E.164) or behind a `+` and a country code, before
+    /// the `#` that ends the dialling at some phones, or
     /// several of these (P-23), or before a pause (`,`) and what is dialled after it. What is an emergency number as written is
     /// left alone, and so is everything that is none either way. A pattern somebody has for the number as written counts less:
     /// emergencies are recognised before anything else.
