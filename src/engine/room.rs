@@ -51,12 +51,15 @@ impl Turn<'_> {
         let may_drop_video = is_video_new && (is_desired || insists);
         // An optional policy goes on with what there is (9.2, V-11).
         let goes_on = is_optional || insists || asked_audio == asked_before;
-        let room = if !links.is_current(slot, &held) || links.adjust(slot, &mut held, wanted).is_ok() {
+        let has_all = !links.is_current(slot, &held) || links.adjust(slot, &mut held, wanted).is_ok();
+        let has_audio = has_all
+            || may_drop_video && links.adjust(slot, &mut held, Ask { video: Rate::default(), ..wanted }).is_ok();
+        if has_audio {
             self.engine.calls.with(&owner, |call| call.asked_audio = asked_audio);
+        }
+        let room = if has_all {
             Room::Enough
-        } else if may_drop_video
-            && (links.adjust(slot, &mut held, Ask { video: Rate::default(), ..wanted }).is_ok() || goes_on)
-        {
+        } else if may_drop_video && (has_audio || goes_on) {
             Room::AudioOnly
         } else if goes_on && (is_optional || insists || wanted.video == booked.video) {
             self.engine.counters.admission_adjusted(false);

@@ -368,6 +368,27 @@ fn v_9_an_offer_in_a_response_finds_room_or_goes_on_without_its_video() {
 }
 
 #[test]
+fn v_11_audio_that_found_room_without_its_video_may_be_offered_again() {
+    let mut node = hq_on("mandatory-video-desired", 104, 100);
+    let mut call = standing(&mut node);
+    node.wait(1_100);
+    // Two G.729 streams and a video that finds no room: the audio of both is booked.
+    let stream = |text: &str| text.split_once("m=").map(|(_, media)| format!("m={media}")).unwrap();
+    let two = audio("18") + &stream(&audio("18"));
+    let with_video = audio("18") + &stream(&audio_and_video("18"));
+    let sent = node.hear(CC_HQ, &call.caller.request("INVITE").body(&with_video)).the("INVITE");
+    assert_eq!((sent.port("video"), node.booked()), (Some(0), [80, 80, 0, 0]));
+    node.hear(BR, answer(&sent, 200, "b1", &[], &two)).the("200");
+    node.hear(CC_HQ, &call.caller.request("ACK")).the("ACK");
+    node.wait(1_100);
+    assert_eq!(node.booked(), [48, 48, 0, 0]);
+    node.hear(CC_HQ, &alice("901614960001").body(&audio("18"))).the("INVITE");
+    assert_eq!(node.booked(), [88, 88, 0, 0]);
+    node.hear(CC_HQ, &call.caller.request("INVITE").body(&two)).the("INVITE");
+    assert_eq!(node.engine.calls(), 2);
+}
+
+#[test]
 fn a_refused_update_leaves_the_call_what_it_had() {
     for status in [408, 481, 488, 491, 500] {
         let mut node = Node::hq();
