@@ -306,18 +306,29 @@ impl Engine {
     /// The way to where the other end of `flow` listens, for a message whose connection is gone (RFC 3261 section 18.2.2):
     /// a neighbour's configured address of that transport and IP address. Of a phone nothing is configured: a response
     /// goes to the port of the phone's Via, a request to that of its Contact, at the address the connection came from and
-    /// nowhere else.
+    /// nowhere else; where it registered that address anew over another stream since, over that one.
     #[must_use]
     pub fn listens(&self, flow: Flow, bytes: &[u8]) -> Option<Flow> {
         let running = self.running.load_full();
         let addresses = match running.plan.neighbour(flow.transport, flow.remote)? {
             Neighbour::Peer(peer) => &running.plan.peer(peer)?.addresses,
             Neighbour::Remote { cluster, .. } => &running.plan.remote_cluster(cluster)?.addresses,
-            Neighbour::Phone => return running.phone_listens(flow, bytes),
+            Neighbour::Phone => {
+                let there = running.phone_listens(flow, bytes)?;
+                return Some(self.stream_since(flow, there.remote).unwrap_or(there));
+            }
         };
         let ip = flow.remote.ip().to_canonical();
         let address = addresses.iter().find(|at| at.transport == flow.transport && at.socket.ip() == ip)?;
         running.way(*address, flow.listener)
+    }
+
+    /// The stream over which a phone registered a contact address after it opened the one that is lost. Connections are
+    /// numbered in their order.
+    fn stream_since(&self, lost: Flow, contact: SocketAddr) -> Option<Flow> {
+        let key = self.registered_there.with(&lost.remote.ip(), |key| *key)?;
+        let flow = self.registered.with(&key, |row| row.flow_of(contact))??;
+        (flow.transport == lost.transport && flow.connection > lost.connection).then_some(flow)
     }
 
     /// How late the node is, and how much it sends away.

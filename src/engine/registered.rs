@@ -98,6 +98,12 @@ impl Registered {
         self.contacts.iter().find(|contact| contact.id == id).copied()
     }
 
+    /// The way the REGISTER of a contact at that IP address and port came.
+    #[must_use]
+    pub fn flow_of(&self, socket: SocketAddr) -> Option<Flow> {
+        self.contacts.iter().find(|contact| contact.id.socket == socket).map(|contact| contact.flow)
+    }
+
     /// The addresses phones registered from, each once.
     #[must_use]
     pub fn addresses(&self) -> Addresses {

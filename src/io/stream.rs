@@ -331,9 +331,12 @@ impl<D: Driver> Worker<D> {
             return match streams.queue(flow.connection, outgoing()) {
                 Ok(()) => Ok(()),
                 Err(Queueing::Overflow) => Err(NotQueued),
-                // An answer to what came by it, or the end of a call: it goes to where its reader listens.
+                // An answer to what came by it, or the end of a call: it goes to where its reader listens, or over a stream
+                // it opened since. Numbers only grow, so that this ends.
                 Err(Queueing::Gone) => match self.shared.driver.listens(flow, bytes) {
-                    Some(anew) if anew.connection == 0 => self.send_on_stream(anew, bytes, transaction, now),
+                    Some(anew) if anew.connection == 0 || anew.connection > flow.connection => {
+                        self.send_on_stream(anew, bytes, transaction, now)
+                    }
                     _ => Err(NotQueued),
                 },
             };
