@@ -147,24 +147,29 @@ fn part_types(head: &[u8]) -> impl Iterator<Item = &[u8]> {
         .map(|(_, value)| value)
 }
 
-/// A header of a part, by its name in lower case; one that is folded right behind its colon is read from the next line.
+/// A header of a part, by its name in lower case.
 fn header<'h>(head: &'h [u8], name: &[u8]) -> Option<&'h [u8]> {
-    let (_, value) = headers(head).find(|(given, _)| given.eq_ignore_ascii_case(name))?;
-    if !value.is_empty() {
-        return Some(value);
-    }
-    let mut lines = head
-        .split(|octet| *octet == b'\n')
-        .skip_while(|line| !line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
-    lines.nth(1).filter(|line| line.starts_with(b" ") || line.starts_with(b"\t")).map(|line| line.trim_ascii())
+    headers(head).find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-/// The header lines of a part: name and value of each that has a colon.
+/// The headers of a part: name and value of each that has a colon, its folds within the value (RFC 5322, section 2.2.3).
 fn headers(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    head.split(|octet| *octet == b'\n').filter_map(|line| {
+    let mut rest = head;
+    let lines = std::iter::from_fn(move || {
+        let (line, behind) = rest.split_at(line_len(rest));
+        rest = behind;
+        (!line.is_empty()).then_some(line)
+    });
+    lines.filter_map(|line| {
         let (name, value) = line.split_at(line.iter().position(|octet| *octet == b':')?);
         Some((name.trim_ascii(), value.get(1..).unwrap_or_default().trim_ascii()))
     })
+}
+
+/// Length of the first line of a text and of its continuations, which begin with white space.
+fn line_len(text: &[u8]) -> usize {
+    let starts = memchr::memchr_iter(b'\n', text).map(|feed| feed + 1);
+    starts.into_iter().find(|next| !matches!(text.get(*next), Some(b' ' | b'\t'))).unwrap_or(text.len())
 }
 
 /// What is left of a body whose location was taken out.
@@ -368,6 +373,23 @@ mod tests {
         assert_eq!(found("multipart/mixed; boundary=\"b1\"", body).as_deref(), Some("v=0\r\ns=-\r\n"));
         assert_eq!(found("multipart/mixed;boundary=other", body), None);
         assert_eq!(found("multipart/mixed", body), None);
+    }
+
+    #[test]
+    fn rfc_2046_a_type_that_is_folded_is_read() {
+        for head in [
+            "Content-Type:\r\n application/sdp",
+            "X: y\r\nContent-Type: application/sdp\r\n\t;x=y",
+            "Content-ID:\r\n <a>\r\nContent-Type:\r\n\tapplication/sdp;\r\n  x=y\r\nX: y",
+        ] {
+            let body = format!("--b\r\n{head}\r\n\r\nv=0\r\n--b--\r\n");
+            assert_eq!(found("multipart/mixed;boundary=b", &body).as_deref(), Some("v=0"), "{head:?}");
+        }
+        let nested = "--o\r\nContent-Type: multipart/mixed;\r\n boundary=i\r\n\r\n--i\r\nContent-Type: application/sdp\r\n\r\n\
+                      v=0\r\n--i--\r\n\r\n--o--\r\n";
+        assert_eq!(found("multipart/mixed;boundary=o", nested).as_deref(), Some("v=0"));
+        let folded_away = "--b\r\nX: y\r\n Content-Type: application/sdp\r\n\r\nv=0\r\n--b--\r\n";
+        assert_eq!(found("multipart/mixed;boundary=b", folded_away), None, "a part of X");
     }
 
     #[test]
