@@ -16,6 +16,8 @@ const LINES_PER_UNWRAP: usize = 1_000;
 
 /// The only files that may hold unsafe code: batched system calls, and the heap's settings by the name it looks for.
 const UNSAFE_FILES: &[&str] = &["src/io/mmsg.rs", "src/main.rs"];
+/// Where alarms are raised: told to the log and counted at once.
+const ALARMS_FILE: &str = "src/engine/notes.rs";
 
 /// Modules of `src` and the modules of `src` they must not name.
 const FORBIDDEN_MODULES: &[(&[&str], &[&str])] = &[
@@ -162,6 +164,18 @@ fn nothing_is_left_open() {
         }
     }
     report("open marks", &open);
+}
+
+#[test]
+fn alarms_are_raised_in_one_place() {
+    let found: Vec<_> = code()
+        .iter()
+        .filter(|source| !source.is_test && source.path.starts_with("src/engine/") && source.path != ALARMS_FILE)
+        .flat_map(|source| {
+            source.named("Note::Alarm").map(|line| format!("{}:{line}", source.path)).collect::<Vec<_>>()
+        })
+        .collect();
+    report(&format!("alarms that {ALARMS_FILE} does not raise, and the metric does not count"), &found);
 }
 
 #[test]

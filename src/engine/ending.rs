@@ -218,7 +218,7 @@ impl Turn<'_> {
             (call.invite.clone(), answers, call.legs.clone(), call.caller, call.callee, call.cseq, call.call_id.clone())
         });
         let Some((invite, answers, legs, caller, callee, cseq, call_id)) = facts else { return };
-        self.effects.notes.push(Note::Alarm { what: why.alarm(), call_id: Some(call_id), detail: String::new() });
+        self.raise(why.alarm(), Some(call_id), String::new());
         let is_single = answers.len() == 1;
         for answer in answers {
             // Of several callees one may have hung up.

@@ -5,7 +5,6 @@ use emcc_policies::admission::Released;
 use emcc_policies::keepalive::{Heard, PeerEpoch};
 
 use super::Turn;
-use super::effects::Note;
 use super::forward::Launch;
 use super::running::Local;
 use crate::config::plan::Neighbour;
@@ -73,36 +72,21 @@ impl Turn<'_> {
     pub(crate) fn keepalive_heard(&mut self, slot: u16, message: &Message<'_>) {
         self.engine.counters.keepalive_heard();
         if self.engine.links.heard(slot, self.now.moment) == Heard::Back {
-            self.effects.notes.push(Note::Alarm {
-                what: "remote cluster is back",
-                call_id: None,
-                detail: self.cluster_of(slot),
-            });
+            self.raise("remote cluster is back", None, self.cluster_of(slot));
         }
         if let Some(Mark { epoch_s: Some(epoch) }) = self.keepalive_mark(message)
             && self.engine.links.peer_epoch(slot, epoch) == PeerEpoch::Restarted
         {
-            self.effects.notes.push(Note::Alarm {
-                what: "remote cluster was restarted and has lost its books",
-                call_id: None,
-                detail: self.cluster_of(slot),
-            });
+            self.raise("remote cluster was restarted and has lost its books", None, self.cluster_of(slot));
         }
     }
 
     /// Two silent intervals: what is held with the remote cluster was released (V-4, V-6).
     pub(crate) fn link_lost(&mut self, slot: u16, released: Released) {
         self.engine.counters.keepalive_lost();
-        self.effects.notes.push(Note::Alarm {
-            what: "remote cluster lost: its resources were released",
-            call_id: None,
-            detail: format!(
-                "{}: {} calls, {} kbit/s over both directions",
-                self.cluster_of(slot),
-                released.calls,
-                released.kbps
-            ),
-        });
+        let cluster = self.cluster_of(slot);
+        let detail = format!("{cluster}: {} calls, {} kbit/s over both directions", released.calls, released.kbps);
+        self.raise("remote cluster lost: its resources were released", None, detail);
     }
 
     fn cluster_of(&self, slot: u16) -> String {

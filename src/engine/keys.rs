@@ -8,7 +8,6 @@ use emcc_policies::srtp::{Way, may_pass_keys, may_use_trunk};
 
 use super::Turn;
 use super::decide::Decision;
-use super::effects::Note;
 use super::media::Body;
 use super::reject::Refusal;
 use crate::config::SrtpKeys;
@@ -69,11 +68,8 @@ impl Turn<'_> {
             Without::NoAudio if way.decision.is_some_and(|decision| decision.emergency) => {
                 // Overheard is better than unheard (S-6).
                 self.engine.counters.srtp_keys_in_the_clear();
-                self.effects.notes.push(Note::Alarm {
-                    what: "SRTP keys of an emergency call leave in the clear",
-                    call_id: message.value(Name::CallId).map(Bytes::copy_from_slice),
-                    detail: String::new(),
-                });
+                let call_id = message.value(Name::CallId).map(Bytes::copy_from_slice);
+                self.raise("SRTP keys of an emergency call leave in the clear", call_id, String::new());
                 Keys::Pass
             }
             Without::NoAudio => Keys::Refused,

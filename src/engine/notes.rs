@@ -17,30 +17,25 @@ impl Turn<'_> {
 
     /// As [`Self::alarm`], with what is known of it.
     pub(crate) fn alarm_with(&mut self, what: &'static str, call_id: &[u8], detail: &str) {
+        self.raise(what, Some(Bytes::copy_from_slice(call_id)), detail.to_owned());
+    }
+
+    /// Raises an alarm, of a call where one is named. Every alarm passes here, so that the log and the metric tell the same.
+    pub(crate) fn raise(&mut self, what: &'static str, call_id: Option<Bytes>, detail: String) {
         self.engine.counters.alarm(what);
-        self.effects.notes.push(Note::Alarm {
-            what,
-            call_id: Some(Bytes::copy_from_slice(call_id)),
-            detail: detail.to_owned(),
-        });
+        self.effects.notes.push(Note::Alarm { what, call_id, detail });
     }
 
     /// As [`Self::alarm`], of a call that stands in the table.
     pub(crate) fn alarm_of(&mut self, what: &'static str, call: CallKey) {
         let call_id = self.engine.calls.with(&call, |call| call.call_id.clone());
-        self.engine.counters.alarm(what);
-        self.effects.notes.push(Note::Alarm { what, call_id, detail: String::new() });
+        self.raise(what, call_id, String::new());
     }
 
     /// Every alarm a decision raised, each with the trail that led to it.
     pub(crate) fn decision_alarms(&mut self, plan: &Plan, decision: &Decision, call_id: &[u8]) {
         for alarm in &decision.alarms {
-            self.engine.counters.alarm(alarm_text(alarm));
-            self.effects.notes.push(Note::Alarm {
-                what: alarm_text(alarm),
-                call_id: Some(Bytes::copy_from_slice(call_id)),
-                detail: decision.because(plan),
-            });
+            self.alarm_with(alarm_text(alarm), call_id, &decision.because(plan));
         }
     }
 

@@ -2,7 +2,7 @@
 //! silence, says of who should have sent it. The keepalive of a trunk (V-5) is another matter and takes no part.
 
 use super::Turn;
-use super::effects::{Note, Silence};
+use super::effects::Silence;
 use super::forward::Launch;
 use super::hunt::Failure;
 use super::keep;
@@ -112,9 +112,7 @@ impl Turn<'_> {
             (Standing::Down, _) => "an address of a neighbour is up again",
             _ => return,
         };
-        self.engine.counters.alarm(what);
-        let detail = format!("{} at {}", watch.neighbour(), watch.address());
-        self.effects.notes.push(Note::Alarm { what, call_id: None, detail });
+        self.raise(what, None, format!("{} at {}", watch.neighbour(), watch.address()));
     }
 }
 
