@@ -12,7 +12,7 @@ use super::reject::Refusal;
 use crate::config::plan::{Plan, RemoteClusterId};
 use crate::limits::ADJUST_AFTER_MS;
 use crate::sip::Message;
-use crate::sip::multipart;
+use crate::sip::multipart::{self, Described};
 
 /// What became of a message's body. The large variants are the ordinary ones, and a box for them would be an allocation a
 /// message.
@@ -102,11 +102,13 @@ impl Turn<'_> {
         trail: &mut Trail,
     ) -> Body {
         let Some(remote) = link.and_then(|link| plan.remote_cluster(link)) else { return Body::None };
-        let Some(part) = multipart::description(message) else { return Body::None };
+        let part = match multipart::described(message) {
+            Described::Nothing => return Body::None,
+            Described::At(part) => part,
+            Described::Several => return Body::Several,
+            Described::Hidden => return Body::Unreadable,
+        };
         let body = message.body();
-        if part.len() < body.len() && multipart::has_more_descriptions(message) {
-            return Body::Several;
-        }
         let (Some(before), Some(description), Some(after)) =
             (body.get(..part.start), body.get(part.clone()), body.get(part.end..))
         else {

@@ -8,8 +8,13 @@ impl<'a> Message<'a> {
     /// Content-Type; `None` where absent or malformed. Of several the one that asks most of a policy, since whoever reads the
     /// body next may read it by any of them: a description, then parts, then a location, then what cannot be read.
     pub fn content_type(&self) -> Option<MediaTypeRef<'a>> {
-        let (_, field) = self.content_type_field()?;
-        MediaTypeRef::parse(self.text(field.value))
+        let raw = self.content_type_text()?;
+        MediaTypeRef::parse(raw).or_else(|| without_last_semicolons(raw))
+    }
+
+    /// The text of [`Self::content_type`], whatever it is.
+    pub(crate) fn content_type_text(&self) -> Option<&'a [u8]> {
+        self.content_type_field().map(|(_, field)| self.text(field.value))
     }
 
     /// The field of [`Self::content_type`], with its place among the fields.
@@ -48,6 +53,14 @@ fn is_same_type(one: &MediaTypeRef<'_>, other: &MediaTypeRef<'_>) -> bool {
     one.kind.eq_ignore_ascii_case(other.kind)
         && one.subtype.eq_ignore_ascii_case(other.subtype)
         && one.params.value("boundary") == other.params.value("boundary")
+}
+
+/// A media type behind which semicolons stand that nothing follows: everybody reads it.
+#[cold]
+fn without_last_semicolons(raw: &[u8]) -> Option<MediaTypeRef<'_>> {
+    let is_filler = |octet: &u8| *octet == b';' || octet.is_ascii_whitespace();
+    let kept = raw.iter().rposition(|octet| !is_filler(octet))?;
+    MediaTypeRef::parse(raw.get(..=kept)?)
 }
 
 #[cfg(test)]

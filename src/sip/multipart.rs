@@ -2,8 +2,7 @@
 //! 2046).
 
 use std::borrow::Cow;
-use std::cell::Cell;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use smallvec::SmallVec;
 
@@ -14,27 +13,66 @@ use crate::limits::{BODY_DEPTH_MAX, BODY_PARTS_MAX};
 /// The octets of the body that are an `application/sdp` description; `None` where there is none.
 #[must_use]
 pub fn description(message: &Message<'_>) -> Option<Range<usize>> {
-    let body = message.body();
+    description_of(message.body(), message.content_type().as_ref())
+}
+
+fn description_of(body: &[u8], kind: Option<&MediaTypeRef<'_>>) -> Option<Range<usize>> {
     if body.is_empty() {
         return None;
     }
-    // RFC 3261 7.4.1 demands a Content-Type; a body that looks like a description without one must not slip past policy.
-    let Some(kind) = message.content_type() else { return body.starts_with(b"v=0").then_some(0..body.len()) };
+    // RFC 3261 7.4.1 demands a Content-Type; a body that looks like a description must not slip past policy without one that
+    // can be read.
+    let Some(kind) = kind else { return body.starts_with(b"v=").then_some(0..body.len()) };
     if kind.is("application", "sdp") {
         return Some(0..body.len());
     }
-    part(body, &kind, BODY_DEPTH_MAX, &is_description)
+    part(body, kind, BODY_DEPTH_MAX, &is_description)
 }
 
-/// Whether a multipart body has more descriptions than the one that is found, at any depth that is looked through.
+/// What a body says of the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Described {
+    /// Nothing.
+    Nothing,
+    /// These octets, plainly written.
+    At(Range<usize>),
+    /// More than one description.
+    Several,
+    /// What cannot be told from here: a description in a transfer encoding (RFC 2045, section 6), more parts or deeper ones
+    /// than are looked through, a multipart body whose parts have no end.
+    Hidden,
+}
+
+/// What a body says of the session, all of it looked through.
 #[must_use]
-pub fn has_more_descriptions(message: &Message<'_>) -> bool {
-    let (body, seen) = (message.body(), Cell::new(0_u32));
-    let is_second = |head: &[u8]| {
-        seen.set(seen.get() + u32::from(is_description(head)));
-        seen.get() > 1
+pub fn described(message: &Message<'_>) -> Described {
+    let (body, kind) = (message.body(), message.content_type());
+    let Some(several) = kind.as_ref().filter(|kind| is_several(kind.kind) && !body.is_empty()) else {
+        if kind.is_none() && !body.is_empty() && message.content_type_text().is_some_and(is_several) {
+            return Described::Hidden;
+        }
+        return description_of(body, kind.as_ref()).map_or(Described::Nothing, Described::At);
     };
-    message.content_type().is_some_and(|kind| part(body, &kind, BODY_DEPTH_MAX, &is_second).is_some())
+    let (mut first, mut has_more, mut is_plain) = (None, false, true);
+    let end = walk(body, 0, several, BODY_DEPTH_MAX, &mut |head, place| {
+        if is_description(head) {
+            has_more |= first.is_some();
+            first = first.take().or(Some(place));
+            is_plain &= header(head, b"content-transfer-encoding").is_none_or(is_as_it_is);
+        }
+        ControlFlow::Continue(())
+    });
+    match first {
+        _ if has_more => Described::Several,
+        _ if end == ControlFlow::Continue(Walked::Beyond) || !is_plain => Described::Hidden,
+        Some(part) => Described::At(part),
+        None => Described::Nothing,
+    }
+}
+
+/// Whether a transfer encoding leaves the octets as they are (RFC 2045, section 6.2).
+fn is_as_it_is(encoding: &[u8]) -> bool {
+    [&b"7bit"[..], b"8bit", b"binary"].iter().any(|one| encoding.eq_ignore_ascii_case(one))
 }
 
 /// The octets of the location (`application/pidf+xml`) that a `cid` URI names (RFC 2392): the body, or a part of it as deep as
@@ -48,7 +86,7 @@ pub fn location(message: &Message<'_>, id: &[u8]) -> Option<Range<usize>> {
         return (is_it && !body.is_empty()).then_some(0..body.len());
     }
     let wanted = |head: &[u8]| {
-        part_type(head).is_some_and(|kind| essence(kind).eq_ignore_ascii_case(LOCATION))
+        part_type(head).is_some_and(is_location)
             && header(head, b"content-id").is_some_and(|value| bare_id(value) == id)
     };
     part(body, &kind, BODY_DEPTH_MAX, &wanted)
@@ -64,11 +102,7 @@ fn bare_id(value: &[u8]) -> &[u8] {
 #[must_use]
 pub fn may_hold_location(message: &Message<'_>) -> bool {
     let body = message.body();
-    !body.is_empty()
-        && message.content_type().is_some_and(|kind| {
-            kind.is("application", "pidf+xml")
-                || kind.kind.eq_ignore_ascii_case(b"multipart") && mentions_location(body)
-        })
+    !body.is_empty() && message.content_type_text().is_some_and(|kind| may_be_location(kind, body))
 }
 
 /// Where the closing delimiter of a multipart body begins, its line end before it included: a further part goes there.
@@ -78,9 +112,7 @@ pub fn end_of_parts(body: &[u8], boundary: &[u8]) -> Option<usize> {
     let mut at = delimiter(body, 0, boundary)?;
     for _ in 0..BODY_PARTS_MAX {
         at = delimiter(body, at.end, boundary)?;
-        let line = body.get(at.clone())?;
-        let line = line.strip_prefix(b"\r\n").unwrap_or(line);
-        if line.get(2 + boundary.len()..)?.starts_with(b"--") {
+        if is_closing(body, &at, boundary) {
             return Some(at.start);
         }
     }
@@ -97,43 +129,107 @@ pub fn may_hide_description(message: &Message<'_>) -> bool {
 
 /// The first part of a multipart body, or of a multipart body in it so many levels down, whose headers are those wanted.
 fn part(body: &[u8], kind: &MediaTypeRef<'_>, depth: usize, wanted: &impl Fn(&[u8]) -> bool) -> Option<Range<usize>> {
-    if depth == 0 || !kind.kind.eq_ignore_ascii_case(b"multipart") {
-        return None;
+    let mut found = None;
+    let _ = walk(body, 0, kind, depth, &mut |head, place| {
+        if wanted(head) {
+            found = Some(place);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+/// How a walk through a body ended that nobody stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Walked {
+    /// Every part was seen.
+    All,
+    /// There is more than is looked through.
+    Beyond,
+}
+
+/// Shows each part of a multipart body, and of multipart bodies in it so many levels down: its headers, and where its content
+/// lies in the whole body, of which `body` begins at `base`.
+fn walk(
+    body: &[u8],
+    base: usize,
+    kind: &MediaTypeRef<'_>,
+    depth: usize,
+    see: &mut dyn FnMut(&[u8], Range<usize>) -> ControlFlow<()>,
+) -> ControlFlow<(), Walked> {
+    if !kind.kind.eq_ignore_ascii_case(b"multipart") {
+        return ControlFlow::Continue(Walked::All);
     }
-    let boundary = kind.params.get("boundary")?.unquoted()?;
-    let mut at = delimiter(body, 0, boundary)?.end;
-    for _ in 0..BODY_PARTS_MAX {
-        let next = delimiter(body, at, boundary)?;
-        let piece = body.get(at..next.start)?;
+    let boundary = boundary(kind).unwrap_or_default();
+    let Some(first) = delimiter(body, 0, boundary).filter(|_| depth > 0) else {
+        return ControlFlow::Continue(Walked::Beyond);
+    };
+    let (mut at, mut walked) = (first, Walked::All);
+    for seen in 0..=BODY_PARTS_MAX {
+        if is_closing(body, &at, boundary) {
+            return ControlFlow::Continue(walked);
+        }
+        let Some(next) = delimiter(body, at.end, boundary).filter(|_| seen < BODY_PARTS_MAX) else { break };
+        let piece = body.get(at.end..next.start).unwrap_or_default();
         let head_end = if piece.starts_with(b"\r\n") { Some(0) } else { find(piece, b"\r\n\r\n").map(|end| end + 2) };
         // A part without an empty line has nothing in it, and hides nothing behind it.
-        let Some(head_end) = head_end else {
-            at = next.end;
-            continue;
-        };
-        let (head, content) = (piece.get(..head_end)?, piece.get(head_end + 2..)?);
-        let start = at + head_end + 2;
-        if wanted(head) {
-            return Some(start..start + content.len());
+        if let Some(head_end) = head_end {
+            let (head, behind) = piece.split_at(head_end);
+            let content = behind.get(2..).unwrap_or_default();
+            let start = base + at.end + head_end + 2;
+            see(head, start..start + content.len())?;
+            if let Some(text) = part_type(head).filter(|text| is_several(text)) {
+                let within = match MediaTypeRef::parse(text) {
+                    Some(kind) => walk(content, start, &kind, depth - 1, see)?,
+                    None => Walked::Beyond,
+                };
+                walked = if within == Walked::Beyond { within } else { walked };
+            }
         }
-        let within =
-            part_type(head).and_then(MediaTypeRef::parse).and_then(|kind| part(content, &kind, depth - 1, wanted));
-        if let Some(found) = within {
-            return Some(start + found.start..start + found.end);
-        }
-        at = next.end;
+        at = next;
     }
-    None
+    ControlFlow::Continue(Walked::Beyond)
+}
+
+/// The boundary of a multipart body; `None` where it has none, or two that different readers may take.
+fn boundary<'a>(kind: &MediaTypeRef<'a>) -> Option<&'a [u8]> {
+    let mut named = kind.params.iter().filter(|param| param.name.eq_ignore_ascii_case(b"boundary"));
+    named.next().filter(|_| named.next().is_none())?.unquoted()
+}
+
+/// Whether a delimiter line is the last: two dashes stand behind its boundary.
+fn is_closing(body: &[u8], line: &Range<usize>, boundary: &[u8]) -> bool {
+    let line = body.get(line.clone()).unwrap_or_default();
+    let line = line.strip_prefix(b"\r\n").unwrap_or(line);
+    line.get(2 + boundary.len()..).is_some_and(|behind| behind.starts_with(b"--"))
 }
 
 /// Whether a part's headers call it `application/sdp`; of several types any does.
 fn is_description(head: &[u8]) -> bool {
-    part_types(head).any(|kind| essence(kind).eq_ignore_ascii_case(b"application/sdp"))
+    part_types(head).any(|kind| is_type(kind, b"application", b"sdp"))
 }
 
-/// A media type without its parameters.
+/// Whether a Content-Type is that of a location.
+fn is_location(kind: &[u8]) -> bool {
+    is_type(kind, b"application", b"pidf+xml")
+}
+
+/// Whether a Content-Type begins as that of a multipart body.
+fn is_several(kind: &[u8]) -> bool {
+    kind.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart"))
+}
+
+/// Whether a Content-Type is this one, spaces around its slash or not.
+fn is_type(text: &[u8], kind: &[u8], subtype: &[u8]) -> bool {
+    let mut halves = essence(text).splitn(2, |octet| *octet == b'/').map(<[u8]>::trim_ascii);
+    let mut is_next = |name: &[u8]| halves.next().is_some_and(|half| half.eq_ignore_ascii_case(name));
+    is_next(kind) && is_next(subtype)
+}
+
+/// A media type without its parameters, and without what is no part of one: a comment, another value.
 fn essence(kind: &[u8]) -> &[u8] {
-    kind.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii()
+    kind.split(|octet| matches!(octet, b';' | b'(' | b',')).next().unwrap_or_default().trim_ascii()
 }
 
 /// The Content-Type of a part's headers.
@@ -222,7 +318,7 @@ fn stripped<'b>(kind: &MediaTypeRef<'_>, body: &'b [u8], depth: usize) -> Stripp
     if !kind.kind.eq_ignore_ascii_case(b"multipart") || !mentions_location(body) {
         return Stripped::Same;
     }
-    let boundary = kind.params.get("boundary").and_then(|boundary| boundary.unquoted()).unwrap_or_default();
+    let boundary = boundary(kind).unwrap_or_default();
     let Some(first) = delimiter(body, 0, boundary).filter(|_| depth > 0) else { return Stripped::Nothing };
     let mut kept: SmallVec<[Piece<'_>; BODY_PARTS_MAX]> = SmallVec::new();
     let (mut count, mut at, mut is_same) = (0, first, true);
@@ -262,8 +358,7 @@ fn stripped<'b>(kind: &MediaTypeRef<'_>, body: &'b [u8], depth: usize) -> Stripp
 
 /// Whether a part is or holds a location whose type is out of form.
 fn may_be_location(kind: &[u8], content: &[u8]) -> bool {
-    let is_several = kind.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart"));
-    essence(kind).eq_ignore_ascii_case(LOCATION) || is_several && mentions_location(content)
+    is_location(kind) || is_several(kind) && mentions_location(content)
 }
 
 /// Parts with their headers as one body.
@@ -282,11 +377,10 @@ fn joined(parts: &[Piece<'_>], boundary: &[u8]) -> Vec<u8> {
     out
 }
 
-const LOCATION: &[u8] = b"application/pidf+xml";
-
-/// Whether the type of a location is named anywhere.
+/// Whether the type of a location is named anywhere, as far as no space can stand in it.
 fn mentions_location(body: &[u8]) -> bool {
-    body.windows(LOCATION.len()).any(|here| here.eq_ignore_ascii_case(LOCATION))
+    const SUBTYPE: &[u8] = b"pidf+xml";
+    body.windows(SUBTYPE.len()).any(|here| here.eq_ignore_ascii_case(SUBTYPE))
 }
 
 /// Headers and content of a part.
@@ -390,6 +484,103 @@ mod tests {
         assert_eq!(found("multipart/mixed;boundary=o", nested).as_deref(), Some("v=0"));
         let folded_away = "--b\r\nX: y\r\n Content-Type: application/sdp\r\n\r\nv=0\r\n--b--\r\n";
         assert_eq!(found("multipart/mixed;boundary=b", folded_away), None, "a part of X");
+    }
+
+    fn described_as(content_type: &str, body: &str) -> Described {
+        let text = format!(
+            "INVITE sip:1@h SIP/2.0\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut index = Index::default();
+        described(&scan(text.as_bytes(), &mut index).unwrap())
+    }
+
+    #[test]
+    fn m_20_what_a_body_hides_is_told_from_what_it_says() {
+        let of = |head: &str| format!("--b\r\n{head}\r\n\r\nv=0\r\n");
+        let sdp = of("Content-Type: application/sdp");
+        let text = of("Content-Type: text/plain");
+        let many = |count: usize| text.repeat(count);
+        let nested = |depth: usize| {
+            let (mut body, mut kind) = (format!("{sdp}--b--\r\n"), String::from("multipart/mixed;boundary=b"));
+            for level in 1..depth {
+                body = format!("--w{level}\r\nContent-Type: {kind}\r\n\r\n{body}\r\n--w{level}--\r\n");
+                kind = format!("multipart/mixed;boundary=w{level}");
+            }
+            described_as(&kind, &body)
+        };
+        let of_mixed = |body: &str| match described_as("multipart/mixed;boundary=b", body) {
+            Described::At(_) => "at",
+            Described::Nothing => "nothing",
+            Described::Several => "several",
+            Described::Hidden => "hidden",
+        };
+        for (what, body, want) in [
+            ("one", format!("{sdp}--b--"), "at"),
+            ("spaces around the slash", format!("{}--b--", of("Content-Type: application / SDP ;x=y")), "at"),
+            ("none", format!("{text}--b--"), "nothing"),
+            ("two", format!("{sdp}{text}{sdp}--b--"), "several"),
+            ("no end", format!("{text}{sdp}"), "hidden"),
+            ("as many as are looked through", format!("{}{sdp}--b--", many(BODY_PARTS_MAX - 1)), "at"),
+            ("more", format!("{}{sdp}--b--", many(BODY_PARTS_MAX)), "hidden"),
+            (
+                "plainly encoded",
+                format!("{}--b--", of("Content-Type: application/sdp\r\nContent-Transfer-Encoding: 8BIT")),
+                "at",
+            ),
+            (
+                "encoded",
+                format!("{}--b--", of("Content-Type: application/sdp\r\nContent-Transfer-Encoding: base64")),
+                "hidden",
+            ),
+            (
+                "a folded encoding",
+                format!(
+                    "{}--b--",
+                    of("Content-Type: application/sdp\r\nContent-Transfer-Encoding:\r\n quoted-printable")
+                ),
+                "hidden",
+            ),
+            (
+                "another part's encoding",
+                format!("{sdp}{}--b--", of("Content-Type: image/png\r\nContent-Transfer-Encoding: base64")),
+                "at",
+            ),
+            (
+                "parts within that have no boundary",
+                format!("{}{sdp}--b--", of("Content-Type: multipart/mixed")),
+                "hidden",
+            ),
+            ("no part", "--b--".to_owned(), "nothing"),
+            ("no line of ours", "--c--".to_owned(), "hidden"),
+            ("no body", String::new(), "nothing"),
+        ] {
+            assert_eq!(of_mixed(&body), want, "{what}");
+        }
+        assert!(matches!(nested(BODY_DEPTH_MAX), Described::At(_)));
+        assert_eq!(nested(BODY_DEPTH_MAX + 1), Described::Hidden);
+        assert_eq!(described_as("multipart/mixed", &format!("{sdp}--b--")), Described::Hidden);
+        let one = format!("{sdp}--b--");
+        for kind in
+            ["multipart/mixed;boundary=b;", "multipart/mixed; boundary=\"b\" ; ;", "Multipart / mixed;boundary=b"]
+        {
+            assert!(matches!(described_as(kind, &one), Described::At(_)), "{kind}");
+        }
+        for kind in [
+            "multipart/mixed (x);boundary=b",
+            "multipart/mixed;boundary=\"b",
+            "multipart/mixed;=x;boundary=b",
+            "multipart/mixed;boundary=c;boundary=b",
+            "multipart/mixed;boundary*=b",
+            "multipart/mixed;boundary=",
+            "multipart/mixed, text/plain;boundary=b",
+        ] {
+            assert_eq!(described_as(kind, &one), Described::Hidden, "{kind}");
+        }
+        assert_eq!(described_as("application/sdp;", "v=0\r\n"), Described::At(0..5));
+        assert_eq!(described_as("application/sdp (x)", "v=0\r\n"), Described::At(0..5));
+        assert_eq!(described_as("application/sdp", "v=0\r\n"), Described::At(0..5));
+        assert_eq!(described_as("text/plain", "v=0\r\n"), Described::Nothing);
     }
 
     #[test]

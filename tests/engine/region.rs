@@ -102,8 +102,35 @@ fn m_20_a_second_description_of_an_answer_or_within_a_call_is_refused_too() {
 }
 
 #[test]
+fn m_20_a_description_that_is_hidden_in_a_body_is_one_that_cannot_be_read() {
+    let sdp = format!("--b\r\nContent-Type: application/sdp\r\n\r\n{}\r\n", audio("0 18"));
+    let text = "--b\r\nContent-Type: text/plain\r\n\r\nx\r\n";
+    let encoded = sdp.replacen("sdp\r\n", "sdp\r\nContent-Transfer-Encoding: quoted-printable\r\n", 1);
+    for (what, body) in [
+        ("in a transfer encoding", format!("{encoded}--b--\r\n")),
+        ("behind more parts than are looked through", format!("{}{sdp}--b--\r\n", text.repeat(16))),
+        ("in a part without end", sdp.clone()),
+        ("in a type that cannot be read", format!("{sdp}--b--\r\n")),
+    ] {
+        let kind = if what.contains("type") { "multipart/mixed (x);boundary=b" } else { "multipart/mixed;boundary=b" };
+        let typed = |invite: Request| with_type(invite.body(&body), kind);
+        let mut node = Node::hq();
+        let out = node.hear(CC_HQ, &typed(alice("901614960000")));
+        assert!(out.refusal().start().ends_with("the session description cannot be read"), "{what}: {out:?}");
+        let sent = node.hear(CC_HQ, &typed(alice("9999"))).the("INVITE");
+        let whole = body.strip_suffix("--b--\r\n").unwrap_or(&body);
+        assert!(sent.body().starts_with(whole), "{what}: {}", sent.body());
+        assert_eq!(node.alarms(), ["emergency description that cannot be read"], "{what}");
+    }
+    let plain = format!("{}{sdp}--b--\r\n", text.repeat(15)).replacen("application/sdp", "application / SDP", 1);
+    let sent = Node::hq().hear(CC_HQ, &with_type(alice("901614960000").body(&plain), "multipart/mixed;boundary=b"));
+    assert!(sent.the("INVITE").body().contains("RTP/AVP 18\r\n"), "ruled as any other");
+}
+
+#[test]
 fn m_1_a_description_that_cannot_be_read_is_refused_for_that() {
-    for body in ["hello", &audio("18").replacen("m=audio 40000", "m=audio x", 1)] {
+    let spaced = audio("18") + " m=audio 40002 RTP/AVP 0\r\n";
+    for body in ["hello", &audio("18").replacen("m=audio 40000", "m=audio x", 1), &spaced] {
         let mut node = Node::hq();
         let out = node.hear(CC_HQ, &alice("901614960000").body(body));
         assert_refused(&out, 488, "399 127.0.1.1:5060", "65");

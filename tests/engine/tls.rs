@@ -342,13 +342,17 @@ fn s_5_a_key_where_no_description_is_looked_for_stays_here_and_a_text_that_looks
     let thrice = within("c", &twice, "multipart/mixed;boundary=b");
     let nested = within("d", &thrice, "multipart/mixed;boundary=c");
     let fragment = format!("SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\n{sdp}");
-    for (kind, body) in
-        [("multipart/mixed;boundary=d", &nested), ("multipart/mixed", &twice), ("message/sipfrag", &fragment)]
-    {
+    // Parts that cannot be told are refused for that; a fragment, which is none, for its keys.
+    let unreadable = "399 127.0.1.1:5060";
+    for (kind, body, warning) in [
+        ("multipart/mixed;boundary=d", &nested, unreadable),
+        ("multipart/mixed", &twice, unreadable),
+        ("message/sipfrag", &fragment, "305"),
+    ] {
         let mut invite = alice("901614960000").body(body);
         kind.clone_into(&mut invite.content_type);
         let out = Node::hq().hear(CC_HQ, &invite);
-        assert_refused(&out, 488, "305", "65");
+        assert_refused(&out, 488, warning, "65");
         let mut emergency = alice("9999").body(body);
         kind.clone_into(&mut emergency.content_type);
         Node::hq().hear(CC_HQ, &emergency).the("INVITE");
