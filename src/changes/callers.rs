@@ -187,6 +187,7 @@ impl Facts {
                     | Refusal::NobodyLoggedIn
                     | Refusal::OtherCluster
                     | Refusal::RouteForbidden
+                    | Refusal::OtherTrunk
                     | Refusal::CallerNotRegistered
             )
         });

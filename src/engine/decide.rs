@@ -770,7 +770,7 @@ impl From<pstn_access::Refusal> for Refusal {
     fn from(why: pstn_access::Refusal) -> Self {
         use pstn_access::Refusal as R;
         match why {
-            R::OtherTrunk => Self::RouteForbidden,
+            R::OtherTrunk => Self::OtherTrunk,
             R::ServiceInactive => Self::ServiceInactive,
             R::MissingDevice => Self::MissingPhone,
             R::UnknownPhone => Self::UnknownPhone,

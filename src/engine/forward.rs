@@ -193,7 +193,7 @@ impl Turn<'_> {
                 }
                 Keys::Refused => return self.after(key, client, Failure::Barred(Refusal::KeysInClear), None),
             };
-        if self.spares(flow, message, out.decision.emergency) {
+        if self.spares(flow, out.caller, message, out.decision.emergency) {
             return self.after(key, client, Failure::Overloaded, None);
         }
         // An emergency call gets no session timer of ours (P-23).
@@ -487,19 +487,21 @@ impl Urgency {
         Self { is_emergency, is_marked: is_emergency && decision.role == Role::Visiting }
     }
 
-    /// Takes away every mark that is not believed, and sets ours for a trunk.
+    /// Takes away every mark that is not believed, and sets ours for a trunk, in place of whatever else is said there: a
+    /// message has one Priority (RFC 3261 section 7.3.1).
     pub(crate) fn write(self, editor: &mut Editor, message: &Message<'_>, is_trunk: bool, crossing: &Crossing) {
         if self.is_marked {
             return;
         }
+        let is_set = is_trunk && self.is_emergency;
         for (field, line) in message.all(Name::Priority) {
             // What the crossing takes off is gone already.
             let is_left = !crossing.headers.hold(Name::Priority, b"");
-            if is_left && holds(message.text(line.value), b"emergency") {
+            if is_left && (is_set || holds(message.text(line.value), b"emergency")) {
                 editor.remove_field(message, field);
             }
         }
-        if is_trunk && self.is_emergency {
+        if is_set {
             editor.append_header(message, b"Priority: emergency");
         }
     }

@@ -23,7 +23,6 @@ use super::keys::{Keys, Passage};
 use super::loops;
 use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
 use super::patience::Patience;
-use super::precedence::is_precedence;
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
 use super::session::{self, TooBrief};
@@ -96,14 +95,14 @@ impl Turn<'_> {
     /// Whether an ordinary call is let in now, from that neighbour.
     fn may_call(&self, request: &Request<'_>) -> Result<(), Reject> {
         self.may_send(request).map_err(Reject::Refusal)?;
-        self.busy(request.message).map_or(Ok(()), |busy| Err(Reject::Busy(busy)))
+        self.busy(request.flow, request.message).map_or(Ok(()), |busy| Err(Reject::Busy(busy)))
     }
 
     /// Whether an ordinary request outside a dialog is refused now: all of them while the node drains, save those of who was
     /// given priority (RFC 4412). Emergency calls keep the last rows for themselves.
-    pub(crate) fn busy(&self, message: &Message<'_>) -> Option<Busy> {
+    pub(crate) fn busy(&self, from: Flow, message: &Message<'_>) -> Option<Busy> {
         let engine = self.engine;
-        if engine.is_draining() && !is_precedence(message) {
+        if engine.is_draining() && !self.has_precedence(from, message) {
             return Some(Busy::Draining);
         }
         let is_full =
@@ -443,7 +442,7 @@ impl Turn<'_> {
             let why = Reject::Refusal(Refusal::NoBreadthLeft);
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         }
-        if let Some(busy) = self.busy(request.message) {
+        if let Some(busy) = self.busy(request.flow, request.message) {
             return self.refuse_unseen(request.flow, request.message, request.method, Reject::Busy(busy));
         }
         let plan = self.running.plan.clone();
@@ -479,7 +478,7 @@ impl Turn<'_> {
         if keys == Keys::Refused {
             return refuse(self, Reject::Refusal(Refusal::KeysInClear));
         }
-        if self.spares(flow, request.message, false) {
+        if self.spares(flow, request.flow, request.message, false) {
             return refuse(self, Reject::Refusal(Refusal::NextHopOverloaded));
         }
         if !self.open(&request, false) {

@@ -52,7 +52,7 @@ impl Turn<'_> {
         let refuse = |why| Err(Reject::Refusal(why));
         let (key, _) =
             self.registering(plan, request.message, request.essentials, request.flow).map_err(Reject::Refusal)?;
-        if let Some(busy) = self.busy(request.message) {
+        if let Some(busy) = self.busy(request.flow, request.message) {
             return Err(Reject::Busy(busy));
         }
         // RFC 3327 section 5.2: a phone that does not know the extension may not get a path.

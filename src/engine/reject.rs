@@ -82,6 +82,8 @@ pub enum Refusal {
     NoSuchCall,
     /// A Route around this node's policies.
     RouteForbidden,
+    /// A call over a trunk that is not the one for PSTN access (P-14).
+    OtherTrunk,
     /// The caller gave up before anybody answered (RFC 3261 section 9.2).
     Cancelled,
     /// The next hop did not answer a request inside a call.
@@ -245,6 +247,7 @@ impl Refusal {
             Self::NotANeighbour => caused(404, "Not Found: the target is neither a number nor a neighbour", 1),
             Self::NoSuchCall => Answer::plain(481, "Call/Transaction Does Not Exist"),
             Self::RouteForbidden => caused(403, "Forbidden: Route past this node's policies", 21),
+            Self::OtherTrunk => caused(403, "Forbidden: not the trunk for PSTN access", 21),
             Self::Cancelled => Answer::plain(487, "Request Terminated"),
             // One answer for both: who names a phone learns nothing of who is logged in on it.
             Self::NoSession | Self::OtherUser => {

@@ -287,7 +287,7 @@ impl Turn<'_> {
     /// acknowledge or hide what another one asked for.
     pub(crate) fn server_key(&self, flow: Flow, of: &Essentials<'_>, method: &[u8]) -> TransactionKey {
         if of.via.is_branch_unique() {
-            return self.unique_key(flow, &of.via, method);
+            return self.unique_key(flow, &of.via, of.call_id, method);
         }
         // RFC 2543: tags, Call-ID, CSeq and the top Via as a whole tell transactions apart.
         let (source, number) = (source(flow), of.cseq.number.to_be_bytes());
@@ -295,9 +295,10 @@ impl Turn<'_> {
         TransactionKey(self.engine.hash(&parts))
     }
 
-    /// As [`Self::server_key`], where the branch tells transactions apart.
-    pub(crate) fn unique_key(&self, flow: Flow, via: &ViaRef<'_>, method: &[u8]) -> TransactionKey {
-        let parts = [b"s", &source(flow)[..], via.branch.unwrap_or_default(), via.sent_by, method];
+    /// As [`Self::server_key`], where the branch tells transactions apart. Of a sender that writes the same into every call the
+    /// Call-ID does; it is the same in all that belongs to one transaction (RFC 3261 section 17.2.3).
+    pub(crate) fn unique_key(&self, flow: Flow, via: &ViaRef<'_>, call_id: &[u8], method: &[u8]) -> TransactionKey {
+        let parts = [b"s", &source(flow)[..], via.branch.unwrap_or_default(), via.sent_by, call_id, method];
         TransactionKey(self.engine.hash(&parts))
     }
 

@@ -101,7 +101,7 @@ impl Turn<'_> {
         let via = ViaRef::parse(message.values(Name::Via).next()?.text).ok().filter(ViaRef::is_branch_unique)?;
         let Start::Request { token, .. } = message.start() else { return None };
         let token = if method == Method::Ack { b"INVITE" } else { message.text(token) };
-        Some(self.unique_key(flow, &via, token))
+        Some(self.unique_key(flow, &via, message.value(Name::CallId).unwrap_or_default(), token))
     }
 
     /// Whether an ACK acknowledges a refusal that has no transaction: its To tag is the one we gave (RFC 3261 section 8.2.7).
@@ -115,7 +115,9 @@ impl Turn<'_> {
     /// Whether the request has a right to be served before all others: emergencies (P-23) and calls of those who were
     /// given priority (RFC 4412).
     pub(crate) fn is_exempt(&mut self, flow: Flow, from: Neighbour, message: &Message<'_>, method: Method) -> bool {
-        if is_precedence(message) || matches!(from, Neighbour::Remote { .. }) && is_marked_emergency(message) {
+        if self.has_precedence(flow, message)
+            || matches!(from, Neighbour::Remote { .. }) && is_marked_emergency(message)
+        {
             return true;
         }
         let Start::Request { uri, .. } = message.start() else { return false };
@@ -186,10 +188,16 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether the neighbour at the end of `way` is to be spared this new request. Every copy of it, and every try of its
+    /// Whether a request has precedence over ordinary ones (RFC 4412), and came from whom that is believed.
+    pub(crate) fn has_precedence(&self, from: Flow, message: &Message<'_>) -> bool {
+        let plan = &self.running.plan;
+        is_precedence(message) && plan.trust(plan.neighbour(from.transport, from.remote)).identity
+    }
+
+    /// Whether the neighbour at the end of `way` is to be spared this new request of `from`. Every copy of it, and every try of its
     /// call, draws the same lot.
-    pub(crate) fn spares(&mut self, way: Flow, message: &Message<'_>, is_emergency: bool) -> bool {
-        if self.engine.controls.is_empty() || is_emergency || is_precedence(message) {
+    pub(crate) fn spares(&mut self, way: Flow, from: Flow, message: &Message<'_>, is_emergency: bool) -> bool {
+        if self.engine.controls.is_empty() || is_emergency || self.has_precedence(from, message) {
             return false;
         }
         let draw = self.engine.hash(&[b"spare", message.value(Name::CallId).unwrap_or_default()]) as u64;

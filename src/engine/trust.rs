@@ -1,6 +1,7 @@
 //! Where trust ends: asserted identities (RFC 3325), locations (RFC 6442) and what tells of a device are taken off what
-//! leaves towards a neighbour that is not told them, and identities of one that is not believed. With them go the headers
-//! its sender may not send (`headers_removed`).
+//! leaves towards a neighbour that is not told them, and identities of one that is not believed, with its requests' claims to
+//! precedence (RFC 4412) and to have been diverted here (RFC 5806). With them go the headers its sender may not send
+//! (`headers_removed`).
 //!
 //! A neighbour is believed and told unless its `trust_identity` says no; locations leave where its `send_geolocation` says
 //! so. `Privacy: none` keeps an identity on its way out, as RFC 3325 section 7 demands; `P-Preferred-Identity` is a wish to
@@ -11,7 +12,7 @@ use super::media::Body;
 use crate::config::plan::{Neighbour, Plan, Trust};
 use crate::neighbour::headers::Headers;
 use crate::sip::multipart::{self, Left};
-use crate::sip::{Editor, Message, Name};
+use crate::sip::{Editor, Message, Name, Start};
 
 /// What comes off a message on its way from one neighbour to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,19 +21,22 @@ pub(crate) struct Crossing {
     pub(crate) identity: bool,
     /// Locations.
     pub(crate) location: bool,
+    /// Resource-Priority and Diversion of a request.
+    pub(crate) claims: bool,
     /// What its sender may not send.
     pub(crate) headers: Headers,
 }
 
 impl Crossing {
     /// Nothing is kept from anybody.
-    pub(crate) const FREE: Self = Self { identity: false, location: false, headers: Headers::NONE };
+    pub(crate) const FREE: Self = Self { identity: false, location: false, claims: false, headers: Headers::NONE };
 
     /// What comes off `message` between those two.
     pub(crate) fn of(message: &Message<'_>, from: Trust, to: Trust) -> Self {
         let is_private = !message.tokens(Name::Privacy).any(|word| word.eq_ignore_ascii_case(b"none"));
         let identity = !from.identity || (!to.identity && is_private);
-        Self { identity, location: !to.location, headers: Headers::NONE }
+        let claims = !from.identity && matches!(message.start(), Start::Request { .. });
+        Self { identity, location: !to.location, claims, headers: Headers::NONE }
     }
 
     /// Takes the headers off.
@@ -42,6 +46,7 @@ impl Crossing {
                 Name::PPreferredIdentity => true,
                 Name::PAssertedIdentity | Name::RemotePartyId | Name::PAccessNetworkInfo => self.identity,
                 Name::Geolocation | Name::GeolocationRouting => self.location,
+                Name::ResourcePriority | Name::Diversion => self.claims,
                 _ => false,
             };
             if goes || self.headers.hold(field.name, message.text(field.name_span)) {
@@ -62,6 +67,8 @@ pub(crate) fn is_touched(message: &Message<'_>) -> bool {
                 | Name::PAccessNetworkInfo
                 | Name::Geolocation
                 | Name::GeolocationRouting
+                | Name::ResourcePriority
+                | Name::Diversion
         )
     };
     message.fields().iter().any(|field| is_told(field.name)) || multipart::may_hold_location(message)
@@ -95,6 +102,8 @@ impl Turn<'_> {
         desk.text.clear();
         let left = match message.content_type() {
             Some(kind) if takes_location => multipart::without_location(&kind, octets, &mut desk.text),
+            // Nobody can tell where in it the location ends.
+            None if takes_location && multipart::may_hold_location(message) => Left::Nothing,
             _ => Left::Same,
         };
         let editor = &mut desk.editor;

@@ -25,7 +25,8 @@ fn service(at: std::net::SocketAddr, node: std::net::SocketAddr, caller: &str) -
 fn the_mark_is_set_on_the_trunk_and_taken_from_those_not_believed() {
     // Set by us, once, whatever call control wrote.
     let mut node = Node::hq();
-    for invite in [alice("9999"), alice("9999").header(MARK)] {
+    let urgent = alice("9999").header("Priority: urgent").header("Priority: non-urgent");
+    for invite in [alice("9999"), alice("9999").header(MARK), urgent] {
         let sent = node.hear(CC_HQ, &invite).the("INVITE");
         assert_eq!((sent.to, sent.headers("Priority")), (BR, vec!["emergency".to_owned()]));
     }
@@ -44,6 +45,17 @@ fn the_mark_is_set_on_the_trunk_and_taken_from_those_not_believed() {
     let mut node = Node::br();
     let sent = node.hear(HQ, &marked("999")).the("INVITE");
     assert_eq!((sent.to, sent.headers("Priority")), (GW_BR_1, vec!["emergency".to_owned()]));
+}
+
+#[test]
+fn p_23_calls_for_help_that_share_a_branch_are_as_many() {
+    let mut node = Node::hq();
+    let first = alice("9999");
+    let second = Request { branch: first.branch.clone(), ..alice("9999") };
+    node.hear(CC_HQ, &first).the("INVITE");
+    node.hear(CC_HQ, &second).the("INVITE");
+    assert_eq!(node.hear(CC_HQ, &second).told(), ["100 to cc-hq"], "a copy is one all the same");
+    assert_eq!(node.engine.calls(), 2);
 }
 
 #[test]

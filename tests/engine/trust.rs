@@ -187,6 +187,28 @@ fn what_a_neighbour_may_not_send_goes_no_further_in_a_call_its_answers_and_what_
 }
 
 #[test]
+fn rfc_4412_and_rfc_5806_what_a_neighbour_claims_that_is_not_believed_counts_for_nothing_and_goes_no_further() {
+    const CLAIMS: [&str; 2] = ["Resource-Priority: ets.0", "Diversion: <sip:5003@h>;reason=deflection"];
+    let distrusted = ("name = \"gw-hq\"\n", "name = \"gw-hq\"\ntrust_identity = false\n");
+    for (changes, is_believed) in [(vec![], true), (vec![distrusted], false)] {
+        let from_pstn = || {
+            let invite = Request::new("INVITE", GW_HQ, HQ, "12025550199", "5002").body(&audio("0"));
+            CLAIMS.iter().fold(invite, |invite, header| invite.header(header))
+        };
+        let mut node = Node::hq_with(&changes);
+        let sent = node.hear(GW_HQ, &from_pstn()).the("INVITE");
+        let kept = ["Resource-Priority", "Diversion"].map(|name| sent.headers(name).len());
+        assert_eq!((sent.to, kept), (CC_HQ, [usize::from(is_believed); 2]));
+        node.engine.drain();
+        let out = node.hear(GW_HQ, &from_pstn());
+        assert_eq!(
+            out.told().first().map(String::as_str),
+            Some(if is_believed { "100 to gw-hq" } else { "503 to gw-hq" })
+        );
+    }
+}
+
+#[test]
 fn rfc_3261_16_7_of_the_best_failure_comes_off_what_its_own_hop_may_not_send() {
     const ASSERTED: &str = "P-Asserted-Identity: <sip:5555@127.0.2.20>";
     const CHALLENGE: &str = "Proxy-Authenticate: Digest realm=\"gw\", nonce=\"1\"";
