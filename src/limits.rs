@@ -119,6 +119,8 @@ pub const ORDINARY_ROWS_PERCENT: usize = 90;
 
 /// How often one call may pass the node, and how many tries of it may linger, at a time.
 pub const PASSES_MAX: u8 = 8;
+/// The same of an emergency call: a phone that tries again and again while its tries linger is no loop.
+pub const EMERGENCY_PASSES_MAX: u8 = 64;
 
 /// Parties behind one call that may have answered it, when somebody behind us forks.
 pub const LEGS_MAX: usize = 4;

@@ -12,7 +12,6 @@ use super::effects::{CallKey, CallRecord, Note, Party};
 use super::forward::Launch;
 use super::reject::{Busy, Refusal, Reject};
 use crate::dialog::{self, Towards};
-use crate::limits::PASSES_MAX;
 use crate::neighbour::Flow;
 use crate::sip::build::DialogFacts;
 use crate::sip::{Essentials, Index, Message, Method, ViaRef, essentials_of_taken, scan};
@@ -134,7 +133,7 @@ impl Turn<'_> {
 
     /// How many passes of one call there can be now: nearly always one, and only further passes make more to look at.
     pub(crate) fn passes(&self) -> u8 {
-        if self.engine.further_passes.load(Relaxed) == 0 { 1 } else { PASSES_MAX }
+        if self.engine.further_passes.load(Relaxed) == 0 { 1 } else { self.engine.highest_pass.load(Relaxed) + 1 }
     }
 
     /// The rows of an answered dialog, one for each pass through this node. A call that a proxy sent back to us without

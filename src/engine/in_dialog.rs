@@ -526,9 +526,12 @@ impl Turn<'_> {
         self.effects.send(flow, range, None);
     }
 
-    /// Where a request goes whose dialog is not known here: to the neighbour its Route behind ours names.
+    /// Where a request goes whose dialog is not known here: to the neighbour its Route behind ours names. The requests of a
+    /// subscription (RFC 6665) may come without one, since its SUBSCRIBE got no Record-Route of ours.
     fn way_without_row(&self, request: &Request<'_>) -> Option<Flow> {
-        let target = if request.routes.own > 0 { self.named_target(request) } else { None };
+        let is_of_subscription = matches!(request.method, Method::Subscribe | Method::Notify);
+        let may_pass = request.routes.own > 0 || is_of_subscription && request.from != Neighbour::Phone;
+        let target = if may_pass { self.named_target(request) } else { None };
         let is_call_control = |at: &Address| self.running.plan.call_controls().any(|(_, known)| known == *at);
         let target = target.filter(|at| request.from != Neighbour::Phone || is_call_control(at));
         target.and_then(|address| self.running.way(address, request.flow.listener))

@@ -28,7 +28,7 @@ use super::request::Request;
 use super::session::{self, TooBrief};
 use super::turns::Turns;
 use crate::config::plan::{Neighbour, Plan};
-use crate::limits::{ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
+use crate::limits::{EMERGENCY_PASSES_MAX, ORDINARY_ROWS_PERCENT, PASSES_MAX, SETUP_MS_MAX};
 use crate::neighbour::{Flow, Transport};
 use crate::sip::reply::Reply;
 use crate::sip::{Message, Name, Scheme, UriRef, location, multipart};
@@ -385,12 +385,13 @@ impl Turn<'_> {
     /// while its first try still lingers, gets the next one.
     fn place(&mut self, mut call: Call, request: &Request<'_>, decision: &Arc<Decision>) -> Option<(CallKey, u8)> {
         let hint = call.arm();
-        for pass in 0..PASSES_MAX {
+        for pass in 0..if decision.emergency { EMERGENCY_PASSES_MAX } else { PASSES_MAX } {
             let key = self.call_key(request.essentials.call_id, request.essentials.from_tag, pass);
             call.pass = pass;
             match self.engine.calls.insert_or_return(key, call) {
                 Ok(()) => {
                     if pass > 0 {
+                        self.engine.highest_pass.fetch_max(pass, Relaxed);
                         self.engine.further_passes.fetch_add(1, Relaxed);
                     }
                     if let Some(at) = hint {

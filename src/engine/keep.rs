@@ -75,7 +75,7 @@ impl Turn<'_> {
             self.raise("remote cluster is back", None, self.cluster_of(slot));
         }
         if let Some(Mark { epoch_s: Some(epoch) }) = self.keepalive_mark(message)
-            && self.engine.links.peer_epoch(slot, epoch) == PeerEpoch::Restarted
+            && self.engine.links.peer_epoch(slot, epoch, self.now.moment) == PeerEpoch::Restarted
         {
             self.raise("remote cluster was restarted and has lost its books", None, self.cluster_of(slot));
         }

@@ -24,6 +24,8 @@ struct Slot {
     calls: u32,
     /// Earliest hint that waits in a wheel.
     armed: Option<Moment>,
+    /// When the remote cluster was last found restarted.
+    restarted_at: Option<Moment>,
 }
 
 /// What a due keepalive asks for.
@@ -79,7 +81,14 @@ impl Links {
                     let Some(mut keepalive) = Keepalive::new(interval_s) else { continue };
                     keepalive.set_addresses(remote.rsvp_trunk.len());
                     let link = Link::new(number as u32, capacity);
-                    *slot = Some(Slot { id: remote.id.clone(), link, keepalive, calls: 0, armed: None });
+                    *slot = Some(Slot {
+                        id: remote.id.clone(),
+                        link,
+                        keepalive,
+                        calls: 0,
+                        armed: None,
+                        restarted_at: None,
+                    });
                 }
             }
             return number as u16;
@@ -173,8 +182,19 @@ impl Links {
     }
 
     /// The start a remote cluster names.
-    pub fn peer_epoch(&self, slot: u16, epoch: u64) -> PeerEpoch {
-        self.with(slot, |slot| slot.keepalive.peer_epoch(epoch)).unwrap_or(PeerEpoch::Same)
+    pub fn peer_epoch(&self, slot: u16, epoch: u64, now: Moment) -> PeerEpoch {
+        let told = self.with(slot, |slot| {
+            let told = slot.keepalive.peer_epoch(epoch);
+            slot.restarted_at = if told == PeerEpoch::Restarted { Some(now) } else { slot.restarted_at };
+            told
+        });
+        told.unwrap_or(PeerEpoch::Same)
+    }
+
+    /// When a restart of the remote cluster was last noticed: what it was asked before is known to nobody there.
+    #[must_use]
+    pub fn restarted_at(&self, slot: u16) -> Option<Moment> {
+        self.with(slot, |slot| slot.restarted_at).flatten()
     }
 
     /// A hint of the slot came due. The second value is its next deadline.

@@ -44,7 +44,7 @@ pub(crate) mod verified;
 pub mod watch;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ahash::RandomState;
@@ -98,6 +98,8 @@ pub struct Engine {
     controls: Controls,
     /// Rows of calls that passed the node before and stand: how many further passes there are.
     further_passes: AtomicUsize,
+    /// The highest pass any call ever had.
+    highest_pass: AtomicU8,
     /// Start of the node, Unix seconds: the epoch of our keepalives.
     epoch_s: u64,
     seed: u64,
@@ -171,6 +173,7 @@ impl Engine {
             overload: Overload::default(),
             controls: Controls::new(seed),
             further_passes: AtomicUsize::new(0),
+            highest_pass: AtomicU8::new(0),
             epoch_s,
             seed,
         }

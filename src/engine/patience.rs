@@ -211,7 +211,7 @@ impl Turn<'_> {
     }
 
     /// A look at the hops of an emergency call that hunts. One that says no more than 100 for long, or spoke and is known to
-    /// be dead since, is left for the next one, its INVITE open all the same; one that is down and has not rung is waited for no longer when no other is
+    /// be dead or restarted since, is left for the next one, its INVITE open all the same; one that is down and has not rung is waited for no longer when no other is
     /// at work. What probes know of a hop that was down before it was tried says nothing: it may answer no probe at all.
     pub(crate) fn look(&mut self, key: CallKey) {
         let looked = self.engine.calls.with(&key, |call| {
@@ -228,7 +228,8 @@ impl Turn<'_> {
         match looked.flatten() {
             Some(Looked::At { client, tried_at, rang }) => {
                 let Some(flow) = self.proceeding(client) else { return };
-                let is_dead = self.down_since(flow).is_some_and(|since| since > tried_at);
+                let lost_at = self.down_since(flow).max(self.restarted_at(flow));
+                let is_dead = lost_at.is_some_and(|since| since > tried_at);
                 let trying_ms = if self.is_trunk(flow) { EMERGENCY_TRUNK_TRYING_MS } else { EMERGENCY_TRYING_MS };
                 let is_slow = !rang && self.now.moment.since_ms(tried_at) >= trying_ms;
                 if is_dead || is_slow {
@@ -265,6 +266,14 @@ impl Turn<'_> {
     /// Whether another node of this kind is there, which hunts itself.
     pub(crate) fn is_trunk(&self, flow: Flow) -> bool {
         matches!(self.running.plan.neighbour(flow.transport, flow.remote), Some(Neighbour::Remote { .. }))
+    }
+
+    /// When the remote cluster at the end of a way was last found restarted: nobody there knows of what it was asked before.
+    fn restarted_at(&self, flow: Flow) -> Option<Moment> {
+        match self.running.plan.neighbour(flow.transport, flow.remote)? {
+            Neighbour::Remote { cluster, .. } => self.engine.links.restarted_at(self.running.slot(cluster)?),
+            _ => None,
+        }
     }
 
     fn down_since(&self, flow: Flow) -> Option<Moment> {

@@ -95,6 +95,9 @@ impl Turn<'_> {
             if let Some(key) = self.key_in_our_case(key, of) {
                 return self.response_in_form(flow, message, of, key, status);
             }
+            if Method::of_other_case(of.cseq.token).is_some() && self.takes_response(flow, message, status) {
+                return;
+            }
             self.engine.counters.stray_response();
             return;
         };

@@ -19,6 +19,7 @@ use crate::sip::{
     Editor, Essentials, Index, Malformed, Message, Method, Name, NameAddrRef, Start, Strictness, UriRef,
     answer_as_it_came, essentials, is_unlike_its_answer, leave_dialog, leave_strict_route, mend, rewrite, scan,
 };
+use crate::transaction::row::Cancel;
 
 /// What the alarm says of an emergency call that is taken out of form.
 const TAKEN: &str = "emergency call taken that is not well formed";
@@ -33,6 +34,11 @@ pub(super) fn as_it_came(response: &[u8], request: &[u8], source: SocketAddr) ->
     let mut whole = Vec::with_capacity(response.bytes().len() + request.bytes().len());
     (!editor.is_empty()).then(|| editor.write(&response, &mut whole))?;
     Some(whole)
+}
+
+/// Whether the CSeq of a message has more than a number.
+fn names_method(message: &Message<'_>) -> bool {
+    message.value(Name::CSeq).is_some_and(|cseq| !cseq.trim_ascii().iter().all(u8::is_ascii_digit))
 }
 
 impl Turn<'_> {
@@ -151,7 +157,7 @@ impl Turn<'_> {
         self.takes_response(flow, message, status);
     }
 
-    fn takes_response(&mut self, flow: Flow, message: &Message<'_>, status: u16) -> bool {
+    pub(super) fn takes_response(&mut self, flow: Flow, message: &Message<'_>, status: u16) -> bool {
         let (mut whole, mut index) = (Vec::new(), Index::new());
         if let Some(mended) = self.mended(message, &mut whole, &mut index)
             && let Ok(of) = essentials(&mended, Strictness::Salvage)
@@ -159,7 +165,10 @@ impl Turn<'_> {
             let key = self.client_key(of.via.branch.unwrap_or_default(), of.cseq.token);
             let is_known = self.engine.transactions.contains(&key);
             let key = if is_known { key } else { self.key_in_our_case(key, &of).unwrap_or(key) };
-            if self.is_awaited_by_emergency(key, flow) {
+            // With the branch of an INVITE comes the answer to its CANCEL too.
+            let is_certain = names_method(message)
+                || self.engine.transactions.with(&key, |row| row.cancel == Cancel::No) == Some(true);
+            if is_certain && self.is_awaited_by_emergency(key, flow) {
                 self.response_in_form(flow, &mended, &of, key, status);
                 return true;
             }

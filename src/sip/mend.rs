@@ -49,7 +49,10 @@ fn mend_method(editor: &mut Editor, message: &Message<'_>) {
             }
         }
         Err(_) => {
-            let Some(cseq) = CSeq::salvage(message.text(field.value), method_of(message)) else { return };
+            // A response that names no method is taken for one to an INVITE: what is worth mending is.
+            let method =
+                if message.status().is_some() { Method::Invite.as_str().as_bytes() } else { method_of(message) };
+            let Some(cseq) = CSeq::salvage(message.text(field.value), method) else { return };
             let token = Method::of_other_case(cseq.token).map_or(cseq.token, |method| method.as_str().as_bytes());
             editor.text().decimal(u64::from(cseq.number)).put(b" ").put(token).replace(field.value);
         }

@@ -224,6 +224,46 @@ fn p_23_the_home_node_leaves_a_visited_node_that_rang_and_died() {
 }
 
 #[test]
+fn p_23_the_home_node_leaves_a_visited_node_that_rang_and_was_restarted() {
+    let mut node = Node::hq();
+    let beat = |epoch: u64| {
+        let mut options = Request::new("OPTIONS", BR, HQ, "x", "x");
+        options.uri = format!("sip:{HQ}");
+        options.more.clear();
+        options.header(&format!("Call-Info: <urn:emcc:keepalive:BR>;purpose=emcc-keepalive;epoch={epoch}"))
+    };
+    node.hear(BR, &beat(5));
+    let first = node.hear(CC_HQ, &alice("9999")).the("INVITE");
+    assert_eq!(first.to, BR);
+    node.hear(BR, says(&first, 180));
+    node.hear(BR, &beat(5));
+    assert_eq!(sent_to(&node.wait_with_peer(10_000), GW_HQ), Vec::<String>::new(), "it rings");
+    node.hear(BR, &beat(9));
+    let second = node.wait_with_peer(2_100).to(GW_HQ);
+    assert_eq!(node.hear(GW_HQ, answer(&second, 200, "g", &[], "")).told(), ["CANCEL to br", "200 to cc-hq"]);
+}
+
+#[test]
+fn p_23_a_caller_that_tries_again_and_again_is_no_loop() {
+    let mut node = Node::hq();
+    let mut invite = alice("9999");
+    for cseq in 1..=20 {
+        invite.cseq = cseq;
+        invite.branch += "x";
+        assert_eq!(node.hear(CC_HQ, &invite).the("INVITE").to, BR, "try {cseq}");
+    }
+    assert_eq!(node.engine.calls(), 20);
+    let mut ordinary = alice("901614960000");
+    let tries = (1..=9).map(|cseq| {
+        ordinary.cseq = cseq;
+        ordinary.branch += "x";
+        node.hear(CC_HQ, &ordinary).told().last().cloned().unwrap_or_default()
+    });
+    assert_eq!(tries.last().as_deref(), Some("483 to cc-hq"), "more of another than may linger");
+    is_empty_in_the_end(&mut node);
+}
+
+#[test]
 fn p_23_a_dead_hop_that_rang_is_waited_for_as_long_as_ring_s_when_the_others_have_failed() {
     for speaks_again in [false, true] {
         let mut node = Node::br_with(&[PROBED]);

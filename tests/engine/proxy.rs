@@ -264,3 +264,27 @@ fn rfc_4320_4_2_a_bye_that_comes_back_as_408_ends_the_call_and_tells_nobody() {
     assert_eq!(node.hear(bye.to, says(&bye, 408)).told(), Vec::<String>::new());
     assert_eq!((node.engine.calls(), node.booked(), node.ended()), (0, [0; 4], vec![(200, "caller")]));
 }
+
+#[test]
+fn rfc_6665_4_what_belongs_to_a_subscription_passes_between_neighbours() {
+    let mut node = Node::hq();
+    let mut subscribe = Request::new("SUBSCRIBE", GW_HQ, HQ, "x", "x").header("Event: dialog");
+    subscribe.uri = format!("sip:{CC_HQ}");
+    let sent = node.hear(GW_HQ, &subscribe).the("SUBSCRIBE");
+    assert_eq!(sent.to, CC_HQ);
+    assert_eq!(node.hear(CC_HQ, answer(&sent, 200, "s1", &["Expires: 60"], "")).told(), ["200 to gw-hq"]);
+    let mut subscriber = Dialog::of_callee(&sent, "s1");
+    for method in ["NOTIFY", "NOTIFY"] {
+        let mut notify = subscriber.request(method).header("Event: dialog");
+        notify.uri = format!("sip:x@{GW_HQ}");
+        let passed = node.hear(CC_HQ, &notify).the("NOTIFY");
+        assert_eq!(passed.to, GW_HQ);
+        assert_eq!(node.hear(GW_HQ, says(&passed, 200)).told(), ["200 to cc-hq"]);
+    }
+    let mut astray = subscriber.request("NOTIFY");
+    astray.uri = "sip:x@198.51.100.9".to_owned();
+    assert_eq!(node.hear(CC_HQ, &astray).refusal().what(), "481");
+    let mut info = subscriber.request("INFO");
+    info.uri = format!("sip:x@{GW_HQ}");
+    assert_eq!(node.hear(CC_HQ, &info).refusal().what(), "481", "no other request does");
+}

@@ -249,6 +249,34 @@ fn p_23_an_answer_out_of_form_from_elsewhere_is_dropped() {
     assert_eq!(node.hear(GW_HQ, text).told(), ["200 to cc-hq"]);
 }
 
+#[test]
+fn p_23_an_answer_whose_cseq_names_its_method_in_small_letters_or_not_at_all_is_the_answer() {
+    for cseq in ["CSeq: 1 invite", "CSeq: 1"] {
+        let of = |text: String| text.replacen("CSeq: 1 INVITE", cseq, 1);
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &bob("9911")).the("INVITE");
+        let ringing = node.hear(GW_HQ, of(says(&sent, 180))).the("180");
+        assert_eq!((ringing.to, ringing.header("CSeq").as_str()), (CC_HQ, "1 INVITE"), "{cseq}");
+        assert_eq!(node.hear(GW_HQ, of(says(&sent, 200))).the("200").header("CSeq"), "1 INVITE", "{cseq}");
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &bob("9911")).the("INVITE");
+        assert_eq!(node.hear(GW_HQ, of(says(&sent, 486))).told(), ["ACK to gw-hq", "486 to cc-hq"], "{cseq}");
+        // Of an ordinary call it is nobody's.
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &bob("912025550123")).the("INVITE");
+        assert_eq!(node.hear(GW_HQ, of(says(&sent, 200))).told(), Vec::<String>::new(), "{cseq}");
+    }
+    // What may be the answer to a CANCEL answers no call.
+    let mut node = Node::hq();
+    let invite = bob("9911");
+    let sent = node.hear(CC_HQ, &invite).the("INVITE");
+    node.hear(GW_HQ, says(&sent, 180));
+    let cancel = node.hear(CC_HQ, &invite.cancel()).the("CANCEL");
+    let told = node.hear(GW_HQ, says(&cancel, 200).replacen("CSeq: 1 CANCEL", "CSeq: 1", 1)).told();
+    assert_eq!(told, Vec::<String>::new());
+    assert_eq!(node.hear(GW_HQ, says(&sent, 487)).told(), ["ACK to gw-hq", "487 to cc-hq"]);
+}
+
 /// How a request or a response may come whose lines nobody should write so, and what an ordinary call's is refused with.
 type Write = fn(&str) -> String;
 const LINES: &[(&str, Write, &str)] = &[

@@ -31,7 +31,7 @@ const _: () = assert!(FORMATS_MAX <= u8::MAX as usize);
 pub enum Malformed {
     /// It does not begin with `v=`.
     NoVersion,
-    /// A line that does not begin with a letter and an equals sign (RFC 8866, section 5), and is not blank: what stands in it
+    /// A line that does not begin with a small letter and an equals sign (RFC 8866, section 5), and is not blank: what stands in it
     /// one reader passes over and another takes for a line of media.
     NoType {
         /// Where.
@@ -273,7 +273,7 @@ impl<'a> Session<'a> {
                 blocks.push(Media::unread(lines.len() as u16, defaults));
                 blocks.last_mut().map_or(Ok(()), |media| block.media_line(media, value, line.start + 2))?;
             } else {
-                if !matches!(text, [_, b'=', ..] | []) && !text.trim_ascii().is_empty() {
+                if !matches!(text, [b'a'..=b'z', b'=', ..] | []) && !text.trim_ascii().is_empty() {
                     return Err(Malformed::NoType { line: lines.len() as u16 + 1 });
                 }
                 line.about = match begun {
@@ -591,6 +591,7 @@ mod tests {
             (b"v=0\r\ns=a\r\n m=audio 1 RTP/AVP 0\r\n", Malformed::NoType { line: 3 }),
             (b"v=0\r\n\r\n  \r\nm=audio 1 RTP/AVP 0\r\na\r\n", Malformed::NoType { line: 5 }),
             (b"v=0\r\nm =audio 1 RTP/AVP 0\r\n", Malformed::NoType { line: 2 }),
+            (b"v=0\r\nM=audio 1 RTP/AVP 0\r\n", Malformed::NoType { line: 2 }),
             (b"v=0\r\ns=a\0b\r\n", Malformed::ControlByte { line: 2 }),
             (b"v=0\r\ns=a\r", Malformed::ControlByte { line: 2 }),
             (b"v=0\r\nm=audio\r\n", Malformed::MediaLine { line: 2 }),
