@@ -47,9 +47,9 @@ impl Turn<'_> {
             None if self.is_of_former_neighbour(flow, bytes, index) => Neighbour::Phone,
             None => return counters.dropped_stranger(),
         };
-        // A datagram from our own socket is forged, or would have us answer ourselves: neighbours of this host have
+        // A datagram from a socket of ours is forged, or would have us answer ourselves: neighbours of this host have
         // ports of their own.
-        if self.running.local(flow).is_some_and(|local| local.address.socket == flow.remote) {
+        if self.running.is_own(flow) {
             return counters.reflected();
         }
         let message = match scan(bytes, index) {

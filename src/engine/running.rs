@@ -154,7 +154,7 @@ impl Running {
     }
 
     /// Whether a way leads to one of our own addresses.
-    fn is_own(&self, way: Flow) -> bool {
+    pub(crate) fn is_own(&self, way: Flow) -> bool {
         let ip = way.remote.ip().to_canonical();
         let here = |socket: SocketAddr| socket.port() == way.remote.port() && socket.ip().to_canonical() == ip;
         let is_own = |local: &Local| {

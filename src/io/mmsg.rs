@@ -1,4 +1,5 @@
-//! Datagrams in batches: recvmmsg, sendmmsg and the error queue. The unsafe code of the project is in this file and in memory.rs.
+//! Datagrams in batches: recvmmsg, sendmmsg and the error queue. The unsafe code of the project is here, and in the name of the
+//! heap's settings in main.rs.
 #![allow(unsafe_code)]
 
 use std::io;

@@ -102,6 +102,12 @@ impl Mask {
         if mask.shape.is_empty() { Err(MaskError::Empty) } else { Ok(mask) }
     }
 
+    /// Whether it leaves any digit of a number.
+    #[must_use]
+    pub fn keeps_any(&self) -> bool {
+        self.keeps != 0
+    }
+
     /// The number as the mask leaves it. An `X` with no digit under it leaves nothing.
     #[must_use]
     pub fn apply(&self, number: &Digits) -> Digits {

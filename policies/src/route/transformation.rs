@@ -50,7 +50,9 @@ pub(super) struct Leaving {
 impl Transformations {
     /// Transforms the numbers of a hop. The calling number's pattern is chosen by the number as it was before route
     /// pattern and route list (D-24) and works on that; the called number's by the number as it leaves. A number that no
-    /// pattern matches, or that would be empty or too long, stays as it is: no call fails by a transformation pattern.
+    /// pattern matches, or that would be empty or too long, stays as it is: no call fails by a transformation pattern. Whoever
+    /// calls for help is called back: a pattern that leaves nothing of its number, as one that puts the trunk's own in its
+    /// place, does not count there.
     pub(super) fn apply(&self, hop: &mut Hop, call: Leaving, trail: &mut Trail) {
         let spaces = match hop.to {
             NextHop::TrunkToVisiting => self.trunk,
@@ -59,6 +61,7 @@ impl Transformations {
         let to = hop.to.peer();
         if let (Some(css), Some(before)) = (spaces.calling, call.calling)
             && let Some((pattern, made)) = self.made(Party::Calling, css, &before, call.at)
+            && !(call.is_emergency && self.replaces(Party::Calling, pattern))
         {
             hop.calling = Some(made);
             trail.push(Step::CallingTransformed { pattern, to });
@@ -80,6 +83,12 @@ impl Transformations {
         let row = plan.row(id)?;
         let made = row.transform.called(&row.pattern, number).ok()?;
         (!made.is_empty()).then_some((id, made))
+    }
+
+    /// Whether a pattern leaves nothing of a number.
+    fn replaces(&self, party: Party, id: PatternId) -> bool {
+        let mask = self.patterns(party).row(id).and_then(|row| row.transform.called_mask);
+        mask.is_some_and(|mask| !mask.keeps_any())
     }
 
     /// The patterns for one of the two numbers.
@@ -203,6 +212,9 @@ mod tests {
         let first = NextHop::Peer(PeerId(0));
         assert_eq!(leaves(first, "5123", "112", true), ("4085555123".to_owned(), "112".to_owned()));
         assert_eq!(leaves(first, "5123", "112", false), ("4085555123".to_owned(), "00112".to_owned()));
+        // Nobody at a trunk's own number could be called back: what the route made of the caller's leaves.
+        assert_eq!(leaves(first, "5012", "112", true), ("1".to_owned(), "112".to_owned()));
+        assert_eq!(leaves(first, "5012", "112", false), ("9995550000".to_owned(), "00112".to_owned()));
     }
 
     #[test]
