@@ -489,6 +489,13 @@ fn patterns_are_held_against_the_syntax_and_each_other() {
         ),
         error("peer = \"cc\"", "peer = \"cc\"\nintercom = true", "user[0].directory_number", "intercom line")
             .mark("directory_number = §\"5001\""),
+        error(
+            "",
+            "[[user]]\nid = \"guest\"\ndirectory_number = §\"5099\"\n[[emcc_session]]\nuser = \"guest\"\ndevice = \"SEP00112233AABB\"\n\
+             visiting_cluster = \"BR\"\n[[directory_number]]\npattern = \"5099\"\npartition = \"PT-Internal\"\npeer = \"cc\"\nintercom = true",
+            "user[1].directory_number",
+            "intercom line",
+        ),
         warning(
             "originator_css = true\ncalled_mask = \"5XXX\"",
             "originator_css = true\ncalled_mask = \"8XXX\"",

@@ -160,19 +160,27 @@ fn numbers(document: &Document, report: &Report) {
     }
 }
 
-/// Intercom needs a static device, so no EMCC user may have such a line (domain table 4).
+/// Intercom needs a static device, so nobody who may log in abroad, or is, may have such a line (domain table 4).
 fn intercom(document: &Document, report: &Report) {
     let lines = document.patterns.iter().filter(|row| row.kind == PatternKind::DirectoryNumber && row.intercom);
     let lines: Vec<_> = lines.collect();
     if lines.is_empty() {
         return;
     }
-    for user in document.users.iter().filter(|user| user.emcc_enabled) {
-        let Some(number) = user.directory_number.as_ref() else { continue };
+    let has_session =
+        |user: &str| document.sessions.iter().any(|session| session.user.as_ref().is_some_and(|of| of.value == user));
+    for user in &document.users {
+        let is_abroad = has_session(&user.id.value);
+        let Some(number) = user.directory_number.as_ref().filter(|_| user.emcc_enabled || is_abroad) else { continue };
         let Ok(digits) = crate::config::words::digits(&number.value) else { continue };
         if lines.iter().any(|line| line.pattern.value.matches(&digits).full) {
             let message = format!("{} is an intercom line, which no EMCC user may have (table 4)", number.value);
-            report.error(&number.place, message, "Give the user another number, or write emcc_enabled = false.");
+            let fix = if is_abroad {
+                "Give the user another number, or take the user's emcc_session away."
+            } else {
+                "Give the user another number, or write emcc_enabled = false."
+            };
+            report.error(&number.place, message, fix);
         }
     }
 }
