@@ -1,6 +1,7 @@
 //! One table of a file, read key by key. What is asked for is known; what nobody asked for is a mistake.
 
 use super::address::Bad;
+use super::bulk::NotUtf8;
 use super::report::{At, Place, Report};
 use super::without_effect::{has_keys_without_effect, without_effect};
 use super::words;
@@ -40,6 +41,8 @@ pub(super) struct Section<'a, 'i> {
     report: &'a Report,
     /// Set where the file, or a field of the row, did not parse: what is missing may stand in the part that was skipped.
     torn: bool,
+    /// Set where octets of the file are no text: what they stood in was told with them, and is not looked at.
+    has_lost_octets: bool,
     /// A row of a CSV file: its header said once what has no effect.
     is_row: bool,
 }
@@ -48,6 +51,16 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn root(table: &'a Spanned<DeTable<'i>>, file: u16, torn: bool, report: &'a Report) -> Self {
         let place = Place::new(file, 0, "");
         Self::of(table.get_ref(), place, file, Cow::Borrowed(""), torn, report)
+    }
+
+    /// As it is, of a file some octets of which may be no text.
+    pub(super) fn with_lost_octets(self, has_lost_octets: bool) -> Self {
+        Self { has_lost_octets, ..self }
+    }
+
+    /// Whether octets that are no text stood in it.
+    fn is_lost(&self, text: &str) -> bool {
+        self.has_lost_octets && text.contains(NotUtf8::REPLACED)
     }
 
     /// A piece of a file, which begins there and has so many rows before it.
@@ -83,8 +96,23 @@ impl<'a, 'i> Section<'a, 'i> {
     ) -> Self {
         let entries = table.iter().map(|(name, node)| (&**name.get_ref(), node)).collect();
         let (known, missing) = (SmallVec::new(), Vec::new());
-        let (asked, begins, rows_before, is_row) = (0, 0, None, false);
-        Self { table, entries, place, file, begins, rows_before, class, known, asked, missing, report, torn, is_row }
+        let (asked, begins, rows_before, has_lost_octets, is_row) = (0, 0, None, false, false);
+        Self {
+            table,
+            entries,
+            place,
+            file,
+            begins,
+            rows_before,
+            class,
+            known,
+            asked,
+            missing,
+            report,
+            torn,
+            has_lost_octets,
+            is_row,
+        }
     }
 
     fn get(&self, key: &str) -> Option<&'a Node<'i>> {
@@ -107,6 +135,9 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     fn wrong_type(&self, node: &Node<'_>, place: &Place, wanted: &str, fix: &str) {
+        if node.get_ref().as_str().is_some_and(|text| self.is_lost(text)) {
+            return;
+        }
         let found = node.get_ref().type_str();
         self.report.error(place, format!("{} is {}, not {wanted}", place.key(), with_article(found)), fix);
     }
@@ -152,7 +183,7 @@ impl<'a, 'i> Section<'a, 'i> {
         if text.is_none() {
             self.wrong_type(node, place, "a string", "Put the value in double quotes.");
         }
-        text
+        text.filter(|text| !self.is_lost(text))
     }
 
     fn read_parsed<T>(&self, node: &Node<'i>, place: Place, parse: impl Fn(&str) -> Result<T, Bad>) -> Option<At<T>> {
@@ -309,10 +340,11 @@ impl<'a, 'i> Section<'a, 'i> {
         let array = self.array_of_tables(key);
         let class = self.class_below(key);
         let (rows, file, report, torn, is_row) = (self.rows(key), self.file, self.report, self.torn, self.is_row);
+        let has_lost_octets = self.has_lost_octets;
         array.into_iter().flatten().enumerate().filter_map(move |(index, node)| {
             let place = rows.place(node, index);
             let section = Section::of(node.get_ref().as_table()?, place, file, class.clone(), torn, report);
-            Some(Section { is_row, begins: rows.begins, ..section })
+            Some(Section { is_row, has_lost_octets, begins: rows.begins, ..section })
         })
     }
 
@@ -342,7 +374,7 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn named_tables(&mut self) -> Vec<(At<String>, Section<'a, 'i>)> {
         let table = self.table;
         let mut found = Vec::new();
-        for (name, node) in table {
+        for (name, node) in table.iter().filter(|(name, _)| !self.is_lost(name.get_ref())) {
             let place = self.place_of_name(name.span(), name.get_ref());
             match node.get_ref().as_table() {
                 Some(table) => {
@@ -359,7 +391,7 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn named_texts(&mut self) -> Vec<(At<String>, At<String>)> {
         let table = self.table;
         let mut found = Vec::new();
-        for (name, node) in table {
+        for (name, node) in table.iter().filter(|(name, _)| !self.is_lost(name.get_ref())) {
             let place = self.place_of_name(name.span(), name.get_ref());
             let value = self.read_text(node, self.place_of_name(node.span(), name.get_ref()));
             if let Some(value) = value {
@@ -371,7 +403,8 @@ impl<'a, 'i> Section<'a, 'i> {
 
     fn below(&self, table: &'a DeTable<'i>, place: Place, key: &'static str) -> Section<'a, 'i> {
         let section = Self::of(table, place, self.file, self.class_below(key), self.torn, self.report);
-        Section { is_row: self.is_row, begins: self.begins, ..section }
+        let (is_row, has_lost_octets) = (self.is_row, self.has_lost_octets);
+        Section { is_row, has_lost_octets, begins: self.begins, ..section }
     }
 
     fn class_below(&self, key: &'static str) -> Cow<'static, str> {
@@ -415,7 +448,7 @@ impl<'a, 'i> Section<'a, 'i> {
             // A misspelt key is one mistake, not two.
             self.missing.retain(|(missing, _)| Some(*missing) != near);
             // Above a torn line the rest of a table may have come loose and look like keys of the file.
-            if !(self.torn && self.class.is_empty()) {
+            if !(self.torn && self.class.is_empty() || self.is_lost(key)) {
                 self.unknown_key(key, &place, near);
             }
         }

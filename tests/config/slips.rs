@@ -265,3 +265,76 @@ fn names_that_were_renamed_elsewhere_are_named_where_they_stand() {
         ),
     ]);
 }
+
+/// The clean file with the octet 0xFC, as an editor of another encoding writes a u with an umlaut, in place of each `¤`.
+fn in_latin(find: &str, put: &str) -> Vec<u8> {
+    assert!(find.is_empty() || CLEAN.contains(find), "{find} is not in clean.toml");
+    let text = if find.is_empty() { format!("{CLEAN}\n{put}\n") } else { CLEAN.replacen(find, put, 1) };
+    let parts: Vec<&[u8]> = text.split('¤').map(str::as_bytes).collect();
+    parts.join(&[0xFC][..])
+}
+
+#[test]
+fn an_octet_that_is_no_text_is_told_once_where_it_stands() {
+    for (find, put) in [
+        ("id = \"HQ\"", "id = \"HQ\" # Z¤rich, M¤nchen"),
+        ("name = \"RG\"", "name = \"Z¤rich\""),
+        ("pattern = \"112\"", "pattern = \"1¤12\""),
+        ("peers = [\"gw\"]", "peers = [\"g¤w\"]"),
+        ("last_resort = [\"gw\"]", "last_resort = [\"g¤w\"]"),
+        ("[emcc_template]", "[emcc_templ¤te]"),
+        ("partition = \"PT-Local\"", "p¤rtition = \"PT-Local\""),
+        ("link_audio_kbps = 2000", "link_audio_kbps = 2000¤"),
+        ("\"Standard Local Route Group\" = \"RG\"", "\"Standard L¤cal Route Group\" = \"RG\""),
+        ("", "[route_list.transform.\"Z¤rich\"]\nprefix_digits = \"9\""),
+        ("name = \"SEP01\"", "\"n¤me\" = \"x\"\nname = \"SEP01\""),
+        ("", "[[geolocation]]\nname = \"GL¤\"\n[[geolocation]]\nname = \"GL¤\""),
+    ] {
+        let text = in_latin(find, put);
+        let before = &text[..text.iter().position(|octet| *octet == 0xFC).unwrap()];
+        let line = before.iter().filter(|octet| **octet == b'\n').count() as u32 + 1;
+        let column = before.iter().rev().take_while(|octet| **octet != b'\n').count() as u32 + 1;
+        let problems = check_files(&[("node.toml", text)]);
+        let [problem] = &problems[..] else { panic!("{put}: {problems:#?}") };
+        assert_eq!((&*problem.0, problem.1, problem.2), ("node.toml", line, column), "{put}: {problems:#?}");
+        assert_eq!(problem.4, "the octet 0xFC is not UTF-8 text", "{put}");
+    }
+}
+
+/// Another encoding altogether: nothing of the file can be read.
+#[test]
+fn a_file_of_another_encoding_is_told_once_at_its_beginning() {
+    let utf16: Vec<u8> = format!("\u{feff}{CLEAN}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let told = check_files(&[("node.toml", utf16)]);
+    let octet = "the octet 0xFF is not UTF-8 text".to_owned();
+    assert_eq!(told, [("node.toml".to_owned(), 1, 1, String::new(), octet)]);
+}
+
+#[test]
+fn an_octet_that_is_no_text_hides_no_mistake_of_its_file_or_another() {
+    let main = in_latin("id = \"HQ\"", "id = \"HQ\" # Z¤rich\nversoin = \"12.0\"");
+    let main = [b"include = [\"more.toml\"]\nsipp = 1\n", main.as_slice()].concat();
+    let more =
+        b"[[route_group]]\nname = 7\npeers = [\"gw\", \"cc\"]\n[[route_group]]\nname = \"RG3\"\npeers = [\"cc\"]\n";
+    let more_in_latin = [b"# Z\xfcrich\n", more.as_slice()].concat();
+    for (main, more, octet, lines) in [
+        (main.as_slice(), more.as_slice(), ("node.toml", 4), 0),
+        (
+            b"include = [\"more.toml\"]\nsipp = 1\n[cluster]\nversoin = 7\n[sip]\nlisten = []".as_slice(),
+            more_in_latin.as_slice(),
+            ("more.toml", 1),
+            1,
+        ),
+    ] {
+        let told = check_files(&[("node.toml", main), ("more.toml", more)]);
+        let has = |file: &str, line: u32, says: &str| {
+            told.iter().any(|problem| problem.0 == file && problem.1 == line && problem.4.contains(says))
+        };
+        assert!(has(octet.0, octet.1, "is not UTF-8 text"), "{told:#?}");
+        assert!(
+            has("node.toml", 2, "unknown key \"sipp\"") && told.iter().any(|problem| problem.3 == "cluster.versoin"),
+            "{told:#?}"
+        );
+        assert!(has("more.toml", lines + 2, "not a string"), "{told:#?}");
+    }
+}
