@@ -34,6 +34,9 @@ pub(super) struct Section<'a, 'i> {
     /// The path without array indexes, as the table of keys without effect has it.
     class: Cow<'static, str>,
     known: SmallVec<[&'static str; KEYS_OF_A_TABLE]>,
+    /// A bit for each of the first known keys that is a table, and for each that is an array of them.
+    known_tables: u64,
+    known_arrays: u64,
     /// A bit for each of the first entries that was asked for.
     asked: u64,
     /// Keys that must be there and are not, with what to write.
@@ -95,7 +98,7 @@ impl<'a, 'i> Section<'a, 'i> {
         report: &'a Report,
     ) -> Self {
         let entries = table.iter().map(|(name, node)| (&**name.get_ref(), node)).collect();
-        let (known, missing) = (SmallVec::new(), Vec::new());
+        let (known, known_tables, known_arrays, missing) = (SmallVec::new(), 0, 0, Vec::new());
         let (asked, begins, rows_before, has_lost_octets, is_row) = (0, 0, None, false, false);
         Self {
             table,
@@ -106,6 +109,8 @@ impl<'a, 'i> Section<'a, 'i> {
             rows_before,
             class,
             known,
+            known_tables,
+            known_arrays,
             asked,
             missing,
             report,
@@ -122,7 +127,7 @@ impl<'a, 'i> Section<'a, 'i> {
     fn node(&mut self, key: &'static str) -> Option<&'a Node<'i>> {
         self.known.push(key);
         let at = self.entries.iter().position(|(name, _)| *name == key)?;
-        self.asked |= u32::try_from(at).ok().and_then(|at| 1u64.checked_shl(at)).unwrap_or(0);
+        self.asked |= bit(at);
         self.entries.get(at).map(|(_, node)| *node)
     }
 
@@ -326,6 +331,7 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// A table within this one.
     pub(super) fn table(&mut self, key: &'static str) -> Option<Section<'a, 'i>> {
+        self.known_tables |= bit(self.known.len());
         let node = self.node(key)?;
         let place = self.place_of(node.span(), key);
         let Some(table) = node.get_ref().as_table() else {
@@ -350,6 +356,7 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// The elements of an array of tables, each of which is no table reported.
     fn array_of_tables(&mut self, key: &'static str) -> Option<impl Iterator<Item = &'a Node<'i>> + use<'a, 'i>> {
+        self.known_arrays |= bit(self.known.len());
         let node = self.node(key)?;
         let Some(array) = node.get_ref().as_array() else {
             let place = self.place_of(node.span(), key);
@@ -444,7 +451,7 @@ impl<'a, 'i> Section<'a, 'i> {
                 continue;
             }
             let place = self.place_of_name(name.span(), key);
-            let near = nearest(key, self.known.iter().copied().filter(|known| self.get(known).is_none()));
+            let near = self.nearest_that_may_stand(key);
             // A misspelt key is one mistake, not two.
             self.missing.retain(|(missing, _)| Some(*missing) != near);
             // Above a torn line the rest of a table may have come loose and look like keys of the file.
@@ -461,11 +468,37 @@ impl<'a, 'i> Section<'a, 'i> {
         }
     }
 
+    /// The known key that was most probably meant: where a table is written a table, and one that may stand beside those
+    /// that are there.
+    fn nearest_that_may_stand(&self, key: &str) -> Option<&'static str> {
+        let node = self.get(key).map(Spanned::get_ref);
+        let [is_table, is_array] = [node.is_some_and(is_table), node.is_some_and(DeValue::is_array)];
+        let may_stand = |(at, known): &(usize, &'static str)| {
+            let [table, array] = [self.known_tables & bit(*at) != 0, self.known_arrays & bit(*at) != 0];
+            (!is_table || table || array) && (self.get(known).is_none() || is_table && array)
+        };
+        let known = || self.known.iter().copied().enumerate().filter(may_stand);
+        // Of two as near the last is taken: one written with as many brackets.
+        let is_alike = |at: usize| is_array == (self.known_arrays & bit(at) != 0);
+        let others = known().filter(|(at, _)| !is_alike(*at));
+        nearest(key, others.chain(known().filter(|(at, _)| is_alike(*at))).map(|(_, known)| known))
+    }
+
+    /// The key as it is written: a table of the file in its brackets.
+    fn written_as(&self, key: &str) -> String {
+        let at = self.known.iter().position(|known| *known == key).filter(|_| self.class.is_empty());
+        match at.map(bit) {
+            Some(bit) if self.known_arrays & bit != 0 => format!("[[{key}]]"),
+            Some(bit) if self.known_tables & bit != 0 => format!("[{key}]"),
+            _ => key.to_owned(),
+        }
+    }
+
     fn unknown_key(&self, key: &str, place: &Place, near: Option<&str>) {
         let owner = if self.class.is_empty() { "the file" } else { &*self.class };
         let kind = if self.get(key).is_some_and(|node| is_table(node.get_ref())) { "table" } else { "key" };
         let fix = match near {
-            Some(near) => format!("Did you mean {near}?"),
+            Some(near) => format!("Did you mean {}?", self.written_as(near)),
             None if self.known.len() <= KEYS_LISTED_MAX => format!("Remove it; {owner} knows {}.", sorted(&self.known)),
             None => format!("Remove it; {owner} has no such {kind}."),
         };
@@ -496,6 +529,11 @@ const KEYS_OF_A_TABLE: usize = 16;
 
 /// Known keys named in the fix for an unknown one.
 const KEYS_LISTED_MAX: usize = 24;
+
+/// The bit of the first entries or keys that stands for this one; none for those behind.
+fn bit(at: usize) -> u64 {
+    u32::try_from(at).ok().and_then(|at| 1u64.checked_shl(at)).unwrap_or(0)
+}
 
 fn is_table(value: &DeValue<'_>) -> bool {
     value.is_table() || value.as_array().is_some_and(|array| array.iter().any(|node| node.get_ref().is_table()))

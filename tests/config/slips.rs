@@ -86,6 +86,33 @@ fn slips_of_the_pen_are_named_where_they_stand() {
     ]);
 }
 
+/// What the fix of the one error says where `put` is added to the clean file.
+fn fix_of(put: &str) -> String {
+    let mut problems = problems_of(&format!("{put}\n{CLEAN}"));
+    problems.retain(|problem| problem.severity == Severity::Error);
+    let [problem] = &problems[..] else { panic!("{put}: {problems:#?}") };
+    assert!(problem.message.starts_with("unknown"), "{put}: {problem}");
+    problem.fix.clone()
+}
+
+#[test]
+fn a_misspelt_table_is_told_the_closest_that_may_stand_there() {
+    for (put, wanted) in [
+        ("[[devise]]\nname = \"SEP09\"", "Did you mean [[device]]?"),
+        ("[devise]\nname = \"SEP09\"", "Did you mean [[device]]?"),
+        ("[[cs]]\nname = \"C9\"", "Did you mean [[css]]?"),
+        ("[[csss]]\nname = \"C9\"", "Did you mean [[css]]?"),
+        ("[csw]\ndevices = \"d.csv\"", "Did you mean [csv]?"),
+        ("[[rout_patern]]\npattern = \"1\"", "Did you mean [[route_pattern]]?"),
+        ("[[periods]]\nfrom = \"1\"", "Remove it; the file has no such table."),
+        // What may stand there once is there.
+        ("[feture]\nopus_codec = true", "Remove it; the file has no such table."),
+        ("includ = []", "Did you mean include?"),
+    ] {
+        assert_eq!(fix_of(put), wanted, "{put}");
+    }
+}
+
 #[test]
 fn values_that_are_none_are_named_where_they_stand() {
     each_gives_exactly_its_problem(&[
