@@ -8,6 +8,7 @@ mod address;
 mod ahead;
 mod bulk;
 mod check;
+mod civic;
 mod document;
 mod pieces;
 mod places;

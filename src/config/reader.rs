@@ -1,18 +1,19 @@
-//! The tree of one file into the document, table by table. Every key of every table is named here and nowhere else.
+//! The tree of one file into the document, table by table. Every key of every table is named here, those of
+//! geolocations in `civic`, and nowhere else.
 
 use super::address::{address, advertised, dns_server, place, socket_address};
 use super::bulk::{BulkFile, BulkKind};
+use super::civic::{read_filter, read_geolocation, read_location};
 use super::document::{
-    Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, Partition, PatternKind,
-    PatternRow, Peer, Period, Pieces, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, Schedule, SearchSpace,
-    Session, Sip, SrtpKeys, Terms, Text, Tls, TransformSpaces, TransformationRow, Trunk, User,
+    Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Partition, PatternKind, PatternRow, Peer, Period,
+    Pieces, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, Schedule, SearchSpace, Session, Sip, SrtpKeys, Terms,
+    Text, Tls, TransformSpaces, TransformationRow, Trunk, User,
 };
 use super::plan::schedule::DAY_MIN;
 use super::report::{At, Place, Report};
-use super::section::{Section, nearest};
+use super::section::Section;
 use super::words;
 use emcc_policies::digits::{Digits, RowTransform, Transform};
-use emcc_policies::location::{Field, Geolocation as Civic};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -495,46 +496,6 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
     section.finish();
     cluster.id = id?;
     Some(cluster)
-}
-
-fn read_location(section: &mut Section<'_, '_>) -> Civic {
-    let mut location = Civic::default();
-    for field in Field::ALL {
-        let parse = if field == Field::Country { words::country } else { words::line };
-        if let Some(value) = section.parsed(field.name(), parse) {
-            location.set(field, &value.value);
-        }
-    }
-    location
-}
-
-fn read_geolocation(mut section: Section<'_, '_>) -> Option<Geolocation> {
-    section.require("name", "Give the geolocation a name, as in name = \"GL-London\".");
-    let name = section.parsed("name", words::name);
-    let location = read_location(&mut section);
-    section.parsed("description", words::line);
-    section.finish();
-    Some(Geolocation { name: name?, location })
-}
-
-fn field(text: &str) -> Result<Field, super::address::Bad> {
-    if let Some(field) = Field::ALL.into_iter().find(|field| field.name() == text) {
-        return Ok(field);
-    }
-    let names = Field::ALL.map(Field::name);
-    let hint = nearest(text, names.into_iter()).map(|near| format!("Did you mean \"{near}\"? ")).unwrap_or_default();
-    let fix = format!("{hint}Write fields of {}.", names.join(", "));
-    super::address::bad(format!("\"{text}\" is no field of a geolocation"), fix)
-}
-
-fn read_filter(mut section: Section<'_, '_>) -> Option<Filter> {
-    section.require("name", "Give the filter a name, as in name = \"country-and-city\".");
-    section.require("fields", "Write the fields it compares, as in fields = [\"country\", \"A3\"].");
-    let name = section.parsed("name", words::name);
-    let fields = section.parsed_list("fields", field).unwrap_or_default();
-    section.parsed("description", words::line);
-    section.finish();
-    Some(Filter { name: name?, fields })
 }
 
 fn read_device_pool(mut section: Section<'_, '_>) -> Option<DevicePool> {
