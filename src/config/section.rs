@@ -227,6 +227,20 @@ impl<'a, 'i> Section<'a, 'i> {
         self.value(key, |section, node, place| section.read_parsed(node, place, &parse))
     }
 
+    /// As [`Self::parsed`]; what there is to `doubt` in the value is a warning.
+    pub(super) fn doubted<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, Bad>,
+        doubt: impl Fn(&T) -> Option<Bad>,
+    ) -> Option<At<T>> {
+        let found = self.parsed(key, parse)?;
+        if let Some(Bad { message, fix }) = doubt(&found.value) {
+            self.report.warning(&found.place, message, fix);
+        }
+        Some(found)
+    }
+
     /// The path of a file; a relative one starts where the file stands that names it.
     pub(super) fn file(&mut self, key: &'static str) -> Option<At<PathBuf>> {
         let At { value, place } = self.parsed(key, words::line)?;

@@ -114,6 +114,29 @@ fn a_misspelt_table_is_told_the_closest_that_may_stand_there() {
 }
 
 #[test]
+fn a_code_of_no_country_is_a_doubt_g1() {
+    let says = |code: &str| {
+        let problems = problems_of(&CLEAN.replacen("country = \"US\"", &format!("country = {code:?}"), 1));
+        problems.into_iter().map(|p| (p.severity, p.line, p.column, p.key, p.message, p.fix)).collect::<Vec<_>>()
+    };
+    for code in ["GB", "gb", "GR", "XK", "UK", "uk", "EL", "XX", "AA", "ZZ"] {
+        let wanted = match code {
+            "GB" | "gb" | "GR" => None,
+            "UK" | "uk" => Some("Did you mean \"GB\"?"),
+            "EL" => Some("Did you mean \"GR\"?"),
+            _ => Some(
+                "Write the country's code, as in \"GB\"; one for private use only where the other clusters use it.",
+            ),
+        };
+        let wanted = wanted.map(|fix| {
+            let message = format!("{code:?} is the code of no country (ISO 3166)");
+            (Severity::Warning, 49, 11, "geolocation[0].country".to_owned(), message, fix.to_owned())
+        });
+        assert_eq!(says(code), Vec::from_iter(wanted), "{code}");
+    }
+}
+
+#[test]
 fn values_that_are_none_are_named_where_they_stand() {
     each_gives_exactly_its_problem(&[
         error("[sip]\n", "[sip]\nphones = [§\"10.0.0\"]\n", "sip.phones[0]", "10.0.0"),
