@@ -5,9 +5,9 @@
 use super::bulk::{self, BulkFile, BulkKind, NotUtf8};
 use super::document::Text;
 use super::pieces::{self, Pieces};
-use super::reader::Reader;
+use super::reader::{Reader, TRUNK_TWICE};
 use super::report::{Place, Report};
-use super::section::Section;
+use super::section::{Section, TRUNKS};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -144,14 +144,26 @@ fn tables(
         return Taken { includes, bulk, whole: true, torn: false };
     }
     let (tree, mistakes) = DeTable::parse_recoverable(text);
+    // Where the last table that is there twice begins: its keys are read into the first.
+    let mut twice = None;
     for mistake in &mistakes {
         let offset = mistake.span().map_or(text.len(), |span| span.start);
+        let line = line_at(text, offset);
         // What such an octet made of its line is one mistake, not two.
-        if flaw.is_some() && line_at(text, offset).contains(NotUtf8::REPLACED) {
+        if flaw.is_some() && line.contains(NotUtf8::REPLACED) {
             continue;
         }
-        let place = Place::new(file, offset, "");
-        report.error(&place, format!("not TOML: {}", mistake.message()), syntax_fix(mistake.message()));
+        if mistake.message().contains("duplicate") {
+            let is_header = line.trim_start().starts_with('[');
+            let between = twice.filter(|_| !is_header).and_then(|begins| text.get(begins..offset));
+            // Keys of such a table are that one mistake, not several.
+            if between.is_some_and(|between| !between.contains("\n[")) {
+                continue;
+            }
+            twice = Some(offset).filter(|_| is_header);
+        }
+        let (why, fix) = syntax_fix(mistake.message(), line);
+        report.error(&Place::new(file, offset, ""), format!("not TOML: {}{why}", mistake.message()), fix);
     }
     let torn = !mistakes.is_empty();
     let root = Section::root(&tree, file, torn, report).with_lost_octets(flaw.is_some());
@@ -194,12 +206,18 @@ pub(super) enum Unreadable {
     TooLong,
 }
 
-fn syntax_fix(message: &str) -> &'static str {
-    if message.contains("duplicate") {
-        return "Keep one of the two; several of a kind are written [[name]], with two brackets.";
+/// What more there is to say of a mistake, and what to do.
+fn syntax_fix(message: &str, line: &str) -> (&'static str, &'static str) {
+    let header = line.trim().trim_matches(['[', ']', ' ']);
+    if message.contains("duplicate") && line.trim_start().starts_with('[') && TRUNKS.contains(&header) {
+        return (": a cluster has at most two EMCC trunks, one of each name (R-8)", TRUNK_TWICE);
     }
-    if message.contains("string") || message.contains('"') {
-        return "Put texts in double quotes, closed on the same line.";
-    }
-    "Write name = value, with texts in double quotes; [name] begins a table, [[name]] one of several."
+    let fix = if message.contains("duplicate") {
+        "Keep one of the two; several of a kind are written [[name]], with two brackets."
+    } else if message.contains("string") || message.contains('"') {
+        "Put texts in double quotes, closed on the same line."
+    } else {
+        "Write name = value, with texts in double quotes; [name] begins a table, [[name]] one of several."
+    };
+    ("", fix)
 }

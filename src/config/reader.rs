@@ -11,7 +11,7 @@ use super::document::{
 };
 use super::plan::schedule::DAY_MIN;
 use super::report::{At, Place, Report};
-use super::section::Section;
+use super::section::{Section, TRUNKS};
 use super::words;
 use emcc_policies::digits::{Digits, RowTransform, Transform};
 use std::collections::HashMap;
@@ -19,6 +19,10 @@ use std::path::PathBuf;
 
 /// Most kilobits per second a link may be given.
 const LINK_KBPS_MAX: u32 = 100_000_000;
+
+/// What to do where one of the two EMCC trunks is written a second time.
+pub(super) const TRUNK_TWICE: &str =
+    "Keep one; the other trunk, that of the RSVP agent service, is written as [emcc_rsvp_trunk].";
 
 /// Tables of which a file may have very many rows.
 pub(super) const BULKY: [&str; 8] = [
@@ -276,7 +280,7 @@ impl Reader {
 
     /// At most two EMCC trunks, one table each.
     fn read_trunks(&mut self, root: &mut Section<'_, '_>, report: &Report) {
-        for key in ["emcc_trunk", "emcc_rsvp_trunk"] {
+        for key in TRUNKS {
             let sections: Vec<_> =
                 if root.is_array(key) { root.tables(key).collect() } else { root.table(key).into_iter().collect() };
             for mut section in sections {
@@ -296,10 +300,11 @@ impl Reader {
                 if self.trunks > 2 {
                     let fix =
                         "Remove it; a cluster has at most two EMCC trunks, [emcc_trunk] and [emcc_rsvp_trunk] (R-8).";
-                    report.error(&trunk.place, "a third EMCC trunk", fix);
+                    report.error(&trunk.place, "a third EMCC trunk: a cluster has at most two (R-8)", fix);
                 } else if slot.is_some() {
-                    let fix = "Write the second trunk, that of the RSVP agent service, as [emcc_rsvp_trunk].";
-                    report.error(&trunk.place, format!("a second [{key}]"), fix);
+                    let message =
+                        format!("a second [{key}]: a cluster has at most two EMCC trunks, one of each name (R-8)");
+                    report.error(&trunk.place, message, TRUNK_TWICE);
                 }
                 slot.get_or_insert(trunk);
             }

@@ -498,6 +498,14 @@ impl<'a, 'i> Section<'a, 'i> {
         nearest(key, others.chain(known().filter(|(at, _)| is_alike(*at))).map(|(_, known)| known))
     }
 
+    /// Whether it is a table of the file that was most probably meant for an EMCC trunk.
+    fn is_like_a_trunk(&self, key: &str) -> bool {
+        let is_table_of_file = self.class.is_empty() && self.get(key).is_some_and(|node| is_table(node.get_ref()));
+        let tables = self.known.iter().enumerate().filter(|(at, _)| self.known_tables & bit(*at) != 0);
+        let near = || nearest(key, tables.map(|(_, known)| *known));
+        is_table_of_file && (key.contains("trunk") || near().is_some_and(|near| TRUNKS.contains(&near)))
+    }
+
     /// The key as it is written: a table of the file in its brackets.
     fn written_as(&self, key: &str) -> String {
         let at = self.known.iter().position(|known| *known == key).filter(|_| self.class.is_empty());
@@ -509,6 +517,14 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     fn unknown_key(&self, key: &str, place: &Place, near: Option<&str>) {
+        if self.is_like_a_trunk(key) {
+            let message = format!("unknown table {key:?} in the file: a cluster has at most two EMCC trunks (R-8)");
+            let fix = match near.filter(|near| TRUNKS.contains(near)) {
+                Some(near) => format!("Did you mean [{near}]?"),
+                None => format!("Remove it; the two are [{}] and [{}].", TRUNKS[0], TRUNKS[1]),
+            };
+            return self.report.error(place, message, fix);
+        }
         let owner = if self.class.is_empty() { "the file" } else { &*self.class };
         let kind = if self.get(key).is_some_and(|node| is_table(node.get_ref())) { "table" } else { "key" };
         let fix = match near {
@@ -537,6 +553,9 @@ impl RowPlaces {
         }
     }
 }
+
+/// The EMCC trunks a cluster may have.
+pub(super) const TRUNKS: [&str; 2] = ["emcc_trunk", "emcc_rsvp_trunk"];
 
 /// Keys most tables know.
 const KEYS_OF_A_TABLE: usize = 16;

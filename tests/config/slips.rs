@@ -114,6 +114,30 @@ fn a_misspelt_table_is_told_the_closest_that_may_stand_there() {
 }
 
 #[test]
+fn a_trunk_more_than_there_may_be_is_told_by_the_rule_r8() {
+    let rsvp = "[emcc_rsvp_trunk]\ncss = \"CSS-Trunk\"\n";
+    for (put, key, fix) in [
+        ("[emcc_trunk_2]\ncss = \"CSS-Trunk\"".to_owned(), "emcc_trunk_2", "Did you mean [emcc_rsvp_trunk]?"),
+        (format!("{rsvp}[emcc_pstn_trunk]\ncss = \"CSS-Trunk\""), "emcc_pstn_trunk", "Remove it; the two are"),
+        (format!("{rsvp}[[emcc_trunc]]\ncss = \"CSS-Trunk\""), "emcc_trunc", "Remove it; the two are"),
+        (format!("{rsvp}[trunk]\ncss = \"CSS-Trunk\""), "trunk", "Remove it; the two are"),
+        ("[emcc_trunk]\ncss = \"CSS-Trunk\"".to_owned(), "", "Keep one; the other trunk"),
+        (format!("{rsvp}{rsvp}"), "", "Keep one; the other trunk"),
+    ] {
+        let mut problems = problems_of(&format!("{CLEAN}\n{put}"));
+        problems.retain(|problem| problem.severity == Severity::Error);
+        let [problem] = &problems[..] else { panic!("{put}: {problems:#?}") };
+        assert!(problem.message.contains("at most two EMCC trunks") && problem.message.contains("R-8"), "{problem}");
+        assert_eq!(problem.key, key, "{problem}");
+        assert!(problem.fix.starts_with(fix), "{problem}");
+    }
+    let main = format!("include = [\"more.toml\"]\n{CLEAN}");
+    let told = check_files(&[("node.toml", main.as_str()), ("more.toml", "[emcc_trunk]\ncss = \"CSS-Trunk\"\n")]);
+    let wanted = "a second [emcc_trunk]: a cluster has at most two EMCC trunks, one of each name (R-8)";
+    assert!(told.iter().any(|problem| problem.0 == "more.toml" && problem.4 == wanted), "{told:#?}");
+}
+
+#[test]
 fn a_code_of_no_country_is_a_doubt_g1() {
     let says = |code: &str| {
         let problems = problems_of(&CLEAN.replacen("country = \"US\"", &format!("country = {code:?}"), 1));
