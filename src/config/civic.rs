@@ -34,7 +34,7 @@ fn country_doubt(code: &str) -> Option<Bad> {
             "Write the country's code, as in \"GB\"; one for private use only where the other clusters use it.".into()
         }
     };
-    Some(Bad { message: format!("\"{code}\" is the code of no country (ISO 3166)"), fix: fix.into() })
+    Some(Bad { message: format!("\"{code}\" is the code of no country (ISO 3166)"), fix })
 }
 
 /// Codes taken for those of a country in other lists than that of ISO 3166.
