@@ -254,6 +254,9 @@ pub const BULK_CALLERS_MAX: usize = 100_000;
 /// ten times its size.
 pub const CONFIGURATION_THREADS_MAX: usize = 4;
 
+/// Devices listed at one problem of a configuration that is told of several together.
+pub const PROBLEM_DEVICES_MAX: usize = 1_000;
+
 /// Combinations of open and closed schedules at which a check looks at a dial plan.
 pub const SCHEDULED_MOMENTS_MAX: usize = 64;
 

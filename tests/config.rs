@@ -593,7 +593,7 @@ fn an_address_in_use_is_a_doubt_and_one_this_host_lacks_a_mistake() {
 }
 
 /// Writes the files of one configuration, the first being the main one, and checks it.
-fn check_files(files: &[(&str, &str)]) -> Vec<(String, u32, u32, String, String)> {
+fn check_files(files: &[(&str, impl AsRef<[u8]>)]) -> Vec<(String, u32, u32, String, String)> {
     let folder = folder();
     for (name, text) in files {
         let path = folder.join(name);
@@ -638,7 +638,7 @@ fn what_an_include_gets_wrong_is_said_at_the_include() {
         let main = with(include);
         let again = "[cluster]\nid = \"HQ\"\n";
         let problems =
-            check_files(&[("node.toml", &main), ("again.toml", again), ("turn.toml", "include = [\"node.toml\"]")]);
+            check_files(&[("node.toml", &*main), ("again.toml", again), ("turn.toml", "include = [\"node.toml\"]")]);
         let [problem] = &problems[..] else { panic!("{include}: {problems:#?}") };
         assert_eq!((problem.0.as_str(), problem.1, problem.2), (file, line, column), "{include}: {problems:#?}");
         assert!(problem.4.contains(says), "{include}: {}", problem.4);
@@ -653,7 +653,7 @@ fn an_include_that_does_not_parse_hides_no_mistake_that_it_could_not_mend() {
     let double =
         "\n[[css]]\nname = \"CSS-Phone\"\npartitions = []\n[[device]]\nname = \"SEP09\"\ncss = \"CSS-Phone\"\n";
     let torn = "[[css]]\nname = \"CSS-Other\"\npartitions = [\"PT-Emergency\"\n[[css]]\nname = \"CSS-Phone\"\npartitions = []\n";
-    let problems = check_files(&[("node.toml", &format!("{main}{double}")), ("torn.toml", torn)]);
+    let problems = check_files(&[("node.toml", &*format!("{main}{double}")), ("torn.toml", torn)]);
     let told = problems.iter().filter(|problem| problem.0 == "node.toml").map(|problem| (&*problem.3, &*problem.4));
     let want = [
         ("route_group[0].peers[1]", "\"cc\" is call control, not a gateway: a route group leads to the PSTN"),

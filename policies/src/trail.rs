@@ -144,6 +144,8 @@ pub enum Step {
     CodecsKept,
     /// The last resort closes the list of hops.
     LastResort,
+    /// There is no last resort, and nothing else is left: the emergency call is refused (P-23).
+    NoLastResort,
     /// So many next hops are down, or asked to be left alone: they are tried last (P-8).
     TriedLast {
         /// How many.
@@ -266,6 +268,9 @@ impl fmt::Display for Told<'_> {
             Step::ToPhone => f.write_str("along the Path of a registered phone"),
             Step::CodecsKept => f.write_str("emergency: keeps codecs the region would refuse"),
             Step::LastResort => f.write_str("emergency: the last resort closes the list"),
+            Step::NoLastResort => {
+                f.write_str("emergency: there is no last resort to go on to, so nothing is left to try")
+            }
             Step::TriedLast { hops } => write!(f, "tried last, because down or asked to be left alone: {hops} hops"),
             Step::Refused(why) => write!(f, "refused: {}", refusal(why)),
             Step::NotRefused(why) => write!(f, "emergency, so not refused: {}", refusal(why)),

@@ -10,7 +10,7 @@ use super::leave::Called;
 use super::paired::{self, Pair};
 use super::{Asked, Disagreement, Stopped, decided, read, read_in};
 use crate::config::plan::Plan;
-use crate::engine::decide::{Decision, Next, NextHop, Target};
+use crate::engine::decide::{Decision, NextHop, Target};
 use crate::engine::reject::Reject;
 use crate::neighbour::Address;
 
@@ -68,25 +68,43 @@ pub(super) struct Fate {
     read: Traced,
 }
 
+/// A decision in a frame, and the called number of each hop.
+type Framed = fn(&Decision, &Digits) -> (Frame, Vec<Digits>);
+
 fn frame(decision: &Decision, read: &Digits) -> (Frame, Vec<Digits>) {
     let kind = |to| match to {
         NextHop::Remote(_) => Kind::Trunk,
         NextHop::Phone { .. } => Kind::Phone,
         NextHop::Peer(_) | NextHop::Named => Kind::CallControl,
     };
-    // Whether the last resort asks a gateway again depends on what the route made of these very digits, not on their shape
-    // (P-23): each address counts at its first place.
     let all = decision.next_hops.as_slice();
-    let is_first = |place: usize, hop: &Next| all.iter().take(place).all(|earlier| earlier.address != hop.address);
-    let first = || all.iter().enumerate().filter(|(place, hop)| is_first(*place, hop)).map(|(_, hop)| hop);
-    let hops = first().map(|hop| Hop {
+    let hops = all.iter().map(|hop| Hop {
         kind: if hop.is_gateway { Kind::Gateway } else { kind(hop.to) },
         address: hop.address,
         calling: hop.calling,
     });
     let status = decision.refusal.map(|refusal| Reject::Refusal(refusal).answer().status);
-    let called = first().map(|hop| hop.called.unwrap_or(*read)).collect();
+    let called = all.iter().map(|hop| hop.called.unwrap_or(*read)).collect();
     (Frame { emergency: decision.emergency, status, hops: hops.collect() }, called)
+}
+
+/// As [`frame`], with each address at its first place alone, and behind all of them those addresses again, with the number
+/// each is asked for last. Whether the last resort asks a gateway again depends on what the route made of these very digits,
+/// not on their shape (P-23): it does where the two numbers differ.
+fn framed_twice(decision: &Decision, read: &Digits) -> (Frame, Vec<Digits>) {
+    let (Frame { emergency, status, hops: all }, numbers) = frame(decision, read);
+    let is_first = |place: &usize| {
+        let address = all.get(*place).map(|hop| hop.address);
+        all.iter().take(*place).all(|earlier| Some(earlier.address) != address)
+    };
+    let first: Vec<usize> = (0..all.len()).filter(is_first).collect();
+    let last = first.iter().filter_map(|place| {
+        let address = all.get(*place)?.address;
+        all.iter().rposition(|hop| hop.address == address)
+    });
+    let called = first.iter().copied().chain(last).filter_map(|place| numbers.get(place).copied()).collect();
+    let hops = first.iter().filter_map(|place| all.get(*place).cloned()).collect();
+    (Frame { emergency, status, hops }, called)
 }
 
 /// Whether two decisions of one dialed number differ in what happens; `read` is the number each side reads in it.
@@ -116,22 +134,57 @@ impl<'a> Side<'a> {
     }
 
     fn asked(&self, dialed: &Digits, turn: usize) -> Result<(Frame, Vec<Digits>), Disagreement> {
-        Ok(frame(&self.decided(dialed, turn)?, &read(self.plan, dialed)))
+        self.asked_for(dialed, turn, frame)
+    }
+
+    fn asked_for(&self, dialed: &Digits, turn: usize, framed: Framed) -> Result<(Frame, Vec<Digits>), Disagreement> {
+        Ok(framed(&self.decided(dialed, turn)?, &read(self.plan, dialed)))
+    }
+
+    /// What becomes of all numbers of a shape, which take one way.
+    pub(super) fn fate(&self, shape: &Shape, turn: usize) -> Result<Fate, Disagreement> {
+        self.fate_for(shape, turn, frame)
+    }
+
+    /// The pieces of a shape of which the last resort asks the same gateways again for all numbers (P-23).
+    fn asked_again(&self, shape: Shape, turn: usize, budget: &mut Budget) -> Result<Vec<Shape>, Stopped> {
+        if self.plan.routes.last_resort.is_empty() || !self.decided(&shape.example(), turn)?.emergency {
+            return Ok(vec![shape]);
+        }
+        let (mut open, mut done) = (vec![shape], Vec::new());
+        while let Some(shape) = open.pop() {
+            budget.spend(STEPS_PER_SHAPE)?;
+            let Some(place) = (0..shape.len()).find(|place| shape.at(*place).len() > 1) else {
+                done.push(shape);
+                continue;
+            };
+            let pieces = match self.fate_for(&shape, turn, framed_twice) {
+                Ok(fate) => fate.by_numbers_asked_last(&shape),
+                Err(_) => Vec::new(),
+            };
+            match pieces.len() {
+                1 if self.fate(&shape, turn).is_ok() => done.push(shape),
+                // These digits make something else of the number than their shape says: one after the other.
+                0 | 1 => open.extend(shape.at(place).bytes().map(|byte| shape.with(place, Symbols::only(byte)))),
+                _ => open.extend(pieces),
+            }
+        }
+        Ok(done)
     }
 
     /// Asks about the first number of a shape, then about one for each bit of a place's number, with another character
     /// at every place that has that bit: a character of the called number came from the place whose bits it changed
     /// with.
-    pub(super) fn fate(&self, shape: &Shape, turn: usize) -> Result<Fate, Disagreement> {
+    fn fate_for(&self, shape: &Shape, turn: usize, framed: Framed) -> Result<Fate, Disagreement> {
         let base = shape.example();
-        let (frame, first) = self.asked(&base, turn)?;
+        let (frame, first) = self.asked_for(&base, turn, framed)?;
         let free: Vec<usize> = (0..shape.len()).filter(|place| shape.at(*place).len() > 1).collect();
         let number_of = |place: usize| free.iter().position(|known| *known == place).map_or(0, |at| at + 1);
         let mut codes: Vec<Vec<usize>> = first.iter().map(|number| vec![0; number.len()]).collect();
         let bits = if free.is_empty() { 0 } else { free.len().ilog2() + 1 };
         for bit in 0..bits {
             let dialed = shape.number(|place| number_of(place) >> bit & 1 == 1);
-            let (other, called) = self.asked(&dialed, turn)?;
+            let (other, called) = self.asked_for(&dialed, turn, framed)?;
             let alike = other == frame && called.iter().map(Digits::len).eq(first.iter().map(Digits::len));
             if !alike {
                 return Err(Disagreement { number: dialed });
@@ -180,7 +233,13 @@ pub(super) fn differences(
                     pieces.extend(next.leaving(shape, turn, budget)?);
                 }
             }
+            let mut alike = Vec::new();
             for shape in pieces {
+                for shape in now.asked_again(shape, turn, budget)? {
+                    alike.extend(next.asked_again(shape, turn, budget)?);
+                }
+            }
+            for shape in alike {
                 let (old, new) = (now.fate(&shape, turn)?, next.fate(&shape, turn)?);
                 let mut differing = Vec::new();
                 if old.frame == new.frame {
@@ -278,6 +337,23 @@ fn fixed<'p>(
 }
 
 impl Fate {
+    /// Of what was [framed twice](framed_twice): the pieces of the shape in which each address is asked for one number, or
+    /// for two, whatever its digits.
+    fn by_numbers_asked_last(&self, shape: &Shape) -> Vec<Shape> {
+        let (first, last) = self.called.split_at(self.frame.hops.len().min(self.called.len()));
+        let mut pieces = vec![shape.clone()];
+        for (first, last) in first.iter().zip(last).filter(|(first, last)| first != last) {
+            let mut smaller = Vec::new();
+            for piece in pieces {
+                let mut equal = Vec::new();
+                parted(&[first], &[last], piece, &mut smaller, &mut equal);
+                smaller.append(&mut equal);
+            }
+            pieces = smaller;
+        }
+        pieces
+    }
+
     /// In words that fit an emergency number however it is written: what is made of the number that is read.
     fn made(&self, shape: &Shape) -> Vec<Made> {
         let whole = Traced::dialed(shape.len(), 0);

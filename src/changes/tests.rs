@@ -561,6 +561,34 @@ fn an_emergency_number_written_otherwise_changes_as_it_does_itself_p23() {
     }
 }
 
+/// The last resort is a gateway the route leads to already.
+#[test]
+fn another_number_that_the_last_resort_asks_a_hop_for_is_a_change_p23() {
+    let plan = |numbers: &str, code: &str| {
+        small(
+            &format!("numbers = [{numbers}]\naccess_codes = [\"{code}\"]\nlast_resort = [\"gw\"]"),
+            "pattern = \"9911\"",
+        )
+    };
+    let asked_for = |decision: &Decision| -> Vec<String> {
+        decision.next_hops.iter().map(|hop| hop.called.unwrap().to_string()).collect()
+    };
+    let (of_three, of_two, of_four) = (plan("\"911\"", "9"), plan("\"11\"", "99"), plan("\"9911\", \"911\"", "0"));
+    for (now, next, wanted) in [
+        (&of_three, &of_two, [vec!["9911", "911"], vec!["9911", "11"]]),
+        (&of_three, &of_four, [vec!["9911", "911"], vec!["9911"]]),
+    ] {
+        let changes = between(now, next, &Asked::everything(AT)).unwrap();
+        assert!(changes.is_complete);
+        let phone = changes.groups.iter().position(|group| group.example.to_string() == "device PH").unwrap();
+        let number = Digits::from_bytes(b"9911").unwrap();
+        let has = |change: &&Change| change.group == phone && change.shapes.iter().any(|shape| shape.has(&number));
+        let of_it: Vec<&Change> = changes.changes.iter().filter(has).collect();
+        let [change] = &of_it[..] else { panic!("{wanted:?}: {} changes", of_it.len()) };
+        assert_eq!([asked_for(&change.now), asked_for(&change.next)], wanted);
+    }
+}
+
 #[test]
 fn an_emergency_number_is_in_no_set_of_an_ordinary_pattern_it_is_written_like_p23() {
     let (now, next) = (small(LISTED, "pattern = '\\+!'"), small(LISTED, "pattern = '\\+49!'"));

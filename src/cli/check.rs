@@ -110,6 +110,7 @@ mod tests {
             key: "sip.listen[0]".into(),
             message: "no \"port\"".into(),
             fix: "Write a port.".into(),
+            devices: None,
         }
     }
 

@@ -112,6 +112,9 @@ struct Change {
     emergency: bool,
     callers: Callers,
     numbers: Vec<String>,
+    /// How many of them, at the end, are emergency numbers written otherwise: people are told of these together.
+    #[serde(skip)]
+    written: usize,
     example: String,
     turn: usize,
     now: Decided,
@@ -159,17 +162,20 @@ impl Diff {
         let callers = |group: &Group| Callers { count: group.size, example: group.example.to_string() };
         let change = |change: changes::Change| {
             let group = found.groups.get(change.group)?;
+            let emergency = change.is_emergency();
+            let (own, written) = match change.example {
+                None => (vec![SERVICE.into()], Vec::new()),
+                Some(_) => numbers(change.shapes, [&now, &next]),
+            };
             Some(Change {
-                emergency: change.is_emergency(),
+                emergency,
                 callers: callers(group),
                 example: change.example.map_or_else(|| SERVICE.into(), |number| number.to_string()),
                 turn: change.turn,
                 now: Decided::of(&now, &change.now, change.example, &named),
                 next: Decided::of(&next, &change.next, change.example, &named),
-                numbers: match change.example {
-                    None => vec![SERVICE.into()],
-                    Some(_) => numbers(change.shapes, [&now, &next]),
-                },
+                written: written.len(),
+                numbers: own.into_iter().chain(written).collect(),
             })
         };
         Ok(Compared {
@@ -183,11 +189,11 @@ impl Diff {
     }
 }
 
-/// The numbers of a change, and behind them those that are only emergency numbers written otherwise (P-23).
-fn numbers(shapes: Vec<Shape>, plans: [&Plan; 2]) -> Vec<String> {
+/// The numbers of a change, and those that are only emergency numbers written otherwise (P-23).
+fn numbers(shapes: Vec<Shape>, plans: [&Plan; 2]) -> (Vec<String>, Vec<String>) {
     let is_itself = |shape: &Shape| plans.iter().all(|plan| changes::read(plan, &shape.example()) == shape.example());
     let (own, written): (Vec<Shape>, Vec<Shape>) = shapes.into_iter().partition(is_itself);
-    listed(own).into_iter().chain(listed(written)).collect()
+    (listed(own), listed(written))
 }
 
 const SERVICE: &str = "urn:service:sos";
@@ -297,14 +303,14 @@ impl Answer for Compared {
                 write!(out, "{red}EMERGENCY{red:#} ")?;
             }
             writeln!(out, "{bold}{}{bold:#}", told(&change.callers))?;
-            tell_numbers(&change.numbers, out)?;
+            tell_numbers(&change.numbers, change.written, out)?;
             let turn = if change.turn > 0 { format!(" at turn {}", change.turn + 1) } else { String::new() };
             writeln!(out, "  {}{turn}", change.example)?;
             writeln!(out, "    now:  {}\n    next: {}", change.now.sentence(), change.next.sentence())?;
         }
         for Leaving { party, to, numbers, example, now, next } in &self.leaving {
             writeln!(out, "{bold}{party} number{bold:#} that leaves by {}", to.join(", "))?;
-            tell_numbers(numbers, out)?;
+            tell_numbers(numbers, 0, out)?;
             let stays = || "stays as the route made it".to_owned();
             let becomes =
                 |made: &Option<String>| made.as_ref().map_or_else(stays, |number| format!("becomes {number}"));
@@ -339,13 +345,25 @@ impl Compared {
     }
 }
 
-fn tell_numbers(numbers: &[String], out: &mut dyn Write) -> io::Result<()> {
-    let shown: Vec<&str> = numbers.iter().take(NUMBERS_TOLD_MAX).map(String::as_str).collect();
+/// One line; the last so many of several are emergency numbers written otherwise, which are told of together.
+fn tell_numbers(numbers: &[String], written: usize, out: &mut dyn Write) -> io::Result<()> {
+    let own = match numbers.len().saturating_sub(written) {
+        0 => numbers.len(),
+        own => own,
+    };
+    let shown: Vec<&str> = numbers.iter().take(own.min(NUMBERS_TOLD_MAX)).map(String::as_str).collect();
     write!(out, "  numbers: {}", shown.join(", "))?;
-    match numbers.len().saturating_sub(shown.len()) {
-        0 => writeln!(out),
-        more => writeln!(out, " and {more} more (--json lists them)"),
+    let otherwise = numbers.len() - own;
+    if own > shown.len() {
+        write!(out, " and {} more", own - shown.len())?;
     }
+    if otherwise > 0 {
+        write!(out, " and {otherwise} forms with a +, a country code or a last #")?;
+    }
+    if own > shown.len() || otherwise > 0 {
+        write!(out, " (--json lists them)")?;
+    }
+    writeln!(out)
 }
 
 fn told(callers: &Callers) -> String {

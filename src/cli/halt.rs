@@ -177,6 +177,7 @@ mod tests {
             key: "sip".into(),
             message: "what".into(),
             fix: "how".into(),
+            devices: None,
         };
         let halt = Halt::Configuration(vec![problem.clone(), problem]);
         assert_eq!(halt.to_string().matches("a.toml:1:2: error: what").count(), 2);

@@ -5,9 +5,9 @@
 use super::bulk::{self, BulkFile, BulkKind, NotUtf8};
 use super::document::Text;
 use super::pieces::{self, Pieces};
-use super::reader::Reader;
+use super::reader::{Reader, TRUNK_TWICE};
 use super::report::{Place, Report};
-use super::section::Section;
+use super::section::{Section, TRUNKS};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,14 +32,16 @@ pub(super) enum Form {
 pub(super) struct Taken {
     pub(super) includes: Vec<Text>,
     pub(super) bulk: Vec<BulkFile>,
-    /// Whether it parsed.
+    /// Whether all of it was read.
     pub(super) whole: bool,
+    /// Whether it did not parse: of tables, those that were skipped may have anything.
+    pub(super) torn: bool,
 }
 
 /// A file whose text is here.
 pub(super) struct Read {
     pub(super) text: Arc<String>,
-    /// What is no text in it: of rows, which are read all the same.
+    /// What is no text in it: all else is read all the same.
     pub(super) flaw: Option<NotUtf8>,
     /// Its rows and problems. Nothing where it must be read in its turn: it has tables that exist once.
     pub(super) apart: Option<(Reader, Report, Taken)>,
@@ -95,7 +97,7 @@ fn numbered<T>(files: &[T], at: usize) -> Option<(usize, &T)> {
 }
 
 fn read_apart(form: Form, path: &Path, number: u16) -> Result<Read, Unreadable> {
-    let (text, flaw) = text_of(form, path)?;
+    let (text, flaw) = text_of(path)?;
     let (mut reader, report) =
         (Reader::default(), Report::apart(number, path.display().to_string(), Arc::clone(&text)));
     let taken = take(form, &text, flaw, true, number, &mut reader, &report);
@@ -115,45 +117,79 @@ pub(super) fn take(
     report: &Report,
 ) -> Taken {
     match form {
-        Form::Tables => tables(text, keeps_torn, file, reader, report),
+        Form::Tables => tables(text, flaw, keeps_torn, file, reader, report),
         Form::Rows(kind) => {
             let whole = bulk::read(kind, text, flaw, file, reader, report);
-            Taken { includes: Vec::new(), bulk: Vec::new(), whole }
+            Taken { includes: Vec::new(), bulk: Vec::new(), whole, torn: false }
         }
     }
 }
 
-fn tables(text: &str, keeps_torn: bool, file: u16, reader: &mut Reader, report: &Report) -> Taken {
-    if let Some(Pieces { first, others }) = pieces::of(text, file) {
+fn tables(
+    text: &str,
+    flaw: Option<NotUtf8>,
+    keeps_torn: bool,
+    file: u16,
+    reader: &mut Reader,
+    report: &Report,
+) -> Taken {
+    if let Some(flaw) = flaw {
+        flaw.tell(file, report);
+        // Another encoding altogether, as the mark at its beginning says.
+        if text.starts_with(NotUtf8::REPLACED) {
+            return Taken { includes: Vec::new(), bulk: Vec::new(), whole: false, torn: true };
+        }
+    } else if let Some(Pieces { first, others }) = pieces::of(text, file) {
         let (includes, bulk) = reader.read_before(Section::root(&first, file, false, report), others, report);
-        return Taken { includes, bulk, whole: true };
+        return Taken { includes, bulk, whole: true, torn: false };
     }
     let (tree, mistakes) = DeTable::parse_recoverable(text);
+    // Where the last table that is there twice begins: its keys are read into the first.
+    let mut twice = None;
     for mistake in &mistakes {
         let offset = mistake.span().map_or(text.len(), |span| span.start);
-        let place = Place::new(file, offset, "");
-        report.error(&place, format!("not TOML: {}", mistake.message()), syntax_fix(mistake.message()));
+        let line = line_at(text, offset);
+        // What such an octet made of its line is one mistake, not two.
+        if flaw.is_some() && line.contains(NotUtf8::REPLACED) {
+            continue;
+        }
+        if mistake.message().contains("duplicate") {
+            let is_header = line.trim_start().starts_with('[');
+            let between = twice.filter(|_| !is_header).and_then(|begins| text.get(begins..offset));
+            // Keys of such a table are that one mistake, not several.
+            if between.is_some_and(|between| !between.contains("\n[")) {
+                continue;
+            }
+            twice = Some(offset).filter(|_| is_header);
+        }
+        let (why, fix) = syntax_fix(mistake.message(), line);
+        report.error(&Place::new(file, offset, ""), format!("not TOML: {}{why}", mistake.message()), fix);
     }
-    let whole = mistakes.is_empty();
-    let root = Section::root(&tree, file, !whole, report);
+    let torn = !mistakes.is_empty();
+    let root = Section::root(&tree, file, torn, report).with_lost_octets(flaw.is_some());
     let (includes, bulk) =
-        if whole || keeps_torn { reader.read(root, report) } else { reader.read_beside(root, report) };
-    Taken { includes, bulk, whole }
+        if !torn || keeps_torn { reader.read(root, report) } else { reader.read_beside(root, report) };
+    Taken { includes, bulk, whole: !torn && flaw.is_none(), torn }
 }
 
-/// The text of a file. Rows are read around octets that are no text, of which the first is given back.
+fn line_at(text: &str, offset: usize) -> &str {
+    let (before, behind) = text.split_at_checked(offset).unwrap_or((text, ""));
+    let (begins, ends) = (before.rfind('\n').map_or(0, |end| end + 1), behind.find('\n').unwrap_or(behind.len()));
+    text.get(begins..before.len() + ends).unwrap_or_default()
+}
+
+/// The text of a file, read around octets that are no text, of which the first is given back.
 ///
 /// # Errors
 /// Why there is none.
-pub(super) fn text_of(form: Form, path: &Path) -> Result<(Arc<String>, Option<NotUtf8>), Unreadable> {
+pub(super) fn text_of(path: &Path) -> Result<(Arc<String>, Option<NotUtf8>), Unreadable> {
     let bytes = std::fs::metadata(path)?.len();
     if bytes > FILE_BYTES_MAX {
         return Err(Unreadable::TooLong);
     }
-    match (String::from_utf8(std::fs::read(path)?), form) {
-        (Ok(text), _) => Ok((Arc::new(text), None)),
-        (Err(_), Form::Tables) => Err(Unreadable::NotText),
-        (Err(error), Form::Rows(_)) => {
+    match String::from_utf8(std::fs::read(path)?) {
+        Ok(text) => Ok((Arc::new(text), None)),
+        Err(error) => {
             let offset = error.utf8_error().valid_up_to();
             let octet = error.as_bytes().get(offset).copied().unwrap_or_default();
             Ok((Arc::new(String::from_utf8_lossy(error.as_bytes()).into_owned()), Some(NotUtf8 { octet, offset })))
@@ -168,16 +204,20 @@ pub(super) enum Unreadable {
     System(#[from] std::io::Error),
     #[error("it is longer than {} MiB", FILE_BYTES_MAX >> 20)]
     TooLong,
-    #[error("it is not UTF-8 text")]
-    NotText,
 }
 
-fn syntax_fix(message: &str) -> &'static str {
-    if message.contains("duplicate") {
-        return "Keep one of the two; several of a kind are written [[name]], with two brackets.";
+/// What more there is to say of a mistake, and what to do.
+fn syntax_fix(message: &str, line: &str) -> (&'static str, &'static str) {
+    let header = line.trim().trim_matches(['[', ']', ' ']);
+    if message.contains("duplicate") && line.trim_start().starts_with('[') && TRUNKS.contains(&header) {
+        return (": a cluster has at most two EMCC trunks, one of each name (R-8)", TRUNK_TWICE);
     }
-    if message.contains("string") || message.contains('"') {
-        return "Put texts in double quotes, closed on the same line.";
-    }
-    "Write name = value, with texts in double quotes; [name] begins a table, [[name]] one of several."
+    let fix = if message.contains("duplicate") {
+        "Keep one of the two; several of a kind are written [[name]], with two brackets."
+    } else if message.contains("string") || message.contains('"') {
+        "Put texts in double quotes, closed on the same line."
+    } else {
+        "Write name = value, with texts in double quotes; [name] begins a table, [[name]] one of several."
+    };
+    ("", fix)
 }

@@ -191,6 +191,17 @@ pub(super) struct NotUtf8 {
     pub(super) offset: usize,
 }
 
+impl NotUtf8 {
+    /// What stands in the place of octets that are no text.
+    pub(super) const REPLACED: &str = "\u{fffd}";
+
+    /// Reports it: of several in one file the first.
+    pub(super) fn tell(self, file: u16, report: &Report) {
+        let message = format!("the octet 0x{:02X} is not UTF-8 text", self.octet);
+        report.error(&Place::new(file, self.offset, ""), message, "Save the file as UTF-8.");
+    }
+}
+
 /// Reads the rows of a file into the reader's document. Every mistake goes to the report. Gives back whether all rows
 /// could be read: without a column they need, they are not, nor is one with octets that are no text or a quote that is
 /// left open, and what they would have named is not there.
@@ -202,11 +213,11 @@ pub(super) fn read(
     reader: &mut Reader,
     report: &Report,
 ) -> bool {
-    if let Some(NotUtf8 { octet, offset }) = flaw {
-        let message = format!("the octet 0x{octet:02X} is not UTF-8 text");
-        report.error(&Place::new(file, offset, ""), message, "Save the file as UTF-8.");
+    if let Some(flaw) = flaw {
+        flaw.tell(file, report);
     }
-    let is_lost = |row: &Row<'_>| flaw.is_some() && row.fields().any(|field| memmem::find(field, REPLACED).is_some());
+    let replaced = NotUtf8::REPLACED.as_bytes();
+    let is_lost = |row: &Row<'_>| flaw.is_some() && row.fields().any(|field| memmem::find(field, replaced).is_some());
     let mut rows = Rows::of(text.as_bytes());
     let first = rows.next();
     if first.as_ref().is_some_and(is_lost) {
@@ -239,9 +250,6 @@ pub(super) fn read(
     }
     whole
 }
-
-/// What stands in the place of octets that are no text.
-const REPLACED: &[u8] = "\u{fffd}".as_bytes();
 
 fn left_open(place: &Place, report: &Report) {
     report.error(place, "a quote opened here is never closed", "Close it in the same row, or remove it.");

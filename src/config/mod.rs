@@ -8,6 +8,7 @@ mod address;
 mod ahead;
 mod bulk;
 mod check;
+mod civic;
 mod document;
 mod pieces;
 mod places;
@@ -25,7 +26,7 @@ pub use check::Probe;
 pub use document::{MidCall, SrtpKeys};
 pub use places::Places;
 pub use plan::Plan;
-pub use problem::{Problem, Severity};
+pub use problem::{Devices, Problem, Severity};
 
 use check::Look;
 use emcc_policies::moment::Civil;

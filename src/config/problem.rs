@@ -1,5 +1,6 @@
 //! What a configuration file got wrong, said so that a person can put it right.
 
+use crate::limits::PROBLEM_DEVICES_MAX;
 use serde::Serialize;
 use std::fmt;
 
@@ -40,6 +41,36 @@ pub struct Problem {
     pub message: String,
     /// One sentence that says what to write instead.
     pub fix: String,
+    /// All devices it concerns, where it is told of several together.
+    #[serde(flatten)]
+    pub devices: Option<Devices>,
+}
+
+/// Devices that one problem is told of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Devices {
+    /// Their names in the order written, at most [`PROBLEM_DEVICES_MAX`].
+    #[serde(rename = "devices")]
+    pub names: Vec<String>,
+    /// How many more there are.
+    #[serde(rename = "devices_not_listed")]
+    pub not_listed: usize,
+}
+
+impl Devices {
+    /// Adds one behind the others.
+    pub(super) fn add(&mut self, name: &str) {
+        if self.names.len() < PROBLEM_DEVICES_MAX {
+            self.names.push(name.to_owned());
+        } else {
+            self.not_listed += 1;
+        }
+    }
+
+    /// How many there are, listed or not.
+    pub(super) fn count(&self) -> usize {
+        self.names.len() + self.not_listed
+    }
 }
 
 impl fmt::Display for Problem {
@@ -64,6 +95,7 @@ mod tests {
             key: "sip.listen".into(),
             message: "no port".into(),
             fix: "Write a port.".into(),
+            devices: None,
         };
         assert_eq!(problem.to_string(), "a.toml:3:7: error: no port\n  fix: Write a port.");
     }
@@ -78,9 +110,18 @@ mod tests {
             key: String::new(),
             message: String::new(),
             fix: String::new(),
+            devices: None,
         };
         let mut problems = [at("b", 1, 1), at("a", 10, 1), at("a", 9, 2), at("a", 9, 1)];
         problems.sort();
         assert_eq!(problems, [at("a", 9, 1), at("a", 9, 2), at("a", 10, 1), at("b", 1, 1)]);
+    }
+
+    #[test]
+    fn devices_are_listed_up_to_a_bound_and_counted_beyond_it() {
+        let mut devices = Devices::default();
+        (0..PROBLEM_DEVICES_MAX + 2).for_each(|number| devices.add(&format!("SEP{number}")));
+        assert_eq!((devices.names.len(), devices.not_listed), (PROBLEM_DEVICES_MAX, 2));
+        assert_eq!((devices.names[0].as_str(), devices.count()), ("SEP0", PROBLEM_DEVICES_MAX + 2));
     }
 }

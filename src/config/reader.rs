@@ -1,23 +1,28 @@
-//! The tree of one file into the document, table by table. Every key of every table is named here and nowhere else.
+//! The tree of one file into the document, table by table. Every key of every table is named here, those of
+//! geolocations in `civic`, and nowhere else.
 
 use super::address::{address, advertised, dns_server, place, socket_address};
 use super::bulk::{BulkFile, BulkKind};
+use super::civic::{read_filter, read_geolocation, read_location};
 use super::document::{
-    Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Filter, Geolocation, Partition, PatternKind,
-    PatternRow, Peer, Period, Pieces, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, Schedule, SearchSpace,
-    Session, Sip, SrtpKeys, Terms, Text, Tls, TransformSpaces, TransformationRow, Trunk, User,
+    Cluster, Codec, Device, DevicePool, Document, Emergency, Feature, Partition, PatternKind, PatternRow, Peer, Period,
+    Pieces, Profile, RemoteCluster, RouteGroup, RouteList, Rsvp, Schedule, SearchSpace, Session, Sip, SrtpKeys, Terms,
+    Text, Tls, TransformSpaces, TransformationRow, Trunk, User,
 };
 use super::plan::schedule::DAY_MIN;
 use super::report::{At, Place, Report};
-use super::section::{Section, nearest};
+use super::section::{Section, TRUNKS};
 use super::words;
 use emcc_policies::digits::{Digits, RowTransform, Transform};
-use emcc_policies::location::{Field, Geolocation as Civic};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// Most kilobits per second a link may be given.
 const LINK_KBPS_MAX: u32 = 100_000_000;
+
+/// What to do where one of the two EMCC trunks is written a second time.
+pub(super) const TRUNK_TWICE: &str =
+    "Keep one; the other trunk, that of the RSVP agent service, is written as [emcc_rsvp_trunk].";
 
 /// Tables of which a file may have very many rows.
 pub(super) const BULKY: [&str; 8] = [
@@ -275,7 +280,7 @@ impl Reader {
 
     /// At most two EMCC trunks, one table each.
     fn read_trunks(&mut self, root: &mut Section<'_, '_>, report: &Report) {
-        for key in ["emcc_trunk", "emcc_rsvp_trunk"] {
+        for key in TRUNKS {
             let sections: Vec<_> =
                 if root.is_array(key) { root.tables(key).collect() } else { root.table(key).into_iter().collect() };
             for mut section in sections {
@@ -295,10 +300,11 @@ impl Reader {
                 if self.trunks > 2 {
                     let fix =
                         "Remove it; a cluster has at most two EMCC trunks, [emcc_trunk] and [emcc_rsvp_trunk] (R-8).";
-                    report.error(&trunk.place, "a third EMCC trunk", fix);
+                    report.error(&trunk.place, "a third EMCC trunk: a cluster has at most two (R-8)", fix);
                 } else if slot.is_some() {
-                    let fix = "Write the second trunk, that of the RSVP agent service, as [emcc_rsvp_trunk].";
-                    report.error(&trunk.place, format!("a second [{key}]"), fix);
+                    let message =
+                        format!("a second [{key}]: a cluster has at most two EMCC trunks, one of each name (R-8)");
+                    report.error(&trunk.place, message, TRUNK_TWICE);
                 }
                 slot.get_or_insert(trunk);
             }
@@ -495,46 +501,6 @@ fn read_remote_cluster(mut section: Section<'_, '_>) -> Option<RemoteCluster> {
     section.finish();
     cluster.id = id?;
     Some(cluster)
-}
-
-fn read_location(section: &mut Section<'_, '_>) -> Civic {
-    let mut location = Civic::default();
-    for field in Field::ALL {
-        let parse = if field == Field::Country { words::country } else { words::line };
-        if let Some(value) = section.parsed(field.name(), parse) {
-            location.set(field, &value.value);
-        }
-    }
-    location
-}
-
-fn read_geolocation(mut section: Section<'_, '_>) -> Option<Geolocation> {
-    section.require("name", "Give the geolocation a name, as in name = \"GL-London\".");
-    let name = section.parsed("name", words::name);
-    let location = read_location(&mut section);
-    section.parsed("description", words::line);
-    section.finish();
-    Some(Geolocation { name: name?, location })
-}
-
-fn field(text: &str) -> Result<Field, super::address::Bad> {
-    if let Some(field) = Field::ALL.into_iter().find(|field| field.name() == text) {
-        return Ok(field);
-    }
-    let names = Field::ALL.map(Field::name);
-    let hint = nearest(text, names.into_iter()).map(|near| format!("Did you mean \"{near}\"? ")).unwrap_or_default();
-    let fix = format!("{hint}Write fields of {}.", names.join(", "));
-    super::address::bad(format!("\"{text}\" is no field of a geolocation"), fix)
-}
-
-fn read_filter(mut section: Section<'_, '_>) -> Option<Filter> {
-    section.require("name", "Give the filter a name, as in name = \"country-and-city\".");
-    section.require("fields", "Write the fields it compares, as in fields = [\"country\", \"A3\"].");
-    let name = section.parsed("name", words::name);
-    let fields = section.parsed_list("fields", field).unwrap_or_default();
-    section.parsed("description", words::line);
-    section.finish();
-    Some(Filter { name: name?, fields })
 }
 
 fn read_device_pool(mut section: Section<'_, '_>) -> Option<DevicePool> {

@@ -1,6 +1,6 @@
 //! The files read, places in them, and the list of problems that grows while they are read.
 
-use super::problem::{Problem, Severity};
+use super::problem::{Devices, Problem, Severity};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::path::PathBuf;
@@ -237,29 +237,34 @@ impl Report {
     }
 
     pub(super) fn error(&self, place: &Place, message: impl Into<String>, fix: impl Into<String>) {
-        self.push(place, Severity::Error, message.into(), fix.into());
+        self.push(place, Severity::Error, message.into(), fix.into(), None);
     }
 
     pub(super) fn warning(&self, place: &Place, message: impl Into<String>, fix: impl Into<String>) {
-        self.push(place, Severity::Warning, message.into(), fix.into());
+        self.push(place, Severity::Warning, message.into(), fix.into(), None);
+    }
+
+    /// A warning of several devices together.
+    pub(super) fn warning_of(&self, place: &Place, devices: Devices, message: String, fix: &str) {
+        self.push(place, Severity::Warning, message, fix.into(), Some(devices));
     }
 
     /// A file that cannot be read has no line.
     pub(super) fn unreadable(&self, file: String, message: String, fix: String) {
         let (severity, key) = (Severity::Error, String::new());
-        self.keep(Problem { file, line: 0, column: 0, severity, key, message, fix });
+        self.keep(Problem { file, line: 0, column: 0, severity, key, message, fix, devices: None });
     }
 
     /// The place as a problem of which nothing is said yet.
     pub(super) fn problem_at(&self, place: &Place) -> Problem {
         let (file, line, column) = self.locate(place);
         let (message, fix, key) = (String::new(), String::new(), place.key());
-        Problem { file, line, column, severity: Severity::Warning, key, message, fix }
+        Problem { file, line, column, severity: Severity::Warning, key, message, fix, devices: None }
     }
 
-    fn push(&self, place: &Place, severity: Severity, message: String, fix: String) {
+    fn push(&self, place: &Place, severity: Severity, message: String, fix: String, devices: Option<Devices>) {
         let (file, line, column) = self.locate(place);
-        self.keep(Problem { file, line, column, severity, key: place.key(), message, fix });
+        self.keep(Problem { file, line, column, severity, key: place.key(), message, fix, devices });
     }
 
     fn keep(&self, problem: Problem) {
@@ -332,6 +337,7 @@ impl Report {
                 key: String::new(),
                 message: format!("{dropped} more problems are not listed"),
                 fix: "Mend the ones listed, then check again.".into(),
+                devices: None,
             });
         }
         problems

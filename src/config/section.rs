@@ -1,6 +1,7 @@
 //! One table of a file, read key by key. What is asked for is known; what nobody asked for is a mistake.
 
 use super::address::Bad;
+use super::bulk::NotUtf8;
 use super::report::{At, Place, Report};
 use super::without_effect::{has_keys_without_effect, without_effect};
 use super::words;
@@ -33,6 +34,9 @@ pub(super) struct Section<'a, 'i> {
     /// The path without array indexes, as the table of keys without effect has it.
     class: Cow<'static, str>,
     known: SmallVec<[&'static str; KEYS_OF_A_TABLE]>,
+    /// A bit for each of the first known keys that is a table, and for each that is an array of them.
+    known_tables: u64,
+    known_arrays: u64,
     /// A bit for each of the first entries that was asked for.
     asked: u64,
     /// Keys that must be there and are not, with what to write.
@@ -40,6 +44,8 @@ pub(super) struct Section<'a, 'i> {
     report: &'a Report,
     /// Set where the file, or a field of the row, did not parse: what is missing may stand in the part that was skipped.
     torn: bool,
+    /// Set where octets of the file are no text: what they stood in was told with them, and is not looked at.
+    has_lost_octets: bool,
     /// A row of a CSV file: its header said once what has no effect.
     is_row: bool,
 }
@@ -48,6 +54,16 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn root(table: &'a Spanned<DeTable<'i>>, file: u16, torn: bool, report: &'a Report) -> Self {
         let place = Place::new(file, 0, "");
         Self::of(table.get_ref(), place, file, Cow::Borrowed(""), torn, report)
+    }
+
+    /// As it is, of a file some octets of which may be no text.
+    pub(super) fn with_lost_octets(self, has_lost_octets: bool) -> Self {
+        Self { has_lost_octets, ..self }
+    }
+
+    /// Whether octets that are no text stood in it.
+    fn is_lost(&self, text: &str) -> bool {
+        self.has_lost_octets && text.contains(NotUtf8::REPLACED)
     }
 
     /// A piece of a file, which begins there and has so many rows before it.
@@ -82,9 +98,26 @@ impl<'a, 'i> Section<'a, 'i> {
         report: &'a Report,
     ) -> Self {
         let entries = table.iter().map(|(name, node)| (&**name.get_ref(), node)).collect();
-        let (known, missing) = (SmallVec::new(), Vec::new());
-        let (asked, begins, rows_before, is_row) = (0, 0, None, false);
-        Self { table, entries, place, file, begins, rows_before, class, known, asked, missing, report, torn, is_row }
+        let (known, known_tables, known_arrays, missing) = (SmallVec::new(), 0, 0, Vec::new());
+        let (asked, begins, rows_before, has_lost_octets, is_row) = (0, 0, None, false, false);
+        Self {
+            table,
+            entries,
+            place,
+            file,
+            begins,
+            rows_before,
+            class,
+            known,
+            known_tables,
+            known_arrays,
+            asked,
+            missing,
+            report,
+            torn,
+            has_lost_octets,
+            is_row,
+        }
     }
 
     fn get(&self, key: &str) -> Option<&'a Node<'i>> {
@@ -94,7 +127,7 @@ impl<'a, 'i> Section<'a, 'i> {
     fn node(&mut self, key: &'static str) -> Option<&'a Node<'i>> {
         self.known.push(key);
         let at = self.entries.iter().position(|(name, _)| *name == key)?;
-        self.asked |= u32::try_from(at).ok().and_then(|at| 1u64.checked_shl(at)).unwrap_or(0);
+        self.asked |= bit(at);
         self.entries.get(at).map(|(_, node)| *node)
     }
 
@@ -107,6 +140,9 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     fn wrong_type(&self, node: &Node<'_>, place: &Place, wanted: &str, fix: &str) {
+        if node.get_ref().as_str().is_some_and(|text| self.is_lost(text)) {
+            return;
+        }
         let found = node.get_ref().type_str();
         self.report.error(place, format!("{} is {}, not {wanted}", place.key(), with_article(found)), fix);
     }
@@ -152,7 +188,7 @@ impl<'a, 'i> Section<'a, 'i> {
         if text.is_none() {
             self.wrong_type(node, place, "a string", "Put the value in double quotes.");
         }
-        text
+        text.filter(|text| !self.is_lost(text))
     }
 
     fn read_parsed<T>(&self, node: &Node<'i>, place: Place, parse: impl Fn(&str) -> Result<T, Bad>) -> Option<At<T>> {
@@ -189,6 +225,20 @@ impl<'a, 'i> Section<'a, 'i> {
     /// A string that `parse` understands.
     pub(super) fn parsed<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, Bad>) -> Option<At<T>> {
         self.value(key, |section, node, place| section.read_parsed(node, place, &parse))
+    }
+
+    /// As [`Self::parsed`]; what there is to `doubt` in the value is a warning.
+    pub(super) fn doubted<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, Bad>,
+        doubt: impl Fn(&T) -> Option<Bad>,
+    ) -> Option<At<T>> {
+        let found = self.parsed(key, parse)?;
+        if let Some(Bad { message, fix }) = doubt(&found.value) {
+            self.report.warning(&found.place, message, fix);
+        }
+        Some(found)
     }
 
     /// The path of a file; a relative one starts where the file stands that names it.
@@ -295,6 +345,7 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// A table within this one.
     pub(super) fn table(&mut self, key: &'static str) -> Option<Section<'a, 'i>> {
+        self.known_tables |= bit(self.known.len());
         let node = self.node(key)?;
         let place = self.place_of(node.span(), key);
         let Some(table) = node.get_ref().as_table() else {
@@ -309,15 +360,17 @@ impl<'a, 'i> Section<'a, 'i> {
         let array = self.array_of_tables(key);
         let class = self.class_below(key);
         let (rows, file, report, torn, is_row) = (self.rows(key), self.file, self.report, self.torn, self.is_row);
+        let has_lost_octets = self.has_lost_octets;
         array.into_iter().flatten().enumerate().filter_map(move |(index, node)| {
             let place = rows.place(node, index);
             let section = Section::of(node.get_ref().as_table()?, place, file, class.clone(), torn, report);
-            Some(Section { is_row, begins: rows.begins, ..section })
+            Some(Section { is_row, has_lost_octets, begins: rows.begins, ..section })
         })
     }
 
     /// The elements of an array of tables, each of which is no table reported.
     fn array_of_tables(&mut self, key: &'static str) -> Option<impl Iterator<Item = &'a Node<'i>> + use<'a, 'i>> {
+        self.known_arrays |= bit(self.known.len());
         let node = self.node(key)?;
         let Some(array) = node.get_ref().as_array() else {
             let place = self.place_of(node.span(), key);
@@ -342,7 +395,7 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn named_tables(&mut self) -> Vec<(At<String>, Section<'a, 'i>)> {
         let table = self.table;
         let mut found = Vec::new();
-        for (name, node) in table {
+        for (name, node) in table.iter().filter(|(name, _)| !self.is_lost(name.get_ref())) {
             let place = self.place_of_name(name.span(), name.get_ref());
             match node.get_ref().as_table() {
                 Some(table) => {
@@ -359,7 +412,7 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn named_texts(&mut self) -> Vec<(At<String>, At<String>)> {
         let table = self.table;
         let mut found = Vec::new();
-        for (name, node) in table {
+        for (name, node) in table.iter().filter(|(name, _)| !self.is_lost(name.get_ref())) {
             let place = self.place_of_name(name.span(), name.get_ref());
             let value = self.read_text(node, self.place_of_name(node.span(), name.get_ref()));
             if let Some(value) = value {
@@ -371,7 +424,8 @@ impl<'a, 'i> Section<'a, 'i> {
 
     fn below(&self, table: &'a DeTable<'i>, place: Place, key: &'static str) -> Section<'a, 'i> {
         let section = Self::of(table, place, self.file, self.class_below(key), self.torn, self.report);
-        Section { is_row: self.is_row, begins: self.begins, ..section }
+        let (is_row, has_lost_octets) = (self.is_row, self.has_lost_octets);
+        Section { is_row, has_lost_octets, begins: self.begins, ..section }
     }
 
     fn class_below(&self, key: &'static str) -> Cow<'static, str> {
@@ -411,11 +465,11 @@ impl<'a, 'i> Section<'a, 'i> {
                 continue;
             }
             let place = self.place_of_name(name.span(), key);
-            let near = nearest(key, self.known.iter().copied().filter(|known| self.get(known).is_none()));
+            let near = self.nearest_that_may_stand(key);
             // A misspelt key is one mistake, not two.
             self.missing.retain(|(missing, _)| Some(*missing) != near);
             // Above a torn line the rest of a table may have come loose and look like keys of the file.
-            if !(self.torn && self.class.is_empty()) {
+            if !(self.torn && self.class.is_empty() || self.is_lost(key)) {
                 self.unknown_key(key, &place, near);
             }
         }
@@ -428,11 +482,53 @@ impl<'a, 'i> Section<'a, 'i> {
         }
     }
 
+    /// The known key that was most probably meant: where a table is written a table, and one that may stand beside those
+    /// that are there.
+    fn nearest_that_may_stand(&self, key: &str) -> Option<&'static str> {
+        let node = self.get(key).map(Spanned::get_ref);
+        let [is_table, is_array] = [node.is_some_and(is_table), node.is_some_and(DeValue::is_array)];
+        let may_stand = |(at, known): &(usize, &'static str)| {
+            let [table, array] = [self.known_tables & bit(*at) != 0, self.known_arrays & bit(*at) != 0];
+            (!is_table || table || array) && (self.get(known).is_none() || is_table && array)
+        };
+        let known = || self.known.iter().copied().enumerate().filter(may_stand);
+        // Of two as near the last is taken: one written with as many brackets.
+        let is_alike = |at: usize| is_array == (self.known_arrays & bit(at) != 0);
+        let others = known().filter(|(at, _)| !is_alike(*at));
+        nearest(key, others.chain(known().filter(|(at, _)| is_alike(*at))).map(|(_, known)| known))
+    }
+
+    /// Whether it is a table of the file that was most probably meant for an EMCC trunk.
+    fn is_like_a_trunk(&self, key: &str) -> bool {
+        let is_table_of_file = self.class.is_empty() && self.get(key).is_some_and(|node| is_table(node.get_ref()));
+        let tables = self.known.iter().enumerate().filter(|(at, _)| self.known_tables & bit(*at) != 0);
+        let near = || nearest(key, tables.map(|(_, known)| *known));
+        is_table_of_file && (key.contains("trunk") || near().is_some_and(|near| TRUNKS.contains(&near)))
+    }
+
+    /// The key as it is written: a table of the file in its brackets.
+    fn written_as(&self, key: &str) -> String {
+        let at = self.known.iter().position(|known| *known == key).filter(|_| self.class.is_empty());
+        match at.map(bit) {
+            Some(bit) if self.known_arrays & bit != 0 => format!("[[{key}]]"),
+            Some(bit) if self.known_tables & bit != 0 => format!("[{key}]"),
+            _ => key.to_owned(),
+        }
+    }
+
     fn unknown_key(&self, key: &str, place: &Place, near: Option<&str>) {
+        if self.is_like_a_trunk(key) {
+            let message = format!("unknown table {key:?} in the file: a cluster has at most two EMCC trunks (R-8)");
+            let fix = match near.filter(|near| TRUNKS.contains(near)) {
+                Some(near) => format!("Did you mean [{near}]?"),
+                None => format!("Remove it; the two are [{}] and [{}].", TRUNKS[0], TRUNKS[1]),
+            };
+            return self.report.error(place, message, fix);
+        }
         let owner = if self.class.is_empty() { "the file" } else { &*self.class };
         let kind = if self.get(key).is_some_and(|node| is_table(node.get_ref())) { "table" } else { "key" };
         let fix = match near {
-            Some(near) => format!("Did you mean {near}?"),
+            Some(near) => format!("Did you mean {}?", self.written_as(near)),
             None if self.known.len() <= KEYS_LISTED_MAX => format!("Remove it; {owner} knows {}.", sorted(&self.known)),
             None => format!("Remove it; {owner} has no such {kind}."),
         };
@@ -458,11 +554,19 @@ impl RowPlaces {
     }
 }
 
+/// The EMCC trunks a cluster may have.
+pub(super) const TRUNKS: [&str; 2] = ["emcc_trunk", "emcc_rsvp_trunk"];
+
 /// Keys most tables know.
 const KEYS_OF_A_TABLE: usize = 16;
 
 /// Known keys named in the fix for an unknown one.
 const KEYS_LISTED_MAX: usize = 24;
+
+/// The bit of the first entries or keys that stands for this one; none for those behind.
+fn bit(at: usize) -> u64 {
+    u32::try_from(at).ok().and_then(|at| 1u64.checked_shl(at)).unwrap_or(0)
+}
 
 fn is_table(value: &DeValue<'_>) -> bool {
     value.is_table() || value.as_array().is_some_and(|array| array.iter().any(|node| node.get_ref().is_table()))

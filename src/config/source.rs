@@ -30,7 +30,7 @@ pub(super) struct Source {
 pub(super) struct Unread {
     /// The named file, or the whole of it.
     pub(super) main: bool,
-    /// A file it includes, or the whole of it; nothing of that one is in the document.
+    /// A file it includes, or the whole of it; nothing of that one is in the document. Or a value of any file.
     pub(super) tables: bool,
     /// CSV files, or rows of them, of these kinds.
     pub(super) rows: Vec<BulkKind>,
@@ -47,9 +47,10 @@ impl Unread {
         self.main || self.tables || self.rows.iter().any(|kind| kind.has(table))
     }
 
-    fn add(&mut self, form: Form, depth: usize) {
+    /// Adds a file; `torn`: not even its tables are known.
+    fn add(&mut self, form: Form, depth: usize, torn: bool) {
         match form {
-            Form::Tables if depth == 0 => self.main = true,
+            Form::Tables if depth == 0 && torn => self.main = true,
             Form::Tables => self.tables = true,
             Form::Rows(kind) => self.rows.push(kind),
         }
@@ -137,7 +138,7 @@ impl<'w> Loader<'w> {
                     Some(place) => self.report.error(place, message, fix),
                     None => self.report.unreadable(path.display().to_string(), message, fix.into()),
                 }
-                self.unread.add(Form::Tables, depth);
+                self.unread.add(Form::Tables, depth, true);
                 false
             }
         }
@@ -147,7 +148,7 @@ impl<'w> Loader<'w> {
     fn read(&mut self, form: Form, path: &Path) -> Result<Read, Unreadable> {
         let read = self.ahead.remove(&(form, path.to_path_buf())).unwrap_or_else(|| {
             (self.watched)(Stage::Reading { file: path, octets_before: self.octets });
-            let (text, flaw) = ahead::text_of(form, path)?;
+            let (text, flaw) = ahead::text_of(path)?;
             Ok(Read { text, flaw, apart: None })
         })?;
         self.octets += read.text.len() as u64;
@@ -156,9 +157,9 @@ impl<'w> Loader<'w> {
 
     /// Adds what a file says, and all it includes.
     fn take(&mut self, form: Form, path: &Path, Read { text, flaw, apart }: Read, depth: usize) {
-        let Taken { includes, bulk, whole } = match apart {
+        let Taken { includes, bulk, whole, torn } = match apart {
             Some((reader, report, taken)) => {
-                if taken.whole || form != Form::Tables {
+                if !taken.torn {
                     self.reader.take_in(reader);
                 }
                 self.report.take_in(report);
@@ -171,7 +172,7 @@ impl<'w> Loader<'w> {
             }
         };
         if !whole {
-            self.unread.add(form, depth);
+            self.unread.add(form, depth, torn);
         }
         let folder = path.parent().unwrap_or(Path::new(""));
         let included: Vec<_> = includes.into_iter().map(|include| (listed(folder, &include.value), include)).collect();
@@ -187,7 +188,7 @@ impl<'w> Loader<'w> {
                 Err(why) => {
                     let message = format!("{} cannot be read: {why}", path.value.display());
                     self.report.error(&path.place, message, "Name a readable CSV file.");
-                    self.unread.add(Form::Rows(kind), depth);
+                    self.unread.add(Form::Rows(kind), depth, true);
                 }
             }
         }

@@ -32,6 +32,24 @@ fn every_mistake_is_told_with_its_place_and_remedy() {
 }
 
 #[test]
+fn a_warning_of_several_devices_lists_them_all_p23() {
+    let text = std::fs::read_to_string(pair("hq.toml")).unwrap();
+    let without = text.lines().filter(|line| !line.starts_with("last_resort")).collect::<Vec<_>>().join("\n");
+    assert_ne!(without, text.trim_end(), "the example has a last resort");
+    let device = |name: &str| format!("[[device]]\nname = \"{name}\"\ndevice_pool = \"DP-Poor\"\n");
+    let names: Vec<String> = (0..3).map(|number| format!("SEP-POOR-{number}")).collect();
+    let poor = names.iter().map(|name| device(name)).collect::<String>();
+    let config = file("poor.toml", &format!("{without}\n[[device_pool]]\nname = \"DP-Poor\"\n{poor}"));
+    let ran = emcc_trunk(&["check", "--config", &config, "--json", "--offline"]);
+    let problems = ran.object()["problems"].as_array().unwrap().clone();
+    let told = |text: &str| problems.iter().find(|problem| problem["message"].as_str().unwrap().contains(text));
+    let lost = told("\"SEP-POOR-0\" (and 2 more").unwrap_or_else(|| panic!("{}", ran.out));
+    assert_eq!((&lost["devices"], &lost["devices_not_listed"]), (&json!(names), &json!(0)), "{lost}");
+    let others = problems.iter().filter(|problem| !problem["message"].as_str().unwrap().contains("could be refused"));
+    assert!(others.into_iter().all(|problem| problem.get("devices").is_none()), "{}", ran.out);
+}
+
+#[test]
 fn what_check_refuses_neither_explains_nor_runs() {
     let config = file("empty.toml", "[cluster]\n");
     let ran = emcc_trunk(&["explain", "call", "--config", &config, "--from", "a", "--to", "1", "--json"]);

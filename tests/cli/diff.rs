@@ -240,6 +240,10 @@ fn a_changed_emergency_number_comes_first_and_is_marked_p23() {
     assert!(marks[0] && !marks[marks.len() - 1] && marks.is_sorted_by(|a, b| a >= b), "{marks:?}");
     let ran = emcc_trunk(&["diff", "--config", &pair("hq.toml"), "--candidate", &next]);
     assert!(ran.err.starts_with("EMERGENCY "), "{}", ran.err);
+    // However it is written, it is one line for people; the object lists every form.
+    let forms = changed["numbers"].as_array().unwrap().len() - 1;
+    let line = format!("\n  numbers: 112 and {forms} forms with a +, a country code or a last # (--json lists them)\n");
+    assert!(forms > 3 && ran.err.contains(&line), "{forms}: {}", ran.err);
 }
 
 #[test]

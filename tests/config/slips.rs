@@ -86,6 +86,80 @@ fn slips_of_the_pen_are_named_where_they_stand() {
     ]);
 }
 
+/// What the fix of the one error says where `put` is added to the clean file.
+fn fix_of(put: &str) -> String {
+    let mut problems = problems_of(&format!("{put}\n{CLEAN}"));
+    problems.retain(|problem| problem.severity == Severity::Error);
+    let [problem] = &problems[..] else { panic!("{put}: {problems:#?}") };
+    assert!(problem.message.starts_with("unknown"), "{put}: {problem}");
+    problem.fix.clone()
+}
+
+#[test]
+fn a_misspelt_table_is_told_the_closest_that_may_stand_there() {
+    for (put, wanted) in [
+        ("[[devise]]\nname = \"SEP09\"", "Did you mean [[device]]?"),
+        ("[devise]\nname = \"SEP09\"", "Did you mean [[device]]?"),
+        ("[[cs]]\nname = \"C9\"", "Did you mean [[css]]?"),
+        ("[[csss]]\nname = \"C9\"", "Did you mean [[css]]?"),
+        ("[csw]\ndevices = \"d.csv\"", "Did you mean [csv]?"),
+        ("[[rout_patern]]\npattern = \"1\"", "Did you mean [[route_pattern]]?"),
+        ("[[periods]]\nfrom = \"1\"", "Remove it; the file has no such table."),
+        // What may stand there once is there.
+        ("[feture]\nopus_codec = true", "Remove it; the file has no such table."),
+        ("includ = []", "Did you mean include?"),
+    ] {
+        assert_eq!(fix_of(put), wanted, "{put}");
+    }
+}
+
+#[test]
+fn a_trunk_more_than_there_may_be_is_told_by_the_rule_r8() {
+    let rsvp = "[emcc_rsvp_trunk]\ncss = \"CSS-Trunk\"\n";
+    for (put, key, fix) in [
+        ("[emcc_trunk_2]\ncss = \"CSS-Trunk\"".to_owned(), "emcc_trunk_2", "Did you mean [emcc_rsvp_trunk]?"),
+        (format!("{rsvp}[emcc_pstn_trunk]\ncss = \"CSS-Trunk\""), "emcc_pstn_trunk", "Remove it; the two are"),
+        (format!("{rsvp}[[emcc_trunc]]\ncss = \"CSS-Trunk\""), "emcc_trunc", "Remove it; the two are"),
+        (format!("{rsvp}[trunk]\ncss = \"CSS-Trunk\""), "trunk", "Remove it; the two are"),
+        ("[emcc_trunk]\ncss = \"CSS-Trunk\"".to_owned(), "", "Keep one; the other trunk"),
+        (format!("{rsvp}{rsvp}"), "", "Keep one; the other trunk"),
+    ] {
+        let mut problems = problems_of(&format!("{CLEAN}\n{put}"));
+        problems.retain(|problem| problem.severity == Severity::Error);
+        let [problem] = &problems[..] else { panic!("{put}: {problems:#?}") };
+        assert!(problem.message.contains("at most two EMCC trunks") && problem.message.contains("R-8"), "{problem}");
+        assert_eq!(problem.key, key, "{problem}");
+        assert!(problem.fix.starts_with(fix), "{problem}");
+    }
+    let main = format!("include = [\"more.toml\"]\n{CLEAN}");
+    let told = check_files(&[("node.toml", main.as_str()), ("more.toml", "[emcc_trunk]\ncss = \"CSS-Trunk\"\n")]);
+    let wanted = "a second [emcc_trunk]: a cluster has at most two EMCC trunks, one of each name (R-8)";
+    assert!(told.iter().any(|problem| problem.0 == "more.toml" && problem.4 == wanted), "{told:#?}");
+}
+
+#[test]
+fn a_code_of_no_country_is_a_doubt_g1() {
+    let says = |code: &str| {
+        let problems = problems_of(&CLEAN.replacen("country = \"US\"", &format!("country = {code:?}"), 1));
+        problems.into_iter().map(|p| (p.severity, p.line, p.column, p.key, p.message, p.fix)).collect::<Vec<_>>()
+    };
+    for code in ["GB", "gb", "GR", "XK", "UK", "uk", "EL", "XX", "AA", "ZZ"] {
+        let wanted = match code {
+            "GB" | "gb" | "GR" => None,
+            "UK" | "uk" => Some("Did you mean \"GB\"?"),
+            "EL" => Some("Did you mean \"GR\"?"),
+            _ => Some(
+                "Write the country's code, as in \"GB\"; one for private use only where the other clusters use it.",
+            ),
+        };
+        let wanted = wanted.map(|fix| {
+            let message = format!("{code:?} is the code of no country (ISO 3166)");
+            (Severity::Warning, 49, 11, "geolocation[0].country".to_owned(), message, fix.to_owned())
+        });
+        assert_eq!(says(code), Vec::from_iter(wanted), "{code}");
+    }
+}
+
 #[test]
 fn values_that_are_none_are_named_where_they_stand() {
     each_gives_exactly_its_problem(&[
@@ -264,4 +338,77 @@ fn names_that_were_renamed_elsewhere_are_named_where_they_stand() {
             "9911",
         ),
     ]);
+}
+
+/// The clean file with the octet 0xFC, as an editor of another encoding writes a u with an umlaut, in place of each `¤`.
+fn in_latin(find: &str, put: &str) -> Vec<u8> {
+    assert!(find.is_empty() || CLEAN.contains(find), "{find} is not in clean.toml");
+    let text = if find.is_empty() { format!("{CLEAN}\n{put}\n") } else { CLEAN.replacen(find, put, 1) };
+    let parts: Vec<&[u8]> = text.split('¤').map(str::as_bytes).collect();
+    parts.join(&[0xFC][..])
+}
+
+#[test]
+fn an_octet_that_is_no_text_is_told_once_where_it_stands() {
+    for (find, put) in [
+        ("id = \"HQ\"", "id = \"HQ\" # Z¤rich, M¤nchen"),
+        ("name = \"RG\"", "name = \"Z¤rich\""),
+        ("pattern = \"112\"", "pattern = \"1¤12\""),
+        ("peers = [\"gw\"]", "peers = [\"g¤w\"]"),
+        ("last_resort = [\"gw\"]", "last_resort = [\"g¤w\"]"),
+        ("[emcc_template]", "[emcc_templ¤te]"),
+        ("partition = \"PT-Local\"", "p¤rtition = \"PT-Local\""),
+        ("link_audio_kbps = 2000", "link_audio_kbps = 2000¤"),
+        ("\"Standard Local Route Group\" = \"RG\"", "\"Standard L¤cal Route Group\" = \"RG\""),
+        ("", "[route_list.transform.\"Z¤rich\"]\nprefix_digits = \"9\""),
+        ("name = \"SEP01\"", "\"n¤me\" = \"x\"\nname = \"SEP01\""),
+        ("", "[[geolocation]]\nname = \"GL¤\"\n[[geolocation]]\nname = \"GL¤\""),
+    ] {
+        let text = in_latin(find, put);
+        let before = &text[..text.iter().position(|octet| *octet == 0xFC).unwrap()];
+        let line = before.iter().filter(|octet| **octet == b'\n').count() as u32 + 1;
+        let column = before.iter().rev().take_while(|octet| **octet != b'\n').count() as u32 + 1;
+        let problems = check_files(&[("node.toml", text)]);
+        let [problem] = &problems[..] else { panic!("{put}: {problems:#?}") };
+        assert_eq!((&*problem.0, problem.1, problem.2), ("node.toml", line, column), "{put}: {problems:#?}");
+        assert_eq!(problem.4, "the octet 0xFC is not UTF-8 text", "{put}");
+    }
+}
+
+/// Another encoding altogether: nothing of the file can be read.
+#[test]
+fn a_file_of_another_encoding_is_told_once_at_its_beginning() {
+    let utf16: Vec<u8> = format!("\u{feff}{CLEAN}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let told = check_files(&[("node.toml", utf16)]);
+    let octet = "the octet 0xFF is not UTF-8 text".to_owned();
+    assert_eq!(told, [("node.toml".to_owned(), 1, 1, String::new(), octet)]);
+}
+
+#[test]
+fn an_octet_that_is_no_text_hides_no_mistake_of_its_file_or_another() {
+    let main = in_latin("id = \"HQ\"", "id = \"HQ\" # Z¤rich\nversoin = \"12.0\"");
+    let main = [b"include = [\"more.toml\"]\nsipp = 1\n", main.as_slice()].concat();
+    let more =
+        b"[[route_group]]\nname = 7\npeers = [\"gw\", \"cc\"]\n[[route_group]]\nname = \"RG3\"\npeers = [\"cc\"]\n";
+    let more_in_latin = [b"# Z\xfcrich\n", more.as_slice()].concat();
+    for (main, more, octet, lines) in [
+        (main.as_slice(), more.as_slice(), ("node.toml", 4), 0),
+        (
+            b"include = [\"more.toml\"]\nsipp = 1\n[cluster]\nversoin = 7\n[sip]\nlisten = []".as_slice(),
+            more_in_latin.as_slice(),
+            ("more.toml", 1),
+            1,
+        ),
+    ] {
+        let told = check_files(&[("node.toml", main), ("more.toml", more)]);
+        let has = |file: &str, line: u32, says: &str| {
+            told.iter().any(|problem| problem.0 == file && problem.1 == line && problem.4.contains(says))
+        };
+        assert!(has(octet.0, octet.1, "is not UTF-8 text"), "{told:#?}");
+        assert!(
+            has("node.toml", 2, "unknown key \"sipp\"") && told.iter().any(|problem| problem.3 == "cluster.versoin"),
+            "{told:#?}"
+        );
+        assert!(has("more.toml", lines + 2, "not a string"), "{told:#?}");
+    }
 }

@@ -141,6 +141,10 @@ impl Decision {
             let mut tried = None;
             while let Some(next) = goes_on_after(call.caller, tried).filter(|_| self.hops.is_empty()) {
                 tried = Some(next);
+                if next == GoesOn::LastResort && book.last_resort.is_empty() {
+                    trail.push(Step::NoLastResort);
+                    break;
+                }
                 trail.push(Step::EmergencyGoesOn { why, to: next });
                 self.alarms.push(Alarm::WentOn { why, to: next });
                 match next {

@@ -480,6 +480,27 @@ fn a_closed_partition_does_not_lose_an_emergency_call_p23_d4() {
     }
 }
 
+#[test]
+fn the_trail_goes_on_to_a_last_resort_only_where_there_is_one_p23() {
+    let groups = LocalRouteGroups::default();
+    let caller = Caller::Local { pool: None, groups: &groups };
+    for (last_resort, want, told) in [
+        (vec![], "NoMatch", "emergency: there is no last resort to go on to, so nothing is left to try"),
+        (vec![PeerId(1)], "gw:112", "emergency goes on to the last resort: no pattern matches"),
+    ] {
+        let mut cluster = one_partition(false, Vec::new());
+        cluster.emergency.numbers = vec![digits("112")];
+        cluster.book.last_resort = last_resort;
+        let (decision, trail) = cluster.decide(&cluster.css, "112", caller, false);
+        assert_eq!(cluster.told(&decision), want);
+        let lines: Vec<String> = trail.iter().map(|step| step.told(&Numbers)).collect();
+        let goes_on = |line: &&String| line.contains("last resort") && !line.contains("closes the list");
+        assert_eq!(lines.iter().filter(goes_on).collect::<Vec<_>>(), [told], "{lines:#?}");
+        // Somebody is told of each way it went on, and of none that is not there.
+        assert_eq!(decision.alarms.len(), 1 + cluster.book.last_resort.len());
+    }
+}
+
 /// A call control and two gateways, the first of them the last resort; every row in one partition.
 fn with_last_resort(rows: Vec<Row>, members: Vec<(Member, Option<Transform>)>) -> Cluster {
     let mut cluster = one_partition(false, rows);

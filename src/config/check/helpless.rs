@@ -5,6 +5,7 @@ use super::callers::{lines, of_device};
 use crate::config::document::{Device, Document};
 use crate::config::plan::build::Routing;
 use crate::config::plan::dial_plan::Dialing;
+use crate::config::problem::Devices;
 use crate::config::report::Report;
 use ahash::AHashMap;
 use emcc_policies::digits::Digits;
@@ -65,7 +66,7 @@ pub(super) fn check(
         report.warning(&first.name.place, message, fix);
     }
     let is_visited = document.emcc_trunk.is_some() && !document.remote_clusters.is_empty();
-    for ((home, visited, groups), (device, count)) in devices(document, dialing, routing) {
+    for ((home, visited, groups), (device, alike)) in devices(document, dialing, routing) {
         let mut lost = refused(&home, Caller::Local { pool: None, groups }, "");
         if is_visited {
             lost.extend(refused(&[visited], Caller::Visiting { pool: None, groups }, " over the trunk"));
@@ -73,27 +74,28 @@ pub(super) fn check(
         if lost.is_empty() {
             continue;
         }
-        let others = match count - 1 {
+        let others = match alike.count() - 1 {
             0 => String::new(),
             more => format!(" (and {more} more of its search space and local route groups)"),
         };
         let message =
             format!("an emergency call of \"{}\"{others} could be refused: {}", device.name.value, lost.join(", "));
-        report.warning(&device.name.place, message, "Write emergency.last_resort, or give its device pool a gateway.");
+        let fix = "Write emergency.last_resort, or give its device pool a gateway.";
+        report.warning_of(&device.name.place, alike, message, fix);
     }
 }
 
-/// The devices that are alike: the first of them, and how many there are; in the order written.
+/// The devices that are alike: the first of them, and all; in the order written.
 fn devices<'d, 'r>(
     document: &'d Document,
     dialing: &Dialing<'_>,
     routing: &'r Routing<'_>,
-) -> Vec<(Alike<'r>, (&'d Device, usize))> {
+) -> Vec<(Alike<'r>, (&'d Device, Devices))> {
     let lines = lines(document, dialing);
     let setting = document.feature.pstn_access_css.as_ref().map(|at| at.value).unwrap_or_default();
     let of_trunk = document.emcc_trunk.as_ref().and_then(|trunk| dialing.css(trunk.css.as_ref()));
     let mut places: AHashMap<Alike<'_>, usize> = AHashMap::new();
-    let mut found: Vec<(Alike<'_>, (&Device, usize))> = Vec::new();
+    let mut found: Vec<(Alike<'_>, (&Device, Devices))> = Vec::new();
     for device in &document.devices {
         let css = dialing.css(device.css.as_ref());
         let visited = match setting {
@@ -103,11 +105,11 @@ fn devices<'d, 'r>(
         let groups = routing.local_route_groups(routing.pool(device.device_pool.as_ref()));
         let alike: Alike<'_> = (of_device(device, &lines, css), visited.into_iter().collect(), groups);
         let place = *places.entry(alike.clone()).or_insert_with(|| {
-            found.push((alike, (device, 0)));
+            found.push((alike, (device, Devices::default())));
             found.len() - 1
         });
-        if let Some((_, (_, count))) = found.get_mut(place) {
-            *count += 1;
+        if let Some((_, (_, alike))) = found.get_mut(place) {
+            alike.add(&device.name.value);
         }
     }
     found

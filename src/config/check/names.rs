@@ -184,7 +184,7 @@ fn dial_plan(document: &Document, names: &Names<'_>, to: Dangling<'_>) {
         }
     }
     for list in &document.route_lists {
-        if list.members.is_empty() {
+        if list.members.is_empty() && !to.unread.tables {
             report.warning(
                 &list.name.place,
                 format!("route list \"{}\" has no members", list.name.value),
@@ -217,7 +217,7 @@ fn dial_plan(document: &Document, names: &Names<'_>, to: Dangling<'_>) {
             gateway(name, names, "a route group leads to the PSTN", to);
         }
         repeated(&group.peers, "peer of this route group", report);
-        if group.peers.is_empty() {
+        if group.peers.is_empty() && !to.unread.tables {
             report.warning(
                 &group.name.place,
                 format!("route group \"{}\" has no peers", group.name.value),
