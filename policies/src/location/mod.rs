@@ -4,6 +4,7 @@ pub mod pidf;
 mod pidf_read;
 mod pidf_write;
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// One of the 17 fields of a geolocation, in canonical order (G-1, RFC 4119 section 2.2.1).
@@ -110,17 +111,22 @@ pub enum GeolocationWrong {
     UnknownField,
     /// Its field was given before.
     Twice,
+    /// The quotation mark its value begins with is never closed, or something stands behind the closing one.
+    Quotes,
 }
 
 impl Geolocation {
-    /// Reads `country=GB,A3=London`. White space around names and values is dropped; a value cannot hold a comma.
+    /// Reads `country=GB,A3=London`. White space around names and values is dropped; a value with a comma stands in quotation
+    /// marks, and one of these in it is doubled, as in CSV: `NAM="Smith, Sons"`.
     ///
     /// # Errors
     /// The first part that is not a known field and its value. An empty text is a geolocation with every field blank.
     pub fn parse(text: &str) -> Result<Self, GeolocationError> {
         let mut location = Self::default();
-        let mut at = 0;
-        for part in text.split(',') {
+        let (mut at, mut rest) = (0, Some(text));
+        while let Some(left) = rest {
+            let (part, behind) = first_part(left);
+            rest = behind;
             let wrong = |what| GeolocationError { at, what };
             if !text.trim().is_empty() {
                 let (name, value) = part.split_once('=').ok_or(wrong(GeolocationWrong::NoValue))?;
@@ -128,7 +134,7 @@ impl Geolocation {
                 if location.get(field).is_some() {
                     return Err(wrong(GeolocationWrong::Twice));
                 }
-                location.set(field, value);
+                location.set(field, &unquoted(value).ok_or(wrong(GeolocationWrong::Quotes))?);
             }
             at += part.len() + 1;
         }
@@ -164,10 +170,36 @@ impl fmt::Display for Geolocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, (field, value)) in self.fields().enumerate() {
             let comma = if place == 0 { "" } else { "," };
-            write!(f, "{comma}{}={value}", field.name())?;
+            write!(f, "{comma}{}=", field.name())?;
+            if value.contains(',') || value.starts_with('"') {
+                write!(f, "\"{}\"", value.replace('"', "\"\""))?;
+            } else {
+                f.write_str(value)?;
+            }
         }
         Ok(())
     }
+}
+
+/// The first part of a text and, where a comma ends it, what stands behind that. A comma in quotation marks ends nothing.
+fn first_part(text: &str) -> (&str, Option<&str>) {
+    let is_inside = |head: &str| {
+        let value = head.split_once('=').map(|(_, value)| value.trim_start()).unwrap_or_default();
+        value.starts_with('"') && value.matches('"').count() % 2 == 1
+    };
+    let mut split = text.match_indices(',').filter_map(|(at, _)| text.split_at_checked(at));
+    match split.find(|(head, _)| !is_inside(head)) {
+        Some((head, rest)) => (head, rest.strip_prefix(',')),
+        None => (text, None),
+    }
+}
+
+/// A value without its quotation marks; none where they do not close it.
+fn unquoted(value: &str) -> Option<Cow<'_, str>> {
+    let Some(inner) = value.trim().strip_prefix('"') else { return Some(value.into()) };
+    let inner = inner.strip_suffix('"')?;
+    let plain = inner.replace("\"\"", "");
+    (!plain.contains('"')).then(|| inner.replace("\"\"", "\"").into())
 }
 
 /// A geolocation as configured on a device or a device pool.
@@ -211,9 +243,28 @@ mod tests {
             ("country=GB,", 11, GeolocationWrong::NoValue),
             ("country=GB,town=London", 11, GeolocationWrong::UnknownField),
             ("A3=London,A3=Leeds", 10, GeolocationWrong::Twice),
+            ("A3=London,NAM=\"Smith, Sons", 10, GeolocationWrong::Quotes),
+            ("NAM=\"Smith\" Sons", 0, GeolocationWrong::Quotes),
+            ("NAM=\"Smith, \"Sons\"\",A3=London", 0, GeolocationWrong::Quotes),
         ] {
             assert_eq!(Geolocation::parse(text), Err(GeolocationError { at, what }), "{text}");
         }
+    }
+
+    #[test]
+    fn a_value_in_quotation_marks_may_hold_a_comma_g1() {
+        for (text, name, shown) in [
+            ("NAM=\"Smith, Sons\",A3=London", "Smith, Sons", "A3=London,NAM=\"Smith, Sons\""),
+            ("A3=London, NAM = \" Smith,\"\"Sons\"\" \" ", "Smith,\"Sons\"", "A3=London,NAM=\"Smith,\"\"Sons\"\"\""),
+            ("NAM=Smith \"Sons,A3=London", "Smith \"Sons", "A3=London,NAM=Smith \"Sons"),
+            ("A3=London,NAM=\"Sons\"", "Sons", "A3=London,NAM=Sons"),
+        ] {
+            let location = Geolocation::parse(text).unwrap();
+            assert_eq!((location.get(Field::Nam), location.get(Field::A3)), (Some(name), Some("London")), "{text}");
+            assert_eq!(location.to_string(), shown);
+            assert_eq!(Geolocation::parse(shown), Ok(location));
+        }
+        assert!(Geolocation::parse("NAM=\"\"").unwrap().is_blank());
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(crate) struct Roaming {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Where the phone is, as country=GB,A3=London
+    /// Where the phone is, as country=GB,A3=London; a value with a comma in quotation marks, as NAM="Smith, Sons"
     #[arg(long, value_name = "FIELDS", value_parser = geolocation)]
     geolocation: Geolocation,
     /// Print one JSON object on standard output
@@ -29,6 +29,9 @@ fn geolocation(text: &str) -> Result<Geolocation, String> {
         let part = text.get(error.at..).and_then(|rest| rest.split(',').next()).unwrap_or_default().trim();
         match error.what {
             GeolocationWrong::NoValue => format!("'{part}' has no value; write it as {part}=..."),
+            GeolocationWrong::Quotes => {
+                format!("'{part}' has quotation marks that do not close its value; write it as NAM=\"Smith, Sons\"")
+            }
             GeolocationWrong::Twice => format!("'{part}' gives its field a second value"),
             GeolocationWrong::UnknownField => {
                 let names = Field::ALL.map(Field::name).join(", ");
@@ -82,6 +85,7 @@ mod tests {
             ("country=GB,A3", "'A3' has no value"),
             ("country=GB, planet=Mars", "'planet=Mars' names none of the fields country, A1"),
             ("A3=London,a3=Paris", "'a3=Paris' gives its field a second value"),
+            ("A3=London,NAM=\"Smith, Sons", "'NAM=\"Smith' has quotation marks that do not close its value"),
         ] {
             let told = geolocation(text).unwrap_err();
             assert!(told.starts_with(want), "{text}: {told}");
