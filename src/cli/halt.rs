@@ -16,7 +16,9 @@ use crate::io::log::LogError;
 pub(super) const EXIT_WRONG: u8 = 1;
 pub(super) const EXIT_USAGE: u8 = 2;
 const EXIT_OUT_OF_REACH: u8 = 3;
-pub(super) const EXIT_INTERNAL: u8 = 70;
+const EXIT_INTERNAL: u8 = 70;
+/// What a shell makes of a process that SIGPIPE ended.
+const EXIT_UNHEARD: u8 = 141;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -72,14 +74,20 @@ impl Halt {
             | Self::Calls(..)
             | Self::Impossible(_) => EXIT_WRONG,
             Self::LoginData | Self::Log(LogError::Level) => EXIT_USAGE,
-            Self::ConfigurationUnread(_) | Self::Unread(..) | Self::Start(_) => EXIT_OUT_OF_REACH,
-            Self::Log(LogError::Open) | Self::System(_) | Self::Disagreement | Self::Output(_) => EXIT_INTERNAL,
+            Self::Output(_) if self.is_quiet() => EXIT_UNHEARD,
+            Self::ConfigurationUnread(_) | Self::Unread(..) | Self::Start(_) | Self::Output(_) => EXIT_OUT_OF_REACH,
+            Self::Log(LogError::Open) | Self::System(_) | Self::Disagreement => EXIT_INTERNAL,
         }
     }
 
     fn problems(&self) -> Option<&[Problem]> {
         match self {
             Self::Configuration(problems) | Self::ConfigurationUnread(problems) => Some(problems),
+    /// Whether nothing is said of it: whoever read the output has read enough, as `head` does.
+    pub(super) fn is_quiet(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
             _ => None,
         }
     }
@@ -194,7 +202,10 @@ mod tests {
             (Halt::LoginData, 2),
             (Halt::ConfigurationUnread(vec![]), 3),
             (Halt::Unread("offer.sdp".into(), gone()), 3),
-            (Halt::Output(gone()), 70),
+            (Halt::Output(gone()), 3),
+            (Halt::Output(io::ErrorKind::StorageFull.into()), 3),
+            (Halt::Output(io::ErrorKind::BrokenPipe.into()), 141),
+            (Halt::System(gone()), 70),
         ] {
             assert_eq!(halt.exit_code(), code, "{halt}");
         }

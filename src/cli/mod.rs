@@ -1,7 +1,7 @@
 //! The commands, one file each: arguments in, an object or lines out, and an exit code.
 //!
 //! With `--json` standard output carries exactly one JSON object; everything for people goes to standard error. Exit
-//! codes: 0 done, 1 checked and wrong, 2 usage, 3 cannot reach what it needs, 64 and up internal.
+//! codes: 0 done, 1 checked and wrong, 2 usage, 3 cannot reach what it needs, 64 and up internal, 141 nobody reads on.
 
 pub mod check;
 mod demo;
@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
-use self::halt::{EXIT_INTERNAL, Halt};
+use self::halt::Halt;
 
 /// An inline SIP trunk between two call-control clusters, for Extension Mobility Cross Cluster.
 #[derive(Parser)]
@@ -31,8 +31,7 @@ struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 done, 1 checked and wrong, 2 usage, 3 cannot reach what it needs, 64 and up internal.";
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 checked and wrong, 2 usage, 3 cannot reach what it needs, 64 and up internal, 141 nobody reads on.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -98,18 +97,23 @@ trait Answer: Serialize {
 
 /// Prints what a question led to and gives back the exit code.
 fn finish(answer: Result<impl Answer, Halt>, json: bool) -> u8 {
-    let printed = match &answer {
-        Ok(answer) if json => object(answer),
+    let printed = match answer {
+        Ok(answer) if json => object(&answer),
         Ok(answer) => answer.tell(&mut anstream::stderr().lock()),
-        // Who asked for an object gets one, whatever happened.
-        Err(halt) if json => object(halt),
-        Err(_) => Ok(()),
+        Err(halt) => return failed(&halt, json),
     };
-    match (printed, answer) {
-        (Err(error), _) => complain(&Halt::Output(error)),
-        (Ok(()), Ok(_)) => 0,
-        (Ok(()), Err(halt)) => complain(&halt),
+    printed.map_or_else(|error| complain(&Halt::Output(error)), |()| 0)
+}
+
+/// Says why a command ends early, and gives back its exit code. Who asked for an object gets one, whatever happened.
+fn failed(halt: &Halt, json: bool) -> u8 {
+    if json
+        && !matches!(halt, Halt::Output(_))
+        && let Err(error) = object(halt)
+    {
+        return complain(&Halt::Output(error));
     }
+    complain(halt)
 }
 
 fn object(value: &impl Serialize) -> io::Result<()> {
@@ -121,10 +125,12 @@ fn object(value: &impl Serialize) -> io::Result<()> {
 
 /// Says on standard error why a command ends, and gives back its exit code.
 fn complain(halt: &Halt) -> u8 {
-    match writeln!(anstream::stderr().lock(), "emcc-trunk: {halt}") {
-        Ok(()) => halt.exit_code(),
-        Err(_) => EXIT_INTERNAL,
+    if !halt.is_quiet()
+        && let Err(error) = writeln!(anstream::stderr().lock(), "emcc-trunk: {halt}")
+    {
+        return Halt::Output(error).exit_code();
     }
+    halt.exit_code()
 }
 
 #[cfg(test)]

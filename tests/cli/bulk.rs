@@ -114,6 +114,9 @@ fn a_file_that_is_no_file_of_calls_is_refused_whole() {
         let ran = bulk(calls, "");
         assert_eq!((ran.code, ran.out.as_str()), (Some(code), ""), "{calls:?}");
         assert!(ran.err.contains(part), "{calls:?}: {}", ran.err);
+        let ran = bulk(calls, "--json");
+        assert_eq!((ran.code, ran.out.lines().count()), (Some(code), 1), "{calls:?}: {}", ran.out);
+        assert!(ran.object()["error"].as_str().is_some_and(|error| error.contains(part)), "{calls:?}: {}", ran.out);
     }
     let config = pair("hq.toml");
     let ran = emcc_trunk(&["explain", "call", "--config", &config, "--bulk", "/nonexistent.csv"]);
@@ -214,4 +217,40 @@ fn device_pools_that_lost_and_next_hops_left_out_are_told_g10_p22() {
     let answer = ask(&file("no-pstn-access.toml", &services), "alice", "901234");
     let why = "PSTN access is not active with that cluster (P-14)";
     assert_eq!(of_kind(&answer, "next-hop"), [json!({ "kind": "next-hop", "name": "BR", "why": why })]);
+}
+
+/// Whoever reads the answers has read enough: not a word, and the code a shell gives a process that SIGPIPE ended. A disk that
+/// is full is out of reach.
+#[test]
+fn a_reader_that_goes_ends_it_quietly_and_a_full_disk_is_said() {
+    let config = pair("hq.toml");
+    for form in [&[][..], &["--json"]] {
+        let arguments = [&["explain", "call", "--config", &config, "--bulk", "-"], form].concat();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_emcc-trunk"))
+            .args(&arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        child.stdin.take().unwrap().write_all(b"from,to\nbob,5001\n").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr), (Some(141), Vec::new()), "{form:?}");
+    }
+    let calls = file("full.csv", "from,to\nbob,5001\n");
+    let bulk = ["explain", "call", "--config", &config, "--bulk", &calls];
+    for arguments in [
+        &bulk[..],
+        &[&bulk[..], &["--json"]].concat(),
+        &["explain", "call", "--config", &config, "--from", "bob", "--to", "5001", "--json"],
+        &["check", "--offline", "--config", &config, "--json"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_emcc-trunk"));
+        let output = command.args(arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {said}");
+        assert!(said.contains("what was found cannot be written: No space left on device"), "{arguments:?}: {said}");
+    }
 }

@@ -20,7 +20,7 @@ use self::phone::PACKETS;
 use self::report::{Report, Told};
 use self::stage::Stage;
 use super::halt::Halt;
-use super::{complain, object};
+use super::{complain, failed, object};
 use crate::agent::{Outcome, told};
 use crate::io::Clock;
 use crate::sip::{Index, Name, scan};
@@ -48,12 +48,7 @@ pub(super) fn run(json: bool) -> u8 {
                 Err(error) => complain(&Halt::Output(error)),
             }
         }
-        Err(halt) => {
-            if json && let Err(error) = object(&halt) {
-                return complain(&Halt::Output(error));
-            }
-            complain(&halt)
-        }
+        Err(halt) => failed(&halt, json),
     }
 }
 

@@ -213,6 +213,14 @@ impl Callers {
 
 /// Standard output in either form.
 enum Out {
+/// What keeps standard output from being written to, as the system said it.
+fn unwritten(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
     Json(BufWriter<io::StdoutLock<'static>>),
     Csv(Box<Writer<io::StdoutLock<'static>>>),
 }
@@ -224,7 +232,7 @@ impl Out {
             return Ok(Self::Json(BufWriter::with_capacity(1 << 16, out)));
         }
         let mut writer = Writer::from_writer(out);
-        writer.write_record(ANSWER)?;
+        writer.write_record(ANSWER).map_err(unwritten)?;
         Ok(Self::Csv(Box::new(writer)))
     }
 
@@ -234,7 +242,7 @@ impl Out {
                 serde_json::to_writer(&mut *out, told)?;
                 out.write_all(b"\n")
             }
-            Self::Csv(out) => Ok(out.write_record(fields(told))?),
+            Self::Csv(out) => out.write_record(fields(told)).map_err(unwritten),
         }
     }
 

@@ -14,7 +14,7 @@ use super::clusters::Clusters;
 use super::walk::{Asked, CallAnswer, Dialed};
 use super::{instant, offer, who};
 use crate::cli::halt::{EXIT_USAGE, Halt};
-use crate::cli::{complain, finish};
+use crate::cli::{failed, finish};
 use crate::io::Clock;
 
 #[derive(Args)]
@@ -85,7 +85,7 @@ impl Call {
     /// Answers and gives back the exit code.
     pub(super) fn run(&self) -> u8 {
         match (&self.bulk, &self.from, &self.to) {
-            (Some(file), ..) => self.bulk(file).unwrap_or_else(|halt| complain(&halt)),
+            (Some(file), ..) => self.bulk(file).unwrap_or_else(|halt| failed(&halt, self.json)),
             (None, Some(from), Some(to)) => finish(self.answer(from, to), self.json),
             // Clap asks for both where there is no file.
             (None, ..) => EXIT_USAGE,
