@@ -35,6 +35,8 @@ pub(super) enum Halt {
     UnknownCaller(Box<str>),
     /// No remote cluster has that id.
     UnknownSource(Box<str>),
+    /// A phone was to call this node itself, and the configuration has no phones.
+    NoPhones,
     /// A configuration of a cluster that is no neighbour of the one asked: its file, and the ids of both.
     Strangers(PathBuf, Box<str>, Box<str>),
     /// A file of calls cannot be used as one.
@@ -70,6 +72,7 @@ impl Halt {
             | Self::NoDescription(..)
             | Self::UnknownCaller(_)
             | Self::UnknownSource(_)
+            | Self::NoPhones
             | Self::Strangers(..)
             | Self::Calls(..)
             | Self::Impossible(_) => EXIT_WRONG,
@@ -80,14 +83,14 @@ impl Halt {
         }
     }
 
-    fn problems(&self) -> Option<&[Problem]> {
-        match self {
-            Self::Configuration(problems) | Self::ConfigurationUnread(problems) => Some(problems),
     /// Whether nothing is said of it: whoever read the output has read enough, as `head` does.
     pub(super) fn is_quiet(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    fn problems(&self) -> Option<&[Problem]> {
+        match self {
+            Self::Configuration(problems) | Self::ConfigurationUnread(problems) => Some(problems),
             _ => None,
         }
     }
@@ -106,6 +109,9 @@ impl Halt {
             }
             Self::UnknownSource(id) => {
                 format!("--via '{id}' is neither local nor the id of a remote cluster in the configuration")
+            }
+            Self::NoPhones => {
+                "--via phone: the configuration has no sip.phones, so no call comes from a phone itself".into()
             }
             Self::Strangers(path, near, far) => format!(
                 "{} is the configuration of {far}; {near} and {far} have to name each other as remote clusters",

@@ -313,18 +313,31 @@ fn people_read_the_trail_on_standard_error() {
 #[test]
 fn a_call_of_the_phone_itself_goes_to_call_control_and_an_emergency_straight_on() {
     let call_control = json!([{ "name": "cc-hq", "address": "udp:127.0.1.10:5060", "called": "912025550123" }]);
-    let answer = decided("hq.toml", "--from alice --to 912025550123 --via phone");
+    let listen = "listen = [\"udp:127.0.1.1:5060\", \"tcp:127.0.1.1:5060\"]";
+    let text = std::fs::read_to_string(pair("hq.toml")).unwrap();
+    assert!(text.contains(listen));
+    let config = file("phones.toml", &text.replace(listen, &format!("{listen}\nphones = [\"127.9.0.0/16\"]")));
+    let decided = |words: &str| {
+        let arguments: Vec<&str> = words.split_whitespace().collect();
+        let ran = emcc_trunk(&[&["explain", "call", "--json", "--config", &config], &arguments[..]].concat());
+        assert_eq!(ran.code, Some(0), "{words}: {}", ran.err);
+        ran.object()
+    };
+    let answer = decided("--from alice --to 912025550123 --via phone");
     assert_eq!((&answer["outcome"], &answer["next_hops"]), (&json!("call-control"), &call_control));
     assert_eq!((&answer["role"], &answer["caller"]), (&json!("home"), &alice_at_hq()));
     for (who, outcome, status) in [("5001", "emcc-trunk", json!(null)), ("bob", "gateway", json!(null))] {
-        let answer = decided("hq.toml", &format!("--from {who} --to 911 --via phone"));
+        let answer = decided(&format!("--from {who} --to 911 --via phone"));
         assert_eq!(
             (&answer["outcome"], &answer["status"], &answer["emergency"]),
             (&json!(outcome), &status, &json!(true))
         );
     }
-    let answer = asked("hq.toml", "--from bob --to 5001 --via phone");
-    assert_eq!(answer.object()["status"], json!(403));
+    assert_eq!(decided("--from bob --to 5001 --via phone")["status"], json!(403));
+    // Where no network of phones is configured no call comes from one.
+    let ran = asked("hq.toml", "--from alice --to 912025550123 --via phone");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.object()["error"].as_str().is_some_and(|error| error.contains("no sip.phones")), "{}", ran.out);
 }
 
 /// The pair's visiting cluster with one text replaced, asked with these words.

@@ -25,6 +25,9 @@ const PHONE: &str = "phone";
 /// by the cluster whose trunk the INVITE comes over.
 pub(super) fn find(plan: &Plan, who: &str, via: &str) -> Result<Caller, Halt> {
     if via == PHONE && plan.remote_cluster_with_id(via).is_none() {
+        if plan.sip.phones.is_empty() {
+            return Err(Halt::NoPhones);
+        }
         return find(plan, who, "local").map(|caller| at_phone(plan, caller));
     }
     if via != "local" {
@@ -123,5 +126,6 @@ mod tests {
             assert!(matches!(found(file, who, via), Err(Halt::UnknownCaller(_))), "{file} {who}");
         }
         assert!(matches!(found("hq.toml", "alice", "MARS"), Err(Halt::UnknownSource(_))));
+        assert!(matches!(found("hq.toml", "alice", "phone"), Err(Halt::NoPhones)), "it has no sip.phones");
     }
 }
