@@ -16,6 +16,8 @@ mod diff;
 mod dns;
 #[path = "cli/login.rs"]
 mod login;
+#[path = "cli/refused.rs"]
+mod refused;
 #[path = "cli/roaming.rs"]
 mod roaming;
 #[path = "cli/run.rs"]

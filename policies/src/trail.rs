@@ -88,6 +88,17 @@ pub enum Step {
     },
     /// The EMCC trunk left out: PSTN access is not active with the cluster it leads to (P-14).
     TrunkInactive,
+    /// The EMCC trunk left out: the session is secure, and its addresses have no TLS (S-7).
+    TrunkNotSecure,
+    /// A next hop left out: without the SRTP keys that may not be on it no audio is left (S-5).
+    KeysBarred {
+        /// The peer; none: the EMCC trunk.
+        to: Option<PeerId>,
+    },
+    /// The SRTP keys of the offer are taken out on the way to the first hop (S-5).
+    KeysRemoved,
+    /// The SRTP keys of an emergency call leave in the clear (S-6).
+    KeysInClear,
     /// A peer that is no gateway, left out of a visiting phone's route (P-12).
     NotCoLocated {
         /// It.
@@ -230,6 +241,13 @@ impl fmt::Display for Told<'_> {
                 write!(f, "{to} left out: its name leads to no address")
             }
             Step::TrunkInactive => f.write_str("the EMCC trunk left out: PSTN access is not active with that cluster"),
+            Step::TrunkNotSecure => f.write_str("the EMCC trunk left out: a secure session needs TLS there"),
+            Step::KeysBarred { to } => {
+                let to = to.map_or("the EMCC trunk", |peer| names.peer(peer));
+                write!(f, "{to} left out: SRTP keys may not leave without TLS, and without them there is no audio")
+            }
+            Step::KeysRemoved => f.write_str("SRTP keys taken out: they may not leave without TLS"),
+            Step::KeysInClear => f.write_str("emergency: SRTP keys leave in the clear"),
             Step::TrunkToVisiting => f.write_str("local route group of an EMCC phone: trunk to its visited cluster"),
             Step::NotCoLocated { peer } => write!(f, "{} is not a gateway beside the phone", names.peer(peer)),
             Step::EmergencyRecognised(by) => match by {
@@ -377,6 +395,12 @@ mod tests {
             ),
             (Step::TooLong { list: RouteListId(0), member: 2 }, "member 2 of RL left out: a number would be too long"),
             (Step::NoAddress { to: Some(PeerId(0)) }, "gw left out: its name leads to no address"),
+            (Step::TrunkNotSecure, "the EMCC trunk left out: a secure session needs TLS there"),
+            (
+                Step::KeysBarred { to: Some(PeerId(0)) },
+                "gw left out: SRTP keys may not leave without TLS, and without them there is no audio",
+            ),
+            (Step::KeysRemoved, "SRTP keys taken out: they may not leave without TLS"),
             (Step::NoRoute(NoRoute::Blocked), "no route: a blocking pattern won"),
             (
                 Step::EmergencyGoesOn { why: NoRoute::NoMatch, to: GoesOn::TrunkToVisiting },

@@ -4,6 +4,7 @@ use std::fmt;
 use std::mem::{Discriminant, discriminant};
 
 use emcc_policies::digits::{Digits, dialable};
+use emcc_policies::login::Security;
 use emcc_policies::route::{DevicePoolId, LocalRouteGroupId, PeerKind, RouteGroupId};
 use emcc_policies::search_space::CssId;
 
@@ -167,6 +168,8 @@ pub(super) struct Facts {
     /// What its local route groups stand for.
     pub(super) standard: Option<RouteGroupId>,
     pub(super) named: Vec<(LocalRouteGroupId, RouteGroupId)>,
+    /// Whether its session is secure: its calls use no trunk without TLS (S-7).
+    pub(super) is_secure: bool,
     /// Why every ordinary call of it is refused, before any pattern is asked.
     refusal: Option<Discriminant<Refusal>>,
 }
@@ -189,6 +192,8 @@ impl Facts {
                     | Refusal::RouteForbidden
                     | Refusal::OtherTrunk
                     | Refusal::CallerNotRegistered
+                    | Refusal::TrunkNotSecure
+                    | Refusal::MethodNotAllowed
             )
         });
         let is_home = emergency.role == Role::Home;
@@ -203,6 +208,10 @@ impl Facts {
             link: emergency.link,
             standard: groups.standard,
             named,
+            is_secure: emergency
+                .session
+                .and_then(|id| side.plan.session(id))
+                .is_some_and(|session| session.security == Security::Secure),
             refusal: refusal.map(|why| discriminant(&why)),
         })
     }

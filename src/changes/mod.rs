@@ -31,7 +31,8 @@ use self::follow::Follow;
 use self::paired::Pair;
 use self::reach::Reach;
 use crate::config::plan::Plan;
-use crate::engine::decide::{Decision, Target, decide};
+use crate::engine::decide::{Decision, Target};
+use crate::engine::unsent::{self, Sender};
 
 /// What is compared.
 #[derive(Clone, Copy, Debug)]
@@ -251,7 +252,8 @@ fn decided(plan: &Plan, who: &Who, target: Target<'_>, asked: &Asked, turn: usiz
         Target::Digits(dialed) => Target::Digits(read(plan, &dialed)),
         other => other,
     };
-    Some(decide(plan, &who.question(plan, target, asked, turn)?))
+    let question = who.question(plan, target, asked, turn)?;
+    Some(unsent::decided(plan, &question, Sender::of(plan, question.source, None)))
 }
 
 /// The emergency service URN, which no pattern matches (P-23).

@@ -13,7 +13,6 @@ use emcc_policies::search_space::{PatternId, Target};
 use super::callers::{Facts, Who};
 use super::leave::Exit;
 use super::paired::{Aim, Pair, Side, Space};
-use crate::config::plan::RemoteClusterId;
 use crate::engine::decide::Role;
 use crate::neighbour::Address;
 
@@ -42,8 +41,9 @@ pub(super) struct Reach<'a, 'p> {
 /// A member of a route list, as one group of callers meets it.
 #[derive(PartialEq)]
 enum Leg<'p> {
-    /// The trunk to the cluster visited, what numbers are there, and whether it takes ordinary calls.
-    Trunk(&'p [Address], Exit, bool),
+    /// The trunk to the cluster visited, what numbers are there, whether it takes ordinary calls, and whether they need TLS
+    /// there (S-7).
+    Trunk(&'p [Address], Exit, bool, bool),
     /// Gateways, and where trying begins.
     Group(Distribution, Vec<Neighbour<'p>>),
     /// A local route group that stands for nothing.
@@ -184,7 +184,7 @@ impl<'a, 'p> Reach<'a, 'p> {
             || a.plan.emergency.access_codes != b.plan.emergency.access_codes
             || last_resort(a) != last_resort(b)
             || now.role != next.role
-            || now.role == Role::Home && trunk(a, now.link) != trunk(b, next.link)
+            || now.role == Role::Home && trunk(a, now) != trunk(b, next)
             || other_row(a)
             || other_row(b)
             || is_closed_otherwise(a)
@@ -269,7 +269,7 @@ fn legs<'p>(side: &Side<'p>, list: u32, facts: &Facts) -> Vec<(Leg<'p>, Option<T
     };
     let leg = |member: &Member| match *member {
         Member::Group(group) => gateways(side, Some(group)),
-        Member::Standard | Member::Named(_) if facts.role == Role::Home => trunk(side, facts.link),
+        Member::Standard | Member::Named(_) if facts.role == Role::Home => trunk(side, facts),
         Member::Standard => gateways(side, local(None)),
         Member::Named(name) => gateways(side, local(Some(name))),
     };
@@ -281,11 +281,11 @@ fn gateways<'p>(side: &Side<'p>, group: Option<RouteGroupId>) -> Leg<'p> {
     Leg::Group(group.distribution, group.peers.iter().filter_map(|id| peer(side, *id)).collect())
 }
 
-fn trunk<'p>(side: &Side<'p>, link: Option<RemoteClusterId>) -> Leg<'p> {
-    let Some((link, remote)) = link.and_then(|id| Some((id, side.plan.remote_cluster(id)?))) else {
+fn trunk<'p>(side: &Side<'p>, facts: &Facts) -> Leg<'p> {
+    let Some((link, remote)) = facts.link.and_then(|id| Some((id, side.plan.remote_cluster(id)?))) else {
         return Leg::Nothing;
     };
-    Leg::Trunk(&remote.addresses, side.exits.trunk(), side.plan.pstn_access_active(link))
+    Leg::Trunk(&remote.addresses, side.exits.trunk(), side.plan.pstn_access_active(link), facts.is_secure)
 }
 
 fn peer<'p>(side: &Side<'p>, id: PeerId) -> Option<Neighbour<'p>> {

@@ -125,6 +125,9 @@ struct Spec {
     exits: [[usize; 2]; 3],
     /// The schedule of each partition: open when calls are made, closed then, or none.
     hours: [usize; 3],
+    /// Whether the sessions on phones abroad and on ours are secure, over a trunk of TLS, and whether the other cluster may
+    /// send an INVITE (S-7).
+    trust: [bool; 3],
 }
 
 fn specs() -> impl Strategy<Value = Spec> {
@@ -138,9 +141,10 @@ fn specs() -> impl Strategy<Value = Spec> {
         (0usize..2, 0u16..2),
         (prop::collection::vec(transformation(), 0..6), prop::array::uniform3(prop::array::uniform2(0usize..4))),
         prop::array::uniform3(prop::sample::select(vec![2usize, 2, 2, 0, 1])),
+        prop::array::uniform3(prop::bool::weighted(0.25)),
     )
-        .prop_map(|(rows, spaces, lists, flags, numbers, codes, (pool_group, gateway_port), leaving, hours)| {
-            Spec {
+        .prop_map(
+            |(rows, spaces, lists, flags, numbers, codes, (pool_group, gateway_port), leaving, hours, trust)| Spec {
                 rows,
                 spaces,
                 lists,
@@ -155,8 +159,9 @@ fn specs() -> impl Strategy<Value = Spec> {
                 transformations: leaving.0,
                 exits: leaving.1,
                 hours,
-            }
-        })
+                trust,
+            },
+        )
 }
 
 /// Two plans of which some parts are the same.
@@ -200,6 +205,9 @@ fn pairs() -> impl Strategy<Value = (Spec, Spec)> {
         }
         if is(18) && is(19) {
             next.hours = other.hours;
+        }
+        if is(20) && is(21) {
+            next.trust = other.trust;
         }
         (now, next)
     })
@@ -292,7 +300,12 @@ impl Spec {
         }
         text += "[[css]]\nname = \"N0\"\npartitions = [\"T0\", \"T1\"]\n[[css]]\nname = \"N1\"\n\
                  partitions = [\"T1\", \"T0\", \"T2\"]\n[[css]]\nname = \"N2\"\npartitions = []\n";
-        text += "[[remote_cluster]]\nid = \"BR\"\ntrunk = [\"udp:127.0.2.1:5060\"]\nservices = [\"emcc\", \"pstn-access\"]\n";
+        let [is_secure, is_tls, is_silent] = self.trust;
+        text += &format!(
+            "[[remote_cluster]]\nid = \"BR\"\ntrunk = [\"{}:127.0.2.1:5060\"]\nservices = [\"emcc\", \"pstn-access\"]\n{}",
+            if is_tls { "tls" } else { "udp" },
+            if is_silent { "methods = [\"OPTIONS\"]\n" } else { "" },
+        );
         text += &format!(
             "[[device_pool]]\nname = \"DP\"\nlocal_route_groups = {{ \"Standard Local Route Group\" = \"G{}\" }}\n",
             self.pool_group
@@ -319,11 +332,12 @@ impl Spec {
         let distribution = if self.circular { "circular" } else { "top-down" };
         text += &format!("[[route_group]]\nname = \"G0\"\npeers = [\"g0\", \"g1\"]\ndistribution = {distribution:?}\n");
         text += "[[route_group]]\nname = \"G1\"\npeers = [\"g1\"]\n";
+        let mode = if is_secure { "security_mode = \"secure\"\n" } else { "" };
         text += "[[device]]\nname = \"SEP1\"\ncss = \"C0\"\ndevice_pool = \"DP\"\ndirectory_numbers = [\"88881\"]\n\
-                 [[device]]\nname = \"SEP2\"\ncss = \"C2\"\ndevice_pool = \"DP\"\n\
                  [[user]]\nid = \"alice\"\ndirectory_number = \"88882\"\nline_css = \"C0\"\nemcc_css = \"C2\"\nemcc_enabled = true\n\
-                 [[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP3\"\nvisiting_cluster = \"BR\"\n\
                  [[emcc_session]]\nuser = \"bob\"\ndevice = \"SEP2\"\nhome_cluster = \"BR\"\n";
+        text += &format!("[[device]]\nname = \"SEP2\"\ncss = \"C2\"\ndevice_pool = \"DP\"\n{mode}");
+        text += &format!("[[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP3\"\nvisiting_cluster = \"BR\"\n{mode}");
         let mut seen = HashSet::new();
         for row in self.rows.iter().filter(|row| seen.insert((row.text, row.partition))) {
             text += &Self::row(row);
@@ -350,7 +364,8 @@ fn differs(pair: &Pair<'_>, who: &Who, number: &Digits) -> bool {
         let [(now, of_now), (next, of_next)] = [&pair.now, &pair.next].map(|side| {
             // As the node reads a Request-URI, before anything is decided of the call.
             let called = side.plan.emergency.read(&side.plan.dial_plan, number.as_bytes()).unwrap();
-            (decide(side.plan, &who.question(side.plan, Target::Digits(called), &asked(), turn).unwrap()), called)
+            let question = who.question(side.plan, Target::Digits(called), &asked(), turn).unwrap();
+            (unsent::decided(side.plan, &question, Sender::of(side.plan, question.source, None)), called)
         });
         fate::is_other(&now, &next, [&of_now, &of_next])
     })
@@ -416,7 +431,8 @@ proptest! {
             for target in numbers().iter().map(|number| Target::Digits(*number)).chain([urn]) {
                 let Some(question) = who.question(&plan, target, &asked(), 0) else { continue };
                 let is_marked_emergency = marked && matches!(question.source, Source::Trunk(_));
-                let decision = decide(&plan, &Question { is_marked_emergency, ..question });
+                let sender = Sender::of(&plan, question.source, None);
+                let decision = unsent::decided(&plan, &Question { is_marked_emergency, ..question }, sender);
                 let recognised = match target {
                     Target::Digits(number) => {
                         let called = Called::Number(&number);

@@ -22,11 +22,14 @@ impl NamedNeighbours {
         if plan.names().next().is_none() {
             return plan;
         }
+        let has_tls = plan.sip.listen.iter().any(|listen| listen.address.transport == Transport::Tls);
         let mut names = Names::default();
         for name in plan.names() {
             let [.., high, low] = u32::try_from(self.0.len()).unwrap_or(u32::MAX).to_be_bytes();
             let socket = SocketAddr::from(([240, 0, high, low], name.port.unwrap_or(0)));
-            let address = Address { transport: name.transport.unwrap_or(Transport::Udp), socket };
+            // The records of a name without transport and port may lead to TLS (RFC 3263 section 4.1).
+            let unknown = if has_tls && name.port.is_none() { Transport::Tls } else { Transport::Udp };
+            let address = Address { transport: name.transport.unwrap_or(unknown), socket };
             let address = *self.0.entry(name.clone()).or_insert(address);
             names.learn(name, vec![Located { address, rank: Rank::default() }], Moment(0));
         }

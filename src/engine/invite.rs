@@ -19,9 +19,9 @@ use super::effects::{CallKey, Hint, Party};
 use super::forward::{Outgoing, Urgency};
 use super::ids::from_hex;
 use super::in_dialog::Passing;
-use super::keys::{Keys, Passage};
+use super::keys::{Keys, Passage, way_of};
 use super::loops;
-use super::media::{Body, Rates, Shaping, ask, ask_without_offer};
+use super::media::{Body, Rates, Shaping, ask};
 use super::patience::Patience;
 use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
@@ -44,6 +44,7 @@ impl Turn<'_> {
                 return self.refuse_unseen(request.flow, request.message, request.method, refusal);
             }
         };
+        decision.secure(&plan, way_of(&plan, Some(request.from), request.flow.transport));
         if decision.trail.iter().any(|step| matches!(step, Step::NoAddress { .. })) {
             self.engine.want_names();
         }
@@ -237,20 +238,14 @@ impl Turn<'_> {
             }
             return Ok((body, Room::Rides { owner, audio_only }));
         }
-        let wanted = match body.shaped() {
-            Some(shaped) => ask(decision, shaped, Party::Caller, Rates::WorstCase),
-            None => ask_without_offer(plan, decision, request.flow.remote.is_ipv4()),
-        };
+        let wanted = decision.wanted(plan, body.shaped(), request.flow.remote.is_ipv4());
         let is_emergency = decision.emergency;
         let reserved = self.engine.links.reserve(slot, decision.policy, wanted, is_emergency, self.now.moment);
         let (grant, hint) = match reserved {
             Some(Ok(granted)) => granted,
             Some(Err(full)) => {
-                let (asked_kbps, free_kbps) = (full.asked_kbps, full.free_kbps);
-                decision.trail.push(Step::LinkFull { asked_kbps, free_kbps });
                 self.engine.counters.admission_refused();
-                let precondition = body.shaped().is_some_and(|shaped| shaped.has_mandatory_qos);
-                return Err(Reject::Refusal(Refusal::LinkFull { precondition }));
+                return Err(Reject::Refusal(decision.no_room(full, body.shaped())));
             }
             None => return Ok((body, Room::NotAsked)),
         };

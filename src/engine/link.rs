@@ -5,7 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use emcc_policies::admission::{Ask, Direction, Grant, Held, Link, LinkFull, Pool, Released, RsvpPolicy, Video};
 use emcc_policies::keepalive::{Action, Heard, Keepalive, PeerEpoch};
 use emcc_policies::moment::Moment;
+use emcc_policies::region::Shaped;
+use emcc_policies::trail::Step;
 
+use super::decide::Decision;
+use super::effects::Party;
+use super::media::{Rates, ask, ask_without_offer};
+use super::reject::Refusal;
 use crate::config::plan::{Plan, RemoteCluster};
 use crate::limits::REMOTE_CLUSTERS_MAX;
 
@@ -259,6 +265,23 @@ impl Slot {
         }
         self.armed = Some(next);
         Some(next)
+    }
+}
+
+impl Decision {
+    /// What the call asks of its link: what its offer does at worst, and without an offer the dearest within the cap (V-18).
+    pub(crate) fn wanted(&self, plan: &Plan, shaped: Option<&Shaped>, is_ipv4: bool) -> Ask {
+        match shaped {
+            Some(shaped) => ask(self, shaped, Party::Caller, Rates::WorstCase),
+            None => ask_without_offer(plan, self, is_ipv4),
+        }
+    }
+
+    /// Notes that the link has no room for the call, and says why it is refused (9.2).
+    pub(crate) fn no_room(&mut self, full: LinkFull, shaped: Option<&Shaped>) -> Refusal {
+        let LinkFull { asked_kbps, free_kbps, .. } = full;
+        self.trail.push(Step::LinkFull { asked_kbps, free_kbps });
+        Refusal::LinkFull { precondition: shaped.is_some_and(|shaped| shaped.has_mandatory_qos) }
     }
 }
 

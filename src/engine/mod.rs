@@ -40,6 +40,7 @@ pub mod shed;
 pub(crate) mod strict;
 pub(crate) mod trust;
 pub mod turns;
+pub(crate) mod unsent;
 pub(crate) mod verified;
 pub mod watch;
 

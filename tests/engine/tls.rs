@@ -401,6 +401,10 @@ fn s_7_a_secure_session_needs_tls_on_the_trunk_and_an_emergency_call_does_not() 
     assert_eq!(node.booked(), [0; 4]);
     let sent = node.hear(CC_HQ, &alice("9999").body(&audio("18"))).the("INVITE");
     assert_eq!(sent.to, crate::node::BR);
+    // The hop behind the trunk is tried.
+    let list = ("members = [\"Standard Local Route Group\"]", "members = [\"Standard Local Route Group\", \"RG-HQ\"]");
+    let sent = Node::hq_with(&[secure, list]).hear(CC_HQ, &alice("901614960000").body(&audio("18"))).the("INVITE");
+    assert_eq!(sent.to, GW_HQ);
     // The other end holds to it as well: its phone is secure, so HQ's call must not come in the clear.
     let secure = ("security_mode = \"non-secure\"", "security_mode = \"secure\"");
     let mut node = Node::br_with(&[secure]);

@@ -121,6 +121,11 @@ fn left_out(plan: &Plan, decision: &Decision, step: &Step) -> Option<Alternative
             "leads to no address".into(),
         ),
         Step::TrunkInactive => (trunk(), "PSTN access is not active with that cluster (P-14)".into()),
+        Step::TrunkNotSecure => (trunk(), "a secure session needs TLS there (S-7)".into()),
+        Step::KeysBarred { to } => (
+            to.map_or_else(trunk, |peer| plan.peer(peer).map(|peer| peer.name.to_string()).unwrap_or_default()),
+            "SRTP keys may not leave without TLS, and without them there is no audio (S-5)".into(),
+        ),
         _ => return None,
     };
     Some(Alternative::NextHop { name, why })

@@ -187,7 +187,9 @@ impl CallRow<'_> {
         let at = self.read(AT, instant::parse)?.unwrap_or(calls.at);
         let caller = callers.find(calls, from, via)?;
         let offer = calls.offer.clone();
-        let asked = Asked { caller, to, calling, offer, is_marked_emergency: false, with_alternatives: false, at };
+        let over = None;
+        let asked =
+            Asked { caller, over, to, calling, offer, is_marked_emergency: false, with_alternatives: false, at };
         calls.clusters.follow(asked).map_err(|_| "the offer is no session description".into())
     }
 }
@@ -211,8 +213,6 @@ impl Callers {
     }
 }
 
-/// Standard output in either form.
-enum Out {
 /// What keeps standard output from being written to, as the system said it.
 fn unwritten(error: csv::Error) -> io::Error {
     match error.into_kind() {
@@ -221,6 +221,8 @@ fn unwritten(error: csv::Error) -> io::Error {
     }
 }
 
+/// Standard output in either form.
+enum Out {
     Json(BufWriter<io::StdoutLock<'static>>),
     Csv(Box<Writer<io::StdoutLock<'static>>>),
 }

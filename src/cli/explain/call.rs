@@ -98,6 +98,7 @@ impl Call {
         let (to, offer) = (to.clone(), self.offered()?);
         let asked = Asked {
             caller,
+            over: None,
             to,
             calling: self.calling,
             offer,

@@ -48,11 +48,12 @@ impl Clusters {
             let from = remote.plan.remote_cluster_with_id(&self.here.plan.cluster.id)?;
             Some((remote, from, onwards))
         });
-        if let Some((remote, from, Onwards { device, to, calling, offer, is_emergency, .. })) = there {
+        if let Some((remote, from, Onwards { over, device, to, calling, offer, is_emergency, .. })) = there {
             // Over a trunk come the device's name, the number and the mark (P-13, P-23).
             let caller = Caller { source: Source::Trunk(from), device, number: None, session: None };
             let is_marked_emergency = is_emergency;
-            let asked = Asked { caller, to, calling, offer, is_marked_emergency, with_alternatives, at };
+            let over = Some(over);
+            let asked = Asked { caller, over, to, calling, offer, is_marked_emergency, with_alternatives, at };
             walked.answer.remote = Some(Box::new(remote.walk(asked)?.answer));
         }
         Ok(walked.answer)

@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 
 use emcc_codecs::catalogue::EncodingName;
+use emcc_codecs::keys;
 use emcc_codecs::sdp::{Malformed, MediaKind, Session};
 use emcc_policies::digits::Digits;
 use emcc_policies::moment::Civil;
-use emcc_policies::region::{self, Allowed};
+use emcc_policies::region::{self, Allowed, Region, Shaped};
 use emcc_policies::route::PeerKind;
 use emcc_policies::search_space::{PatternId, Target as RowTarget};
-use emcc_policies::trail::Names;
+use emcc_policies::trail::{Names, Step};
 use serde::Serialize;
 
 use super::alternatives::{self, Alternative};
@@ -18,9 +19,11 @@ use crate::cli::Answer;
 use crate::cli::named::NamedNeighbours;
 use crate::config::Places;
 use crate::config::plan::{Plan, Side};
-use crate::engine::decide::{Decision, NextHop, Question, Target, decide};
+use crate::engine::decide::{Decision, NextHop, Question, Target};
 use crate::engine::reject::{Refusal, Reject};
 use crate::engine::turns::Turns;
+use crate::engine::unsent::{self, Sender};
+use crate::neighbour::Transport;
 
 /// What is dialed.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +45,8 @@ pub(super) struct Cluster {
 /// A call as it reaches a cluster.
 pub(super) struct Asked {
     pub(super) caller: who::Caller,
+    /// The transport it comes over, where that is known.
+    pub(super) over: Option<Transport>,
     pub(super) to: Dialed,
     pub(super) calling: Option<Digits>,
     /// The session description offered.
@@ -64,6 +69,7 @@ pub(super) struct Walked {
 pub(super) struct Onwards {
     /// ID of the cluster.
     pub(super) cluster: Box<str>,
+    pub(super) over: Transport,
     pub(super) device: Option<String>,
     pub(super) to: Dialed,
     pub(super) calling: Option<Digits>,
@@ -135,7 +141,7 @@ impl Cluster {
     /// The offer is no session description.
     pub(super) fn walk(&self, asked: Asked) -> Result<Walked, Malformed> {
         let plan = &self.plan;
-        let Asked { caller, to, calling, offer, is_marked_emergency, with_alternatives, at } = asked;
+        let Asked { caller, over, to, calling, offer, is_marked_emergency, with_alternatives, at } = asked;
         let target = match &to {
             Dialed::Number(written) => {
                 let called = plan.emergency.read(&plan.dial_plan, written.as_bytes());
@@ -143,28 +149,27 @@ impl Cluster {
             }
             Dialed::Service(uri) => Target::Service(uri.as_bytes()),
         };
-        let mut decision = decide(
-            plan,
-            &Question {
-                source: caller.source,
-                device: caller.device.as_deref().map(str::as_bytes),
-                session: caller.session,
-                registered_there: None,
-                phone: None,
-                on_selected_trunk: true,
-                numbers: [caller.number, None],
-                aside: None,
-                calling,
-                target,
-                named: None,
-                is_routed: false,
-                is_marked_emergency,
-                is_believed: true,
-                turns: Turns::at(0),
-                at,
-            },
-        );
-        let left = offer.as_deref().map(|offered| leaving(plan, &mut decision, offered)).transpose()?;
+        let question = Question {
+            source: caller.source,
+            device: caller.device.as_deref().map(str::as_bytes),
+            session: caller.session,
+            registered_there: None,
+            phone: None,
+            on_selected_trunk: true,
+            numbers: [caller.number, None],
+            aside: None,
+            calling,
+            target,
+            named: None,
+            is_routed: false,
+            is_marked_emergency,
+            is_believed: true,
+            turns: Turns::at(0),
+            at,
+        };
+        let sender = Sender::of(plan, caller.source, over);
+        let mut decision = unsent::decided(plan, &question, sender);
+        let left = leaving(plan, &mut decision, sender, offer.as_deref())?;
         let (codecs, leaves) = left.unzip();
         let marked = caller.device.filter(|_| decision.device.is_none() && decision.session.is_none());
         let first = decision.next_hops.first().copied();
@@ -174,7 +179,8 @@ impl Cluster {
                 let device = decision.device_name(plan).map(str::to_owned);
                 let (calling, is_emergency) = (hop.calling.or(calling), decision.emergency);
                 let cluster = plan.remote_cluster(id)?.id.clone();
-                Some(Onwards { cluster, device, to, calling, offer: leaves.flatten(), is_emergency })
+                let over = hop.address.transport;
+                Some(Onwards { cluster, over, device, to, calling, offer: leaves.flatten(), is_emergency })
             }
             _ => None,
         });
@@ -207,32 +213,79 @@ struct Extra {
     codecs: Option<Vec<String>>,
 }
 
-/// The codecs of an offer that leave with the call, which is refused where none is left (M-6), unless it is an
-/// emergency, which takes its offer along as it came (P-23).
-fn leaving(plan: &Plan, decision: &mut Decision, offered: &[u8]) -> Result<Left, Malformed> {
-    let session = Session::parse(offered)?;
+/// What region, link and SRTP keys make of a call, in the order of live ones: where it is refused it says so, and what leaves
+/// of its offer, which an emergency takes along as it came where no codec is left (P-23).
+///
+/// # Errors
+/// The offer is no session description.
+fn leaving(
+    plan: &Plan,
+    decision: &mut Decision,
+    sender: Sender,
+    offered: Option<&[u8]>,
+) -> Result<Option<Left>, Malformed> {
+    let session = offered.map(Session::parse).transpose()?;
+    let nothing = || offered.map(|_| (Vec::new(), None));
     if decision.refusal.is_some() {
-        return Ok((Vec::new(), None));
+        return Ok(nothing());
     }
-    let as_it_came = || (named(&session), Some(offered.to_vec()));
-    let Some(remote) = decision.link.and_then(|link| plan.remote_cluster(link)) else { return Ok(as_it_came()) };
-    let (mut trail, mut leaves) = (region::Trail::new(), Vec::new());
-    let shaped = remote.region.apply(offered, region::Role::Offer, Allowed::AudioAndVideo, &mut trail, &mut leaves);
-    decision.region_trail = trail.as_slice().into();
-    match shaped {
-        Ok(shaped) => Ok((shaped.names().map(str::to_owned).collect(), Some(leaves))),
-        Err(region::Refusal::Unreadable(malformed)) => Err(malformed),
-        Err(region::Refusal::NoCodecLeft) if decision.emergency => Ok(as_it_came()),
-        Err(region::Refusal::NoCodecLeft) => {
-            decision.next_hops.clear();
-            decision.refusal = Some(Refusal::NoCodecLeft);
-            Ok((Vec::new(), None))
+    let refuse = |decision: &mut Decision, why| {
+        decision.next_hops.clear();
+        decision.refusal = Some(why);
+        Ok(nothing())
+    };
+    let region = decision.link.and_then(|link| plan.remote_cluster(link)).map(|remote| &remote.region);
+    let mut left = session.as_ref().zip(offered).map(|(session, offered)| (named(session), Some(offered.to_vec())));
+    let mut shaped = None;
+    if let (Some(region), Some(offered)) = (region, offered) {
+        match shape(region, decision, offered, Allowed::AudioAndVideo) {
+            Ok((what, leaves)) => (shaped, left) = (Some(what), Some(leaves)),
+            Err(region::Refusal::Unreadable(malformed)) => return Err(malformed),
+            Err(region::Refusal::NoCodecLeft) if decision.emergency => decision.trail.push(Step::CodecsKept),
+            Err(region::Refusal::NoCodecLeft) => return refuse(decision, Refusal::NoCodecLeft),
         }
+    }
+    match unsent::admitted(plan, decision, sender, shaped.as_ref()) {
+        Err(why) => return refuse(decision, why),
+        Ok(Allowed::AudioAndVideo) => {}
+        Ok(allowed) => {
+            let again = region.zip(offered).map(|(region, offered)| shape(region, decision, offered, allowed));
+            left = again.and_then(Result::ok).map(|(_, leaves)| leaves).or(left);
+        }
+    }
+    let Some(offered) = offered else { return Ok(None) };
+    match unsent::keyed(plan, decision, sender, offered) {
+        Err(why) => refuse(decision, why),
+        Ok(true) => Ok(left.map(|(codecs, leaves)| without_keys(leaves.as_deref()).unwrap_or((codecs, leaves)))),
+        Ok(false) => Ok(left),
     }
 }
 
 /// Names of the codecs that leave, and the description they leave in.
 type Left = (Vec<String>, Option<Vec<u8>>);
+
+/// What a region leaves of an offer; its steps are the decision's.
+fn shape(
+    region: &Region,
+    decision: &mut Decision,
+    offered: &[u8],
+    allowed: Allowed,
+) -> Result<(Shaped, Left), region::Refusal> {
+    let (mut trail, mut leaves) = (region::Trail::from_slice(&decision.region_trail), Vec::new());
+    let shaped = region.apply(offered, region::Role::Offer, allowed, &mut trail, &mut leaves);
+    decision.region_trail = trail.as_slice().into();
+    let shaped = shaped?;
+    let codecs = shaped.names().map(str::to_owned).collect();
+    Ok((shaped, (codecs, Some(leaves))))
+}
+
+/// The same without its SRTP keys.
+fn without_keys(leaves: Option<&[u8]>) -> Option<Left> {
+    let mut bare = Vec::new();
+    keys::write_without(&Session::parse(leaves?).ok()?, &mut bare);
+    let codecs = named(&Session::parse(&bare).ok()?);
+    Some((codecs, Some(bare)))
+}
 
 /// The audio codecs of the first audio stream as they stand in it.
 fn named(session: &Session<'_>) -> Vec<String> {
