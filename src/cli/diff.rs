@@ -61,7 +61,7 @@ pub(super) fn run(diff: &Diff) -> u8 {
     let answer = diff.answer();
     let failed = answer.as_ref().map_or(0, |answer| match answer {
         Compared { complete: false, .. } => INCOMPLETE,
-        compared if diff.fail_on_change && compared.changed() > 0 => CHANGED,
+        compared if diff.fail_on_change && (compared.changed() > 0 || compared.has_others()) => CHANGED,
         _ => 0,
     });
     match finish(answer, diff.json) {
@@ -327,6 +327,7 @@ impl Answer for Compared {
             }
         }
         match self.changed() {
+            0 if self.has_others() => writeln!(out, "nothing changes for callers of both")?,
             0 => writeln!(out, "nothing changes")?,
             1 => writeln!(out, "1 change")?,
             more => writeln!(out, "{more} changes")?,
@@ -342,6 +343,11 @@ impl Compared {
     /// How many changes there are of all kinds.
     fn changed(&self) -> usize {
         self.changes.len() + self.leaving.len() + self.settings.len()
+    }
+
+    /// Whether one of the two has callers that the other has not.
+    fn has_others(&self) -> bool {
+        !self.callers_only_now.is_empty() || !self.callers_only_next.is_empty()
     }
 }
 

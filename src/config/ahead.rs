@@ -183,8 +183,12 @@ fn line_at(text: &str, offset: usize) -> &str {
 /// # Errors
 /// Why there is none.
 pub(super) fn text_of(path: &Path) -> Result<(Arc<String>, Option<NotUtf8>), Unreadable> {
-    let bytes = std::fs::metadata(path)?.len();
-    if bytes > FILE_BYTES_MAX {
+    let file = std::fs::metadata(path)?;
+    // Nobody may ever write into a pipe, and some devices never end.
+    if !file.is_file() && !file.is_dir() {
+        return Err(Unreadable::NoFile);
+    }
+    if file.len() > FILE_BYTES_MAX {
         return Err(Unreadable::TooLong);
     }
     match String::from_utf8(std::fs::read(path)?) {
@@ -204,6 +208,8 @@ pub(super) enum Unreadable {
     System(#[from] std::io::Error),
     #[error("it is longer than {} MiB", FILE_BYTES_MAX >> 20)]
     TooLong,
+    #[error("it is a pipe, a device or a socket, and no file")]
+    NoFile,
 }
 
 /// What more there is to say of a mistake, and what to do.

@@ -89,3 +89,15 @@ fn rfc_3263_check_says_which_name_is_not_found_and_offline_asks_nobody() {
     let (_, problem) = about_gateway(&known, &[]);
     assert_eq!((&problem["severity"], problem["line"].as_u64() > Some(0)), (&json!("warning"), true), "{problem}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_file_is_told_and_waited_for_by_nobody() {
+    let pipe = file("pipe.toml", "");
+    std::fs::remove_file(&pipe).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let ran = emcc_trunk(&["check", "--config", &pipe]);
+    std::fs::remove_file(&pipe).unwrap();
+    assert_eq!(ran.code, Some(3), "{}", ran.err);
+    assert!(ran.err.contains("it is a pipe, a device or a socket, and no file"), "{}", ran.err);
+}

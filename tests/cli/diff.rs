@@ -145,6 +145,18 @@ fn settings_of_region_and_link_are_told_with_whose_calls_they_rule() {
 }
 
 #[test]
+fn callers_of_one_configuration_alone_are_a_change() {
+    let session = "[[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP001122334455\"\nvisiting_cluster = \"BR\"\n\
+                   geolocation = { country = \"GB\", A3 = \"London\", FLR = \"2\" }";
+    let next = edited("logged-out.toml", session, "");
+    let ran = asked(&next, &["--fail-on-change"]);
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(asked(&next, &[]).code, Some(0));
+    let ran = emcc_trunk(&["diff", "--config", &pair("hq.toml"), "--candidate", &next]);
+    assert!(ran.err.ends_with("nothing changes for callers of both\n"), "{}", ran.err);
+}
+
+#[test]
 fn a_changed_pattern_is_told_with_an_example_and_both_decisions() {
     let next = edited("pattern.toml", "pattern = \"9.0!\"", "pattern = \"9.00!\"");
     let object = compared(&next);
