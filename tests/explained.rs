@@ -187,7 +187,7 @@ struct Way {
 
 impl Fate {
     /// The mark is for the trunk alone; that a call is an emergency is seen from its hops elsewhere.
-    fn as_seen(mut self, is_followed: bool) -> Self {
+    fn seen(mut self, is_followed: bool) -> Self {
         if let Self::To(way) = &mut self {
             way.is_emergency &= way.hops[0].0 == "127.0.2.1:5060";
             if !is_followed {
@@ -278,15 +278,17 @@ impl Node {
             codecs: codecs_of(&sent),
             is_emergency: sent.contains("\r\nPriority: emergency\r\n"),
         };
-        while *is_followed {
+        if !is_followed {
+            return Fate::To(way);
+        }
+        loop {
             (hop, sent) = self.causes(hop, *at_s, &refusal_of(&sent));
             if status(&sent).is_some() {
-                break;
+                return Fate::To(way);
             }
             assert_eq!(codecs_of(&sent), way.codecs, "every hop gets one offer:\n{sent}");
             way.hops.push((hop.to_string(), called_of(&sent)));
         }
-        Fate::To(way)
     }
 }
 
@@ -408,7 +410,7 @@ fn compare(plan: u64, calls: u64, sums: &mut Sums) {
             }
             let Asked { caller, called, at_s, is_followed } = call;
             let explained = told(&answers.next().expect("an answer a row").unwrap());
-            let lived = live.fate(call, node, &offer).as_seen(*is_followed);
+            let lived = live.fate(call, node, &offer).seen(*is_followed);
             match &explained {
                 Fate::To(way) => {
                     sums.emergencies += u64::from(way.is_emergency);
@@ -418,7 +420,7 @@ fn compare(plan: u64, calls: u64, sums: &mut Sums) {
                 }
                 Fate::Refused(_) => sums.refused_at[TIMES.iter().position(|at| at == at_s).unwrap()] += 1,
             }
-            let explained = explained.as_seen(*is_followed);
+            let explained = explained.seen(*is_followed);
             assert_eq!(lived, explained, "plan {}: {} calls {called} at {at_s}", file.display(), caller.from);
         }
         assert!(answers.next().is_none());

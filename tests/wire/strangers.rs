@@ -40,7 +40,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Of a hundred, the one that took longest but for one.
+/// What 99 of a hundred took at most.
 fn p99(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() * 99 / 100 - 1]
