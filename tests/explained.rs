@@ -22,7 +22,42 @@ const CALLS: u64 = 1_000_000;
 const PLANS: u64 = 10;
 /// Calls an engine sees before the next one takes over: each leaves rows behind that only time takes away.
 const CALLS_PER_ENGINE: u64 = 10_000;
+/// One call in so many is refused by every next hop in turn, so that all of them are seen.
+const FOLLOWED: usize = 6;
+/// A start of both nodes, Unix seconds: 2026-01-05 08:00 UTC, a Monday.
 const AT_S: i64 = 1_767_600_000;
+/// When calls are placed, Unix seconds: Monday morning and noon; Saturday 04:00, which is Friday night in New York; its noon.
+const TIMES: [i64; 4] = [AT_S, AT_S + 14_400, AT_S + 417_600, AT_S + 446_400];
+
+/// Open on some days, and on some nights where it is another day already in UTC.
+const SCHEDULES: &str = "\n[[schedule]]\nname = \"office\"\n\
+    periods = [{ days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\"], from = \"07:00\", to = \"20:00\" }]\n\
+    [[schedule]]\nname = \"night\"\nzone = \"America/New_York\"\n\
+    periods = [{ days = [\"fri\"], from = \"22:00\", to = \"06:00\" }]\n";
+
+/// What callers offer, plan by plan: names and payload types. The last has nothing for a link of 8 kbit/s.
+const OFFERS: [&[(&str, u8)]; 3] = [
+    &[("PCMU", 0), ("isac", 104), ("G729", 18), ("G722", 9)],
+    &[("G722", 9), ("PCMA", 8), ("G7221", 107), ("PCMU", 0), ("G729", 18)],
+    &[("G722", 9), ("isac", 104), ("PCMU", 0)],
+];
+
+/// An offer as its caller writes it.
+fn description(formats: &[(&str, u8)]) -> String {
+    let numbers: Vec<_> = formats.iter().map(|(_, number)| number.to_string()).collect();
+    let mut text = format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP {} 101\r\n",
+        numbers.join(" ")
+    );
+    for (name, number) in formats {
+        let clock = if matches!(*name, "isac" | "G7221") { 16_000 } else { 8_000 };
+        write!(text, "a=rtpmap:{number} {name}/{clock}\r\n").unwrap();
+        if *name == "G7221" {
+            write!(text, "a=fmtp:{number} bitrate=24000\r\n").unwrap();
+        }
+    }
+    text + "a=rtpmap:101 telephone-event/8000\r\n"
+}
 
 /// Any fixed generator will do.
 struct Dice(u64);
@@ -46,10 +81,17 @@ fn configuration(file: &str, dice: &mut Dice) -> String {
     // Links without a limit: what a link has room for is no part of the decision.
     let unlimited = text.lines().filter(|line| !line.starts_with("link_"));
     let mut text: String = unlimited.flat_map(|line| [line, "\n"]).collect();
+    text = text.replace("region_max_audio_kbps = 8\n", "").replace("region_link_loss = \"low-loss\"", "#");
+    let (cap, loss) = (dice.of(&["8", "24", "64"]), dice.of(&["low-loss", "lossy"]));
+    let region = format!("[feature]\nregion_max_audio_kbps = {cap}\nregion_link_loss = \"{loss}\"\n");
+    text = text.replace("[feature]\n", &region) + SCHEDULES;
     let (partitions, list, css): (&[&str], _, &[&str]) = match file {
         "hq.toml" => (&["PT-Local", "PT-Internal", "PT-Emergency-London"], "RL-HQ", &["CSS-Line", "CSS-EMCC"]),
         _ => (&["PT-National", "PT-Translate", "PT-Europe"], "RL-Local", &["CSS-Trunk", "CSS-Emergency"]),
     };
+    for (partition, schedule) in [(partitions[0], "office"), (partitions[2], "night")] {
+        write!(text, "[[partition]]\nname = \"{partition}\"\nschedule = \"{schedule}\"\n").unwrap();
+    }
     let mut seen = std::collections::HashSet::new();
     for _ in 0..60 {
         let mut pattern = String::from(dice.of(&["2", "3", "4", "6", "8"]));
@@ -125,12 +167,35 @@ fn number(dice: &mut Dice) -> String {
     }
 }
 
-/// What a node did with an INVITE, or what `explain` says it does: the status of a refusal, or the first hop and the
-/// number it gets.
+/// What a node did with an INVITE, or what `explain` says it does: the status of a refusal, or the way it went.
 #[derive(Debug, PartialEq, Eq)]
 enum Fate {
     Refused(u64),
-    To(String, String, bool),
+    To(Way),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Way {
+    /// Address of each next hop and the number it gets, in order; the first alone where nobody looked further.
+    hops: Vec<(String, String)>,
+    /// The number the first of them is told as the caller's.
+    calling: String,
+    /// Speech codecs of the offer that leaves, in order.
+    codecs: Vec<String>,
+    is_emergency: bool,
+}
+
+impl Fate {
+    /// The mark is for the trunk alone; that a call is an emergency is seen from its hops elsewhere.
+    fn seen(mut self, is_followed: bool) -> Self {
+        if let Self::To(way) = &mut self {
+            way.is_emergency &= way.hops[0].0 == "127.0.2.1:5060";
+            if !is_followed {
+                way.hops.truncate(1);
+            }
+        }
+        self
+    }
 }
 
 fn told(line: &str) -> Fate {
@@ -139,10 +204,21 @@ fn told(line: &str) -> Fate {
     if let Some(status) = answer["status"].as_u64() {
         return Fate::Refused(status);
     }
-    let hop = &answer["next_hops"][0];
-    let address = hop["address"].as_str().unwrap().strip_prefix("udp:").unwrap();
-    Fate::To(address.into(), hop["called"].as_str().unwrap().into(), answer["emergency"].as_bool().unwrap())
+    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {line}")).to_owned();
+    let hops = answer["next_hops"].as_array().unwrap().iter().map(|hop| {
+        let address = hop["address"].as_str().unwrap().strip_prefix("udp:").unwrap();
+        (address.to_owned(), text(&hop["called"]))
+    });
+    Fate::To(Way {
+        hops: hops.collect(),
+        calling: text(&answer["calling"]),
+        codecs: answer["codecs"].as_array().unwrap().iter().map(text).collect(),
+        is_emergency: answer["emergency"].as_bool().unwrap(),
+    })
 }
+
+/// One message a node sent: to whom, and what.
+type Sent = (SocketAddr, String);
 
 struct Node {
     engine: Engine,
@@ -163,48 +239,130 @@ impl Node {
         Self { engine, worker, heard }
     }
 
-    fn fate(&mut self, node: &str, caller: &Caller, called: &str) -> Fate {
+    /// The one thing beside 100 and ACK that comes of a message.
+    fn causes(&mut self, from: SocketAddr, at_s: i64, text: &str) -> Sent {
+        let flow = Flow { transport: Transport::Udp, listener: 0, remote: from, connection: 0 };
+        let now = Now { moment: Moment(1_000), civil: Civil(at_s) };
+        self.engine.handle(&mut self.worker, now, Input::Message { flow, bytes: text.as_bytes() });
+        let effects = &mut self.worker.effects;
+        let sent = effects.sends.iter().filter_map(|send| {
+            let text = std::str::from_utf8(&effects.arena[send.bytes.clone()]).unwrap();
+            let is_beside = text.starts_with("SIP/2.0 100 ") || text.starts_with("ACK ");
+            (!is_beside).then(|| (send.flow.remote, text.to_owned()))
+        });
+        let mut sent: Vec<Sent> = sent.collect();
+        effects.clear();
+        assert_eq!(sent.len(), 1, "one thing came of {text}: {sent:?}");
+        sent.remove(0)
+    }
+
+    fn fate(&mut self, asked: &Asked<'_>, node: &str, offer: &str) -> Fate {
         self.heard += 1;
+        let Asked { caller, called, at_s, is_followed } = asked;
         let (n, at, from) = (self.heard, caller.at, caller.number);
         let called = &called.replace('#', "%23").replace(' ', "%20");
         let invite = format!(
             "INVITE sip:{called}@{node} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK-x{n}\r\nMax-Forwards: 70\r\n\
              From: <sip:{from}@{at}>;tag=a{n}\r\nTo: <sip:{called}@{node}>\r\nCall-ID: x{n}\r\nCSeq: 1 INVITE\r\n\
-             Contact: <sip:{from}@{at}>\r\n{}Content-Length: 0\r\n\r\n",
-            caller.header
+             Contact: <sip:{from}@{at}>\r\n{}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{offer}",
+            caller.header,
+            offer.len()
         );
-        let flow = Flow { transport: Transport::Udp, listener: 0, remote: at.parse().unwrap(), connection: 0 };
-        let now = Now { moment: Moment(1_000), civil: Civil(AT_S) };
-        self.engine.handle(&mut self.worker, now, Input::Message { flow, bytes: invite.as_bytes() });
-        let effects = &mut self.worker.effects;
-        let fates: Vec<Fate> = effects
-            .sends
-            .iter()
-            .filter_map(|send| {
-                let text = std::str::from_utf8(&effects.arena[send.bytes.clone()]).unwrap();
-                let mut words = text.split(' ');
-                match (words.next()?, words.next()?) {
-                    ("SIP/2.0", "100") => None,
-                    ("SIP/2.0", status) => Some(Fate::Refused(status.parse().unwrap())),
-                    ("INVITE", uri) => {
-                        let called = uri.strip_prefix("sip:")?.split('@').next()?.replace("%23", "#");
-                        let is_emergency = text.contains("\r\nPriority: emergency\r\n");
-                        Some(Fate::To(send.flow.remote.to_string(), called, is_emergency))
-                    }
-                    _ => panic!("{text}"),
-                }
-            })
-            .collect();
-        effects.clear();
-        let mut fates = fates.into_iter();
-        let first = fates.next().unwrap_or_else(|| panic!("nothing came of {invite}"));
-        assert!(fates.next().is_none(), "one thing came of {invite}");
-        first
+        let (mut hop, mut sent) = self.causes(at.parse().unwrap(), *at_s, &invite);
+        if let Some(status) = status(&sent) {
+            return Fate::Refused(status);
+        }
+        let mut way = Way {
+            hops: vec![(hop.to_string(), called_of(&sent))],
+            calling: calling_of(&sent),
+            codecs: codecs_of(&sent),
+            is_emergency: sent.contains("\r\nPriority: emergency\r\n"),
+        };
+        if !is_followed {
+            return Fate::To(way);
+        }
+        loop {
+            (hop, sent) = self.causes(hop, *at_s, &refusal_of(&sent));
+            if status(&sent).is_some() {
+                return Fate::To(way);
+            }
+            assert_eq!(codecs_of(&sent), way.codecs, "every hop gets one offer:\n{sent}");
+            way.hops.push((hop.to_string(), called_of(&sent)));
+        }
     }
 }
 
-/// `calls` random calls over one random plan. Gives back how many were refused, and how many emergencies there were.
-fn compare(plan: u64, calls: u64) -> (u64, u64) {
+fn status(text: &str) -> Option<u64> {
+    text.strip_prefix("SIP/2.0 ").map(|rest| rest[..3].parse().unwrap())
+}
+
+fn lines<'t>(text: &'t str, name: &str) -> impl Iterator<Item = &'t str> {
+    let head = text.split("\r\n\r\n").next().unwrap();
+    head.split("\r\n").filter(move |line| line.starts_with(name))
+}
+
+/// The number in the first URI of a line.
+fn number_in(line: &str) -> String {
+    line.split_once("sip:").unwrap().1.split('@').next().unwrap().replace("%23", "#")
+}
+
+fn called_of(invite: &str) -> String {
+    assert!(invite.starts_with("INVITE sip:"), "{invite}");
+    number_in(invite)
+}
+
+/// What a transform made of the calling number leaves in P-Asserted-Identity.
+fn calling_of(invite: &str) -> String {
+    number_in(lines(invite, "P-Asserted-Identity: ").chain(lines(invite, "From: ")).next().unwrap())
+}
+
+fn codecs_of(invite: &str) -> Vec<String> {
+    let line = invite.lines().find(|line| line.starts_with("m=audio ")).unwrap();
+    let numbers = line.split(' ').skip(3).filter(|number| *number != "101");
+    let name = |number: &str| {
+        let mut all = OFFERS.into_iter().flatten();
+        let found = all.find(|(_, of)| of.to_string() == number);
+        found.unwrap_or_else(|| panic!("{line}")).0.to_owned()
+    };
+    numbers.map(name).collect()
+}
+
+/// What a hop says to an INVITE it cannot serve: the next one is tried (P-8).
+fn refusal_of(invite: &str) -> String {
+    let mut text = String::from("SIP/2.0 500 No\r\n");
+    for name in ["Via: ", "From: ", "To: ", "Call-ID: ", "CSeq: "] {
+        for line in lines(invite, name) {
+            write!(text, "{line}{}\r\n", if name == "To: " { ";tag=hop" } else { "" }).unwrap();
+        }
+    }
+    text + "Content-Length: 0\r\n\r\n"
+}
+
+/// One call of a plan.
+struct Asked<'a> {
+    caller: &'a Caller,
+    called: String,
+    at_s: i64,
+    /// Whether its hops are followed to the last.
+    is_followed: bool,
+}
+
+/// How many calls of a kind there were.
+#[derive(Debug, Default)]
+struct Sums {
+    /// At each of the times.
+    refused_at: [u64; TIMES.len()],
+    emergencies: u64,
+    /// Followed over more hops than one.
+    several_hops: u64,
+    /// A transform changed the caller's number.
+    other_calling: u64,
+    /// The region took a codec out, or changed their order.
+    other_codecs: u64,
+}
+
+/// `calls` random calls over one random plan, counted by kind.
+fn compare(plan: u64, calls: u64, sums: &mut Sums) {
     let mut dice = Dice(plan + 1);
     let (name, node, callers) = if plan.is_multiple_of(2) {
         ("hq.toml", "127.0.1.1:5060", AT_HQ)
@@ -215,72 +373,76 @@ fn compare(plan: u64, calls: u64) -> (u64, u64) {
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join(format!("{plan}.toml"));
     std::fs::write(&file, configuration(name, &mut dice)).unwrap();
-    let asked: Vec<(usize, String)> =
-        (0..calls).map(|_| (usize::try_from(dice.below(callers.len() as u64)).unwrap(), number(&mut dice))).collect();
+    let formats = OFFERS[usize::try_from(plan).unwrap() % OFFERS.len()];
+    let (offer, offer_file) = (description(formats), folder.join(format!("{plan}.sdp")));
+    std::fs::write(&offer_file, &offer).unwrap();
+    let mut below = |end: usize| usize::try_from(dice.below(end as u64)).unwrap();
+    let drawn: Vec<_> = (0..calls).map(|_| (below(callers.len()), below(TIMES.len()), below(FOLLOWED) == 0)).collect();
+    let asked: Vec<Asked<'_>> = drawn
+        .into_iter()
+        .map(|(caller, at, is_followed)| {
+            let (caller, called) = (&callers[caller], number(&mut dice));
+            Asked { caller, called, at_s: TIMES[at], is_followed }
+        })
+        .collect();
     let mut explain = Command::new(env!("CARGO_BIN_EXE_emcc-trunk"))
-        .args(["explain", "call", "--json", "--bulk", "-", "--at", &AT_S.to_string(), "--config"])
-        .arg(&file)
+        .args(["explain", "call", "--json", "--bulk", "-", "--config"])
+        .args([&file, Path::new("--offer"), &offer_file])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut rows = std::io::BufWriter::new(explain.stdin.take().unwrap());
     let mut answers = BufReader::new(explain.stdout.take().unwrap()).lines();
-    let (mut refused, mut emergencies) = (0, 0);
+    let offered: Vec<_> = formats.iter().map(|(name, _)| *name).collect();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            writeln!(rows, "from,to,via").unwrap();
-            for (caller, called) in &asked {
-                writeln!(rows, "{},{called},{}", callers[*caller].from, callers[*caller].via).unwrap();
+            writeln!(rows, "from,to,via,calling,at").unwrap();
+            for Asked { caller, called, at_s, .. } in &asked {
+                writeln!(rows, "{},{called},{},{},{at_s}", caller.from, caller.via, caller.number).unwrap();
             }
             drop(rows);
         });
         let mut live = Node::new(&file, 0);
-        for (caller, called) in &asked {
+        for call in &asked {
             if live.heard.is_multiple_of(CALLS_PER_ENGINE) {
                 live = Node::new(&file, live.heard);
             }
-            let caller = &callers[*caller];
+            let Asked { caller, called, at_s, is_followed } = call;
             let explained = told(&answers.next().expect("an answer a row").unwrap());
-            let lived = live.fate(node, caller, called);
-            // The mark is for the trunk alone; that a call is an emergency is seen from its hops elsewhere.
-            let explained_as_seen = match explained {
-                Fate::To(at, number, is_emergency) => {
-                    emergencies += u64::from(is_emergency);
-                    let marked = is_emergency && at == "127.0.2.1:5060";
-                    Fate::To(at, number, marked)
+            let lived = live.fate(call, node, &offer).seen(*is_followed);
+            match &explained {
+                Fate::To(way) => {
+                    sums.emergencies += u64::from(way.is_emergency);
+                    sums.several_hops += u64::from(*is_followed && way.hops.len() > 1);
+                    sums.other_calling += u64::from(way.calling != caller.number);
+                    sums.other_codecs += u64::from(way.codecs != offered);
                 }
-                refusal => {
-                    refused += 1;
-                    refusal
-                }
-            };
-            let lived = match lived {
-                Fate::To(at, number, marked) => {
-                    let marked = marked && at == "127.0.2.1:5060";
-                    Fate::To(at, number, marked)
-                }
-                refusal => refusal,
-            };
-            assert_eq!(lived, explained_as_seen, "plan {}: {} calls {called}", file.display(), caller.from);
+                Fate::Refused(_) => sums.refused_at[TIMES.iter().position(|at| at == at_s).unwrap()] += 1,
+            }
+            let explained = explained.seen(*is_followed);
+            assert_eq!(lived, explained, "plan {}: {} calls {called} at {at_s}", file.display(), caller.from);
         }
         assert!(answers.next().is_none());
     });
     assert!(explain.wait().unwrap().success());
-    (refused, emergencies)
 }
 
 #[test]
 fn a_million_random_calls_are_decided_as_explain_says() {
     let calls = std::env::var("EMCC_EXPLAINED_CALLS").ok().map_or(CALLS, |text| text.parse().unwrap());
-    let mut sums = (0, 0);
+    let mut sums = Sums::default();
     for plan in 0..PLANS {
-        let (refused, emergencies) = compare(plan, calls / PLANS);
-        sums = (sums.0 + refused, sums.1 + emergencies);
+        compare(plan, calls / PLANS, &mut sums);
     }
-    println!("{calls} calls over {PLANS} plans: {} refused, {} emergencies", sums.0, sums.1);
+    println!("{calls} calls over {PLANS} plans: {sums:?}");
     // The calls are of all kinds, so that equal answers say something.
-    for some in [sums.0, sums.1 * 5, calls - sums.0] {
+    let refused: u64 = sums.refused_at.iter().sum();
+    for some in [refused, sums.emergencies * 5, calls - refused] {
         assert!(some > calls / 4, "{sums:?} of {calls}");
+    }
+    let [most, least] = [sums.refused_at.iter().max(), sums.refused_at.iter().min()].map(Option::unwrap);
+    for some in [sums.several_hops, sums.other_calling, sums.other_codecs, most - least] {
+        assert!(some > calls / 100, "{sums:?} of {calls}");
     }
 }

@@ -27,6 +27,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 2_000;
+/// Seeds among which every kind of play is found.
+const SEEDS_THAT_TELL: u64 = 200;
 /// One seed in so many is played twice, and must come out the same.
 const TWICE: u64 = 8;
 
@@ -43,12 +45,14 @@ fn the_laws_hold_in_every_seed() {
         return;
     }
     let seeds = number("EMCC_SIM_SEEDS").unwrap_or(SEEDS);
-    let next = AtomicU64::new(0);
+    let (next, full, rescued) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let player = || {
         while let seed = next.fetch_add(1, Relaxed)
             && seed < seeds
         {
             let first = play::play(seed, false);
+            full.fetch_add(u64::from(first.was_full), Relaxed);
+            rescued.fetch_add(first.rescued, Relaxed);
             if seed % TWICE == 0 {
                 assert_eq!(first, play::play(seed, false), "seed {seed} came out differently the second time");
             }
@@ -60,4 +64,11 @@ fn the_laws_hold_in_every_seed() {
             scope.spawn(player);
         }
     });
+    let (full, rescued) = (full.into_inner(), rescued.into_inner());
+    println!("{seeds} seeds: tables were full in {full}, {rescued} emergency calls were answered as promised");
+    // Few seeds may have none of either; in many, a law that nothing ever asked of would say nothing.
+    if seeds >= SEEDS_THAT_TELL {
+        assert!(full >= seeds / 50, "tables were full in {full} of {seeds} seeds");
+        assert!(rescued >= seeds / 4, "{rescued} emergency calls were checked in {seeds} seeds");
+    }
 }

@@ -3,6 +3,8 @@
 
 use std::net::SocketAddr;
 
+use emcc_trunk::metrics::Exporter;
+
 use crate::node::{BR, CC_HQ, GW_HQ, HQ, Node, name};
 use crate::wire::{Request, alice, answer, audio, bob, says, stand};
 
@@ -25,6 +27,45 @@ fn a_stranger_is_never_answered() {
         assert_eq!(node.hear(stranger(), junk).told(), Vec::<String>::new());
     }
     assert_eq!((node.engine.calls(), node.engine.transactions()), (0, 0));
+}
+
+/// A neighbour on the node's own host, told apart from it by its port: a forged datagram may then seem to come from the
+/// node itself, and what would be answered to it is not sent.
+#[test]
+fn what_would_be_answered_to_this_node_itself_is_counted_and_not_sent() {
+    let own = HQ;
+    let advertised: SocketAddr = "127.0.1.1:5090".parse().expect("an address");
+    let second: SocketAddr = "127.0.1.1:5070".parse().expect("an address");
+    let changes = [
+        ("\"udp:127.0.1.20:5060\"", "\"udp:127.0.1.1:5080\""),
+        (
+            "listen = [\"udp:127.0.1.1:5060\"",
+            "advertise = \"127.0.1.1:5090\"\nlisten = [\"udp:127.0.1.1:5060\", \"udp:127.0.1.1:5070\"",
+        ),
+    ];
+    let (mut node, exporter) = Node::hq_counted(&changes);
+    let counted = |exporter: &Exporter| {
+        let text = exporter.render(&[]);
+        let line = text.lines().find_map(|line| line.strip_prefix("emcc_sip_responses_reflected_total "));
+        line.expect("the metric is there").parse::<u64>().expect("a number")
+    };
+    let mut want = 0;
+    let unknown = |from| Request::new("INVITE", from, HQ, "4", "5002").text();
+    let broken = |from| unknown(from).replace("CSeq: 1 INVITE", "CSeq: 1 BYE");
+    let whole = Request::new("OPTIONS", own, HQ, "x", "x").text();
+    let all = [(own, whole), (own, unknown(own)), (own, broken(own)), (advertised, broken(advertised))];
+    for (from, text) in all.into_iter().chain([(second, broken(second))]) {
+        let told = node.hear(from, text.clone()).told();
+        want += 1;
+        assert_eq!((told, counted(&exporter)), (Vec::<String>::new(), want), "{from}: {text}");
+    }
+    // A neighbour of this host that has a port of its own hears what is wrong.
+    let neighbour = "127.0.1.1:5080".parse().expect("an address");
+    let told = node.hear(neighbour, broken(neighbour));
+    assert_eq!((told.the("400").to, told.0.len(), counted(&exporter)), (neighbour, 1, want));
+    let mut options = Request::new("OPTIONS", neighbour, HQ, "x", "x");
+    options.uri = format!("sip:{HQ}");
+    assert_eq!(node.hear(neighbour, &options).told(), ["200 to 127.0.1.1:5080"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use emcc_trunk::config::{Plan, load_text};
 use emcc_trunk::engine::effects::{CallRecord, Hint, Input, Note, Now, TransactionKey};
 use emcc_trunk::engine::running::Local;
 use emcc_trunk::engine::{Bounds, Engine, Worker};
-use emcc_trunk::metrics::Counters;
+use emcc_trunk::metrics::{Counters, Exporter};
 use emcc_trunk::neighbour::{Flow, Transport};
 
 /// Start of the nodes, Unix seconds.
@@ -92,8 +92,18 @@ impl Node {
 
     /// A node that has just started: nobody has shown that they hear it.
     pub(crate) fn unheard(plan: Plan, bounds: Bounds) -> Self {
+        Self::counting(plan, bounds, Counters::noop())
+    }
+
+    /// The home cluster's node, just started, and its metrics.
+    pub(crate) fn hq_counted(changes: &[(&str, &str)]) -> (Self, Exporter) {
+        let (exporter, counters) = Exporter::new();
+        (Self::counting(plan("hq", changes), Bounds::default(), counters), exporter)
+    }
+
+    fn counting(plan: Plan, bounds: Bounds, counters: Counters) -> Self {
         let locals = plan.sip.listen.iter().map(|listen| Local::new(listen.address, listen.advertised)).collect();
-        let engine = Engine::new(plan, locals, Counters::noop(), bounds, EPOCH_S, 7);
+        let engine = Engine::new(plan, locals, counters, bounds, EPOCH_S, 7);
         let worker = engine.worker(0);
         Self { engine, now_ms: 1_000, worker, hints: BTreeMap::new(), hinted: 0, notes: Vec::new() }
     }

@@ -102,8 +102,19 @@ impl Author {
     }
 }
 
-/// Plays one seed; the hash of everything anybody sent. `is_shown`: its end on standard error.
-pub(crate) fn play(seed: u64, is_shown: bool) -> u64 {
+/// What one seed came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Played {
+    /// Hash of everything anybody sent, and when.
+    pub(crate) digest: u64,
+    /// Whether a table ever was full.
+    pub(crate) was_full: bool,
+    /// Emergency calls that had to be answered, and were.
+    pub(crate) rescued: u64,
+}
+
+/// Plays one seed. `is_shown`: its end on standard error.
+pub(crate) fn play(seed: u64, is_shown: bool) -> Played {
     let mut author = Author { dice: Ids::new(seed, 7) };
     let weather = author.weather(seed);
     let is_tight = author.one_in(3);
@@ -147,12 +158,12 @@ pub(crate) fn play(seed: u64, is_shown: bool) -> u64 {
         }
     }
     world.run_until(Moment(PLAY_MS + 250_000));
-    check_emergencies(&world);
+    let rescued = check_emergencies(&world);
     world.finish();
     if is_shown {
         eprintln!("{} steps\n{}", world.steps(), world.told());
     }
-    world.digest()
+    Played { digest: world.digest(), was_full: world.laws.was_full, rescued }
 }
 
 /// Everybody's first script; those who answer in this seed whatever comes.
@@ -198,15 +209,19 @@ fn place(world: &mut World, author: &mut Author, rescuers: &[usize]) {
 }
 
 /// With somebody who answers and a network that lets through, an emergency call is answered unless its caller gave up.
-fn check_emergencies(world: &World) {
+/// How many were to be.
+fn check_emergencies(world: &World) -> u64 {
+    let mut promised = 0;
     if !world.is_honest || !world.is_passable() || world.laws.was_full {
-        return;
+        return promised;
     }
     for (number, placed) in world.callers.iter().enumerate() {
         if placed.part.is_promised() && !placed.has_cancelled {
             let outcome = placed.caller.call().outcome();
             let is_kept = outcome.is_some_and(|outcome| world.is_kept(number, outcome));
             assert!(is_kept, "emergency caller {number}: {outcome:?}, {:?}", placed.part);
+            promised += 1;
         }
     }
+    promised
 }

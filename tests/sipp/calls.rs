@@ -39,7 +39,7 @@ fn the_pair_carries_an_emergency_call_to_the_visited_gateway() {
 }
 
 #[test]
-fn r_9_and_rfc_6442_the_phones_place_crosses_the_trunk_and_reaches_the_gateway_that_is_told_locations() {
+fn r_9_and_rfc_6442_4_1_and_4_2_the_phones_place_crosses_the_trunk_and_reaches_the_gateway_that_is_told_locations() {
     let network = Network::claim("place");
     let hq = Node::hq(&network);
     for (is_told, called) in [(false, "9999"), (true, "9999"), (true, "902079460000")] {

@@ -105,6 +105,32 @@ fn rfc_7339_5_who_reports_loss_is_spared_new_calls_and_no_emergency_until_it_say
 }
 
 #[test]
+fn rfc_7339_5_10_1_who_reports_half_is_spared_about_half_of_new_calls_and_no_emergency() {
+    const CALLS: usize = 200;
+    const EMERGENCIES: usize = 40;
+    let network = Network::claim("load_half");
+    let hq = two_gateways(&network);
+    tells(&network, 20, ";oc=50;oc-algo=\"loss\";oc-validity=600000;oc-seq=1.1");
+    let (first, second) = (living(&network, 20), living(&network, 21));
+    let many = |calls: usize| format!("-m {calls} -r 50");
+    alice(&network, "caller", NUMBER).value("hold_ms", "10").arguments(&many(CALLS)).done();
+    let (taken, spared) = (invites(&first).len(), invites(&second).len());
+    assert_eq!(taken + spared, CALLS, "who is spared a call is followed by the other");
+    // Half of 200: 100, and six standard deviations of 7.1.
+    assert!((57..=143).contains(&spared), "{taken} calls taken, {spared} spared");
+    hq.shows("emcc_neighbour_spared_total", &[], spared as u64);
+    // Were half of these spared too, all forty would come to the first once in 2^40.
+    let emergencies =
+        alice(&network, "caller", "9911").value("from", "5002").value("headers", "").value("hold_ms", "10");
+    emergencies.arguments(&many(EMERGENCIES)).done();
+    let (first, second) = (invites(&first), invites(&second));
+    assert_eq!((first.len(), second.len()), (taken + EMERGENCIES, spared));
+    assert!(first[taken..].iter().all(|invite| invite.text.starts_with("INVITE sip:911@")));
+    hq.shows("emcc_neighbour_spared_total", &[], spared as u64);
+    hq.is_idle_after((CALLS + EMERGENCIES) as u64, 1, 0);
+}
+
+#[test]
 fn rfc_7415_3_a_neighbour_that_asks_for_a_rate_gets_no_more_calls_than_that_and_the_others_go_elsewhere() {
     const CALLS: usize = 60;
     let network = Network::claim("rate");

@@ -57,7 +57,7 @@ fn rfc_3263_4_2_a_gateway_is_found_by_srv_and_its_next_target_tried_when_the_fir
 }
 
 #[test]
-fn rfc_3263_a_silent_dns_takes_nobody_out_and_a_name_that_moved_is_followed() {
+fn rfc_3263_4_2_a_silent_dns_takes_nobody_out_and_a_name_that_moved_is_followed() {
     let network = Network::claim("moves");
     let dns = dns(&network);
     dns.host("gw.example.com", network.host(2, 30));
@@ -109,7 +109,7 @@ fn p_23_a_start_and_a_reload_know_where_a_name_leads_before_the_first_call() {
 }
 
 #[test]
-fn rfc_3263_a_node_starts_and_serves_while_a_name_leads_nowhere() {
+fn rfc_3263_4_1_and_4_2_a_node_starts_and_serves_while_a_name_leads_nowhere() {
     let network = Network::claim("nowhere");
     let dns = dns(&network);
     let (hq, br) = (Node::hq(&network), named_br(&network, &dns, "gw.example.com"));

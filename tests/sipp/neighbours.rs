@@ -110,7 +110,7 @@ fn invites(gateway: &Sipp) -> usize {
 }
 
 #[test]
-fn rfc_2782_addresses_of_one_neighbour_are_tried_by_priority_and_share_its_calls_by_weight() {
+fn rfc_3263_4_3_and_rfc_2782_addresses_of_one_neighbour_are_tried_by_priority_and_share_its_calls_by_weight() {
     let network = Network::claim("shares");
     let one = format!("addresses = [\"udp:{}\"]", network.sip(1, 20));
     let three: Vec<_> = [20, 21, 22].iter().map(|host| format!("\"udp:{}\"", network.sip(1, *host))).collect();

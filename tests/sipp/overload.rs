@@ -140,6 +140,8 @@ struct CallControl {
     node: std::net::SocketAddr,
     /// Final responses: statuses by Call-ID and CSeq.
     finals: BTreeMap<String, u16>,
+    /// What they said of the node's load, of a hundred.
+    reports: BTreeSet<u16>,
 }
 
 impl CallControl {
@@ -166,6 +168,8 @@ impl CallControl {
                 continue;
             }
             self.finals.insert(format!("{call} {cseq}"), status);
+            let report = header(&text, "Via").split(';').find_map(|param| param.strip_prefix("oc="));
+            self.reports.extend(report.map(|share| share.parse::<u16>().unwrap()));
             if let Some(number) = cseq.strip_suffix(" INVITE") {
                 let tag = header(&text, "To").split(";tag=").nth(1).unwrap_or_default();
                 let called = if call.starts_with("emergency") { "112" } else { "912025550123" };
@@ -207,16 +211,21 @@ fn an_overloaded_node_completes_every_emergency_and_answers_every_request_of_a_c
     let stop = Arc::new(AtomicBool::new(false));
     let answering = gateway(socket(network.sip(1, 20)), Arc::clone(&stop));
     let node = network.sip(1, 1);
-    let mut control = CallControl { socket: socket(network.sip(1, 10)), node, finals: BTreeMap::new() };
+    let mut control =
+        CallControl { socket: socket(network.sip(1, 10)), node, finals: BTreeMap::new(), reports: BTreeSet::new() };
     let standing = control.request("INVITE", "912025550123", "standing", 1, "", "");
     assert_eq!(control.ask(&standing, "standing", 1, "INVITE"), Some(200));
 
     control.socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let rate = Arc::new(AtomicU64::new(RATE_FIRST));
     let flooding = flood(control.socket.try_clone().unwrap(), node, Arc::clone(&rate));
-    let probe = |control: &CallControl, (call, cseq, method): &(String, u32, &str)| match *method {
-        "INFO" => control.send(&control.request("INFO", "912025550123", call, *cseq, "gw", "")),
-        _ => control.send(&control.request("INVITE", "112", call, *cseq, "", "")),
+    let probe = |control: &CallControl, (call, cseq, method): &(String, u32, &str)| {
+        let text = match *method {
+            "INFO" => control.request("INFO", "912025550123", call, *cseq, "gw", ""),
+            _ => control.request("INVITE", "112", call, *cseq, "", ""),
+        };
+        // These ask for the load, and the calls of the flood do not: who asks is believed to obey.
+        control.send(&text.replacen(";branch=", ";oc;oc-algo=\"loss\";branch=", 1));
     };
     let mut open: BTreeSet<(String, u32, &str)> = BTreeSet::new();
     let (mut begun, mut sheds, mut probes, mut probed_at) = (now(), false, 0, now());
@@ -260,6 +269,9 @@ fn an_overloaded_node_completes_every_emergency_and_answers_every_request_of_a_c
     let normal = statuses("normal", "INVITE");
     assert!(normal.contains(&200) && normal.contains(&503), "some are let in, others sent away: {normal:?}");
     assert!(hq.metric("emcc_shed_total", &["kind=\"call\""]) > 100);
+    // RFC 7339 section 4: whoever asked was told that some are lost, and never all.
+    let told = &control.reports;
+    assert!(told.iter().any(|share| (1..100).contains(share)) && !told.contains(&100), "told {told:?}");
     // Two seconds after the last of it, everything is taken again.
     let calm = now();
     while !hq.page("/metrics").contains("emcc_overload_loss_ratio 0\n") {

@@ -37,7 +37,7 @@ pub(crate) fn registers(network: &Network, hq: &Node) -> Ended {
 }
 
 #[test]
-fn rfc_3327_a_phone_registers_through_the_node_with_the_digest_call_control_asks_for() {
+fn rfc_3327_5_2_a_phone_registers_through_the_node_with_the_digest_call_control_asks_for() {
     let network = Network::claim("registers");
     let hq = hq(&network);
     let registrar = Plan::called(&network, "registrar", network.sip(1, 10)).start();
@@ -61,7 +61,7 @@ fn rfc_3327_a_phone_registers_through_the_node_with_the_digest_call_control_asks
 }
 
 #[test]
-fn rfc_3327_a_phone_registers_over_tcp() {
+fn rfc_3327_5_2_a_phone_registers_over_tcp() {
     let network = Network::claim("registers_tcp");
     let hq = hq(&network);
     let registrar = Plan::called(&network, "registrar", network.sip(1, 10)).start();
@@ -127,7 +127,7 @@ fn r_2_a_registered_phones_call_goes_to_call_control_under_the_region_and_on_the
 }
 
 #[test]
-fn rfc_3327_a_call_to_the_phone_comes_along_its_path() {
+fn rfc_3327_5_4_a_call_to_the_phone_comes_along_its_path() {
     let network = Network::claim("phone_rings");
     let hq = hq(&network);
     let registrar = registers(&network, &hq);
@@ -160,7 +160,7 @@ fn p_23_a_phone_that_never_registered_calls_for_help_while_call_control_is_down(
 }
 
 #[test]
-fn rfc_3261_10_3_and_rfc_3327_a_phone_has_four_contacts_and_of_more_the_first_to_expire_goes() {
+fn rfc_3261_10_3_and_rfc_3327_5_2_a_phone_has_four_contacts_and_of_more_the_first_to_expire_goes() {
     let network = Network::claim("contacts");
     let hq = hq(&network);
     // The second of five is the one whose time is over first.

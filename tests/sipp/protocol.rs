@@ -82,7 +82,7 @@ fn rfc_4028_8_3_and_rfc_3326_a_session_nobody_refreshes_is_ended_towards_both_si
 }
 
 #[test]
-fn rfc_3261_16_3_rfc_5393_and_rfc_4412_what_is_refused_before_it_is_forwarded_and_what_is_not() {
+fn rfc_3261_16_3_rfc_5393_5_3_3_and_rfc_4412_3_1_what_is_refused_before_it_is_forwarded_and_what_is_not() {
     let network = Network::claim("asked_of_us");
     let hq = Node::hq(&network);
     for (status, headers) in [(440, "Max-Breadth: 0\n"), (420, "Proxy-Require: x-one, x-two\n")] {
@@ -151,7 +151,7 @@ fn rfc_3325_5_and_7_identities_pass_within_the_trust_domain_and_come_off_where_i
 }
 
 #[test]
-fn rfc_6442_a_location_reaches_the_gateway_that_is_told_locations_and_no_other() {
+fn rfc_6442_4_1_a_location_reaches_the_gateway_that_is_told_locations_and_no_other() {
     let network = Network::claim("location");
     let body = "--b1\nContent-Type: application/pidf+xml\nContent-ID: <p@h>\n\n<presence/>\n--b1\n\
         Content-Type: application/sdp\n\nv=0\no=- 1 1 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\n\
@@ -178,22 +178,41 @@ fn rfc_6442_a_location_reaches_the_gateway_that_is_told_locations_and_no_other()
     told.is_idle_after(1, 0, 0);
 }
 
+/// The target of the INVITE that the home gateway gets for a call to `uri`.
+fn target_of(network: &Network, uri: &str) -> String {
+    let (_, gateway) = play(network, &Script::calling(uri, ""), &Script::answering(""));
+    gateway.received("INVITE").text.split(' ').nth(1).unwrap().to_owned()
+}
+
 #[test]
-fn rfc_3966_and_rfc_5031_tel_uris_and_service_urns_reach_the_gateway() {
+fn rfc_3966_5_1_and_rfc_5031_4_2_tel_uris_and_service_urns_reach_the_gateway() {
     let network = Network::claim("tel");
     let hq = Node::hq(&network);
     let gateway = network.sip(1, 20);
     for (uri, leaves) in [
         ("tel:9-1(212)555-1234;isub=12", format!("sip:12125551234;isub=12@{gateway};user=phone")),
         ("tel:912125551234;phone-context=example.com", format!("sip:12125551234@{gateway};user=phone")),
+        // No number is configured for it: it leaves as it came (P-23).
         ("urn:service:sos.fire", "urn:service:sos.fire".to_owned()),
+        ("urn:service:sos", "urn:service:sos".to_owned()),
     ] {
-        let (_, gateway) = play(&network, &Script::calling(uri, ""), &Script::answering(""));
-        let invite = gateway.received("INVITE");
-        let target = invite.text.split(' ').nth(1).unwrap();
-        assert!(target == leaves || (uri.starts_with("urn") && target.starts_with("sip:911@")), "{uri}: {target}");
+        assert_eq!(target_of(&network, uri), leaves, "{uri}");
     }
-    hq.shows("emcc_emergency_calls_total", &[], 1);
+    hq.shows("emcc_emergency_calls_total", &[], 2);
+    hq.is_idle_after(4, 0, 0);
+}
+
+#[test]
+fn p_23_a_service_urn_leaves_as_the_first_of_the_emergency_numbers() {
+    let network = Network::claim("urn");
+    let listed = "last_resort = [\"gw-hq\"]\nnumbers = [\"112\", \"999\"]";
+    let text = with(&network.pair("hq.toml"), "last_resort = [\"gw-hq\"]", listed);
+    let hq = Node::start(&network, "hq.toml", &text);
+    let leaves = format!("sip:112@{}", network.sip(1, 20));
+    for uri in ["urn:service:sos", "urn:service:sos.fire", "URN:service:SOS.police"] {
+        assert_eq!(target_of(&network, uri), leaves, "{uri}");
+    }
+    hq.shows("emcc_emergency_calls_total", &[], 3);
     hq.is_idle_after(3, 0, 0);
 }
 

@@ -148,7 +148,7 @@ fn rfc_4568_8_3_and_s_2_no_key_leaves_over_a_trunk_of_udp_in_offer_or_answer() {
 }
 
 #[test]
-fn rfc_5922_a_trunk_whose_certificate_names_another_carries_nothing_and_the_call_fails_at_once() {
+fn rfc_5922_7_3_a_trunk_whose_certificate_names_another_carries_nothing_and_the_call_fails_at_once() {
     let (network, authority) = (Network::claim("tls_name"), Authority::new("root"));
     let (hq, br) = pair(&network, &authority, &["evil.example.com"]);
     let caller = alice(&network, "refused", "902079460000").value("status", "500").done();

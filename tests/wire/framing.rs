@@ -1,7 +1,14 @@
 //! Where a message of a stream ends is never in doubt: what two parsers could read differently is told so, and closes.
 
+use std::net::IpAddr;
+
 use crate::ground::{Ground, text};
 use crate::line::{Halves, Line, TCP_V4, TCP_V6, TLS_V4, TLS_V6};
+
+/// One cut in so many is asked of the kernel, which takes its time.
+const SAMPLE: usize = 101;
+/// Pings until all that came before them has been read; more is a node that does not read.
+const PINGS_MAX: usize = 1_000;
 
 /// Every line that is a stream.
 const LINES: [Line; 4] = [TCP_V4, TCP_V6, TLS_V4, TLS_V6];
@@ -94,14 +101,51 @@ fn cuts(test: &str, line: Line) {
     let stream = format!("{first}\r\n\r\n{second}{bad}{first}");
     let want = played(&ground, stream.as_bytes());
     assert_eq!(want, ["200", "pong", "200", "400"]);
+    let mut other = ground.connect();
     for cut in 1..stream.len() {
         let (head, tail) = stream.as_bytes().split_at(cut);
         let mut connection = ground.connect();
         connection.write_all(head).unwrap();
-        // A ping of another connection, answered: the one worker has read what came before it.
+        // Pings of another connection, answered (RFC 5626 section 4.4.1): the one worker has taken the connection, and read
+        // what came before.
+        ping(&mut *other);
+        ping(&mut *other);
+        if cut % SAMPLE == 1 {
+            let pings = (0..PINGS_MAX).find(|_| unread(&ground) == 0 || ping(&mut *other));
+            assert!(pings.is_some(), "cut at {cut}: {} octets are still unread", unread(&ground));
+        }
         let _ = connection.write_all(tail);
         assert_eq!(answers(connection), want, "cut at {cut}");
     }
+}
+
+/// A ping and its pong. Gives back `false`: it proves nothing by itself.
+fn ping(stream: &mut dyn Halves) -> bool {
+    let mut pong = [0; 2];
+    stream.write_all(b"\r\n\r\n").unwrap();
+    stream.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"\r\n");
+    false
+}
+
+/// Octets, and connections not yet taken, that wait in the kernel at the node's address.
+fn unread(ground: &Ground) -> u64 {
+    let (table, octets) = match ground.sip.ip() {
+        IpAddr::V4(ip) => ("tcp", ip.octets().to_vec()),
+        IpAddr::V6(ip) => ("tcp6", ip.octets().to_vec()),
+    };
+    // As /proc/net writes it: words of four octets in the host's order.
+    let words = octets.chunks(4).map(|word| format!("{:08X}", u32::from_ne_bytes(word.try_into().unwrap())));
+    let local = format!("{}:{:04X}", words.collect::<String>(), ground.sip.port());
+    let rows = std::fs::read_to_string(format!("/proc/net/{table}")).unwrap();
+    let queues = rows.lines().filter_map(|row| {
+        let mut columns = row.split_whitespace().skip(1);
+        let (at, _remote, _state, queues) = (columns.next()?, columns.next()?, columns.next()?, columns.next()?);
+        (at == local).then(|| u64::from_str_radix(queues.split_once(':').unwrap().1, 16).unwrap())
+    });
+    let waiting: Vec<u64> = queues.collect();
+    assert!(waiting.len() > 2, "the kernel lists the node's sockets: {rows}");
+    waiting.iter().sum()
 }
 
 fn lengths(test: &str, line: Line) {

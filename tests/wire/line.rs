@@ -49,6 +49,11 @@ pub(crate) trait Wire {
     /// The next message; none when the node has closed.
     fn next(&mut self) -> Option<Vec<u8>>;
 
+    /// The next message, should one come within `wait`. Of datagrams alone.
+    fn next_within(&mut self, _wait: Duration) -> Option<Vec<u8>> {
+        panic!("a stream is read to its next message");
+    }
+
     /// Sends nothing more, where there is such a thing.
     fn finish(&mut self) {}
 }
@@ -131,6 +136,10 @@ impl Wire for Datagrams {
 
     fn next(&mut self) -> Option<Vec<u8>> {
         Some(self.inbox.recv_timeout(PATIENCE).expect("a datagram comes"))
+    }
+
+    fn next_within(&mut self, wait: Duration) -> Option<Vec<u8>> {
+        self.inbox.recv_timeout(wait).ok()
     }
 }
 

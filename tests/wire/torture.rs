@@ -70,7 +70,7 @@ fn every_message_gets_its_verdict(test: &str, line: Line) {
         match want {
             Want::Forward => forwarded(&mut ground, name, &octets, &mut done),
             Want::Refuse(status) => refused(&mut ground, name, &octets, status),
-            Want::Nothing => ground.near.send(&octets),
+            Want::Nothing => dropped(&mut ground, name, &octets, &done),
         }
         ground.nothing_else(name, &done);
     }
@@ -82,6 +82,62 @@ fn every_message_gets_its_verdict(test: &str, line: Line) {
     assert_eq!(ground.node.metric("emcc_sip_send_failures_total", &[]), 0, "nothing went to anybody else");
 }
 
+/// Nobody hears anything, and it is counted for what it is and nothing else.
+fn dropped(ground: &mut Ground, name: &str, octets: &[u8], done: &[Vec<u8>]) {
+    let reason = match name {
+        "scalarlg" => "reason=\"malformed\"",
+        // Its first line is none of SIP's.
+        "bigcode" => "reason=\"not_sip\"",
+        "bcast" | "unreason" | "noreason" => "reason=\"stray\"",
+        _ => panic!("{name} may not be dropped"),
+    };
+    let counts = |ground: &Ground| {
+        [&[reason][..], &[]].map(|labels| ground.node.metric("emcc_sip_messages_dropped_total", labels))
+    };
+    let before = counts(ground);
+    ground.near.send(octets);
+    ground.nothing_else(name, done);
+    assert_eq!(counts(ground), before.map(|count| count + 1), "{name}: {reason}, and all reasons together");
+}
+
+/// The whole reason phrase of each 400: it names the part at fault, and is the RFC's word for it.
+const PHRASES: [(&str, &str); 21] = [
+    ("badinv01", "Malformed Via"),
+    ("clerr", "Content-Length larger than the datagram"),
+    ("ncl", "Malformed Content-Length"),
+    ("scalar02", "CSeq number out of range"),
+    ("scalar02 with a CSeq in range", "Max-Forwards out of range"),
+    ("quotbal", "Malformed To"),
+    ("ltgtruri", "Request-URI in angle brackets"),
+    ("lwsruri", "White space in the Request-URI"),
+    ("lwsstart", "White space in the Request-URI"),
+    ("trws", "White space at the end of the request line"),
+    ("escruri", "Header fields in the Request-URI"),
+    ("baddate", "Malformed Date"),
+    ("regbadct", "Malformed Contact"),
+    ("badaspec", "Malformed To"),
+    ("baddn", "Malformed From"),
+    ("mismatch01", "CSeq method does not match the request"),
+    ("mismatch02", "CSeq method does not match the request"),
+    ("insuf", "Missing From"),
+    ("multi01", "Two From headers"),
+    ("mcl01", "Content-Length headers that differ"),
+    ("ipv6-bad", "Malformed Request-URI"),
+];
+
+/// What a refusal is to say.
+fn phrase(name: &str, status: u16) -> &'static str {
+    match (status, name) {
+        (505, _) => "Version Not Supported",
+        (483, _) => "Too Many Hops",
+        (420, _) => "Bad Extension",
+        (416, _) => "Unsupported URI Scheme",
+        (400, "inv2543") => "Missing Content-Length",
+        (400, _) => PHRASES.iter().find(|(of, _)| *of == name).unwrap_or_else(|| panic!("no phrase for {name}")).1,
+        _ => panic!("{name}: no phrase for a {status}"),
+    }
+}
+
 /// The refusal says what is wrong to whoever sent the message. A stream that cannot be framed ends with it.
 fn refused(ground: &mut Ground, name: &str, octets: &[u8], want: u16) {
     ground.near.send(octets);
@@ -91,6 +147,14 @@ fn refused(ground: &mut Ground, name: &str, octets: &[u8], want: u16) {
     }
     let told = ground.near.next().unwrap_or_else(|| panic!("{name}: closed without a word"));
     assert_eq!(status(&told), want, "{name}:\n{}", text(&told));
+    let phrase = phrase(name, want);
+    let line = text(&told).split("\r\n").next().unwrap().to_owned();
+    let words = line.strip_prefix(&format!("SIP/2.0 {want} ")).unwrap();
+    // To a UDP address nobody was heard at, a refusal that would be longer than its request has fewer words, and at last
+    // the short names of headers and none.
+    let is_longer = told.len() - words.len() + phrase.len() > octets.len() || text(&told).contains("\r\nv:");
+    let is_cut = ground.line.transport == Transport::Udp && is_longer && matches!(words, "" | "Bad Request");
+    assert!(words == phrase || is_cut, "{name}: {phrase}? {}", text(&told));
     assert_eq!(call_id(&told), call_id(octets), "{name}");
     if want == 420 {
         for tag in ["noProxiesSupportThis", "norDoAnyProxiesSupportThis"] {
@@ -110,9 +174,11 @@ fn is_unframeable(name: &str) -> bool {
 
 fn forwarded(ground: &mut Ground, name: &str, octets: &[u8], done: &mut Vec<Vec<u8>>) {
     let sent = routed(ground, octets);
+    let trailing = with(&sent, |message| message.trailing());
+    let counted = |ground: &Ground| ground.node.metric("emcc_sip_trailing_octets_total", &[]);
+    let before = if trailing > 0 { counted(ground) } else { 0 };
     ground.near.send(&sent);
     let heard = next_but(&mut ground.far, done);
-    let trailing = with(&sent, |message| message.trailing());
     assert_unchanged(ground, name, &sent, &heard);
     if trailing > 0 && ground.line.transport != Transport::Udp {
         // On a stream the octets behind a message are the next one: `dblreq`'s INVITE to nobody we know.
@@ -122,6 +188,9 @@ fn forwarded(ground: &mut Ground, name: &str, octets: &[u8], done: &mut Vec<Vec<
         assert_ne!(call_id(&told), call_id(octets), "{name}");
     }
     ground.far_answers(name, &sent, &heard, done);
+    if trailing > 0 {
+        assert_eq!(counted(ground), before + 1, "{name}: the octets behind it are counted");
+    }
     if trailing > 0 && ground.line.transport != Transport::Udp {
         // The second message states fewer octets of body than it has: what follows on the stream is none.
         ground.reconnect();

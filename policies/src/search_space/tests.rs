@@ -445,7 +445,13 @@ fn emergency_patterns_are_found_in_every_partition_and_hour_p23() {
 
 #[test]
 fn search_spaces_are_concatenated_in_order_p2_d5() {
+    // P-2: adjunct, line, device; D-5: line, device. No order of the ids themselves.
+    let [adjunct, line, device] = [3, 1, 2].map(|id| Some(CssId(id)));
+    assert_eq!(of_emcc_phone(adjunct, line, device).as_slice(), [CssId(3), CssId(1), CssId(2)]);
+    assert_eq!(of_emcc_phone(adjunct, None, device).as_slice(), [CssId(3), CssId(2)]);
+    assert_eq!(of_emcc_phone(None, line, device).as_slice(), [CssId(1), CssId(2)]);
     assert_eq!(of_emcc_phone(Some(CssId(3)), Some(CssId(1)), None).as_slice(), [CssId(3), CssId(1)]);
+    assert_eq!(of_phone(device, line).as_slice(), [CssId(2), CssId(1)]);
     assert_eq!(of_phone(None, Some(CssId(2))).as_slice(), [CssId(2)]);
 }
 
