@@ -149,6 +149,9 @@ enum Walked {
     Beyond,
 }
 
+/// What is done with the headers of a part and the place of its content, until it breaks off.
+type See<'s> = dyn FnMut(&[u8], Range<usize>) -> ControlFlow<()> + 's;
+
 /// Shows each part of a multipart body, and of multipart bodies in it so many levels down: its headers, and where its content
 /// lies in the whole body, of which `body` begins at `base`.
 fn walk(
@@ -156,7 +159,7 @@ fn walk(
     base: usize,
     kind: &MediaTypeRef<'_>,
     depth: usize,
-    see: &mut dyn FnMut(&[u8], Range<usize>) -> ControlFlow<()>,
+    see: &mut See<'_>,
 ) -> ControlFlow<(), Walked> {
     if !kind.kind.eq_ignore_ascii_case(b"multipart") {
         return ControlFlow::Continue(Walked::All);
