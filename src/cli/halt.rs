@@ -140,7 +140,9 @@ fn complaint(malformed: Malformed) -> String {
     match malformed {
         Malformed::TooLong => format!("it is longer than {BYTES_MAX} bytes"),
         Malformed::NoVersion => "it does not begin with v=".into(),
-        Malformed::NoType { line } => format!("line {line} does not begin with a small letter and an equals sign"),
+        Malformed::NoType { line } => {
+            format!("line {line} does not begin with a small letter and an equals sign, and nearly does")
+        }
         Malformed::ControlByte { line } => format!("line {line} has a zero byte or a stray carriage return"),
         Malformed::MediaLine { line } => format!("line {line} has no port, protocol and format as m= needs them"),
         Malformed::TooManyLines => format!("it has more than {LINES_MAX} lines"),

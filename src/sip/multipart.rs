@@ -154,13 +154,7 @@ type See<'s> = dyn FnMut(&[u8], Range<usize>) -> ControlFlow<()> + 's;
 
 /// Shows each part of a multipart body, and of multipart bodies in it so many levels down: its headers, and where its content
 /// lies in the whole body, of which `body` begins at `base`.
-fn walk(
-    body: &[u8],
-    base: usize,
-    kind: &MediaTypeRef<'_>,
-    depth: usize,
-    see: &mut See<'_>,
-) -> ControlFlow<(), Walked> {
+fn walk(body: &[u8], base: usize, kind: &MediaTypeRef<'_>, depth: usize, see: &mut See<'_>) -> ControlFlow<(), Walked> {
     if !kind.kind.eq_ignore_ascii_case(b"multipart") {
         return ControlFlow::Continue(Walked::All);
     }

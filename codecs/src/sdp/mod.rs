@@ -31,8 +31,8 @@ const _: () = assert!(FORMATS_MAX <= u8::MAX as usize);
 pub enum Malformed {
     /// It does not begin with `v=`.
     NoVersion,
-    /// A line that does not begin with a small letter and an equals sign (RFC 8866, section 5), and is not blank: what stands in it
-    /// one reader passes over and another takes for a line of media.
+    /// A line that begins with a letter and an equals sign only for who overlooks case or spaces (RFC 8866, section 5): what
+    /// stands in it one reader passes over and another takes for a line of media.
     NoType {
         /// Where.
         line: u16,
@@ -273,7 +273,7 @@ impl<'a> Session<'a> {
                 blocks.push(Media::unread(lines.len() as u16, defaults));
                 blocks.last_mut().map_or(Ok(()), |media| block.media_line(media, value, line.start + 2))?;
             } else {
-                if !matches!(text, [b'a'..=b'z', b'=', ..] | []) && !text.trim_ascii().is_empty() {
+                if !matches!(text, [b'a'..=b'z', b'=', ..] | []) && is_loosely_typed(text) {
                     return Err(Malformed::NoType { line: lines.len() as u16 + 1 });
                 }
                 line.about = match begun {
@@ -413,6 +413,13 @@ fn beginning_payload_type(text: &[u8]) -> Option<(u8, &[u8])> {
         }
     }
     if digits == 0 { None } else { Some((number as u8, text.get(digits..)?)) }
+}
+
+/// Whether a line begins with a letter and an equals sign once spaces are overlooked.
+#[cold]
+fn is_loosely_typed(text: &[u8]) -> bool {
+    let Some((letter, behind)) = text.trim_ascii_start().split_first() else { return false };
+    letter.is_ascii_alphabetic() && behind.trim_ascii_start().starts_with(b"=")
 }
 
 /// Where the first byte stands that must not be.
@@ -589,7 +596,7 @@ mod tests {
             (b"o=-\r\n", Malformed::NoVersion),
             (b"v=0\r\ns=a\rm=audio 1 RTP/AVP 0\r\n", Malformed::ControlByte { line: 2 }),
             (b"v=0\r\ns=a\r\n m=audio 1 RTP/AVP 0\r\n", Malformed::NoType { line: 3 }),
-            (b"v=0\r\n\r\n  \r\nm=audio 1 RTP/AVP 0\r\na\r\n", Malformed::NoType { line: 5 }),
+            (b"v=0\r\n\r\n  \r\nm=audio 1 RTP/AVP 0\r\nx\r\n\ta = x\r\n", Malformed::NoType { line: 6 }),
             (b"v=0\r\nm =audio 1 RTP/AVP 0\r\n", Malformed::NoType { line: 2 }),
             (b"v=0\r\nM=audio 1 RTP/AVP 0\r\n", Malformed::NoType { line: 2 }),
             (b"v=0\r\ns=a\0b\r\n", Malformed::ControlByte { line: 2 }),
