@@ -61,6 +61,9 @@ pub const QUEUED_MESSAGES_MAX: usize = 4_096;
 /// Octets that wait to be written to one connection; more close it.
 pub const QUEUED_BYTES_MAX: usize = 4 * 1_048_576;
 
+/// Requests written to one connection last whose transactions are told when it ends.
+pub const WRITTEN_REQUESTS_MAX: usize = 256;
+
 /// Octets each connection may hold unread and, again, unwritten, without asking the common budget.
 pub const CONNECTION_SHARE_BYTES: usize = 16_384;
 

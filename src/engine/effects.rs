@@ -36,8 +36,15 @@ pub enum Input<'a> {
     Due(Hint),
     /// A second has passed: work that waits for no message.
     Beat,
-    /// A send of this transaction could not be made: no route, connection refused, stream broken.
+    /// A send of this transaction could not be made: no route, connection refused, a queue that is full.
     Failed(TransactionKey),
+    /// The stream that a message of this transaction was to go by has ended.
+    StreamEnded {
+        /// Whose message.
+        transaction: TransactionKey,
+        /// Whether it was written before: it may have been read, but nothing will be answered by that stream.
+        is_written: bool,
+    },
 }
 
 /// Whose deadline may have come.

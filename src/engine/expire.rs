@@ -109,6 +109,46 @@ impl Turn<'_> {
         }
     }
 
+    /// The stream that a message went by has ended. A request that nothing was heard of goes out once more, by another: an
+    /// idle stream may be closed from the other end at the moment it is used again, and a hop that did read it knows the
+    /// copy by its branch. When that one breaks as well, a hop is not waited for any longer.
+    pub(crate) fn stream_ended(&mut self, key: TransactionKey, is_written: bool) {
+        enum Then {
+            Again(Flow, Bytes),
+            NotSent,
+            GoesOn,
+            Waits,
+        }
+        let now = self.now.moment;
+        let then = self.engine.transactions.with(&key, |row| {
+            let is_unheard = matches!(
+                row.machine,
+                Machine::ClientInvite(client_invite::State::Calling) | Machine::Client(client::State::Trying)
+            );
+            if is_unheard && row.cancel == Cancel::No && !row.is_sent_again {
+                row.is_sent_again = true;
+                return Then::Again(row.flow, row.request.clone());
+            }
+            if !is_written {
+                return Then::NotSent;
+            }
+            let is_hop = row.purpose == Purpose::Hunt && is_unheard;
+            if is_hop {
+                row.timing.wait(now, 0);
+            }
+            if is_hop { Then::GoesOn } else { Then::Waits }
+        });
+        match then {
+            Some(Then::Again(flow, request)) => {
+                self.engine.counters.retransmission_sent();
+                self.effects.send_copy(flow, &request, Some(key));
+            }
+            Some(Then::NotSent) => self.failed(key),
+            Some(Then::GoesOn) => self.transaction_due(key),
+            Some(Then::Waits) | None => {}
+        }
+    }
+
     fn lost(&mut self, key: TransactionKey, lost: &Lost) {
         if lost.must_cancel {
             self.send_cancel(lost.flow, &lost.request, Cut::RangTooLong.reason().as_bytes());

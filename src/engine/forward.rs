@@ -106,6 +106,7 @@ impl Turn<'_> {
             by: launch.by,
             is_patient: launch.is_patient,
             is_mended: false,
+            is_sent_again: false,
             cancel: Cancel::No,
             timing: Timing::started(now, is_reliable, life_ms),
         };

@@ -247,6 +247,7 @@ impl Turn<'_> {
                     self.effects.hints.push((at, Hint::Transaction(request.key)));
                 }
                 true
+            is_sent_again: false,
             }
             Ok(crate::table::Inserted::Exists) => {
                 self.engine.counters.retransmission_absorbed();

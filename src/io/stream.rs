@@ -3,7 +3,8 @@
 //! A worker that wants to send puts the bytes into the connection's queue; what comes in goes straight to the driver
 //! on the worker that reads it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
@@ -505,7 +506,7 @@ async fn connect<D: Driver>(worker: Rc<Worker<D>>, open: Open, place: Place, que
             worker.shared.counters.stream(StreamEvent::ConnectFailed);
             let transport = place.flow.transport;
             drop(place);
-            give_up(&worker, transport, queue, None);
+            give_up(&worker, transport, queue);
         }
     }
 }
@@ -521,10 +522,10 @@ pub(super) async fn carry<D: Driver>(
 ) {
     let limits = open.streams.limits;
     let transport = place.flow.transport;
-    let in_hand = Cell::new(None);
+    let sent = Sent::default();
     let end = {
         let queued = Arc::clone(&place.queued);
-        let mut writer = pin!(write_all(&mut queue, &queued, write, &in_hand, limits.write));
+        let mut writer = pin!(write_all(&mut queue, &queued, write, &sent, limits.write));
         let overflow = Arc::clone(&place.overflow);
         let speaks_first = if place.is_accepted { limits.first_byte } else { limits.idle };
         let (end, may_finish) = tokio::select! {
@@ -545,7 +546,7 @@ pub(super) async fn carry<D: Driver>(
         }
         end
     };
-    give_up(&worker, transport, queue, in_hand.take());
+    tell_of_end(&worker, transport, &sent, queue);
     if matches!(end, StreamEvent::Malformed | StreamEvent::CutBody) {
         // A close with octets unread resets the connection, and the last answer may be lost with it.
         let _ = timeout(limits.linger, discard(&mut read)).await;
@@ -558,20 +559,54 @@ async fn discard(read: &mut (impl AsyncRead + Unpin)) {
     while matches!(read.read(&mut octets).await, Ok(1..)) {}
 }
 
-/// Tells the driver what was queued and will not be written.
-pub(super) fn give_up<D: Driver>(
+/// What one connection's writer took from its queue.
+#[derive(Default)]
+struct Sent {
+    /// What it writes.
+    in_hand: Cell<Option<TransactionKey>>,
+    /// Whose requests it wrote last.
+    written: RefCell<VecDeque<TransactionKey>>,
+}
+
+impl Sent {
+    /// The message in hand is written.
+    fn is_written(&self, bytes: &[u8]) {
+        let Some(transaction) = self.in_hand.take().filter(|_| !bytes.starts_with(b"SIP/2.0 ")) else { return };
+        let mut written = self.written.borrow_mut();
+        if written.len() == limits::WRITTEN_REQUESTS_MAX {
+            written.pop_front();
+        }
+        written.push_back(transaction);
+    }
+}
+
+/// Tells the driver what was queued for a connection that could not be made.
+pub(super) fn give_up<D: Driver>(worker: &Rc<Worker<D>>, transport: Transport, mut queue: mpsc::Receiver<Outgoing>) {
+    queue.close();
+    worker.turn(|feed| {
+        while let Ok(outgoing) = queue.try_recv() {
+            feed.not_sent(transport, outgoing.transaction);
+        }
+    });
+}
+
+/// Tells the driver of what a connection that ended has written, and of what it will not write.
+fn tell_of_end<D: Driver>(
     worker: &Rc<Worker<D>>,
     transport: Transport,
+    sent: &Sent,
     mut queue: mpsc::Receiver<Outgoing>,
-    in_hand: Option<TransactionKey>,
 ) {
     queue.close();
     worker.turn(|feed| {
-        if in_hand.is_some() {
-            feed.not_sent(transport, in_hand);
+        for transaction in sent.written.take() {
+            feed.input(Input::StreamEnded { transaction, is_written: true });
+        }
+        if let Some(transaction) = sent.in_hand.take() {
+            feed.cut_off(transport, Some(transaction));
         }
         while let Ok(outgoing) = queue.try_recv() {
-            feed.not_sent(transport, outgoing.transaction);
+            feed.cut_off(transport, outgoing.transaction);
         }
     });
 }
@@ -635,18 +670,18 @@ async fn write_all(
     queue: &mut mpsc::Receiver<Outgoing>,
     queued: &Mutex<Held>,
     mut write: impl AsyncWrite + Unpin,
-    in_hand: &Cell<Option<TransactionKey>>,
+    sent: &Sent,
     limit: Duration,
 ) -> StreamEvent {
     while let Some(outgoing) = queue.recv().await {
-        in_hand.set(outgoing.transaction);
+        sent.in_hand.set(outgoing.transaction);
         // TLS keeps what the socket does not take at once, until it is flushed.
         let written = async {
             write.write_all(&outgoing.bytes).await?;
             write.flush().await
         };
         match timeout(limit, written).await {
-            Ok(Ok(())) => in_hand.set(None),
+            Ok(Ok(())) => sent.is_written(&outgoing.bytes),
             Ok(Err(_)) => return StreamEvent::Closed,
             Err(_) => return StreamEvent::Slow,
         }
@@ -725,6 +760,22 @@ mod tests {
         assert!(stands(), "something came since");
         silent_since(5_000);
         assert!(!stands(), "the next message opens another");
+    }
+
+    #[test]
+    fn a_connection_remembers_so_many_of_the_requests_it_wrote_and_no_answers() {
+        let sent = Sent::default();
+        for number in 0..2 * limits::WRITTEN_REQUESTS_MAX as u128 {
+            sent.in_hand.set(Some(TransactionKey(number)));
+            sent.is_written(if number % 2 == 0 { b"INVITE sip:a SIP/2.0" } else { b"SIP/2.0 200 OK" });
+            assert_eq!(sent.in_hand.take(), None);
+        }
+        assert!(sent.written.borrow().iter().all(|key| key.0 % 2 == 0));
+        assert_eq!(sent.written.borrow().len(), limits::WRITTEN_REQUESTS_MAX);
+        sent.in_hand.set(Some(TransactionKey(7)));
+        sent.is_written(b"BYE sip:a SIP/2.0");
+        let written = sent.written.take();
+        assert_eq!((written.len(), written.front().unwrap().0), (limits::WRITTEN_REQUESTS_MAX, 2), "the oldest goes");
     }
 
     #[test]

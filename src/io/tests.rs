@@ -27,6 +27,8 @@ const TCP: u16 = 1;
 #[derive(Debug, PartialEq)]
 enum Seen {
     Failed(u128),
+    /// The stream it was written to.
+    Ended(u128),
     Bounced(SocketAddr, String),
 }
 
@@ -93,7 +95,8 @@ impl Driver for Echo {
                 effects.send_copy(client, text, None);
             }
             Input::Beat => {}
-            Input::Failed(key) => {
+            Input::StreamEnded { transaction, is_written: true } => self.tell(Seen::Ended(transaction.0)),
+            Input::Failed(key) | Input::StreamEnded { transaction: key, is_written: false } => {
                 self.tell(Seen::Failed(key.0));
                 let client = self.client.lock().unwrap().unwrap();
                 effects.send_copy(client, b"next hop", None);
@@ -189,6 +192,12 @@ impl World {
 
     fn next(&self) -> Seen {
         self.seen.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// The first message that was not written.
+    fn next_failure(&self) -> u128 {
+        let failed = |seen| if let Seen::Failed(number) = seen { Some(number) } else { None };
+        std::iter::repeat_with(|| self.next()).find_map(failed).unwrap()
     }
 
     fn connect(&self, from: &str) -> TcpStream {
@@ -458,8 +467,7 @@ fn one_that_takes_nothing_is_closed_and_every_message_is_given_back() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     world.tell(&format!("send tcp {TCP} {} 200 60000", listener.local_addr().unwrap()));
     let (_stream, _) = listener.accept().unwrap();
-    let first = world.next();
-    let Seen::Failed(first) = first else { panic!("{first:?}") };
+    let first = world.next_failure();
     for number in first + 1..200 {
         assert_eq!(world.next(), Seen::Failed(number));
     }
@@ -636,6 +644,23 @@ fn a_connection_is_opened_from_the_listeners_address_and_used_again() {
 }
 
 #[test]
+fn rfc_3261_17_1_4_whose_requests_were_written_to_a_connection_hears_of_its_end() {
+    let world = World::new(1);
+    let listener = TcpListener::bind("127.0.0.4:0").unwrap();
+    let to = listener.local_addr().unwrap();
+    for reset in [false, true] {
+        world.tell(&format!("send tcp {TCP} {to} 2 0"));
+        let mut stream = listener.accept().unwrap().0;
+        read_exactly(&mut stream, "message 0\nmessage 1\n");
+        let stream = Socket::from(stream);
+        stream.set_linger(reset.then_some(Duration::ZERO)).unwrap();
+        drop(stream);
+        assert_eq!([world.next(), world.next()], [Seen::Ended(0), Seen::Ended(1)], "reset: {reset}");
+    }
+    assert_eq!(world.counted("emcc_sip_send_failures_total{transport=\"tcp\"}"), 0, "they were sent");
+}
+
+#[test]
 fn a_refused_connection_fails_every_message_that_waited_for_it() {
     let world = World::new(1);
     world.tell(&format!("send tcp {TCP} {} 3 0", dead(Transport::Tcp)));
@@ -660,7 +685,7 @@ fn one_that_does_not_read_is_closed_when_its_queue_is_full() {
     let listener = TcpListener::from(socket);
     let to = listener.local_addr().unwrap();
     world.tell(&format!("send tcp {TCP} {to} {MESSAGES} {OCTETS}"));
-    assert!(matches!(world.next(), Seen::Failed(_)));
+    world.next_failure();
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // Closed: what was written before ends, instead of waiting for more.

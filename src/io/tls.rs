@@ -84,7 +84,7 @@ pub(super) async fn accept<D: Driver>(
             said(&worker.shared, remote, &refused);
             let transport = place.flow.transport;
             drop(place);
-            give_up(&worker, transport, queue, None);
+            give_up(&worker, transport, queue);
         }
     }
 }

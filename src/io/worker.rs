@@ -368,6 +368,14 @@ impl<D: Driver> Feed<'_, D> {
         }
     }
 
+    /// A message that was to go by a stream which ended first.
+    pub(super) fn cut_off(&mut self, transport: Transport, transaction: Option<TransactionKey>) {
+        self.shared.counters.send_failed(transport);
+        if let Some(transaction) = transaction {
+            self.input(Input::StreamEnded { transaction, is_written: false });
+        }
+    }
+
     /// A panic costs what this one input caused, and the scratch, which may be half changed; never the batch.
     /// Whether all went well.
     fn guarded(&mut self, work: impl FnOnce(&D, &mut D::Worker, Now)) -> bool {

@@ -116,6 +116,8 @@ pub struct Row {
     /// Server: whether the request went on with another top Via or CSeq than it came with, so that every response is
     /// given those it came with.
     pub is_mended: bool,
+    /// Client: whether the request went out by a second stream, the first having ended before anything was heard.
+    pub is_sent_again: bool,
     /// Whether a CANCEL is to go out, or went out, for it (RFC 3261 section 9.1).
     pub cancel: Cancel,
     /// Deadlines.

@@ -68,6 +68,57 @@ fn p_8_silence_and_a_send_that_fails_are_followed_by_the_next_hop() {
 }
 
 #[test]
+fn rfc_3261_17_1_4_a_request_whose_stream_ends_unheard_goes_out_once_more_and_then_to_the_next_hop() {
+    let mut node = Node::br();
+    let (_, first) = ringing(&mut node);
+    for is_written in [true, false] {
+        let mut node = Node::br();
+        let (_, first) = ringing(&mut node);
+        let again = node.stream_ends(&first, is_written).the("INVITE");
+        assert_eq!(
+            (again.to, again.text()),
+            (GW_BR_1, first.text()),
+            "the same, so that its reader knows it by its branch"
+        );
+        let out = node.stream_ends(&again, is_written);
+        assert_eq!(out.told(), ["INVITE to gw-br-2"], "written: {is_written}");
+        // A late answer of the first hop is one, where it may have read the request.
+        let late = node.hear(GW_BR_1, answer(&first, 200, "late", &[], ""));
+        let want: &[&str] = if is_written { &["200 to hq"] } else { &[] };
+        assert_eq!(late.told(), want, "written: {is_written}");
+    }
+    // What was heard of a hop holds, whatever becomes of the stream.
+    node.hear(GW_BR_1, says(&first, 180));
+    for _ in 0..3 {
+        assert_eq!(node.stream_ends(&first, true).told(), Vec::<String>::new());
+    }
+    assert!(node.hear(GW_BR_1, answer(&first, 200, "b1", &[], "")).told().contains(&"200 to hq".to_owned()));
+}
+
+#[test]
+fn p_23_an_emergency_left_for_a_broken_stream_may_still_be_answered_there() {
+    let mut node = Node::hq();
+    let first = node.hear(CC_HQ, &alice("9999")).the("INVITE");
+    let again = node.stream_ends(&first, true).the("INVITE");
+    let second = node.stream_ends(&again, true).the("INVITE");
+    assert_ne!(second.to, first.to);
+    let out = node.hear(first.to, answer(&first, 200, "b1", &[], ""));
+    assert!(out.told().contains(&"200 to cc-hq".to_owned()), "{:?}", out.told());
+}
+
+#[test]
+fn a_bye_whose_stream_ends_goes_out_once_more_and_no_cancelled_invite_does() {
+    let mut node = Node::br();
+    let (invite, first) = ringing(&mut node);
+    node.hear(HQ, &invite.cancel());
+    assert_eq!(node.stream_ends(&first, true).told(), ["487 to hq"]);
+    let mut call = crate::wire::stand(&mut node, from_hq(CALLED), "");
+    let bye = node.hear(HQ, &call.caller.request("BYE")).the("BYE");
+    assert_eq!(node.stream_ends(&bye, true).told(), [format!("BYE to {}", name(bye.to))]);
+    assert_eq!(node.stream_ends(&bye, true).told(), Vec::<String>::new(), "once");
+}
+
+#[test]
 fn a_100_ends_the_silence() {
     let mut node = Node::br();
     let (_, first) = ringing(&mut node);

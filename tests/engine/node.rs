@@ -187,6 +187,12 @@ impl Node {
         self.handle(Input::Failed(sent.transaction.expect("it belongs to a transaction")))
     }
 
+    /// The stream it went by has ended, after it was written or before.
+    pub(crate) fn stream_ends(&mut self, sent: &Sent, is_written: bool) -> Out {
+        let transaction = sent.transaction.expect("it belongs to a transaction");
+        self.handle(Input::StreamEnded { transaction, is_written })
+    }
+
     /// Lets time pass; gives back everything sent meanwhile.
     pub(crate) fn wait(&mut self, ms: u64) -> Out {
         let until = self.now_ms + ms;

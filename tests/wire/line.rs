@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use emcc_trunk::neighbour::Transport;
@@ -183,6 +183,11 @@ impl Wire for Stream {
     fn finish(&mut self) {
         self.stream.end();
     }
+}
+
+#[allow(clippy::disallowed_methods)] // a real node has a real clock
+pub(crate) fn now() -> Instant {
+    Instant::now()
 }
 
 /// A TCP connection to the node from an address of the neighbour's; port 0 for any.

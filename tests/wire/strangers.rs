@@ -2,12 +2,12 @@
 
 use std::io::Read;
 use std::net::{SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use emcc_trunk::limits::CONNECTIONS_PER_NEIGHBOUR_MAX;
 
 use crate::ground::{Ground, status};
-use crate::line::{Line, PATIENCE, TCP_V4, TLS_V4, UDP_V4, connect};
+use crate::line::{Line, PATIENCE, TCP_V4, TLS_V4, UDP_V4, connect, now};
 
 /// An address of the test's network that the configuration does not know.
 fn stranger(ground: &Ground) -> SocketAddr {
@@ -33,11 +33,6 @@ fn answer_time(ground: &mut Ground) -> Duration {
     ground.near.send(&options);
     assert_eq!(status(&ground.near.next().unwrap()), 200);
     asked.elapsed()
-}
-
-#[allow(clippy::disallowed_methods)] // a real node has a real clock
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// What 99 of a hundred took at most.

@@ -196,7 +196,13 @@ impl World {
                 let (flow, octets, transaction) = (sent.flow, sent.octets.clone(), sent.transaction);
                 let now = at(self.now_ms);
                 match (dials.below(3), transaction) {
-                    (0, Some(key)) => self.engine.handle(&mut self.worker, now, Input::Failed(key)),
+                    (0, Some(key)) if octets.len() % 2 == 0 => {
+                        self.engine.handle(&mut self.worker, now, Input::Failed(key));
+                    }
+                    (0, Some(transaction)) => {
+                        let is_written = octets.len() % 4 == 1;
+                        self.engine.handle(&mut self.worker, now, Input::StreamEnded { transaction, is_written });
+                    }
                     (1, _) => self.engine.bounced(&mut self.worker, now, flow.remote, &octets),
                     _ => self.engine.bounced(&mut self.worker, now, source(7).remote, &octets),
                 }
