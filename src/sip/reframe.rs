@@ -11,7 +11,8 @@ use super::uri::{Scheme, UriRef};
 use crate::limits::{HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 /// A copy of a message that [`scan()`] refused, in form, where it can mean but one thing: with more than one space in its
-/// start line, spaces in the user part of its Request-URI, which are escaped, or a minor version other than 0. Of a datagram,
+/// start line, spaces in the user part of its Request-URI, which are escaped, that URI in angle brackets, or a minor version
+/// other than 0. Of a datagram,
 /// which ends where it ends (RFC 3261 section 18.3), also with lines that end in LF alone, with lines that are no header, which
 /// are left out, and with a length of the body that is none, two lengths, or one of more than came: the body is all that came
 /// then; and without the empty line at its end. `None` where that makes no message of it.
@@ -79,6 +80,7 @@ fn start_line(line: &[u8], out: &mut Vec<u8>) -> bool {
         let rest = rest.trim_ascii();
         let version = rest.rsplit(is_space).next().unwrap_or_default();
         let uri = rest.strip_suffix(version).unwrap_or_default().trim_ascii();
+        let uri = uri.strip_prefix(b"<").and_then(|uri| uri.strip_suffix(b">")).unwrap_or(uri);
         escaped = if is_version(version) { without_spaces(uri) } else { uri.into() };
         let is_whole = !uri.is_empty() && !escaped.iter().any(is_space);
         (if is_whole { version } else { b"" }, [first, &escaped, VERSION])
@@ -206,6 +208,7 @@ mod tests {
             ("INVITE  sip:911@h SIP/2.0", "INVITE sip:911@h SIP/2.0"),
             ("INVITE sip:911@h  SIP/2.0", "INVITE sip:911@h SIP/2.0"),
             (" INVITE\tsip:911@h \t SIP/2.3  ", "INVITE sip:911@h SIP/2.0"),
+            ("INVITE <sip:911@h;user=phone> SIP/2.0", "INVITE sip:911@h;user=phone SIP/2.0"),
             // Spaces that can only be of the number.
             ("INVITE sip:9 11@h SIP/2.0", "INVITE sip:9%2011@h SIP/2.0"),
             ("INVITE  sip: 9  1 1 ;x@h SIP/2.1", "INVITE sip:%209%20%201%201%20;x@h SIP/2.0"),
@@ -241,6 +244,9 @@ mod tests {
             "INVITE urn:service:sos x SIP/2.0",
             "INVITE  sip:911@h SIP/3.0",
             "INVITE  sip:911@h",
+            "INVITE <sip:911@h SIP/2.0",
+            "INVITE <> SIP/2.0",
+            "INVITE Help <sip:911@h> SIP/2.0",
             "INVITE SIP/2.1",
             "INV@ITE  sip:911@h SIP/2.0",
             "",

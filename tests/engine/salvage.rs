@@ -464,6 +464,30 @@ fn rfc_3261_16_4_an_emergency_that_a_strict_router_sends_is_taken_by_its_last_ro
 }
 
 #[test]
+fn p_23_a_request_uri_in_angle_brackets_is_the_one_in_them() {
+    let write = |request: &Request| {
+        let (method, rest) =
+            request.text().split_once(' ').map(|(method, rest)| (method.to_owned(), rest.to_owned())).unwrap();
+        let (uri, rest) = rest.split_once(' ').unwrap();
+        format!("{method} <{uri}> {rest}")
+    };
+    let mut node = Node::hq();
+    let invite = bob("9911").body(&audio("0"));
+    let sent = node.hear(CC_HQ, write(&invite)).the("INVITE");
+    assert_eq!((sent.to, sent.start()), (GW_HQ, format!("INVITE sip:911@{GW_HQ} SIP/2.0")));
+    let back = node.hear(GW_HQ, answer(&sent, 200, "b1", &[], &audio("0"))).the("200");
+    let mut call = Dialog::of_caller(&invite, &back);
+    assert_eq!(node.hear(CC_HQ, write(&call.request("ACK"))).told(), ["ACK to gw-hq"]);
+    assert_eq!(node.hear(CC_HQ, write(&call.request("BYE"))).told(), ["BYE to gw-hq"]);
+    let ringing = bob("9911");
+    let sent = node.hear(CC_HQ, write(&ringing)).the("INVITE");
+    node.hear(GW_HQ, says(&sent, 180)).the("180");
+    assert_eq!(node.hear(CC_HQ, write(&ringing.cancel())).told(), ["200 to cc-hq", "CANCEL to gw-hq"]);
+    // RFC 4475 section 3.1.2.7: of any other call it is refused.
+    assert_eq!(Node::hq().hear(CC_HQ, write(&bob("912025550123"))).told(), ["400 to cc-hq"]);
+}
+
+#[test]
 fn rfc_3261_7_1_a_version_in_lower_case_leaves_in_upper_case() {
     let mut node = Node::hq();
     let invite = bob("912025550123").text().replacen("SIP/2.0\r\n", "sip/2.0\r\n", 1);
