@@ -342,6 +342,68 @@ fn p_23_without_a_last_resort_every_line_of_a_device_and_the_service_urn_are_loo
 }
 
 #[test]
+fn p_22_a_pool_whose_local_route_groups_lead_nowhere_leaves_emergencies_to_the_last_resort_alone_and_is_told_of() {
+    let own = "local_route_groups = { \"Standard Local Route Group\" = \"RG\" }\n";
+    let elsewhere = "[[device_pool]]\nname = \"DP-Far\"\n[[device]]\nname = \"SEP03\"\ncss = \"CSS-Phone\"\n\
+                     device_pool = \"DP-Far\"\n[[device]]\nname = \"SEP04\"\ncss = \"CSS-Phone\"\ndevice_pool = \"DP-Far\"\n";
+    let afar = |told: Vec<String>| told.into_iter().filter(|text| text.contains("last resort")).collect::<Vec<_>>();
+    assert_eq!(
+        afar(warned(&[], elsewhere)),
+        [
+            "an emergency call of \"SEP03\" (and 1 more of its search space and local route groups) leaves by the last resort \
+          alone, wherever the phone stands: 112, 9911"
+        ]
+    );
+    let mapped = elsewhere.replacen("\n[[device]]", &format!("\n{own}[[device]]"), 1);
+    assert_eq!(afar(warned(&[], &mapped)), Vec::<String>::new());
+}
+
+#[test]
+fn p_22_a_number_of_phones_at_two_sites_is_told_of() {
+    let phone = |pool: &str, number: &str| {
+        format!(
+            "[[device_pool]]\nname = \"DP-Far\"\nlocal_route_groups = {{ \"Standard Local Route Group\" = \"RG\" }}\n\
+             [[device]]\nname = \"SEP03\"\ncss = \"CSS-Phone\"\ndevice_pool = \"{pool}\"\ndirectory_numbers = [\"5009\", \"{number}\"]\n"
+        )
+    };
+    let shared =
+        |text: String| warned(&[], &text).into_iter().filter(|text| text.contains("the number")).collect::<Vec<_>>();
+    assert_eq!(
+        shared(phone("DP-Far", "5002")),
+        [
+            "\"SEP03\" in device pool DP-Far has the number 5002 of \"SEP01\" in DP-HQ: a call that says the number alone, an \
+          emergency call too, leaves at the site of \"SEP01\""
+        ]
+    );
+    assert_eq!(shared(phone("DP-HQ", "5002")), Vec::<String>::new(), "of one site");
+    assert_eq!(shared(phone("DP-Far", "5003")), Vec::<String>::new());
+}
+
+#[test]
+fn p_23_a_member_that_changes_the_number_of_an_emergency_pattern_is_told_of() {
+    let list = "[[route_list]]\nname = \"RL\"\nmembers = [\"Standard Local Route Group\"]\n";
+    let transform = |text: &str| format!("{list}[route_list.transform.\"Standard Local Route Group\"]\n{text}\n");
+    let changed = |text: &str| {
+        let told = warned(&[(list, &transform(text))], "");
+        told.into_iter().filter(|text| text.contains("which is none")).collect::<Vec<_>>()
+    };
+    let by = "the member \"Standard Local Route Group\" of route list \"RL\" makes";
+    assert_eq!(
+        changed("prefix_digits = \"1\""),
+        [
+            format!("{by} 1911 of the emergency number 9911, which is none"),
+            format!("{by} 1112 of the emergency number 112, which is none"),
+        ]
+    );
+    for kept in ["calling_mask = \"919XXXXXXX\"", "called_mask = \"112\""] {
+        assert_eq!(changed(kept), Vec::<String>::new(), "{kept}");
+    }
+    // What the pattern itself makes of it was meant for it.
+    let own = ("discard_digits = \"PreDot\"\nemergency", "called_mask = \"5911\"\nemergency");
+    assert!(warned(&[own], "").iter().all(|text| !text.contains("which is none")));
+}
+
+#[test]
 fn p_3_an_emergency_pattern_of_an_adjunct_css_leads_to_a_local_route_group() {
     let adjunct = |members: &str| {
         format!(

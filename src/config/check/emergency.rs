@@ -2,12 +2,14 @@
 
 use super::callers::{Bare, Spaces};
 use super::hours::Looked;
-use super::{helpless, taken};
+use super::patterns::{list_name, member_name};
+use super::{helpless, sites, taken};
 use crate::config::document::Document;
 use crate::config::plan::build::Routing;
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::{Place, Report};
 use emcc_policies::digits::{Digits, Pattern};
+use emcc_policies::emergency::{Called, EmergencyNumbers};
 use emcc_policies::moment::Civil;
 use emcc_policies::search_space::{Capture, Captures, CssId, Outcome, PatternId, SearchSpace, Target};
 use std::collections::HashSet;
@@ -33,7 +35,40 @@ pub(super) fn check(
         moments,
         report,
     );
-    helpless::check(document, dialing, routing, &numbers, moments, report);
+    let own = EmergencyNumbers {
+        numbers: document.emergency.numbers.iter().map(|at| at.value).collect(),
+        access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
+    };
+    changed(document, dialing, routing, &own, report);
+    helpless::check(document, dialing, routing, &own, &numbers, moments, report);
+    sites::check(document, dialing, routing, &own, &numbers, moments, report);
+}
+
+/// Emergency patterns of which a member of their route list makes what is no emergency number: the transform may have been
+/// written for other calls of that list. What a pattern makes of its own number was meant for it.
+fn changed(document: &Document, dialing: &Dialing<'_>, routing: &Routing<'_>, own: &EmergencyNumbers, report: &Report) {
+    for (id, row) in dialing.plan.rows().filter(|(_, row)| row.emergency) {
+        let (Target::RouteList(list), Some(number), Some(origin)) =
+            (row.target, sample(&row.pattern), dialing.origin(id))
+        else {
+            continue;
+        };
+        let meant = row.transform.called(&row.pattern, &number).ok();
+        let is_kept = |called: &Digits| {
+            Some(*called) == meant || own.recognise(&dialing.plan, Called::Number(called), false).is_some()
+        };
+        for (member, transform) in routing.book.transforms(list, row) {
+            let Some(called) = transform.called(&row.pattern, &number).ok().filter(|called| !is_kept(called)) else {
+                continue;
+            };
+            let (member, list) = (member_name(document, member), list_name(document, list));
+            let message = format!(
+                "the member \"{member}\" of route list \"{list}\" makes {called} of the emergency number {number}, which is none"
+            );
+            let fix = "Give emergency patterns a route list of their own, or take the transform off that member.";
+            report.warning(origin.place(), message, fix);
+        }
+    }
 }
 
 /// Patterns that are no emergency ones and take a number of one that is, which the same search space has. Gives them back.

@@ -21,13 +21,14 @@ const SERVICE_URN: &str = "urn:service:sos";
 
 /// What decides of a device's emergency calls: the search spaces of its lines, that of its calls over the trunk while
 /// somebody is logged in on it, and what its local route groups stand for.
-type Alike<'r> = (Vec<SearchSpace>, SearchSpace, &'r LocalRouteGroups);
+pub(super) type Alike<'r> = (Vec<SearchSpace>, SearchSpace, &'r LocalRouteGroups);
 
 /// `numbers` has one of each emergency there is. Devices that are alike are told of together.
 pub(super) fn check(
     document: &Document,
     dialing: &Dialing<'_>,
     routing: &Routing<'_>,
+    own: &EmergencyNumbers,
     numbers: &[Digits],
     moments: &[Civil],
     report: &Report,
@@ -35,10 +36,6 @@ pub(super) fn check(
     if !document.emergency.last_resort.is_empty() {
         return;
     }
-    let own = EmergencyNumbers {
-        numbers: document.emergency.numbers.iter().map(|at| at.value).collect(),
-        access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
-    };
     let is_refused = |css: &[CssId], caller: Caller<'_>, called: Called<'_>| {
         let emergency = own.recognise(&dialing.plan, called, false);
         let dialed = match called {
@@ -86,7 +83,7 @@ pub(super) fn check(
 }
 
 /// The devices that are alike: the first of them, and all; in the order written.
-fn devices<'d, 'r>(
+pub(super) fn devices<'d, 'r>(
     document: &'d Document,
     dialing: &Dialing<'_>,
     routing: &'r Routing<'_>,

@@ -14,6 +14,7 @@ mod phones;
 mod probe;
 mod secure;
 mod servers;
+mod sites;
 mod taken;
 mod usage;
 
