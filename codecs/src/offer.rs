@@ -151,6 +151,14 @@ pub fn bounded_bps(session: &Session<'_>, media: &Media<'_>, allowance_kbps: u32
     Stated::of(session, session.lines_of(media), allowance_kbps).lowest_bps
 }
 
+/// Rate in bit/s that the `b=AS` and `b=TIAS` of the session part leave of `cap_kbps` (M-23). One of 0 says nothing of media that
+/// flows.
+#[must_use]
+pub fn session_bps(session: &Session<'_>, cap_kbps: u32) -> u64 {
+    let stated = Stated::of(session, session.session_lines(), cap_kbps).lowest_bps;
+    if stated == 0 { u64::from(cap_kbps) * 1_000 } else { stated }
+}
+
 /// Writes the description to the end of `out`, `edits` in the order of the media blocks (missing ones leave their
 /// block alone), `session_kbps` the bandwidth of the session part where it shall have one. True when anything changed.
 pub fn write(session: &Session<'_>, edits: &[Edit], session_kbps: Option<u32>, out: &mut Vec<u8>) -> bool {

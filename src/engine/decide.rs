@@ -547,13 +547,13 @@ impl Decision {
         if let Some(name) = question.device {
             let mut further = question.further_devices();
             if let Some(claim) = named(plan, name).or_else(|| further.find_map(|name| named(plan, name))) {
-                return self.is_caller(plan, claim);
+                return self.is_caller(plan, question, claim);
             }
         }
         if is_emergency {
             let device = aside.and_then(|aside| claimed_device(plan, aside.message));
             if let Some(claim) = device.or(question.registered_there.map(Claim::Session)) {
-                return self.is_caller(plan, claim);
+                return self.is_caller(plan, question, claim);
             }
         }
         let [asserted, from] = question.numbers;
@@ -572,14 +572,20 @@ impl Decision {
         }
         let aside = aside.filter(|_| is_emergency);
         if let Some(claim) = aside.and_then(|aside| claimed(plan, aside.message, &aside.from)) {
-            self.is_caller(plan, claim);
+            self.is_caller(plan, question, claim);
         }
     }
 
-    fn is_caller(&mut self, plan: &Plan, claim: Claim) {
+    /// Takes that phone for the caller; of several lines of a device the one it says counts (D-5).
+    fn is_caller(&mut self, plan: &Plan, question: &Question<'_>, claim: Claim) {
         match claim {
             Claim::Session(session) => self.roaming(plan, session),
-            Claim::Device(device) => self.ordinary(plan, device, None),
+            Claim::Device(device) => {
+                let lines = plan.device(device).map(|device| &device.directory_numbers);
+                let is_line =
+                    |said: &&Digits| lines.is_some_and(|lines| lines.iter().any(|line| **line == *said.as_str()));
+                self.ordinary(plan, device, question.numbers.iter().flatten().find(is_line));
+            }
         }
     }
 

@@ -513,8 +513,8 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
 }
 
-/// A calling number that a transform made leaves in P-Asserted-Identity; From is the caller's own and part of the
-/// dialog.
+/// A calling number that a transform made leaves in P-Asserted-Identity, and nothing else says who calls; From is the caller's
+/// own and part of the dialog.
 fn calling(
     editor: &mut Editor,
     message: &Message<'_>,
@@ -526,6 +526,7 @@ fn calling(
     let (Some(calling), Some(local)) = (calling, running.local(flow)) else { return };
     if !crossing.identity {
         editor.remove_all(message, Name::PAssertedIdentity);
+        editor.remove_all(message, Name::RemotePartyId);
     }
     editor
         .text()

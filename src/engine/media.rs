@@ -6,8 +6,9 @@ use emcc_policies::region::{self, Allowed, Role, Shaped, Trail};
 use super::Turn;
 use super::call::{Call, Offer, Phase};
 use super::decide::Decision;
-use super::effects::{CallKey, Hint, Party};
+use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::ending::Cut;
+use super::hunt::Failure;
 use super::reject::Refusal;
 use crate::config::plan::{Plan, RemoteClusterId};
 use crate::limits::ADJUST_AFTER_MS;
@@ -182,6 +183,18 @@ impl Turn<'_> {
         let owner = key.and_then(|key| self.engine.calls.with(&key, |call| call.rides_on()).flatten());
         self.settle_media(key, None);
         if owner.is_some() {
+    /// A hop's answer, or its offer, may not pass: the hop counts as one that refused the call (M-6).
+    pub(crate) fn refused_body(&mut self, call: CallKey, client: TransactionKey, body: &Body) {
+        if matches!(body, Body::NoCodecLeft) {
+            self.engine.counters.codec_refused();
+        }
+        let failure = match body {
+            Body::KeysInClear => Failure::Barred(Refusal::KeysInClear),
+            _ => Failure::Status(488),
+        };
+        self.after(call, client, failure, None);
+    }
+
             self.settle_media(owner, None);
         }
     }

@@ -303,7 +303,16 @@ impl Turn<'_> {
             carried = self.with_room(heard, message, carried);
         }
         self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
-        // An early answer that may not pass is left out; the final one decides.
+        if let (true, Purpose::Hunt, Some(call)) = (carried.body.is_refused(), heard.purpose, heard.call)
+            && message.value(Name::RSeq).is_some()
+        {
+            // Nobody says it again in the final response (RFC 3262 section 5): as a refused answer there, it is of no use.
+            // Nor is what it answers in spite of that for the caller, who would have half of it.
+            self.cancel_client(key, Bytes::from_static(carried.body.cut().reason().as_bytes()));
+            self.engine.transactions.with(&key, |row| row.partner = None);
+            return self.refused_body(call, key, &carried.body);
+        }
+        // What is not reliable and may not pass is left out; the final response decides.
         let carried = if carried.body.is_refused() { carried.with(Body::Left) } else { carried };
         self.pass_back(heard.back(), message, status, carried, None);
     }
@@ -345,11 +354,7 @@ impl Turn<'_> {
                         self.engine.counters.codec_refused();
                     }
                     self.hang_up(heard.flow, message, carried.body.cut());
-                    let failure = match carried.body {
-                        Body::KeysInClear => Failure::Barred(Refusal::KeysInClear),
-                        _ => Failure::Status(488),
-                    };
-                    return self.after(call_key, key, failure, None);
+                    return self.refused_body(call_key, key, &carried.body);
                 }
                 // Somebody else answered first, or the caller is gone: this one is thanked and hung up.
                 Verdict::HangUp(why) => return self.hang_up(heard.flow, message, why),

@@ -196,6 +196,29 @@ fn rfc_3311_5_2_an_update_that_crosses_a_re_invite_is_491_and_neither_ends_the_c
 }
 
 #[test]
+fn m_6_a_description_in_a_reliable_183_that_may_not_pass_is_a_refused_call() {
+    // Beyond the cap, and nobody says it again in the 200 (RFC 3262 section 5).
+    let early = |sent: &Sent| answer(sent, 183, "b1", &["Require: 100rel", "RSeq: 1"], &audio("0"));
+    for offer in [audio("18"), String::new()] {
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &invite(&offer)).the("INVITE");
+        assert_eq!(node.hear(BR, early(&sent)).told(), ["CANCEL to br", "488 to cc-hq"], "offer {offer:?}");
+        assert_eq!((node.booked(), node.engine.calls()), ([0; 4], 0));
+        assert_eq!(node.hear(BR, early(&sent)).told(), Vec::<String>::new(), "a copy");
+        assert_eq!(node.hear(BR, says(&sent, 487)).told(), ["ACK to br"]);
+    }
+    // A gateway's is followed by the next one, and a 200 in spite of the CANCEL is hung up.
+    let mut node = Node::br();
+    let first = node.hear(crate::node::HQ, &crate::wire::from_hq("02079460000").body(&audio("18"))).the("INVITE");
+    assert_eq!(node.hear(first.to, early(&first)).told(), ["CANCEL to gw-br-1", "INVITE to gw-br-2"]);
+    assert_eq!(node.hear(first.to, answer(&first, 200, "b1", &[], "")).told(), ["ACK to gw-br-1", "BYE to gw-br-1"]);
+    // An emergency's passes.
+    let mut node = Node::hq();
+    let sent = node.hear(CC_HQ, &alice("9999").body(&audio("18"))).the("INVITE");
+    assert_eq!(node.hear(BR, early(&sent)).the("183").formats("audio"), ["0"]);
+}
+
+#[test]
 fn rfc_3262_4_pracks_of_forked_early_dialogs_each_reach_their_leg() {
     let mut node = Node::hq();
     let invite = bob("912025550123").body(&audio("0"));

@@ -362,6 +362,29 @@ fn m_21_to_m_23_video_is_bounded_and_a_lower_value_is_kept() {
 }
 
 #[test]
+fn m_23_what_a_whole_session_is_said_to_take_is_the_most_its_video_takes_and_books() {
+    let narrow = ("link_video_kbps = 4000", "link_video_kbps = 200");
+    for (line, want) in
+        [("b=AS:150", 150), ("b=TIAS:150000", 150), ("b=AS:1000", 376), ("b=AS:0", 376), ("b=CT:150", 376)]
+    {
+        let mut node = Node::hq_with(&[narrow]);
+        let offer =
+            audio_and_video("18").replace("b=AS:2000\r\n", "").replace("t=0 0\r\n", &format!("{line}\r\nt=0 0\r\n"));
+        let sent = node.hear(CC_HQ, &alice("901614960000").body(&offer)).the("INVITE");
+        if want > 200 {
+            assert_eq!(sent.port("video"), Some(0), "{line}: the link is too narrow");
+            continue;
+        }
+        assert!(
+            sent.has(&format!("b=AS:{want}\r\n")) && sent.has(&format!("b=TIAS:{want}000\r\n")),
+            "{line}: {}",
+            sent.body()
+        );
+        assert_eq!(node.booked()[2..], [want, want], "{line}");
+    }
+}
+
+#[test]
 fn m_22_a_video_cap_of_nothing_closes_the_line_and_keeps_the_call() {
     let mut node = Node::hq_with(&[("region_max_video_kbps = 384", "region_max_video_kbps = 0")]);
     let sent = node.hear(CC_HQ, &alice("901614960000").body(&audio_and_video("18"))).the("INVITE");

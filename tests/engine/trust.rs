@@ -42,6 +42,39 @@ fn rfc_3325_5_within_the_trust_domain_an_asserted_identity_passes_and_a_preferre
 }
 
 #[test]
+fn d_20_what_a_transform_made_of_the_caller_leaves_alone() {
+    let own = "[[route_pattern]]\npattern = \"9.0!\"\n";
+    let mut node = Node::hq_with(&[(own, &format!("{own}calling_mask = \"919555XXXX\"\n"))]);
+    let sent = node.hear(CC_HQ, &with_identities(bob("90441234"))).the("INVITE");
+    let told = identities(&sent);
+    assert!(told.iter().any(|identity| identity.starts_with("<sip:9195555002@")), "{told:?}");
+    assert!(!told.iter().any(|identity| identity.contains("<sip:5002@")), "{told:?}");
+}
+
+#[test]
+fn d_5_of_a_phones_lines_the_one_that_calls_has_its_css() {
+    let mut node = Node::hq_with(&[
+        ("directory_numbers = [\"5002\"]", "directory_numbers = [\"5004\", \"5002\"]"),
+        (
+            "directory_number = \"5002\"\nline_css = \"CSS-Line\"",
+            "directory_number = \"5002\"\nline_css = \"CSS-Toll\"\n[[partition]]\nname = \"PT-Toll\"\n\
+             [[css]]\nname = \"CSS-Toll\"\npartitions = [\"PT-Toll\"]\n[[route_pattern]]\npattern = \"77XX\"\n\
+             partition = \"PT-Toll\"\nroute_list = \"RL-HQ\"",
+        ),
+    ]);
+    let mut calls = |from: &str, device: &str| {
+        let invite = Request::new("INVITE", CC_HQ, HQ, from, "7700");
+        node.hear(CC_HQ, &if device.is_empty() { invite } else { invite.on(device) }).told().pop().unwrap_or_default()
+    };
+    let phone = "SEP00AA00AA0001";
+    for device in [phone, ""] {
+        assert_eq!(calls("5002", device), "INVITE to gw-hq", "{device}");
+        assert_eq!(calls("5004", device), "404 to cc-hq", "{device}");
+    }
+    assert_eq!(calls("7999", phone), "404 to cc-hq", "a number of nobody's: its first line");
+}
+
+#[test]
 fn rfc_3325_7_towards_a_stranger_to_the_domain_identities_come_off_unless_privacy_is_none() {
     for (privacy, kept) in [("Privacy: id", 0), ("Privacy: user;id", 0), ("Subject: x", 0), ("Privacy: none", 3)] {
         let mut node = hq_without_trust_in("gw");

@@ -2,7 +2,7 @@
 //! the bandwidth the call will ask a link for.
 
 use emcc_codecs::bandwidth::{AddressFamily, Kbps};
-use emcc_codecs::offer::{Edit, bounded_bps, has_mandatory_qos, has_qos, write};
+use emcc_codecs::offer::{Edit, bounded_bps, has_mandatory_qos, has_qos, session_bps, write};
 use emcc_codecs::sdp::{Direction, Malformed, Media, MediaKind, Session};
 use smallvec::SmallVec;
 
@@ -199,6 +199,9 @@ impl Region {
         trail: &mut Trail,
     ) {
         let allowance_kbps = self.video_kbps.saturating_sub(audio_kbps);
+        // What the whole session is said to take is the most that a stream of it takes.
+        let of_session_kbps = session_bps(session, self.video_kbps).div_ceil(1_000);
+        let allowance_kbps = u32::try_from(of_session_kbps).unwrap_or(u32::MAX).min(allowance_kbps);
         let verdict = match allowed {
             Allowed::AudioOnly => Err(NoVideo::AudioOnly),
             Allowed::AudioAndVideo if allowance_kbps == 0 => {
