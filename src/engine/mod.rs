@@ -265,8 +265,8 @@ impl Engine {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).now(name).is_empty()
     }
 
-    /// Whether a call found a hop without an address since this was asked last: names that lead nowhere are worth a
-    /// look-up now.
+    /// Whether a call found a hop without an address, or a stranger spoke, since this was asked last: names that lead nowhere
+    /// are worth a look-up now.
     #[must_use]
     pub fn takes_wish_for_names(&self) -> bool {
         self.wants_names.load(Relaxed) && self.wants_names.swap(false, Relaxed)
@@ -274,7 +274,9 @@ impl Engine {
 
     /// A call found a hop without an address.
     pub(crate) fn want_names(&self) {
-        self.wants_names.store(true, Relaxed);
+        if !self.wants_names.load(Relaxed) {
+            self.wants_names.store(true, Relaxed);
+        }
     }
 
     fn swap(&self, plan: Plan) {
@@ -346,6 +348,15 @@ impl Engine {
     pub(crate) fn keeps_up(&self) -> bool {
         self.overload.is_normal() && !self.is_draining()
     }
+    /// Whether a connection from there is taken: a neighbour's, or one of whom a reload took away while calls of it stand.
+    pub(crate) fn takes_connection(&self, transport: Transport, remote: SocketAddr) -> bool {
+        let is_taken = self.plan().neighbour(transport, remote).is_some() || self.former.knew(transport, remote);
+        if !is_taken {
+            self.want_names();
+        }
+        is_taken
+    }
+
 
     /// Ends ordinary calls that outlasted the drain, some at a time; whether more stand. Emergency calls are never ended:
     /// the node waits for them as long as they last.

@@ -45,7 +45,10 @@ impl Turn<'_> {
             Some(from) => from,
             // Heard in its call alone, and no further trusted than a phone.
             None if self.is_of_former_neighbour(flow, bytes, index) => Neighbour::Phone,
-            None => return counters.dropped_stranger(),
+            None => {
+                self.engine.want_names();
+                return counters.dropped_stranger();
+            }
         };
         // A datagram from a socket of ours is forged, or would have us answer ourselves: neighbours of this host have
         // ports of their own.

@@ -408,7 +408,7 @@ impl Search<'_> {
         }
         let mut is_offered = true;
         for service in services {
-            match self.service(&service).await? {
+            match self.service(&service).await {
                 Targets::At(found) if !found.is_empty() => return Ok(found),
                 Targets::At(_) => {}
                 Targets::NotThere => is_offered = false,
@@ -429,13 +429,13 @@ impl Search<'_> {
 
     /// The targets of a service's SRV records. They are asked for all at once, so that one the DNS is silent about keeps
     /// nobody waiting, and one that it fails for hides no other.
-    async fn service(&mut self, service: &Service) -> Result<Targets, NoWay> {
-        let Ok(records) = self.records(&service.name, RecordType::SRV).await else { return Ok(Targets::Unsaid) };
+    async fn service(&mut self, service: &Service) -> Targets {
+        let Ok(records) = self.records(&service.name, RecordType::SRV).await else { return Targets::Unsaid };
         let mut records: Vec<Srv> = records.into_iter().filter_map(srv).collect();
         records.sort_by_key(|record| record.priority);
         let is_not_there = !records.is_empty() && records.iter().all(|record| record.target.is_empty());
         if is_not_there {
-            return Ok(Targets::NotThere);
+            return Targets::NotThere;
         }
         records.retain(|record| !record.target.is_empty());
         records.truncate(ADDRESSES_PER_NAME_MAX);
@@ -455,7 +455,7 @@ impl Search<'_> {
                 *slot = answer;
             }
         }
-        let (mut found, mut failed) = (Vec::new(), None);
+        let (mut found, mut failed) = (Vec::new(), false);
         for (record, answer) in records.iter().zip(answers) {
             match answer {
                 // A target without an address is one target less (RFC 2782).
@@ -463,15 +463,16 @@ impl Search<'_> {
                     self.ttl_s = self.ttl_s.min(ttl_s);
                     found.extend(targets(record, service.transport, &ips));
                 }
-                Err(why) => failed = Some(why),
+                Err(_) => failed = true,
             }
         }
         match failed {
-            Some(why) if found.is_empty() => return Err(why),
-            Some(_) => self.is_whole = false,
-            None => {}
+            // What the DNS fails to say of the targets hides neither another service nor the host's own addresses.
+            true if found.is_empty() => return Targets::Unsaid,
+            true => self.is_whole = false,
+            false => {}
         }
-        Ok(Targets::At(found))
+        Targets::At(found)
     }
 
     /// The records of a name; none where it has none of that type.
@@ -688,9 +689,13 @@ mod tests {
 
     #[test]
     fn rfc_3263_4_a_dns_that_fails_for_naptr_or_srv_hides_no_address() {
-        for (failing, bare) in
-            [("_sip._udp.example.com", false), ("_sip._udp.example.com", true), ("example.com", true)]
-        {
+        let (of_service, of_host) = ("tcp:192.0.2.4:5070", "udp:192.0.2.9:5060");
+        for (failing, bare, want) in [
+            ("_sip._udp.example.com", false, of_host),
+            ("_sip._udp.example.com", true, of_service),
+            ("example.com", true, of_service),
+            ("t.example.com", true, of_host),
+        ] {
             let server = serves(vec![
                 ("example.com", 600, a(9)),
                 ("_sip._tcp.example.com", 600, srv_of(0, 0, 5070, "t.example.com.")),
@@ -699,7 +704,6 @@ mod tests {
             server.fail_for(failing, false);
             let transport = (!bare).then_some(Transport::Udp);
             let guess = found(&server, name("example.com", None, transport)).unwrap();
-            let want = if bare { "tcp:192.0.2.4:5070" } else { "udp:192.0.2.9:5060" };
             assert_eq!(told(&guess)[0].0, want, "{failing} {bare}");
             assert_eq!((guess.is_guess, guess.ttl_s), (true, PART_S_MAX), "soon asked again");
         }

@@ -163,8 +163,9 @@ pub fn targets(record: &Srv, transport: Transport, ips: &[IpAddr]) -> Vec<Locate
 
 /// The addresses of a name that is a host's.
 pub fn hosts(transport: Transport, port: u16, ips: &[IpAddr]) -> impl Iterator<Item = Address> {
-    // A name that leads to "any host" or to a group leads nowhere.
-    let is_one_host = |ip: &IpAddr| !ip.is_unspecified() && !ip.is_multicast();
+    // A name that leads to "any host", to a group or to no port leads nowhere.
+    let is_broadcast = |ip: &IpAddr| matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    let is_one_host = move |ip: &IpAddr| port != 0 && !ip.is_unspecified() && !ip.is_multicast() && !is_broadcast(ip);
     let canonical = ips.iter().map(|ip| ip.to_canonical());
     canonical.filter(is_one_host).map(move |ip| Address { transport, socket: (ip, port).into() })
 }
@@ -280,8 +281,9 @@ mod tests {
 
     #[test]
     fn a_name_that_leads_to_no_one_host_leads_nowhere() {
-        let ips = ["0.0.0.0", "224.0.0.1", "::", "ff02::1"].map(|ip| ip.parse().unwrap());
+        let ips = ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"].map(|ip| ip.parse().unwrap());
         assert_eq!(hosts(Transport::Udp, 5060, &ips).count(), 0);
+        assert_eq!(hosts(Transport::Udp, 0, &["192.0.2.1".parse().unwrap()]).count(), 0);
         let mapped = ["::ffff:0.0.0.0", "::ffff:192.0.2.1"].map(|ip| ip.parse().unwrap());
         let found: Vec<_> = hosts(Transport::Udp, 5060, &mapped).map(|address| address.to_string()).collect();
         assert_eq!(found, ["udp:192.0.2.1:5060"], "IPv4 in IPv6 form is IPv4");

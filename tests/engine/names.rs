@@ -56,6 +56,9 @@ fn p_23_an_emergency_call_whose_hops_have_no_address_wants_their_names_and_no_me
     let refused = node.hear(HQ, &from_hq("999")).refusal();
     assert_eq!((refused.what().as_str(), refused.header("Reason").contains("cause=27")), ("500", true));
     assert!(node.engine.takes_wish_for_names() && !node.engine.takes_wish_for_names(), "once");
+    // Who is not known may be one whose name leads nowhere yet.
+    node.hear("127.0.1.77:5060".parse().unwrap(), &from_hq("999"));
+    assert!(node.engine.takes_wish_for_names());
     assert!(node.engine.leads_nowhere(&name()));
     let urn = Request { uri: "urn:service:sos".to_owned(), ..from_hq("999") };
     assert_eq!(node.hear(HQ, &urn).refusal().what(), "500", "no pattern is asked for");
