@@ -270,6 +270,13 @@ impl Call {
         self.decision.next_hops.get(self.next.checked_sub(1)?)
     }
 
+    /// Its INVITE came again, over another stream.
+    pub fn speaks_over(&mut self, server: TransactionKey, flow: Flow) {
+        if self.server == server {
+            self.caller = flow;
+        }
+    }
+
     /// Takes the next hop, if there is one.
     pub fn advance(&mut self) -> Option<Next> {
         let next = *self.decision.next_hops.get(self.next)?;

@@ -35,7 +35,7 @@ impl Former {
     }
 
     /// Whether somebody at that address was a neighbour when a call began that stands.
-    fn knew(&self, transport: Transport, from: SocketAddr) -> bool {
+    pub(super) fn knew(&self, transport: Transport, from: SocketAddr) -> bool {
         let known = self.0.load();
         let mut standing = known.iter().filter_map(Weak::upgrade);
         standing.any(|senders| senders.know(transport, from))

@@ -122,6 +122,7 @@ impl Turn<'_> {
             return;
         }
         self.verify_party(&found, request.flow);
+        let found = self.follow(found, &request);
         let body = self.call_body(Some(found.key), request.message, Role::Answer);
         for key in self.rows_of_leg(request.essentials) {
             self.acknowledged(key);
@@ -218,6 +219,7 @@ impl Turn<'_> {
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         }
         self.verify_party(&found, request.flow);
+        let found = self.follow(found, &request);
         let role = match request.method {
             Method::Prack => self.prack_role(found.key),
             _ => Role::Offer,
@@ -286,6 +288,32 @@ impl Turn<'_> {
         if request.essentials.to_tag.is_some_and(|tag| self.is_own_tag(request.message, tag)) {
             self.verify(request.flow);
         }
+    }
+
+    /// A phone speaks in its call over another stream than it had: what is for it goes there from now on, and so does the
+    /// answer to an INVITE that is still open. The one before may be gone, and nothing listens where a phone is.
+    fn follow(&mut self, mut found: Found, request: &Request<'_>) -> Found {
+        let flow = request.flow;
+        let is_newer = |side: &Flow| side.transport == flow.transport && side.connection < flow.connection;
+        if request.from != Neighbour::Phone || flow.connection == 0 {
+            return found;
+        }
+        match found.by {
+            Party::Caller if is_newer(&found.caller) => {
+                found.caller = flow;
+                let server = self.engine.calls.with(&found.key, |call| {
+                    call.caller = flow;
+                    call.server
+                });
+                server.and_then(|server| self.engine.transactions.with(&server, |row| row.flow = flow));
+            }
+            Party::Callee if found.is_leg && found.callee.as_ref().is_some_and(is_newer) => {
+                found.callee = Some(flow);
+                self.engine.calls.with(&found.key, |call| call.callee = Some(flow));
+            }
+            _ => {}
+        }
+        found
     }
 
     /// A party of a dialog has shown that it hears us, if it is the one whose side the request claims to be.

@@ -66,10 +66,10 @@ use self::watch::Seen;
 use crate::config::plan::{Neighbour, Plan};
 use crate::limits::{CALLS_MAX, ENDED_AT_ONCE_MAX, REGISTERED_MAX, TRANSACTIONS_MAX};
 use crate::metrics::Counters;
-use crate::neighbour::Flow;
 use crate::neighbour::control::Controls;
 use crate::neighbour::locate::{Located, Named};
 use crate::neighbour::names::Names;
+use crate::neighbour::{Flow, Transport};
 use crate::sip::{Editor, Index};
 use crate::table::Table;
 use crate::transaction::row::Row;
@@ -272,7 +272,8 @@ impl Engine {
         self.wants_names.load(Relaxed) && self.wants_names.swap(false, Relaxed)
     }
 
-    /// A call found a hop without an address.
+    /// A call found a hop without an address, or somebody spoke who may be a neighbour whose name leads nowhere yet: after a
+    /// power failure the DNS may be the last to be back.
     pub(crate) fn want_names(&self) {
         if !self.wants_names.load(Relaxed) {
             self.wants_names.store(true, Relaxed);
@@ -317,11 +318,18 @@ impl Engine {
     #[must_use]
     pub fn listens(&self, flow: Flow, bytes: &[u8]) -> Option<Flow> {
         let running = self.running.load_full();
-        let addresses = match running.plan.neighbour(flow.transport, flow.remote)? {
+        let Some(neighbour) = running.plan.neighbour(flow.transport, flow.remote) else {
+            // Whom a reload took away is reached, until its calls end, where it says itself that it listens.
+            let there = running.said_listens(flow, bytes)?;
+            return Some(there).filter(|there| self.former.knew(there.transport, there.remote));
+        };
+        let addresses = match neighbour {
             Neighbour::Peer(peer) => &running.plan.peer(peer)?.addresses,
             Neighbour::Remote { cluster, .. } => &running.plan.remote_cluster(cluster)?.addresses,
             Neighbour::Phone => {
-                let there = running.phone_listens(flow, bytes)?;
+                let there = running.said_listens(flow, bytes)?;
+                let is_phone = running.plan.neighbour(there.transport, there.remote) == Some(Neighbour::Phone);
+                let there = Some(there).filter(|_| is_phone)?;
                 return Some(self.stream_since(flow, there.remote).unwrap_or(there));
             }
         };
@@ -330,12 +338,23 @@ impl Engine {
         running.way(*address, flow.listener)
     }
 
-    /// The stream over which a phone registered a contact address after it opened the one that is lost. Connections are
-    /// numbered in their order.
+    /// The stream over which a phone registered a contact address after it opened the one that is lost; where that address is
+    /// the port of the lost stream itself, the one it registered by last. Connections are numbered in their order.
     fn stream_since(&self, lost: Flow, contact: SocketAddr) -> Option<Flow> {
         let key = self.registered_there.with(&lost.remote.ip(), |key| *key)?;
-        let flow = self.registered.with(&key, |row| row.flow_of(contact))??;
+        // Nobody listens at the port of a stream that the phone opened.
+        let newest = |row: &Registered| (contact == lost.remote).then(|| row.newest_from(contact.ip())).flatten();
+        let flow = self.registered.with(&key, |row| row.flow_of(contact).or_else(|| newest(row)))??;
         (flow.transport == lost.transport && flow.connection > lost.connection).then_some(flow)
+    }
+
+    /// Whether a connection from there is taken: a neighbour's, or one of whom a reload took away while calls of it stand.
+    pub(crate) fn takes_connection(&self, transport: Transport, remote: SocketAddr) -> bool {
+        let is_taken = self.plan().neighbour(transport, remote).is_some() || self.former.knew(transport, remote);
+        if !is_taken {
+            self.want_names();
+        }
+        is_taken
     }
 
     /// How late the node is, and how much it sends away.
@@ -348,15 +367,6 @@ impl Engine {
     pub(crate) fn keeps_up(&self) -> bool {
         self.overload.is_normal() && !self.is_draining()
     }
-    /// Whether a connection from there is taken: a neighbour's, or one of whom a reload took away while calls of it stand.
-    pub(crate) fn takes_connection(&self, transport: Transport, remote: SocketAddr) -> bool {
-        let is_taken = self.plan().neighbour(transport, remote).is_some() || self.former.knew(transport, remote);
-        if !is_taken {
-            self.want_names();
-        }
-        is_taken
-    }
-
 
     /// Ends ordinary calls that outlasted the drain, some at a time; whether more stand. Emergency calls are never ended:
     /// the node waits for them as long as they last.

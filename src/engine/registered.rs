@@ -104,6 +104,13 @@ impl Registered {
         self.contacts.iter().find(|contact| contact.id.socket == socket).map(|contact| contact.flow)
     }
 
+    /// The way the latest REGISTER over a stream from that address came.
+    #[must_use]
+    pub fn newest_from(&self, ip: IpAddr) -> Option<Flow> {
+        let flows = self.contacts.iter().map(|contact| contact.flow);
+        flows.filter(|flow| flow.remote.ip() == ip && flow.connection != 0).max_by_key(|flow| flow.connection)
+    }
+
     /// The addresses phones registered from, each once.
     #[must_use]
     pub fn addresses(&self) -> Addresses {

@@ -185,7 +185,13 @@ impl Turn<'_> {
 
     /// Whether the request is a copy of one whose transaction stands; its last response goes out again.
     fn is_repeated(&mut self, request: &Request<'_>) -> bool {
+        let mut moved = None;
         let again = self.engine.transactions.with(&request.key, |row| {
+            if row.flow.connection < request.flow.connection && row.flow.transport == request.flow.transport {
+                // The stream it came by first may be gone.
+                row.flow = request.flow;
+                moved = row.call;
+            }
             let resend = match row.machine {
                 Machine::ServerInvite(state) => {
                     let (next, act) = server_invite::step(state, server_invite::Event::Invite);
@@ -202,6 +208,7 @@ impl Turn<'_> {
             resend.then(|| (row.flow, row.response.clone(), row.is_patient))
         });
         let Some(resend) = again else { return false };
+        moved.and_then(|call| self.engine.calls.with(&call, |call| call.speaks_over(request.key, request.flow)));
         self.engine.counters.retransmission_absorbed();
         match resend {
             // Nothing but a 100 so far: it is made from the copy as it was from the first.

@@ -163,10 +163,10 @@ impl Running {
         self.locals.iter().any(is_own)
     }
 
-    /// Where the phone at the other end of `flow` listens, as what is sent to it says: the topmost Via of a response, which
-    /// is the phone's own, or the target of a request, its Contact. At its own address alone, and over TCP alone, since no
-    /// phone's certificate is known.
-    pub(super) fn phone_listens(&self, flow: Flow, bytes: &[u8]) -> Option<Flow> {
+    /// Where the other end of `flow`, a phone or a former neighbour, listens, as what is sent to it says: the topmost Via of a
+    /// response, which is its own, or the target of a request, its Contact. At its own address alone, and over TCP alone,
+    /// since no phone's certificate is known.
+    pub(super) fn said_listens(&self, flow: Flow, bytes: &[u8]) -> Option<Flow> {
         let mut index = Index::new();
         let message = scan(bytes, &mut index).ok()?;
         let of = essentials_of_taken(&message).ok()?;
@@ -180,8 +180,7 @@ impl Running {
         };
         let remote = SocketAddr::new(flow.remote.ip(), port.unwrap_or(Transport::Tcp.default_port()));
         let way = Flow { remote, connection: 0, ..flow };
-        let is_phone = self.plan.neighbour(way.transport, remote) == Some(Neighbour::Phone);
-        (is_tcp && flow.transport == Transport::Tcp && is_phone && !self.is_own(way)).then_some(way)
+        (is_tcp && flow.transport == Transport::Tcp && !self.is_own(way)).then_some(way)
     }
 
     /// Whether a URI names one of our own addresses.

@@ -68,6 +68,6 @@ impl Driver for Engine {
     }
 
     fn is_neighbour(&self, transport: Transport, remote: SocketAddr) -> bool {
-        self.plan().neighbour(transport, remote).is_some()
+        self.takes_connection(transport, remote)
     }
 }

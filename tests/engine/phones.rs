@@ -9,8 +9,8 @@ use emcc_trunk::neighbour::{Flow, Transport};
 use crate::node::{BR, CC_HQ, GW_HQ, HQ, Node, Out, Sent};
 use crate::tls::{keyed, shows_key};
 use crate::wire::{
-    Dialog, PHONE, Request, Standing, alice, answer, assert_refused, audio, audio_and_video, hang_up, says, serial,
-    without_top_via,
+    Dialog, PHONE, Request, Standing, alice, answer, assert_refused, audio, audio_and_video, bob, hang_up, says,
+    serial, without_top_via,
 };
 
 const WORST: [u64; 4] = [40, 40, 0, 0];
@@ -804,11 +804,93 @@ fn what_a_lost_stream_was_to_carry_goes_over_the_one_the_phone_registered_by_sin
         (9, "sip:5001@127.0.3.5:5060;transport=tcp", (5_060, 0)),
         (10, "sip:5001@127.0.3.5:5060;transport=tcp", (5_060, 0)),
         (7, "sip:5001@127.0.3.5:5061;transport=tcp", (5_061, 0)),
+        // The port of the lost stream itself, where nobody listens.
+        (7, "sip:5001@127.0.3.5:40123;transport=tcp", (40_124, 9)),
+        (9, "sip:5001@127.0.3.5:40123;transport=tcp", (40_123, 0)),
     ] {
         let way =
             node.engine.listens(lost(connection), bye(uri).as_bytes()).map(|way| (way.remote.port(), way.connection));
         assert_eq!(way, Some(want), "stream {connection}, {uri}");
     }
+}
+
+/// A phone's call over TCP, from that port of it.
+fn over_tcp(mut request: Request, port: u16) -> Request {
+    (request.at, request.transport) = (SocketAddr::new(phone().ip(), port), "TCP");
+    request
+}
+
+#[test]
+fn p_23_a_phone_that_speaks_over_another_stream_is_answered_over_it_ringing_and_in_its_call() {
+    let mut node = node();
+    let from = |port| SocketAddr::new(phone().ip(), port);
+    let invite = over_tcp(Request::new("INVITE", phone(), HQ, "5002", "911").body(&audio("0")), 40_123);
+    let invite = with_contact(invite, "<sip:5002@127.0.3.5:40123;transport=tcp>");
+    let sent = node.hear_on_stream(from(40_123), 7, &invite).the("INVITE");
+    assert_eq!(sent.to, GW_HQ);
+    let early = answer(&sent, 183, "b1", &["Require: 100rel", "RSeq: 1"], &audio("0"));
+    let early = node.hear(GW_HQ, early).the("183");
+    assert_eq!(early.to, from(40_123));
+    // It acknowledges over a second stream, and the first is gone.
+    let mut call = Dialog::of_caller(&invite, &early);
+    let prack = over_tcp(call.request("PRACK").header("RAck: 1 1 INVITE"), 40_124);
+    node.hear_on_stream(from(40_124), 8, &prack).the("PRACK");
+    let back = node.hear(GW_HQ, answer(&sent, 200, "b1", &[], "")).the("200");
+    assert_eq!(back.to, from(40_124), "where it spoke last");
+    node.hear_on_stream(from(40_125), 9, &over_tcp(call.request("ACK"), 40_125)).the("ACK");
+    let mut callee = Dialog::of_callee(&sent, "b1");
+    assert_eq!(node.hear(GW_HQ, &callee.request("INFO")).the("INFO").to, from(40_125));
+    // An older one that still brings something is not gone back to, nor is anybody else's gone to.
+    node.hear_on_stream(from(40_123), 7, &over_tcp(call.request("UPDATE"), 40_123));
+    let stranger = at("127.0.3.6:40126");
+    let mut foreign = call.request("UPDATE");
+    (foreign.at, foreign.transport) = (stranger, "TCP");
+    assert_eq!(node.hear_on_stream(stranger, 10, &foreign).told().len(), 1, "refused");
+    assert_eq!(node.hear(GW_HQ, &callee.request("BYE")).the("BYE").to, from(40_125));
+}
+
+#[test]
+fn rfc_3261_17_2_1_an_invite_that_comes_again_over_another_stream_is_answered_there() {
+    let mut node = node();
+    let from = |port| SocketAddr::new(phone().ip(), port);
+    let invite = over_tcp(Request::new("INVITE", phone(), HQ, "5002", "911").body(&audio("0")), 40_123);
+    let sent = node.hear_on_stream(from(40_123), 7, &invite).the("INVITE");
+    let again = node.hear_on_stream(from(40_124), 8, &invite);
+    assert_eq!(again.told().len(), 1, "{:?}", again.told());
+    assert_eq!(node.hear(GW_HQ, says(&sent, 180)).the("180").to, from(40_124));
+    node.hear_on_stream(from(40_123), 7, &invite);
+    assert_eq!(node.hear(GW_HQ, answer(&sent, 200, "b1", &[], &audio("0"))).the("200").to, from(40_124), "the newest");
+}
+
+#[test]
+fn whom_a_reload_moved_is_let_in_over_tcp_and_reached_while_its_call_stands() {
+    let control = ("udp:127.0.1.10:5060", "tcp:127.0.1.10:5060");
+    let moved = crate::node::plan("hq", &[("udp:127.0.1.10:5060", "tcp:127.0.1.30:5060")]);
+    let mut node = Node::hq_with(&[control]);
+    let from = at("127.0.1.10:40123");
+    let mut invite = bob("911").body(&audio("0"));
+    invite.transport = "TCP";
+    let sent = node.hear_on_stream(from, 7, &invite).the("INVITE");
+    node.engine.reload(moved);
+    let lets_in =
+        |node: &Node| emcc_trunk::io::Driver::is_neighbour(&node.engine, Transport::Tcp, at("127.0.1.10:40124"));
+    assert!(lets_in(&node), "its call stands");
+    let back = node.hear(GW_HQ, answer(&sent, 200, "b1", &[], &audio("0"))).the("200");
+    let lost = Flow { transport: Transport::Tcp, listener: 1, remote: from, connection: 7 };
+    let there = node.engine.listens(lost, back.text().as_bytes()).unwrap();
+    assert_eq!((there.remote, there.connection), (CC_HQ, 0), "as its Via says");
+    let mut call = Dialog::of_caller(&invite, &back);
+    for method in ["ACK", "BYE"] {
+        let mut request = call.request(method);
+        request.transport = "TCP";
+        let passed = node.hear_on_stream(at("127.0.1.10:40124"), 8, &request).the(method);
+        assert_eq!(passed.to, GW_HQ);
+        if method == "BYE" {
+            assert_eq!(node.hear(GW_HQ, says(&passed, 200)).the("200").to, at("127.0.1.10:40124"));
+        }
+    }
+    node.wait(80_000);
+    assert!(!lets_in(&node), "and ended");
 }
 
 #[test]
