@@ -297,13 +297,19 @@ impl Call {
         let is_last = self.next >= self.decision.next_hops.len();
         let is_of_our_place =
             self.place == Told::Ours && !self.cancelled && failure.is_of_a_location(self.decision.emergency, is_last);
-        if matches!(failure, Failure::Silent | Failure::Overtaken)
-            && !self.cancelled
+        if !self.cancelled
             && let Some(patience) = &mut self.patience
-            && let Some(hop) = self.next.checked_sub(1)
+            && let Some(last) = self.next.checked_sub(1)
         {
-            let place = if is_of_our_place { Told::NotAgain } else { self.place };
-            patience.keep(Open { client, hop, place, rang: self.alerted });
+            let hop = patience.tried(last);
+            match failure {
+                Failure::Silent | Failure::Overtaken => {
+                    let place = if is_of_our_place { Told::NotAgain } else { self.place };
+                    patience.keep(Open { client, hop, place, rang: self.alerted });
+                }
+                Failure::Unreachable => patience.note_unreached(hop),
+                _ => {}
+            }
         }
         if is_of_our_place && let Some(hop) = self.current().copied() {
             self.place = Told::NotAgain;
@@ -345,6 +351,8 @@ impl Call {
         };
         if open.place == Told::Ours && failure.is_of_a_location(true, false) {
             patience.note_again(open.hop);
+        } else if failure == Failure::Unreachable {
+            patience.note_unreached(open.hop);
         } else if let Some((status, ours)) = failure.verdict() {
             self.weigh(status, said, ours);
         }
@@ -360,7 +368,9 @@ impl Call {
                 self.place = Told::NotAgain;
                 return Onward::WithoutPlace(*hop);
             }
-            if patience.is_open() {
+            // Where a callee has answered, the caller is told what.
+            let is_unanswered = self.best.as_ref().is_none_or(|best| (500..600).contains(&best.status));
+            if patience.is_open() || patience.has_unreached() && is_unanswered {
                 return Onward::Wait;
             }
         }

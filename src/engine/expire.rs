@@ -280,7 +280,10 @@ impl Turn<'_> {
             What::Nothing => {}
             What::Adjust => self.adjust(key),
             What::Retry => self.retry(key),
-            What::Look => self.look(key),
+            What::Look => {
+                self.look(key);
+                self.knock(key);
+            }
             What::End(Phase::Hunting) => {
                 let client = self.engine.calls.with(&key, |call| call.client).flatten();
                 if let Some(client) = client {

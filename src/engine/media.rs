@@ -154,7 +154,12 @@ impl Turn<'_> {
         if body.is_refused() && decision.emergency {
             // Nothing ends or mutes an emergency call: the description leaves as it came (P-23).
             self.alarm_of(body.alarm("emergency description without a codec within the region"), key);
-            return Body::None;
+            // What is booked is what it says.
+            let shaping = Shaping { keeps_beyond: true, ..shaping };
+            return match self.shape(&plan, decision.link, message, shaping, &mut Trail::new()) {
+                Body::Same(shaped) | Body::Changed(shaped) => Body::Same(shaped),
+                _ => Body::None,
+            };
         }
         if role == Role::Offer
             && let Some(shaped) = body.shaped()
@@ -178,11 +183,6 @@ impl Turn<'_> {
         }
     }
 
-    /// An offer of a call came to nothing: the booking goes back to what the last answer needed.
-    pub(crate) fn settle_as_before(&mut self, key: Option<CallKey>) {
-        let owner = key.and_then(|key| self.engine.calls.with(&key, |call| call.rides_on()).flatten());
-        self.settle_media(key, None);
-        if owner.is_some() {
     /// A hop's answer, or its offer, may not pass: the hop counts as one that refused the call (M-6).
     pub(crate) fn refused_body(&mut self, call: CallKey, client: TransactionKey, body: &Body) {
         if matches!(body, Body::NoCodecLeft) {
@@ -195,6 +195,11 @@ impl Turn<'_> {
         self.after(call, client, failure, None);
     }
 
+    /// An offer of a call came to nothing: the booking goes back to what the last answer needed.
+    pub(crate) fn settle_as_before(&mut self, key: Option<CallKey>) {
+        let owner = key.and_then(|key| self.engine.calls.with(&key, |call| call.rides_on()).flatten());
+        self.settle_media(key, None);
+        if owner.is_some() {
             self.settle_media(owner, None);
         }
     }

@@ -6,7 +6,8 @@ use emcc_policies::moment::Moment;
 use smallvec::SmallVec;
 
 use super::Turn;
-use super::call::{Call, Phase, Told};
+use super::call::{Best, Call, Phase, Told};
+use super::decide::Next;
 use super::effects::{CallKey, Hint, TransactionKey};
 use super::ending::Cut;
 use super::hunt::Failure;
@@ -50,6 +51,10 @@ pub struct Patience {
     open: SmallVec<[Open; OPEN_INLINE]>,
     /// Hops that refused the location of ours when the call had gone on already: each is tried once more without (G-17).
     again: SmallVec<[usize; OPEN_INLINE]>,
+    /// Hops that could not be reached at all: a process may be starting again.
+    unreached: SmallVec<[usize; OPEN_INLINE]>,
+    /// The one of them that is tried again now.
+    knocking: Option<usize>,
     /// Early dialogs: the hash of the tag of whoever said more than 100, and the try it came by. With several tries open a
     /// PRACK has to find its own (RFC 3262 section 4). At most [`EARLY_DIALOGS_MAX`].
     dialogs: SmallVec<[(u64, TransactionKey); OPEN_INLINE]>,
@@ -60,7 +65,15 @@ impl Patience {
     #[must_use]
     pub fn new(now: Moment) -> Self {
         let looks_at = now.plus_ms(EMERGENCY_LOOK_MS);
-        Self { tried_at: now, looks_at, open: SmallVec::new(), again: SmallVec::new(), dialogs: SmallVec::new() }
+        Self {
+            tried_at: now,
+            looks_at,
+            open: SmallVec::new(),
+            again: SmallVec::new(),
+            unreached: SmallVec::new(),
+            knocking: None,
+            dialogs: SmallVec::new(),
+        }
     }
 
     /// Keeps the INVITE of a hop open.
@@ -105,6 +118,22 @@ impl Patience {
         !self.again.is_empty()
     }
 
+    /// The hop that failed: `last`, unless one was tried again.
+    pub fn tried(&mut self, last: usize) -> usize {
+        self.knocking.take().unwrap_or(last)
+    }
+
+    /// Notes that a hop could not be reached.
+    pub fn note_unreached(&mut self, hop: usize) {
+        self.unreached.push(hop);
+    }
+
+    /// Whether a hop that could not be reached is to be tried again.
+    #[must_use]
+    pub fn has_unreached(&self) -> bool {
+        !self.unreached.is_empty()
+    }
+
     /// Open tries that have not rung.
     pub fn quiet(&self) -> impl Iterator<Item = TransactionKey> {
         self.open.iter().filter(|open| !open.rang).map(|open| open.client)
@@ -147,6 +176,24 @@ impl Call {
         open.filter(|open| open.client == client).for_each(|open| open.rang = true);
     }
 
+    /// What an emergency call does that waits for a hop it could not reach: it tries the one that was tried longest ago
+    /// again, or gives up when a silent one would be given up.
+    fn knock(&mut self, now: Moment) -> Knock {
+        let may_knock = self.phase == Phase::Hunting && !self.cancelled && self.client.is_none();
+        let Some(patience) = self.patience.as_mut().filter(|patience| may_knock && patience.has_unreached()) else {
+            return Knock::Nothing;
+        };
+        if now.since_ms(self.began) >= LIFETIME_MS {
+            patience.unreached.clear();
+            return if patience.is_open() { Knock::Nothing } else { Knock::Over(self.best.take()) };
+        }
+        let hop = patience.unreached.remove(0);
+        patience.knocking = Some(hop);
+        patience.tried_at = now;
+        self.alerted = false;
+        self.decision.next_hops.get(hop).map_or(Knock::Nothing, |hop| Knock::Try(*hop))
+    }
+
     /// Whether the time to look at its hops has come; plans the next look.
     pub fn looks(&mut self, now: Moment) -> bool {
         let Some(patience) = self.patience.as_mut().filter(|patience| patience.looks_at <= now) else { return false };
@@ -163,6 +210,13 @@ struct GivenUp {
     waits: bool,
     /// It is an emergency call.
     is_patient: bool,
+}
+
+/// What becomes of a call none of whose hops is at work and some could not be reached.
+enum Knock {
+    Try(Next),
+    Over(Option<Box<Best>>),
+    Nothing,
 }
 
 /// What a look finds.
@@ -229,7 +283,9 @@ impl Turn<'_> {
             Some(Looked::At { client, tried_at, rang }) => {
                 let Some(flow) = self.proceeding(client) else { return };
                 let lost_at = self.down_since(flow).max(self.restarted_at(flow));
-                let is_dead = lost_at.is_some_and(|since| since > tried_at);
+                // Of who is no neighbour any more nothing is known: it may have been taken away because it is dead.
+                let is_gone = self.running.plan.neighbour(flow.transport, flow.remote).is_none();
+                let is_dead = is_gone || lost_at.is_some_and(|since| since > tried_at);
                 let trying_ms = if self.is_trunk(flow) { EMERGENCY_TRUNK_TRYING_MS } else { EMERGENCY_TRYING_MS };
                 let is_slow = !rang && self.now.moment.since_ms(tried_at) >= trying_ms;
                 if is_dead || is_slow {
@@ -250,6 +306,17 @@ impl Turn<'_> {
                 }
             }
             None => {}
+        }
+    }
+
+    /// Tries a hop of an emergency call again that could not be reached, where none is at work: a gateway whose process starts
+    /// again refuses for a moment, and is asked for as long as a silent one.
+    pub(crate) fn knock(&mut self, key: CallKey) {
+        let now = self.now.moment;
+        match self.engine.calls.with(&key, |call| call.knock(now)) {
+            Some(Knock::Try(next)) => self.hunt(key, next),
+            Some(Knock::Over(best)) => self.fail(key, best),
+            Some(Knock::Nothing) | None => {}
         }
     }
 

@@ -350,9 +350,6 @@ impl Turn<'_> {
             match self.first_answer(call_key, key, heard, message, of, leg, carried.body.is_refused()) {
                 Verdict::Pass => {}
                 Verdict::Refuse => {
-                    if matches!(carried.body, Body::NoCodecLeft) {
-                        self.engine.counters.codec_refused();
-                    }
                     self.hang_up(heard.flow, message, carried.body.cut());
                     return self.refused_body(call_key, key, &carried.body);
                 }
@@ -581,6 +578,11 @@ impl Turn<'_> {
         };
         let crossing = self.back_across(message, back.from, server);
         self.edit_back(message, status, &body, agreed, &crossing)?;
+        let is_emergency = || self.engine.transactions.with(&server, |row| row.is_patient) == Some(true);
+        if status >= 300 && message.first(Name::RetryAfter).is_some() && is_emergency() {
+            // Who calls for help is never told to wait.
+            self.desk.editor.remove_all(message, Name::RetryAfter);
+        }
         Some(server)
     }
 

@@ -247,6 +247,7 @@ impl Turn<'_> {
             by: Party::Caller,
             is_patient: false,
             is_mended: false,
+            is_sent_again: false,
             cancel: Cancel::No,
             timing: Timing::waiting(self.now.moment, life_ms),
         };
@@ -257,7 +258,6 @@ impl Turn<'_> {
                     self.effects.hints.push((at, Hint::Transaction(request.key)));
                 }
                 true
-            is_sent_again: false,
             }
             Ok(crate::table::Inserted::Exists) => {
                 self.engine.counters.retransmission_absorbed();

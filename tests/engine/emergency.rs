@@ -555,3 +555,27 @@ fn p_23_call_control_may_name_the_caller_of_an_emergency_in_any_way() {
     assert_eq!(Node::hq().hear(CC_HQ, &call("x", "9911").header(both)).the("INVITE").to, GW_HQ);
     assert_eq!(Node::hq().hear(CC_HQ, &call("x", "9999")).the("INVITE").to, GW_HQ, "nobody: the last resort");
 }
+
+#[test]
+fn v_18_an_emergency_beyond_the_region_is_booked_as_what_it_was_answered_with() {
+    let mut node = Node::hq();
+    let mut call = crate::wire::stand(&mut node, alice("9999").body(&audio("0")), &audio("0"));
+    node.wait_with_peer(1_500);
+    assert_eq!(node.booked(), [80, 80, 0, 0], "G.711 both ways, and no video");
+    // A change inside the call is followed.
+    let sent = node.hear(CC_HQ, &call.caller.request("INVITE").body(&audio("0 18"))).the("INVITE");
+    node.hear(sent.to, crate::wire::answer(&sent, 200, "b1", &[], &audio("18"))).the("200");
+    node.hear(CC_HQ, &call.caller.request("ACK"));
+    node.wait_with_peer(1_500);
+    assert_eq!(node.booked(), [24, 24, 0, 0]);
+}
+
+#[test]
+fn p_23_a_caller_for_help_is_not_told_to_wait() {
+    for (called, kept) in [("911", false), ("912025550123", true)] {
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &crate::wire::bob(called)).the("INVITE");
+        let out = node.hear(GW_HQ, crate::wire::answer(&sent, 503, "b1", &["Retry-After: 600"], ""));
+        assert_eq!(out.the("500").headers("Retry-After").is_empty(), !kept, "{called}");
+    }
+}

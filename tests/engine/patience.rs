@@ -52,6 +52,83 @@ fn rfc_3261_16_7_no_failure_of_an_emergency_goes_back_while_a_silent_hop_may_sti
 }
 
 #[test]
+fn p_23_hops_that_cannot_be_reached_are_asked_again_until_timer_b_and_one_that_is_back_takes_the_call() {
+    let mut node = Node::br();
+    let invite = emergency();
+    let mut tried = vec![node.hear(HQ, &invite).the("INVITE")];
+    tried.push(node.fail(&tried[0]).to(GW_BR_2));
+    assert_eq!(node.fail(&tried[1]).told(), Vec::<String>::new(), "no way at the moment");
+    // A port that is closed while a process starts again: each is asked in turn.
+    for (round, to) in [GW_BR_1, GW_BR_2, GW_BR_1].into_iter().enumerate() {
+        let again = node.wait_with_peer(2_100).the("INVITE");
+        assert_eq!(again.to, to, "round {round}");
+        assert!(tried.iter().all(|before| before.header("Via") != again.header("Via")), "a try of its own");
+        if round < 2 {
+            assert_eq!(node.fail(&again).told(), Vec::<String>::new());
+        }
+        tried.push(again);
+    }
+    let last = tried.pop().unwrap();
+    assert_eq!(node.hear(GW_BR_1, says(&last, 180)).told(), ["180 to hq"]);
+    assert_eq!(node.hear(GW_BR_1, answer(&last, 200, "b1", &[], "")).told(), ["200 to hq"]);
+    assert_eq!((node.ended(), node.engine.calls()), (vec![], 1));
+}
+
+#[test]
+fn p_23_what_cannot_be_reached_for_as_long_as_a_silent_hop_is_waited_for_is_500_and_what_was_answered_goes_back_at_once()
+ {
+    let mut node = Node::br();
+    let invite = emergency();
+    let mut next = Some(node.hear(HQ, &invite).the("INVITE"));
+    let mut waited_ms = 0;
+    let refusal = loop {
+        let out = match next.take() {
+            Some(sent) => node.fail(&sent),
+            None => {
+                waited_ms += 500;
+                node.wait_with_peer(500)
+            }
+        };
+        next = out.0.iter().find(|sent| sent.what() == "INVITE").cloned();
+        if let Some(refusal) = out.0.iter().find(|sent| sent.to == HQ && sent.what() != "100") {
+            break refusal.clone();
+        }
+        assert!(waited_ms < 40_000, "no end");
+    };
+    assert_eq!((refusal.what().as_str(), (32_000..36_000).contains(&waited_ms)), ("500", true), "{waited_ms} ms");
+    node.hear(HQ, &invite.ack(&refusal));
+    is_empty_in_the_end(&mut node);
+    // A callee's word is not held back for a hop that may come.
+    let mut node = Node::br();
+    let first = node.hear(HQ, &emergency()).the("INVITE");
+    let second = node.fail(&first).to(GW_BR_2);
+    assert!(node.hear(GW_BR_2, says(&second, 486)).told().contains(&"486 to hq".to_owned()));
+    // An ordinary call is refused as ever; and who gives up while nothing is tried hears so.
+    let mut node = Node::br();
+    let first = node.hear(HQ, &from_hq("02079460000")).the("INVITE");
+    let second = node.fail(&first).to(GW_BR_2);
+    assert_eq!(node.fail(&second).told(), ["500 to hq"]);
+    let mut node = Node::br();
+    let invite = emergency();
+    let first = node.hear(HQ, &invite).the("INVITE");
+    let second = node.fail(&first).to(GW_BR_2);
+    node.fail(&second);
+    assert_eq!(node.hear(HQ, &invite.cancel()).told(), ["200 to hq", "487 to hq"]);
+    is_empty_in_the_end(&mut node);
+}
+
+#[test]
+fn p_23_a_gateway_that_rings_and_is_a_neighbour_no_more_is_left_for_the_next_way() {
+    let mut node = Node::br();
+    let first = node.hear(HQ, &emergency()).the("INVITE");
+    node.hear(GW_BR_1, says(&first, 180)).the("180");
+    assert_eq!(node.wait_with_peer(10_000).told(), Vec::<String>::new());
+    node.engine.reload(crate::node::plan("br", &[("udp:127.0.2.20:5060", "udp:127.0.2.29:5060")]));
+    assert_eq!(node.wait_with_peer(2_100).to(GW_BR_2).what(), "INVITE");
+    assert_eq!(node.hear(GW_BR_1, says(&first, 200)).told().contains(&"200 to hq".to_owned()), true, "it was alive");
+}
+
+#[test]
 fn rfc_3261_17_1_1_2_an_overdue_hop_of_an_emergency_is_asked_on_until_timer_b() {
     let mut node = Node::br();
     let (invite, first) = waiting(&mut node);
