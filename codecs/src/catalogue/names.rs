@@ -79,15 +79,14 @@ const fn slot(name: u128) -> usize {
 }
 
 /// The encoding names of the rows, folded: one comparison a row instead of one a letter.
-#[expect(clippy::indexing_slicing, reason = "a constant: what is out of range does not build")]
 const FOLDED: [u128; CATALOGUE.len()] = {
     let mut names = [NO_NAME; CATALOGUE.len()];
-    let mut row = 0;
-    while row < names.len() {
-        if let Some(name) = CATALOGUE[row].encoding {
-            names[row] = folded(name.as_bytes());
+    let (mut left, mut rows) = (names.as_mut_slice(), CATALOGUE.as_slice());
+    while let ([place, places @ ..], [row, behind @ ..]) = (left, rows) {
+        if let Some(name) = row.encoding {
+            *place = folded(name.as_bytes());
         }
-        row += 1;
+        (left, rows) = (places, behind);
     }
     names
 };
@@ -221,15 +220,14 @@ impl fmt::Debug for EncodingName {
 }
 
 /// The encoding names of the rows as they are kept.
-#[expect(clippy::indexing_slicing, reason = "a constant: what is out of range does not build")]
 pub(super) const ENCODING_NAMES: [EncodingName; CATALOGUE.len()] = {
     let mut names = [EncodingName::EMPTY; CATALOGUE.len()];
-    let mut row = 0;
-    while row < names.len() {
-        if let Some(name) = CATALOGUE[row].encoding {
-            names[row] = EncodingName::of(name.as_bytes());
+    let (mut left, mut rows) = (names.as_mut_slice(), CATALOGUE.as_slice());
+    while let ([place, places @ ..], [row, behind @ ..]) = (left, rows) {
+        if let Some(name) = row.encoding {
+            *place = EncodingName::of(name.as_bytes());
         }
-        row += 1;
+        (left, rows) = (places, behind);
     }
     names
 };

@@ -115,15 +115,14 @@ const SLOTS: [Usual; 64] = {
 };
 
 /// By payload type, as far as RFC 3551 assigns any for audio.
-#[expect(clippy::indexing_slicing, reason = "a constant: what is out of range does not build")]
 const STATIC: [Option<Usual>; 19] = {
     let mut known = [None; 19];
-    let mut payload_type = 0_u8;
-    while (payload_type as usize) < known.len() {
+    let (mut left, mut payload_type) = (known.as_mut_slice(), 0);
+    while let [place, places @ ..] = left {
         if let Some(encoding) = static_encoding(payload_type) {
-            known[payload_type as usize] = Some(Usual { text: &[], encoding, named: Named::of(encoding.name) });
+            *place = Some(Usual { text: &[], encoding, named: Named::of(encoding.name) });
         }
-        payload_type += 1;
+        (left, payload_type) = (places, payload_type + 1);
     }
     known
 };
