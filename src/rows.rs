@@ -2,6 +2,18 @@
 //!
 //! Reading is the `csv` crate's; where a row begins is worked out here, since the crate's own line is that of the line
 //! end before it, or of an empty line it skipped.
+// The text is somebody else's: no index, no sum and no cast that its octets could make go wrong.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used
+    )
+)]
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
@@ -51,21 +63,22 @@ impl<'t> Rows<'t> {
             }
         }
         let read_from = self.record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
-        let begun = self.begin + read_from;
+        let begun = self.begin.saturating_add(read_from);
         let line_ends = self.text.get(begun..).unwrap_or_default().iter().take_while(|octet| is_line_end(**octet));
-        let offset = begun + line_ends.count();
+        let offset = begun.saturating_add(line_ends.count());
         let between = self.text.get(self.counted.0..offset).unwrap_or_default();
         let lines = memchr::memchr_iter(b'\n', between).count();
         self.counted = (offset, self.counted.1.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX)));
-        let end = self.begin + usize::try_from(self.reader.position().byte()).unwrap_or(0);
+        let end = self.begin.saturating_add(usize::try_from(self.reader.position().byte()).unwrap_or(0));
         Some(Row { record: &self.record, text: self.text, line: self.counted.1, offset, end })
     }
 
     /// Reads on in the line below this offset: a quote there took the rows behind it for its own.
     pub(crate) fn go_on_below(&mut self, offset: usize) {
         let rest = self.text.get(offset..).unwrap_or_default();
-        self.begin = memchr::memchr(b'\n', rest).map_or(self.text.len(), |at| offset + at + 1);
-        self.reader = reader(self.text.get(self.begin..).unwrap_or_default());
+        let below = memchr::memchr(b'\n', rest).and_then(|end| rest.get(end.saturating_add(1)..)).unwrap_or_default();
+        self.begin = self.text.len().saturating_sub(below.len());
+        self.reader = reader(below);
     }
 
     /// Octets read so far.
@@ -107,19 +120,19 @@ impl<'r> Row<'r> {
         if self.end < self.text.len() && memchr::memchr(b'\n', raw).is_none() {
             return None;
         }
-        let (mut at, mut begins_field) = (0, true);
+        let (mut at, mut begins_field) = (0_usize, true);
         while let Some(octet) = raw.get(at) {
             if begins_field && *octet == b'"' {
                 let (closed, spans) = closed(raw, at);
-                let behind = closed.and_then(|closed| raw.get(closed + 1));
+                let behind = closed.and_then(|closed| raw.get(closed.saturating_add(1)));
                 let is_proper = behind.is_none_or(|octet| *octet == b',' || is_line_end(*octet));
                 match closed {
                     Some(closed) if is_proper || !spans => at = closed,
-                    _ => return Some(self.offset + at),
+                    _ => return self.offset.checked_add(at),
                 }
             }
             begins_field = *octet == b',';
-            at += 1;
+            at = at.saturating_add(1);
         }
         None
     }
@@ -129,10 +142,10 @@ impl<'r> Row<'r> {
     pub(crate) fn stray_quote(&self) -> Option<(usize, usize, bool)> {
         let raw = self.text.get(self.offset..self.end)?.trim_ascii_end();
         memchr::memchr(b'"', raw)?;
-        let (mut at, mut place) = (0, 0);
+        let (mut at, mut place) = (0, 0_usize);
         while let Some(octet) = raw.get(at) {
             let is_quoted = *octet == b'"';
-            let begin = if is_quoted { closed(raw, at).0? + 1 } else { at };
+            let begin = if is_quoted { closed(raw, at).0?.saturating_add(1) } else { at };
             let rest = raw.get(begin..)?;
             let outside = rest.get(..rest.iter().position(|octet| *octet == b',').unwrap_or(rest.len()))?;
             let stray = if is_quoted {
@@ -141,10 +154,10 @@ impl<'r> Row<'r> {
                 memchr::memchr(b'"', outside)
             };
             if let Some(stray) = stray {
-                return Some((place, self.offset + begin + stray, is_quoted));
+                return Some((place, self.offset.saturating_add(begin).saturating_add(stray), is_quoted));
             }
-            at = begin + outside.len() + 1;
-            place += 1;
+            at = begin.saturating_add(outside.len()).saturating_add(1);
+            place = place.saturating_add(1);
         }
         None
     }
@@ -159,15 +172,15 @@ impl<'r> Row<'r> {
             if left == 0 {
                 // Space before a field is not part of it.
                 let spaces = raw.get(at..).unwrap_or_default().iter().take_while(|octet| matches!(octet, b' ' | b'\t'));
-                return self.offset + at + spaces.count();
+                return self.offset.saturating_add(at).saturating_add(spaces.count());
             }
             match octet {
                 b'"' if quoted || may_open => {
                     (quoted, may_open) = (!quoted, quoted);
                     continue;
                 }
-                b',' if !quoted => left -= 1,
-                octet if is_line_end(*octet) && !quoted => return self.offset + at,
+                b',' if !quoted => left = left.saturating_sub(1),
+                octet if is_line_end(*octet) && !quoted => return self.offset.saturating_add(at),
                 _ => {}
             }
             may_open = *octet == b',' && !quoted;
@@ -178,16 +191,17 @@ impl<'r> Row<'r> {
 
 /// Where the quote that opens a field is closed, and whether a line ends before that.
 fn closed(raw: &[u8], opens: usize) -> (Option<usize>, bool) {
-    let (mut at, mut spans) = (opens + 1, false);
+    let (mut at, mut spans) = (opens.saturating_add(1), false);
     while let Some(octet) = raw.get(at) {
+        let next = at.saturating_add(1);
         match octet {
             // Two stand for one of the field.
-            b'"' if raw.get(at + 1) == Some(&b'"') => at += 1,
+            b'"' if raw.get(next) == Some(&b'"') => at = next,
             b'"' => return (Some(at), spans),
             b'\n' => spans = true,
             _ => {}
         }
-        at += 1;
+        at = at.saturating_add(1);
     }
     (None, spans)
 }

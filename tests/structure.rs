@@ -19,6 +19,32 @@ const UNSAFE_FILES: &[&str] = &["src/io/mmsg.rs", "src/main.rs"];
 /// Where alarms are raised: told to the log and counted at once.
 const ALARMS_FILE: &str = "src/engine/notes.rs";
 
+/// Where what comes from outside is read: the first file of each crate, or module with all below it.
+const READERS: &[&str] = &[
+    "codecs/src/lib.rs",
+    "policies/src/digits/mod.rs",
+    "policies/src/location/mod.rs",
+    "src/certificates/mod.rs",
+    "src/dialog/mod.rs",
+    "src/io/resolve.rs",
+    "src/neighbour/mod.rs",
+    "src/rows.rs",
+    "src/sip/mod.rs",
+    "src/transaction/mod.rs",
+];
+/// What readers deny themselves outside tests.
+const DENIED: &[&str] = &[
+    "clippy::indexing_slicing",
+    "clippy::string_slice",
+    "clippy::cast_possible_truncation",
+    "clippy::cast_sign_loss",
+    "clippy::arithmetic_side_effects",
+    "clippy::unwrap_used",
+];
+/// Exceptions readers are granted, each with its reason: constants, which do not build where they are wrong, a row of a
+/// table by its own number, and the civil date.
+const EXCEPTIONS_MAX: usize = 6;
+
 /// Modules of `src` and the modules of `src` they must not name.
 const FORBIDDEN_MODULES: &[(&[&str], &[&str])] = &[
     (
@@ -188,6 +214,38 @@ fn unsafe_code_stays_with_system_calls_and_the_allocator() {
         })
         .collect();
     report(&format!("unsafe code outside {}", UNSAFE_FILES.join(" and ")), &found);
+}
+
+#[test]
+fn readers_deny_what_octets_could_make_go_wrong() {
+    let sources = code();
+    let (mut wrong, mut exceptions) = (Vec::new(), Vec::new());
+    for reader in READERS {
+        let denied = sources.iter().find(|source| source.path == *reader).map(Source::denied).unwrap_or_default();
+        let missing = DENIED.iter().filter(|lint| !denied.iter().any(|denied| denied == *lint));
+        wrong.extend(missing.map(|lint| format!("{reader} does not deny {lint}")));
+    }
+    let is_below = |path: &str, reader: &str| match reader.strip_suffix("mod.rs").or(reader.strip_suffix("lib.rs")) {
+        Some(folder) => path.starts_with(folder),
+        None => path == reader,
+    };
+    for source in sources.iter().filter(|source| READERS.iter().any(|reader| is_below(&source.path, reader))) {
+        for line in DENIED.iter().flat_map(|lint| source.named(lint)) {
+            let text = source.text.lines().nth(line - 1).unwrap_or_default();
+            // In the list of what is denied a name stands alone.
+            if !text.contains('(') {
+                continue;
+            }
+            exceptions.push(format!("{}:{line} {}", source.path, text.trim()));
+            if !text.contains("expect(") || !text.contains("reason = ") {
+                wrong.push(format!("{}:{line} is no `expect` with its reason", source.path));
+            }
+        }
+    }
+    report("what comes from outside is read without a guard", &wrong);
+    if exceptions.len() > EXCEPTIONS_MAX {
+        report(&format!("{} exceptions, {EXCEPTIONS_MAX} are granted", exceptions.len()), &exceptions);
+    }
 }
 
 #[test]

@@ -37,13 +37,14 @@ const SRTP_TAG_BYTES: u64 = 10;
 #[must_use]
 pub fn ip_kbps(payload_bps: u32, ptime_ms: u32, family: AddressFamily, srtp: bool) -> Kbps {
     let ptime_ms = u64::from(ptime_ms.clamp(1, PTIME_MS_MAX));
-    let payload_bytes = (u64::from(payload_bps) * ptime_ms).div_ceil(8_000);
+    let payload_bytes = u64::from(payload_bps).saturating_mul(ptime_ms).div_ceil(8_000);
     let ip_bytes = match family {
         AddressFamily::V4 => 20,
         AddressFamily::V6 => 40,
     };
     let tag_bytes = if srtp { SRTP_TAG_BYTES } else { 0 };
-    let packet_bits = (payload_bytes + ip_bytes + UDP_BYTES + RTP_BYTES + tag_bytes) * 8;
+    let packet_bytes: u64 = [payload_bytes, ip_bytes, UDP_BYTES, RTP_BYTES, tag_bytes].iter().sum();
+    let packet_bits = packet_bytes.saturating_mul(8);
     // Bits in a millisecond are kilobits in a second.
     Kbps(u32::try_from(packet_bits.div_ceil(ptime_ms)).unwrap_or(u32::MAX))
 }
@@ -61,8 +62,10 @@ pub fn worst_case_kbps(highest_bps: u32, frame_ms: u8, family: AddressFamily, sr
 pub fn answered_kbps(bps: u32, frame_ms: u8, ptime_ms: Option<u32>, family: AddressFamily, srtp: bool) -> Kbps {
     let ptime_ms = ptime_ms.filter(|ms| *ms > 0).unwrap_or(DEFAULT_PTIME_MS);
     let frame_ms = u32::from(frame_ms);
-    let sent_ms =
-        if frame_ms > WORST_CASE_PTIME_MS { (ptime_ms / frame_ms).max(1).saturating_mul(frame_ms) } else { ptime_ms };
+    let sent_ms = match ptime_ms.checked_div(frame_ms) {
+        Some(frames) if frame_ms > WORST_CASE_PTIME_MS => frames.max(1).saturating_mul(frame_ms),
+        _ => ptime_ms,
+    };
     ip_kbps(bps, sent_ms, family, srtp)
 }
 

@@ -21,7 +21,8 @@ pub enum Without {
 #[must_use]
 pub fn are_in(text: &[u8]) -> bool {
     // Key lines are rare: only the octets after a line end are looked at.
-    is_key(text) || memchr::memchr2_iter(b'\n', b'\r', text).any(|end| text.get(end + 1..).is_some_and(is_key))
+    is_key(text)
+        || memchr::memchr2_iter(b'\n', b'\r', text).any(|end| text.get(end.saturating_add(1)..).is_some_and(is_key))
 }
 
 /// Whether a line gives a key away; attribute names in any case and with space around them, since some peers read them so.
@@ -81,7 +82,7 @@ fn capability_of_key(text: &[u8]) -> Option<u64> {
 /// The number a text begins with, and what follows it. One that is too large stays at the largest.
 fn number(text: &[u8]) -> (u64, &[u8]) {
     let (digits, rest) = text.split_at(text.iter().take_while(|octet| octet.is_ascii_digit()).count());
-    let add = |sum: u64, digit: &u8| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+    let add = |sum: u64, digit: &u8| sum.saturating_mul(10).saturating_add(u64::from(digit.wrapping_sub(b'0')));
     (digits.iter().fold(0, add), rest)
 }
 

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::catalogue::{
     Named, OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, decimal, highest_mode_bps, mode_set, parameter,
 };
-use crate::sdp::{About, Format, Line, Media, MediaKind, Session, attribute, payload_type_and_rest, words};
+use crate::sdp::{About, Format, Line, Media, MediaKind, Session, attribute, payload_type_and_rest, place_of, words};
 
 /// Rank of formats the configuration added to the catalogue: behind all of it, in offered order (M-24).
 pub const RANK_OWN: u8 = 253;
@@ -257,16 +257,16 @@ impl Pen<'_, '_, '_> {
 
     /// Writes a number in decimal; `fmt` would take several times as long for it.
     fn put_number(&mut self, number: u64) {
-        let (mut digits, mut left, mut used) = ([0u8; 20], number, 0);
-        for place in digits.iter_mut().rev() {
-            *place = b'0' + (left % 10) as u8;
+        let (mut digits, mut left, mut first) = ([0u8; 20], number, 0);
+        for (place, digit) in digits.iter_mut().enumerate().rev() {
+            *digit = b'0' | (left % 10) as u8;
             left /= 10;
-            used += 1;
             if left == 0 {
+                first = place;
                 break;
             }
         }
-        self.out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
+        self.out.extend_from_slice(digits.get(first..).unwrap_or_default());
     }
 
     /// Begins a line of our own at `at`, which is the start of a line or the end of the description.
@@ -353,10 +353,8 @@ impl Pen<'_, '_, '_> {
         let params = attribute(text).and_then(|(_, v)| payload_type_and_rest(v)).map_or(&[][..], |(_, rest)| rest);
         match parameter(params, name.as_bytes()) {
             Parameter::Once(value) if !value.is_empty() => {
-                // The value is a slice of the line's text.
-                let offset = value.as_ptr().addr().saturating_sub(text.as_ptr().addr());
-                let start = line.start + u32::try_from(offset).unwrap_or(0);
-                self.cut(start, start + u32::try_from(value.len()).unwrap_or(0));
+                let place = place_of(value, self.from.bytes());
+                self.cut(place.start, place.end);
             }
             _ => {
                 self.keep_to(line.end);
@@ -444,9 +442,8 @@ impl Pen<'_, '_, '_> {
             match (wanted, parts.next()) {
                 (None, _) => self.cut(line.start, line.next),
                 (Some(wanted), Some(strength @ (b"mandatory" | b"optional" | b"none"))) if name == b"des" => {
-                    let offset = strength.as_ptr().addr().saturating_sub(text.as_ptr().addr());
-                    let start = line.start + u32::try_from(offset).unwrap_or(0);
-                    self.cut(start, start + u32::try_from(strength.len()).unwrap_or(0));
+                    let place = place_of(strength, self.from.bytes());
+                    self.cut(place.start, place.end);
                     self.put(wanted);
                 }
                 _ => {}
@@ -482,9 +479,9 @@ fn modifier(text: &[u8]) -> Option<(Modifier, &[u8])> {
 /// A bandwidth value in bit/s, a fraction rounded up (some cameras write `AS:64.5`); `None` where it is no number.
 fn value_bps(modifier: Modifier, value: &[u8]) -> Option<u64> {
     let mut parts = value.trim_ascii().splitn(2, |b| *b == b'.');
-    let whole = u64::from(decimal(parts.next()?)?) + u64::from(parts.next().is_some());
+    let whole = u64::from(decimal(parts.next()?)?).saturating_add(u64::from(parts.next().is_some()));
     Some(match modifier {
-        Modifier::As => whole * 1_000,
+        Modifier::As => whole.saturating_mul(1_000),
         Modifier::Tias => whole,
     })
 }

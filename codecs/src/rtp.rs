@@ -61,7 +61,7 @@ pub fn write(header: &Header, payload: &[u8], buffer: &mut [u8]) -> Result<usize
         .ssrc(header.ssrc)
         .payload(payload)
         .build_into(buffer)
-        .map_err(|_| Unwritten::BufferTooShort { needed: HEADER_BYTES + payload.len() })
+        .map_err(|_| Unwritten::BufferTooShort { needed: HEADER_BYTES.saturating_add(payload.len()) })
 }
 
 /// Tells what a datagram is. RTCP is told first, by a second byte of 192 to 223 (RFC 5761, section 4): read as RTP it
@@ -119,18 +119,18 @@ impl Run {
     }
 
     fn expected(self) -> u64 {
-        self.highest - self.first + 1
+        self.highest.saturating_sub(self.first).saturating_add(1)
     }
 }
 
 impl Received {
     /// Counts a packet.
     pub fn count(&mut self, header: &Header, payload: &[u8]) {
-        self.packets += 1;
-        self.payload_bytes += payload.len() as u64;
+        self.packets = self.packets.saturating_add(1);
+        self.payload_bytes = self.payload_bytes.saturating_add(payload.len() as u64);
         let held = self.by_payload_type.iter().position(|(payload_type, _)| *payload_type == header.payload_type);
         if let Some((_, packets)) = held.and_then(|at| self.by_payload_type.get_mut(at)) {
-            *packets += 1;
+            *packets = packets.saturating_add(1);
         } else if self.by_payload_type.len() < PAYLOAD_TYPES_MAX {
             self.by_payload_type.push((header.payload_type, 1));
         }
@@ -138,9 +138,9 @@ impl Received {
             self.begin(header);
             return;
         };
-        let ahead = header.sequence.wrapping_sub(run.highest as u16);
+        let ahead = header.sequence.wrapping_sub((run.highest & 0xffff) as u16);
         if ahead < DROPOUT_MAX {
-            run.highest += u64::from(ahead);
+            run.highest = run.highest.saturating_add(u64::from(ahead));
         } else if ahead.wrapping_neg() > MISORDER_MAX {
             self.begin(header);
         } else {
@@ -171,7 +171,7 @@ impl Received {
     /// Packets that the sequence numbers say were sent.
     #[must_use]
     pub fn expected(&self) -> u64 {
-        self.expected_before + self.run.map_or(0, Run::expected)
+        self.expected_before.saturating_add(self.run.map_or(0, Run::expected))
     }
 
     /// Packets that did not arrive; 0 where copies outnumber the losses.

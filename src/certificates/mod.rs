@@ -1,5 +1,17 @@
 //! What TLS shows and trusts: PEM files into configurations of TLS that are swapped whole, and the names a certificate
 //! carries. Files are read here; no socket and no clock is.
+// Certificates come from outside: no index, no sum and no cast that their octets could make go wrong.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used
+    )
+)]
 
 mod name;
 mod pem;

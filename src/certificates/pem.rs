@@ -106,16 +106,16 @@ fn certificates(path: &Path, text: &str, most: usize) -> Result<Vec<(usize, Cert
 fn sections<'a>(path: &Path, text: &'a str) -> Result<Vec<Section<'a>>, Fault> {
     let mut found = Vec::new();
     let mut begun: Option<(usize, usize, &str)> = None;
-    let mut offset = 0;
+    let mut offset = 0_usize;
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let (start, bare) = (offset, line.trim_end());
-        offset += line.len();
+        offset = start.saturating_add(line.len());
         let label = |mark| bare.strip_prefix(mark).and_then(|rest| rest.strip_suffix(DASHES));
         if let Some(label) = label(BEGIN) {
             if let Some((line, ..)) = begun {
                 return Err(Fault { file: path.to_owned(), line, wrong: Wrong::Torn });
             }
-            begun = Some((number + 1, start, label));
+            begun = Some((number.saturating_add(1), start, label));
         } else if let (Some(end), Some((line, from, label))) = (label(END), begun)
             && end == label
         {

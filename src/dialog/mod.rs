@@ -1,5 +1,17 @@
 //! A dialog as a proxy in its middle sees it (RFC 3261 section 12): what a request of our own to either side needs, read
 //! from the INVITE and its 2xx.
+// Both messages come from outside: no index, no sum and no cast that their octets could make go wrong.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used
+    )
+)]
 
 use bytes::Bytes;
 
@@ -32,7 +44,9 @@ pub fn facts(
     // The list begins with the proxy nearest to the callee.
     let routes: Vec<RouteText> = match towards {
         Towards::Callee => recorded.get(..first.unwrap_or(0))?.iter().rev().map(Recorded::text).collect(),
-        Towards::Caller => recorded.get(last.map_or(0, |last| last + 1)..)?.iter().map(Recorded::text).collect(),
+        Towards::Caller => {
+            recorded.get(last.map_or(0, |last| last.saturating_add(1))..)?.iter().map(Recorded::text).collect()
+        }
     };
     let (at, local, remote) = match towards {
         Towards::Callee => (answer, from, to),
@@ -69,8 +83,7 @@ impl<'a> Recorded<'a> {
 
 /// A URI as a Request-URI may have it: without header fields (RFC 3261 section 19.1.1).
 fn without_headers<'a>(uri: &UriRef<'a>) -> &'a [u8] {
-    let behind = uri.headers.map_or(0, |headers| headers.len() + 1);
-    uri.raw.get(..uri.raw.len().saturating_sub(behind)).unwrap_or(uri.raw)
+    uri.without_headers().raw
 }
 
 /// What [`facts`] reads of an INVITE and of its 2xx.
@@ -100,7 +113,7 @@ pub fn keep(invite: &Message<'_>, answer: &Message<'_>, text: &mut Vec<u8>) -> O
     let at = memchr::memmem::find(text, call_id)?;
     // One allocation for all three.
     let kept = Bytes::copy_from_slice(text);
-    let call_id = kept.slice(at..at + call_id.len());
+    let call_id = kept.slice(at..at.checked_add(call_id.len())?);
     Some(Kept { invite: kept.slice(..end), answer: kept.slice(end..), call_id })
 }
 
@@ -139,7 +152,7 @@ pub fn refreshed(kept: &[u8], towards: Towards, by: &Message<'_>) -> Option<Byte
     };
     let mut text = Vec::new();
     copy(&kept, names, &mut text);
-    text.truncate(text.len() - 2);
+    text.truncate(text.len().saturating_sub(2));
     text.extend_from_slice(by.text(new.line));
     text.extend_from_slice(b"\r\n");
     Some(text.into())

@@ -1,6 +1,18 @@
 //! Names of neighbours, looked up in the background (RFC 3263): at the start, before an answer grows too old, and with
 //! growing pauses after a failure. No call ever waits for it: calls go by the last good answer. A start and a reload wait, for a
 //! short time, so that their first call finds one.
+// Records come from outside: no index, no sum and no cast that they could make go wrong.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used
+    )
+)]
 
 use std::collections::HashMap;
 use std::io;
@@ -206,7 +218,7 @@ impl Due {
     /// After an answer: a tenth of its time before it is too old. After a failure: a pause that doubles.
     fn after(self, answer: &Result<Found, NoWay>, now: Moment) -> Self {
         match answer {
-            Ok(found) => Self { at: now.plus_ms(found.ttl_s * 900), ended: now, ..Self::default() },
+            Ok(found) => Self { at: now.plus_ms(found.ttl_s.saturating_mul(900)), ended: now, ..Self::default() },
             Err(_) => {
                 let most = if self.is_wanted { WANTED_MS } else { AGAIN_MS_MAX };
                 let pause_ms = AGAIN_MS.saturating_mul(1 << self.failures.min(16)).min(most);

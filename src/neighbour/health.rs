@@ -4,6 +4,7 @@
 //! probes lost in a row and it is down, one good answer and it is up. A 503 says when to come back (RFC 3261 section
 //! 20.33); until then the address is left alone.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 use emcc_policies::moment::Moment;
@@ -51,7 +52,10 @@ pub struct ProbeTimes {
 #[must_use]
 pub fn step(standing: Standing, event: Event, lost_max: u8) -> Standing {
     use {Event::*, Standing::*};
-    let lost_once_more = |lost: u8| if lost + 1 >= lost_max { Down } else { Probing { lost: lost + 1 } };
+    let lost_once_more = |lost: u8| {
+        let lost = lost.saturating_add(1);
+        if lost >= lost_max { Down } else { Probing { lost } }
+    };
     match (standing, event) {
         (_, Answered) => Up,
         (Up, TrafficLost) => Probing { lost: 0 },
@@ -146,24 +150,26 @@ impl Health {
     /// Whether a probe is to be sent now, which then counts as sent. `chance` spreads the probes of many addresses: the
     /// first one over the interval, later ones over its last tenth.
     pub fn is_due(&mut self, now: Moment, times: &ProbeTimes, chance: u64) -> bool {
-        if times.interval_ms == 0 || self.rest(now).is_some() || self.asked_until.is_some_and(|until| until > now) {
+        let Some(interval_ms) = NonZero::new(times.interval_ms) else { return false };
+        if self.rest(now).is_some() || self.asked_until.is_some_and(|until| until > now) {
             return false;
         }
         let Some(at) = self.probe_at else {
-            self.probe_at = Some(now.plus_ms(chance % times.interval_ms));
+            self.probe_at = Some(now.plus_ms(chance % interval_ms));
             return false;
         };
         // After a reload with a shorter interval.
         if at > now.plus_ms(times.interval_ms) {
-            self.probe_at = Some(now.plus_ms(chance % times.interval_ms));
+            self.probe_at = Some(now.plus_ms(chance % interval_ms));
             return false;
         }
         if at > now {
             return false;
         }
-        self.probe_at = Some(now.plus_ms(times.interval_ms - chance % (times.interval_ms / 10 + 1)));
+        let tenth_ms = NonZero::<u64>::MIN.saturating_add(times.interval_ms / 10);
+        self.probe_at = Some(now.plus_ms(times.interval_ms.saturating_sub(chance % tenth_ms)));
         // Its transaction reports in time; this is for one that was lost on the way.
-        self.asked_until = Some(now.plus_ms(times.timeout_ms * 2));
+        self.asked_until = Some(now.plus_ms(times.timeout_ms.saturating_mul(2)));
         true
     }
 }

@@ -153,8 +153,8 @@ pub fn preferred(records: &[Naptr], served: &[Transport]) -> Vec<Service> {
 /// The addresses of one SRV record's target. The record's weight is the target's, however many addresses it has.
 #[must_use]
 pub fn targets(record: &Srv, transport: Transport, ips: &[IpAddr]) -> Vec<Located> {
-    let share = |weight: u16| match u16::try_from(ips.len()) {
-        Ok(count @ 1..) if weight > 0 => (weight / count).max(1),
+    let share = |weight: u16| match u16::try_from(ips.len()).ok().and_then(|count| weight.checked_div(count)) {
+        Some(share) if weight > 0 => share.max(1),
         _ => 0,
     };
     let rank = Rank { priority: u32::from(record.priority), weight: share(record.weight) };

@@ -1,5 +1,17 @@
 //! Who we speak with: transports, addresses and flows; the networks phones stand in; whether an address serves, in which
 //! order those of one neighbour are tried, and what a neighbour may send.
+// Reports, marks and records come from outside: no index, no sum and no cast that they could make go wrong.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod control;
 pub mod headers;

@@ -17,7 +17,7 @@ impl Network {
     pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
         let (bits, length, is_ipv4) = bits_of(address);
         let host_bits = u32::from(length.checked_sub(prefix)?);
-        let mask = 1_u128.checked_shl(host_bits).map_or(u128::MAX, |size| size - 1);
+        let mask = 1_u128.checked_shl(host_bits).map_or(u128::MAX, |size| size.wrapping_sub(1));
         Some(Self { first: bits & !mask, mask, is_ipv4 })
     }
 

@@ -20,11 +20,11 @@ impl Bucket {
     /// Takes a token, if there is one. `rate_per_s` is at least 1.
     pub fn take(&self, rate_per_s: u32, now: Moment) -> bool {
         let now_ns = now.0.saturating_mul(NS_PER_MS);
-        let token_ns = NS_PER_S / u64::from(rate_per_s.max(1));
+        let token_ns = NS_PER_S.checked_div(u64::from(rate_per_s)).unwrap_or(NS_PER_S);
         let depth_ns = token_ns.saturating_mul(u64::from(rate_per_s).max(AT_ONCE_LEAST));
         let taken = self.full_at_ns.fetch_update(Relaxed, Relaxed, |full_at_ns| {
-            let after = full_at_ns.max(now_ns) + token_ns;
-            (after - now_ns <= depth_ns).then_some(after)
+            let after = full_at_ns.max(now_ns).saturating_add(token_ns);
+            (after.saturating_sub(now_ns) <= depth_ns).then_some(after)
         });
         taken.is_ok()
     }

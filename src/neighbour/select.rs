@@ -20,11 +20,12 @@ pub fn draw<T>(mut items: &mut [T], weight: impl Fn(&T) -> u16, mut random: impl
         // RFC 2782, page 4, draws from 0 to the sum inclusive, and those of no weight win on 0 alone. Where there are
         // none the 0 would go to whoever stands first, and weights of 1 and 3 would share two to three: it is left out.
         let first_without = items.iter().position(|item| weight(item) == 0);
-        let mark = random() % (sum + u64::from(first_without.is_some()));
+        let marks = sum.saturating_add(u64::from(first_without.is_some()));
+        let mark = random().checked_rem(marks).unwrap_or(0);
         let chosen = match (mark, first_without) {
             (0, Some(place)) => place,
             (mark, None) => by_weight(items, &weight, mark),
-            (mark, Some(_)) => by_weight(items, &weight, mark - 1),
+            (mark, Some(_)) => by_weight(items, &weight, mark.saturating_sub(1)),
         };
         // Those not chosen keep their order.
         if let Some(up_to_chosen) = items.get_mut(..=chosen) {
@@ -38,11 +39,10 @@ pub fn draw<T>(mut items: &mut [T], weight: impl Fn(&T) -> u16, mut random: impl
 /// The place of the item whose share of the sum `mark` falls into, counted from 0; the last where it is beyond them.
 fn by_weight<T>(items: &[T], weight: impl Fn(&T) -> u16, mut mark: u64) -> usize {
     for (place, item) in items.iter().enumerate() {
-        let weight = u64::from(weight(item));
-        if mark < weight {
-            return place;
+        match mark.checked_sub(u64::from(weight(item))) {
+            Some(left) => mark = left,
+            None => return place,
         }
-        mark -= weight;
     }
     items.len().saturating_sub(1)
 }

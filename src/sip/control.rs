@@ -6,6 +6,7 @@
 
 use super::edit::{Editor, push_decimal};
 use super::message::{Message, Span};
+use super::octet::behind;
 use super::param::skip_space;
 use super::read::Value;
 use super::scan::decimal;
@@ -59,7 +60,7 @@ pub struct Report {
 #[must_use]
 pub fn offers_control(via: &[u8]) -> bool {
     memchr::memchr_iter(b';', via).any(|at| {
-        let rest = skip_space(via.get(at + 1..).unwrap_or_default());
+        let rest = skip_space(behind(via, at).unwrap_or_default());
         let is_named = rest.get(..2).is_some_and(|name| name.eq_ignore_ascii_case(b"oc"));
         is_named && rest.get(2).is_none_or(|next| matches!(next, b';' | b'=' | b',' | b' ' | b'\t' | b'\r'))
     })
@@ -91,14 +92,15 @@ impl Sequence {
     /// At most twelve digits, and at most five after the point (RFC 7339 section 9).
     fn parse(text: &[u8]) -> Option<Self> {
         let (whole, part) = match memchr::memchr(b'.', text) {
-            Some(point) => (text.get(..point)?, text.get(point + 1..)?),
+            Some(point) => (text.get(..point)?, behind(text, point)?),
             None => (text, &b"0"[..]),
         };
         if whole.len() > 12 || part.len() > 5 {
             return None;
         }
         let scale = 10_u64.pow(5_u32.saturating_sub(u32::try_from(part.len()).ok()?));
-        Some(Self(decimal(whole)? * 100_000 + decimal(part)? * scale))
+        let part = decimal(part)?.saturating_mul(scale);
+        Some(Self(decimal(whole)?.saturating_mul(100_000).saturating_add(part)))
     }
 }
 
@@ -114,7 +116,7 @@ impl Report {
         out.push(b'.');
         // Three digits, with their zeros.
         let part = self.at_ms % 1_000;
-        out.extend([part / 100, part / 10 % 10, part % 10].map(|digit| b'0' + digit as u8));
+        out.extend([part / 100, part / 10 % 10, part % 10].map(|digit| b'0' | (digit % 10) as u8));
     }
 }
 
@@ -129,7 +131,7 @@ pub(super) fn control_spans(message: &Message<'_>, via: &Value<'_>) -> SmallVec<
         let (name, end) = (message.span_of(param.name)?, message.span_of(param.value.unwrap_or(param.name))?.end);
         let before = message.bytes().get(via.span.start as usize..name.start as usize)?;
         let semicolon = memchr::memrchr(b';', before)?;
-        Some(Span { start: via.span.start + u32::try_from(semicolon).ok()?, end })
+        Some(Span { start: via.span.behind(semicolon).start, end })
     });
     spans.collect()
 }

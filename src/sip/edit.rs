@@ -104,15 +104,13 @@ impl Editor {
     pub fn remove_first_values(&mut self, message: &Message<'_>, name: Name, count: usize) {
         let mut left = count;
         for (place, _) in message.all(name) {
-            if left == 0 {
-                return;
-            }
+            let Some(others) = left.checked_sub(1) else { return };
             let mut values = message.values_of(place);
             let Some(first) = values.next() else { continue };
-            match values.nth(left - 1) {
+            match values.nth(others) {
                 Some(kept) => return self.replace(Span { start: first.span.start, end: kept.span.start }, b""),
                 None => {
-                    left -= message.values_of(place).take(left).count();
+                    left = left.saturating_sub(message.values_of(place).take(left).count());
                     self.remove_field(message, place);
                 }
             }
@@ -139,7 +137,7 @@ impl Editor {
     pub fn version(&mut self, message: &Message<'_>) {
         match message.start() {
             Start::Request { uri, .. } => {
-                let version = Span { start: uri.end + 1, end: message.headers_start() };
+                let version = Span { start: uri.end.saturating_add(1), end: message.headers_start() };
                 if message.text(version) != b"SIP/2.0\r\n" {
                     self.replace(version, b"SIP/2.0\r\n");
                 }
@@ -275,18 +273,16 @@ impl Text<'_> {
 
 /// Appends a number in decimal digits.
 pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
-    let mut digits = [0_u8; 20];
-    let mut left = number;
-    let mut used = 0;
-    for slot in digits.iter_mut().rev() {
-        *slot = b'0' + (left % 10) as u8;
+    let (mut digits, mut left, mut first) = ([0_u8; 20], number, 0);
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' | (left % 10) as u8;
         left /= 10;
-        used += 1;
         if left == 0 {
+            first = place;
             break;
         }
     }
-    out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or(&[]));
+    out.extend_from_slice(digits.get(first..).unwrap_or(&[]));
 }
 
 /// Appends an address without brackets; a mapped IPv4 address as IPv4.

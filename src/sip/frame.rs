@@ -4,7 +4,7 @@
 //! fooled about every message behind it. Sizes are judged when the head is complete, before the body is waited for.
 
 use super::malformed::Malformed;
-use super::message::Index;
+use super::message::{Index, narrow};
 use super::name::Name;
 use super::scan::{ContentLength, Head, head};
 use crate::limits::{HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
@@ -94,10 +94,10 @@ impl Framer {
         {
             let has_cr = end.checked_sub(1).and_then(|before| line.get(before)) == Some(&b'\r');
             if !has_cr {
-                let at = u32::try_from(self.line_start + end).unwrap_or(u32::MAX);
+                let at = narrow(self.line_start.saturating_add(end));
                 self.bare_lf.get_or_insert(Malformed::BareLf { at });
             }
-            self.line_start += end + 1;
+            self.line_start = self.line_start.saturating_add(end).saturating_add(1);
             if end == usize::from(has_cr) {
                 return Some(self.line_start);
             }
@@ -143,7 +143,8 @@ impl Decoder for Framer {
         }
         if self.is_cut && !buffer.is_empty() {
             self.is_cut = false;
-            self.cut_bodies += u64::from(!matches!(buffer.first(), Some(b'\r' | b'\n')));
+            let is_inside = !matches!(buffer.first(), Some(b'\r' | b'\n'));
+            self.cut_bodies = self.cut_bodies.saturating_add(u64::from(is_inside));
         }
         while self.line_start == 0 && buffer.first() == Some(&b'\r') {
             if buffer.starts_with(b"\r\n\r\n") {

@@ -2,7 +2,7 @@
 //! included, finds one reading of it (P-23).
 
 use super::edit::Editor;
-use super::message::{Message, Span, Start, narrow};
+use super::message::{Message, Span, Start};
 use super::name::{Method, Name};
 use super::read::{CSeq, ContactRef, Strictness, Value, hops, least_hops};
 use super::reply::push_safe;
@@ -192,7 +192,7 @@ pub fn leave_dialog(editor: &mut Editor, message: &Message<'_>, to: &NameAddrRef
         let Some(tag) = message.span_of(tag) else { return };
         let before = message.text(Span { start: span.start, end: tag.start });
         let Some(parting) = memchr::memrchr(b';', before) else { return };
-        return editor.replace(Span { start: span.start + narrow(parting), end: tag.end }, b"");
+        return editor.replace(Span { start: span.behind(parting).start, end: tag.end }, b"");
     }
     let mut text = editor.text().put(to.raw.strip_suffix(to.params.raw()).unwrap_or(to.raw));
     for param in to.params.iter().filter(|param| !param.name.eq_ignore_ascii_case(b"tag")) {

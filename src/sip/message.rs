@@ -23,6 +23,17 @@ impl Span {
         bytes.get(self.start as usize..self.end as usize).unwrap_or(&[])
     }
 
+    /// What is left of the span behind its first octets.
+    pub(super) fn behind(self, skipped: usize) -> Self {
+        Self { start: self.start.saturating_add(narrow(skipped)), end: self.end }
+    }
+
+    /// So many octets of the span behind its first.
+    pub(super) fn part(self, skipped: usize, len: usize) -> Self {
+        let start = self.behind(skipped).start;
+        Self { start, end: start.saturating_add(narrow(len)) }
+    }
+
     /// Length in octets.
     pub fn len(self) -> usize {
         self.end.saturating_sub(self.start) as usize

@@ -3,6 +3,18 @@
 //! There is one message type: [`Message`], positions over the octets as they came. [`scan()`] finds the fields,
 //! [`read`] and its neighbours look at their values when someone asks, [`edit`] writes a changed copy in which every
 //! octet nobody touched is the octet that came in.
+// All of it comes from outside: no index, no sum and no cast that its octets could make go wrong.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used
+    )
+)]
 
 mod body_type;
 pub mod build;

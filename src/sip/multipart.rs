@@ -169,16 +169,20 @@ fn walk(body: &[u8], base: usize, kind: &MediaTypeRef<'_>, depth: usize, see: &m
         }
         let Some(next) = delimiter(body, at.end, boundary).filter(|_| seen < BODY_PARTS_MAX) else { break };
         let piece = body.get(at.end..next.start).unwrap_or_default();
-        let head_end = if piece.starts_with(b"\r\n") { Some(0) } else { find(piece, b"\r\n\r\n").map(|end| end + 2) };
+        let head_end = if piece.starts_with(b"\r\n") {
+            Some(0)
+        } else {
+            find(piece, b"\r\n\r\n").map(|end| end.saturating_add(2))
+        };
         // A part without an empty line has nothing in it, and hides nothing behind it.
         if let Some(head_end) = head_end {
             let (head, behind) = piece.split_at(head_end);
             let content = behind.get(2..).unwrap_or_default();
-            let start = base + at.end + head_end + 2;
-            see(head, start..start + content.len())?;
+            let start = base.saturating_add(next.start.saturating_sub(content.len()));
+            see(head, start..base.saturating_add(next.start))?;
             if let Some(text) = part_type(head).filter(|text| is_several(text)) {
                 let within = match MediaTypeRef::parse(text) {
-                    Some(kind) => walk(content, start, &kind, depth - 1, see)?,
+                    Some(kind) => walk(content, start, &kind, depth.saturating_sub(1), see)?,
                     None => Walked::Beyond,
                 };
                 walked = if within == Walked::Beyond { within } else { walked };
@@ -199,7 +203,7 @@ fn boundary<'a>(kind: &MediaTypeRef<'a>) -> Option<&'a [u8]> {
 fn is_closing(body: &[u8], line: &Range<usize>, boundary: &[u8]) -> bool {
     let line = body.get(line.clone()).unwrap_or_default();
     let line = line.strip_prefix(b"\r\n").unwrap_or(line);
-    line.get(2 + boundary.len()..).is_some_and(|behind| behind.starts_with(b"--"))
+    line.get(boundary.len().saturating_add(2)..).is_some_and(|behind| behind.starts_with(b"--"))
 }
 
 /// Whether a part's headers call it `application/sdp`; of several types any does.
@@ -261,7 +265,7 @@ fn headers(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 /// Length of the first line of a text and of its continuations, which begin with white space.
 fn line_len(text: &[u8]) -> usize {
-    let starts = memchr::memchr_iter(b'\n', text).map(|feed| feed + 1);
+    let starts = memchr::memchr_iter(b'\n', text).map(|feed| feed.saturating_add(1));
     starts.into_iter().find(|next| !matches!(text.get(*next), Some(b' ' | b'\t'))).unwrap_or(text.len())
 }
 
@@ -318,9 +322,9 @@ fn stripped<'b>(kind: &MediaTypeRef<'_>, body: &'b [u8], depth: usize) -> Stripp
     let boundary = boundary(kind).unwrap_or_default();
     let Some(first) = delimiter(body, 0, boundary).filter(|_| depth > 0) else { return Stripped::Nothing };
     let mut kept: SmallVec<[Piece<'_>; BODY_PARTS_MAX]> = SmallVec::new();
-    let (mut count, mut at, mut is_same) = (0, first, true);
+    let (mut count, mut at, mut is_same) = (0_usize, first, true);
     while let Some(next) = delimiter(body, at.end, boundary) {
-        count += 1;
+        count = count.saturating_add(1);
         if count > BODY_PARTS_MAX {
             kept.retain(|(head, _)| is_description(head));
             kept.truncate(1);
@@ -330,7 +334,7 @@ fn stripped<'b>(kind: &MediaTypeRef<'_>, body: &'b [u8], depth: usize) -> Stripp
         let (head, content) = split(body, &(at.end..next.start));
         let within = match part_type(head) {
             Some(text) => match MediaTypeRef::parse(text) {
-                Some(kind) => stripped(&kind, content, depth - 1),
+                Some(kind) => stripped(&kind, content, depth.saturating_sub(1)),
                 None if may_be_location(text, content) => Stripped::Nothing,
                 None => Stripped::Same,
             },
@@ -385,8 +389,8 @@ fn split<'b>(body: &'b [u8], part: &Range<usize>) -> (&'b [u8], &'b [u8]) {
     let part = body.get(part.clone()).unwrap_or_default();
     match part.strip_prefix(b"\r\n") {
         Some(content) => (&[], content),
-        None => match find(part, b"\r\n\r\n") {
-            Some(end) => (part.get(..end).unwrap_or_default(), part.get(end + 4..).unwrap_or_default()),
+        None => match find(part, b"\r\n\r\n").and_then(|end| part.split_at_checked(end)) {
+            Some((head, behind)) => (head, behind.strip_prefix(b"\r\n\r\n").unwrap_or_default()),
             None => (part, &[]),
         },
     }
@@ -396,17 +400,20 @@ fn split<'b>(body: &'b [u8], part: &Range<usize>) -> (&'b [u8], &'b [u8]) {
 fn delimiter(body: &[u8], from: usize, boundary: &[u8]) -> Option<Range<usize>> {
     let mut at = from;
     loop {
-        let found = at + find(body.get(at..)?, boundary)?;
+        let found = at.checked_add(find(body.get(at..)?, boundary)?)?;
         let dashes = found.checked_sub(2).filter(|start| body.get(*start..found) == Some(b"--".as_slice()));
         if let Some(start) = dashes
             && (start == 0 || body.get(..start).is_some_and(|before| before.ends_with(b"\r\n")))
         {
-            let after = found + boundary.len();
-            let line_end = find(body.get(after..)?, b"\r\n").map_or(body.len(), |end| after + end + 2);
-            let start = if start >= 2 && start > from { start - 2 } else { start };
+            let after = found.checked_add(boundary.len())?;
+            let line_end = match find(body.get(after..)?, b"\r\n") {
+                Some(end) => after.checked_add(end)?.checked_add(2)?,
+                None => body.len(),
+            };
+            let start = start.checked_sub(2).filter(|_| start > from).unwrap_or(start);
             return Some(start..line_end);
         }
-        at = found + 1;
+        at = found.checked_add(1)?;
     }
 }
 

@@ -18,10 +18,10 @@ pub(super) const DIGIT: u8 = 64;
 
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
-    let mut octet = 0;
-    while octet < 256 {
-        classes[octet] = classes_of(octet as u8);
-        octet += 1;
+    let (mut left, mut octet) = (classes.as_mut_slice(), 0_u8);
+    while let [place, places @ ..] = left {
+        *place = classes_of(octet);
+        (left, octet) = (places, octet.wrapping_add(1));
     }
     classes
 };
@@ -58,13 +58,19 @@ const fn classes_of(octet: u8) -> u8 {
 /// Whether the octet is of one of the classes in `class`.
 #[inline]
 pub(super) fn is(octet: u8, class: u8) -> bool {
-    CLASSES[usize::from(octet)] & class != 0
+    CLASSES.get(usize::from(octet)).is_some_and(|classes| classes & class != 0)
 }
 
 /// How many octets of one of the classes in `class` the text begins with.
 #[inline]
 pub(super) fn run(text: &[u8], class: u8) -> usize {
     text.iter().position(|octet| !is(*octet, class)).unwrap_or(text.len())
+}
+
+/// What stands behind the octet at a place; `None` where there is no such octet.
+#[inline]
+pub(super) fn behind(text: &[u8], place: usize) -> Option<&[u8]> {
+    text.get(place..)?.split_first().map(|(_, behind)| behind)
 }
 
 #[cfg(test)]

@@ -107,13 +107,13 @@ fn one(text: &[u8]) -> Option<(Param<'_>, &[u8])> {
 
 /// Length of the quoted string `text` begins with, both quotes included; `None` where it does not end.
 pub(super) fn quoted_len(text: &[u8]) -> Option<usize> {
-    let mut at = 1;
+    let mut at = 1_usize;
     loop {
-        let found = at + memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        let found = at.checked_add(memchr::memchr2(b'"', b'\\', text.get(at..)?)?)?;
         if text.get(found) == Some(&b'"') {
-            return Some(found + 1);
+            return found.checked_add(1);
         }
-        at = found + 2;
+        at = found.checked_add(2)?;
     }
 }
 
@@ -124,8 +124,12 @@ pub(super) fn skip_space(text: &[u8]) -> &[u8] {
 
 /// `text` without the white space around it.
 pub(super) fn trim(text: &[u8]) -> &[u8] {
-    let text = skip_space(text);
-    let end = text.iter().rposition(|b| !is(*b, SPACE)).map_or(0, |last| last + 1);
+    trim_end(skip_space(text))
+}
+
+/// `text` without the white space it ends with.
+pub(super) fn trim_end(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|b| !is(*b, SPACE)).map_or(0, |last| last.saturating_add(1));
     text.get(..end).unwrap_or(&[])
 }
 

@@ -4,7 +4,7 @@
 use super::malformed::Malformed;
 use super::message::{Message, Span, Start};
 use super::name::{Method, Name};
-use super::octet::{DIGIT, SPACE, TOKEN, is, run};
+use super::octet::{DIGIT, SPACE, TOKEN, behind, is, run};
 use super::param::{Params, quoted_len, skip_space, trim};
 use super::scan::decimal;
 use super::uri::{NameAddrRef, Scheme, UriRef};
@@ -208,18 +208,18 @@ fn request_uri(raw: &[u8], strictness: Strictness) -> Result<UriRef<'_>, Malform
 
 /// No list is longer than its bound, and every Contact that is looked at can be read.
 fn check_lists(message: &Message<'_>, strictness: Strictness) -> Result<(), Malformed> {
-    let (mut vias, mut routes, mut record_routes, mut contacts) = (0, 0, 0, 0);
+    let (mut vias, mut routes, mut record_routes, mut contacts) = (0_usize, 0, 0, 0);
     // An answer carries back what was let through and what was added to it.
     let added_max = if message.method().is_some() { 0 } else { VALUES_ADDED_MAX };
     for (place, field) in message.fields().iter().enumerate() {
         let (values, values_max) = match field.name {
-            Name::Via => (&mut vias, VIA_VALUES_MAX + added_max),
+            Name::Via => (&mut vias, VIA_VALUES_MAX.saturating_add(added_max)),
             Name::Route => (&mut routes, ROUTE_VALUES_MAX),
-            Name::RecordRoute => (&mut record_routes, ROUTE_VALUES_MAX + added_max),
+            Name::RecordRoute => (&mut record_routes, ROUTE_VALUES_MAX.saturating_add(added_max)),
             Name::Contact if strictness != Strictness::Salvage => (&mut contacts, CONTACT_VALUES_MAX),
             _ => continue,
         };
-        *values += values_in(message.text(field.value));
+        *values = values.saturating_add(values_in(message.text(field.value)));
         if *values > values_max {
             return Err(Malformed::TooManyValues(field.name));
         }
@@ -233,9 +233,9 @@ fn check_lists(message: &Message<'_>, strictness: Strictness) -> Result<(), Malf
 
 /// How many values a list holds, empty ones included.
 fn values_in(mut text: &[u8]) -> usize {
-    let mut values = 1;
-    while let Some(rest) = comma(text).and_then(|comma| text.get(comma + 1..)) {
-        values += 1;
+    let mut values = 1_usize;
+    while let Some(rest) = comma(text).and_then(|comma| behind(text, comma)) {
+        values = values.saturating_add(1);
         text = rest;
     }
     values
@@ -244,9 +244,10 @@ fn values_in(mut text: &[u8]) -> usize {
 /// A date as RFC 3261 section 20.17 has it: `Sat, 13 Nov 2010 23:29:00 GMT`, and no other zone (`baddate`).
 fn is_date(text: &[u8]) -> bool {
     const SHAPE: &[u8] = b"Aaa, 00 Aaa 0000 00:00:00 GMT";
+    const ZONE: usize = SHAPE.len() - 3;
     text.len() == SHAPE.len()
         && text.iter().zip(SHAPE).enumerate().all(|(place, (octet, shape))| match shape {
-            _ if place >= SHAPE.len() - 3 => octet == shape,
+            _ if place >= ZONE => octet == shape,
             b'A' | b'a' => octet.is_ascii_alphabetic(),
             b'0' => octet.is_ascii_digit(),
             separator => octet == separator,
@@ -296,7 +297,7 @@ impl Values<'_> {
         let fields = self.message.fields().get(from..).unwrap_or(&[]);
         let found = fields.iter().position(|field| field.name == self.name);
         self.rest = found.and_then(|found| fields.get(found)).map(|field| field.value);
-        self.field = found.map_or(usize::MAX, |found| from + found);
+        self.field = found.map_or(usize::MAX, |found| from.saturating_add(found));
     }
 }
 
@@ -311,12 +312,11 @@ impl<'a> Iterator for Values<'a> {
         let mine = text.get(..comma.unwrap_or(text.len())).unwrap_or(&[]);
         let lead = run(mine, SPACE);
         let trimmed = trim(mine);
-        let start = rest.start as usize + lead;
-        let value = Value { field, span: Span::new(start, start + trimmed.len()), text: trimmed };
+        let value = Value { field, span: rest.part(lead, trimmed.len()), text: trimmed };
         match comma {
-            Some(comma) => self.rest = Some(Span::new(rest.start as usize + comma + 1, rest.end as usize)),
+            Some(comma) => self.rest = Some(rest.behind(comma.saturating_add(1))),
             None if self.is_one_field => self.rest = None,
-            None => self.go_on_at(field + 1),
+            None => self.go_on_at(field.saturating_add(1)),
         }
         Some(value)
     }
@@ -324,14 +324,15 @@ impl<'a> Iterator for Values<'a> {
 
 /// The first comma outside quotes and angle brackets.
 fn comma(text: &[u8]) -> Option<usize> {
-    let mut at = 0;
+    let mut at = 0_usize;
     loop {
-        let found = at + memchr::memchr3(b',', b'"', b'<', text.get(at..)?)?;
-        at = match text.get(found)? {
+        let found = at.checked_add(memchr::memchr3(b',', b'"', b'<', text.get(at..)?)?)?;
+        let rest = text.get(found..)?;
+        at = found.checked_add(match rest.first()? {
             b',' => return Some(found),
-            b'"' => found + quoted_len(text.get(found..)?)?,
-            _ => found + memchr::memchr(b'>', text.get(found..)?)?,
-        };
+            b'"' => quoted_len(rest)?,
+            _ => memchr::memchr(b'>', rest)?,
+        })?;
     }
 }
 

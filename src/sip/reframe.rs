@@ -37,7 +37,7 @@ pub(crate) fn rewrite(bytes: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
 fn in_lines(bytes: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
     let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let mut rest = bytes.get(bytes.iter().position(|byte| !is_line_end(byte))?..)?;
-    let mut whole = Vec::with_capacity(bytes.len() + ROOM_BYTES);
+    let mut whole = Vec::with_capacity(bytes.len().saturating_add(ROOM_BYTES));
     let (mut is_first, mut is_other_version) = (true, false);
     loop {
         if is_datagram && !is_first && matches!(rest, b"" | b"\r") {
@@ -45,7 +45,7 @@ fn in_lines(bytes: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
             whole.extend_from_slice(LINE_END);
             return Some(whole);
         }
-        let length = memchr::memchr(b'\n', rest.get(..HEAD_BYTES_MAX).unwrap_or(rest))? + 1;
+        let length = memchr::memchr(b'\n', rest.get(..HEAD_BYTES_MAX).unwrap_or(rest))?.saturating_add(1);
         let (line, behind) = rest.split_at_checked(length)?;
         rest = behind;
         let content = line.strip_suffix(b"\r\n").or(line.strip_suffix(b"\n")).unwrap_or(line);
@@ -132,7 +132,7 @@ fn is_via(line: &[u8]) -> bool {
 
 /// Writes a Via whose sender named its own version there too.
 fn via(line: &[u8], out: &mut Vec<u8>) {
-    let value = memchr::memchr(b':', line).map_or(line.len(), |colon| colon + 1);
+    let value = memchr::memchr(b':', line).map_or(line.len(), |colon| colon.saturating_add(1));
     let (name, value) = line.split_at(value);
     let version_len = memchr::memchr_iter(b'/', value).nth(1).unwrap_or_default();
     out.extend_from_slice(name);
@@ -166,7 +166,7 @@ fn keep_headers(whole: &mut Vec<u8>) {
     if !is_length_wrong && fields.iter().map(|field| field.line.len()).sum::<usize>() == lines.len() {
         return;
     }
-    let mut kept = Vec::with_capacity(whole.len() + ROOM_BYTES);
+    let mut kept = Vec::with_capacity(whole.len().saturating_add(ROOM_BYTES));
     kept.extend_from_slice(whole.get(..found.headers_start).unwrap_or_default());
     for field in fields.iter().filter(|field| !is_length_wrong || field.name != Name::ContentLength) {
         kept.extend_from_slice(field.line.of(whole));

@@ -198,7 +198,7 @@ pub(super) fn push_field(message: &Message<'_>, field: &Field, tag: &[u8], out: 
 fn has_bare_end(line: &[u8]) -> bool {
     let mut ends = memchr::memchr2_iter(b'\r', b'\n', line);
     while let Some(at) = ends.next() {
-        if line.get(at..at + 2) != Some(b"\r\n") {
+        if !line.get(at..).is_some_and(|end| end.starts_with(b"\r\n")) {
             return true;
         }
         ends.next();

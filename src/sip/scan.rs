@@ -6,7 +6,8 @@
 use super::malformed::Malformed;
 use super::message::{Field, Index, Message, Span, Start, narrow};
 use super::name::{Method, Name};
-use super::octet::{DIGIT, SPACE, TOKEN, is, run};
+use super::octet::{DIGIT, SPACE, TOKEN, behind, is, run};
+use super::param::trim_end;
 use crate::limits::{HEAD_BYTES_MAX, LEADING_CRLF_MAX, LINE_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 /// A message that cannot be used, with what could still be read of it.
@@ -26,11 +27,11 @@ pub struct Broken<'a> {
 /// # Errors
 /// [`Broken`] with the first thing wrong and, for a request, everything that could be read nevertheless.
 pub fn scan<'a>(bytes: &'a [u8], index: &'a mut Index) -> Result<Message<'a>, Broken<'a>> {
-    let mut at = 0;
-    while at < 2 * LEADING_CRLF_MAX && bytes.get(at..at + 2) == Some(b"\r\n") {
-        at += 2;
+    let mut bytes = bytes;
+    for _ in 0..LEADING_CRLF_MAX {
+        let Some(behind) = bytes.strip_prefix(b"\r\n") else { break };
+        bytes = behind;
     }
-    let bytes = bytes.get(at..).unwrap_or(&[]);
     let mut head = head(bytes, index);
     if bytes.len() > MESSAGE_BYTES_MAX {
         head.wrong(Malformed::MessageTooLarge);
@@ -49,12 +50,12 @@ pub fn scan<'a>(bytes: &'a [u8], index: &'a mut Index) -> Result<Message<'a>, Br
         },
     };
     let message = head.start.map(|start| Message {
-        bytes: bytes.get(..head.end + body_len).unwrap_or(bytes),
+        bytes: bytes.get(..head.end.saturating_add(body_len)).unwrap_or(bytes),
         fields: index.fields.get(..index.used).unwrap_or(&[]),
         start,
         headers_start: narrow(head.headers_start),
         head_end: narrow(head.end),
-        trailing: narrow(have - body_len),
+        trailing: narrow(have.saturating_sub(body_len)),
         has_start_line_space: head.has_start_line_space,
         has_more_content_types: head.content_types > 1,
     });
@@ -135,7 +136,7 @@ pub(super) fn head(bytes: &[u8], index: &mut Index) -> Head {
             head.is_ended = true;
             return head;
         } else {
-            field(&mut head, window, index, &line, at);
+            field(&mut head, window, index, &line);
         }
         at = line.next;
     }
@@ -156,50 +157,53 @@ fn line(bytes: &[u8], at: usize) -> Option<Line> {
     let mut from = at;
     loop {
         let found = from.checked_add(memchr::memchr2(b'\r', b'\n', bytes.get(from..)?)?)?;
-        let (end, next) = if bytes.get(found) == Some(&b'\n') {
-            why = why.or(Some(Malformed::BareLf { at: narrow(found) }));
-            (found, found + 1)
-        } else if bytes.get(found + 1) == Some(&b'\n') {
-            (found, found + 2)
-        } else {
-            why = why.or(Some(Malformed::BareCr { at: narrow(found) }));
-            from = found + 1;
-            continue;
+        let (next, behind) = match bytes.get(found..)? {
+            [b'\r', b'\n', behind @ ..] => (found.saturating_add(2), behind),
+            [b'\n', behind @ ..] => {
+                why = why.or(Some(Malformed::BareLf { at: narrow(found) }));
+                (found.saturating_add(1), behind)
+            }
+            _ => {
+                why = why.or(Some(Malformed::BareCr { at: narrow(found) }));
+                from = found.saturating_add(1);
+                continue;
+            }
         };
         // A line that begins with white space goes on with the field before it; an empty line never does.
-        if end > at && matches!(bytes.get(next), Some(b' ' | b'\t')) {
+        if found > at && matches!(behind, [b' ' | b'\t', ..]) {
             from = next;
             continue;
         }
-        if next - at > LINE_BYTES_MAX {
+        if next.saturating_sub(at) > LINE_BYTES_MAX {
             why = why.or(Some(Malformed::LineTooLong { at: narrow(at) }));
         }
-        return Some(Line { content: Span::new(at, end), next, why });
+        return Some(Line { content: Span::new(at, found), next, why });
     }
 }
 
-fn field(head: &mut Head, bytes: &[u8], index: &mut Index, line: &Line, at: usize) {
+fn field(head: &mut Head, bytes: &[u8], index: &mut Index, line: &Line) {
+    let at = line.content.start;
     let text = line.content.of(bytes);
     let name_len = run(text, TOKEN);
     let after = text.get(name_len..).unwrap_or(&[]);
     // `FROM :` and a fold before the colon are legal (HCOLON), and a favourite way past careless filters.
     let space = run(after, SPACE);
-    if name_len == 0 || after.get(space) != Some(&b':') {
-        head.wrong(Malformed::HeaderLine { at: narrow(at) });
+    let Some([b':', value @ ..]) = after.get(space..).filter(|_| name_len > 0) else {
+        head.wrong(Malformed::HeaderLine { at });
         return;
-    }
-    let name_span = Span::new(at, at + name_len);
-    let value = trim(bytes, Span::new(at + name_len + space + 1, line.content.end as usize));
+    };
+    let name_span = line.content.part(0, name_len);
+    let value = trim(bytes, line.content.behind(text.len().saturating_sub(value.len())));
     let name = Name::of(name_span.of(bytes));
     let Some(slot) = index.fields.get_mut(index.used) else {
         head.wrong(Malformed::TooManyHeaders);
         return;
     };
-    *slot = Field { name, name_span, value, line: Span::new(at, line.next) };
-    index.used += 1;
+    *slot = Field { name, name_span, value, line: Span { start: at, end: narrow(line.next) } };
+    index.used = index.used.saturating_add(1);
     match name {
         Name::ContentLength => content_length(head, value.of(bytes), value.start),
-        Name::ContentType => head.content_types += 1,
+        Name::ContentType => head.content_types = head.content_types.saturating_add(1),
         _ => {}
     }
 }
@@ -226,15 +230,14 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
         return None;
     }
     text.iter().try_fold(0_u64, |sum, digit| {
-        is(*digit, DIGIT).then(|| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
+        is(*digit, DIGIT).then(|| sum.saturating_mul(10).saturating_add(u64::from(digit.wrapping_sub(b'0'))))
     })
 }
 
 fn trim(bytes: &[u8], span: Span) -> Span {
     let text = span.of(bytes);
-    let first = run(text, SPACE);
-    let last = text.iter().rposition(|b| !is(*b, SPACE)).map_or(first, |last| last + 1);
-    Span::new(span.start as usize + first, span.start as usize + last)
+    let lead = run(text, SPACE);
+    span.part(lead, trim_end(text.get(lead..).unwrap_or(&[])).len())
 }
 
 fn start_line(head: &mut Head, bytes: &[u8], line: Span) {
@@ -253,10 +256,10 @@ fn status_line(head: &mut Head, text: &[u8]) {
     }
     // `SIP/2.0 404` without the space before an empty reason is common enough to be taken.
     let code = rest.get(1..4).filter(|_| matches!(rest.get(4), None | Some(b' ')));
-    match code.and_then(decimal) {
+    match code.and_then(decimal).and_then(|code| u16::try_from(code).ok()) {
         Some(status @ 100..=699) => {
             let reason = Span::new((7 + 5).min(text.len()), text.len());
-            head.start = Some(Start::Response { status: status as u16, reason });
+            head.start = Some(Start::Response { status, reason });
         }
         _ => head.wrong_start(Malformed::StatusCode),
     }
@@ -272,21 +275,23 @@ fn request_line(head: &mut Head, text: &[u8]) {
         head.start = Some(Start::Request { method, token, uri: Span::new(token_len, token_len) });
         return head.wrong_start(Malformed::StartLine { at: narrow(token_len) });
     }
-    let trimmed = text.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |last| last + 1);
+    let trimmed = text.iter().rposition(|b| !matches!(b, b' ' | b'\t')).map_or(0, |last| last.saturating_add(1));
     head.has_start_line_space = trimmed < text.len();
-    let rest = text.get(token_len + 1..trimmed).unwrap_or(&[]);
+    let uri_start = token_len.saturating_add(1);
+    let rest = text.get(uri_start..trimmed).unwrap_or(&[]);
+    let rest_span = Span::new(uri_start, uri_start.saturating_add(rest.len()));
     let Some(space) = memchr::memrchr(b' ', rest) else {
-        head.start = Some(Start::Request { method, token, uri: Span::new(token_len + 1, token_len + 1 + rest.len()) });
+        head.start = Some(Start::Request { method, token, uri: rest_span });
         return head.wrong_start(Malformed::StartLine { at: narrow(trimmed) });
     };
-    let version = rest.get(space + 1..).unwrap_or(&[]);
-    let uri = trim(text, Span::new(token_len + 1, token_len + 1 + space));
+    let version = behind(rest, space).unwrap_or(&[]);
+    let uri = trim(text, rest_span.part(0, space));
     head.start = Some(Start::Request { method, token, uri });
     if uri.len() != space || uri.of(text).iter().any(|b| is(*b, SPACE)) {
         head.wrong_start(Malformed::RequestUriSpace);
     }
     if !version.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"SIP/")) {
-        head.wrong_start(Malformed::StartLine { at: narrow(token_len + 1 + space) });
+        head.wrong_start(Malformed::StartLine { at: rest_span.behind(space).start });
     } else if !version.eq_ignore_ascii_case(b"SIP/2.0") {
         head.wrong_start(Malformed::Version);
     }

@@ -1,7 +1,7 @@
 //! URIs and name-addrs as views into a message (RFC 3261, sections 19.1, 20.10 and 25.1; RFC 3966).
 
 use super::malformed::Malformed;
-use super::octet::{DIGIT, HOST, SPACE, TOKEN, URI_INNER, is, run};
+use super::octet::{DIGIT, HOST, SPACE, TOKEN, URI_INNER, behind, is, run};
 use super::param::{Param, Params, first_param, quoted_len, skip_space, trim};
 use super::read::Strictness;
 use super::scan::decimal;
@@ -76,31 +76,31 @@ impl<'a> Host<'a> {
 /// The dotted IPv4 address `text` begins with, and what follows; numbers of up to three digits, none with a zero before
 /// it, which some readers take for octal.
 fn ipv4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
-    let (mut address, mut dots) = (0_u32, 0);
-    // The number that is being read: how many digits it has, and its value.
-    let (mut digits, mut number) = (0, 0_u32);
+    let (mut address, mut dots) = (0_u32, 0_u8);
+    // The number that is being read, once it has a digit.
+    let mut number: Option<u32> = None;
     let mut end = text.len();
     for (place, octet) in text.iter().enumerate() {
         let digit = octet.wrapping_sub(b'0');
         if digit <= 9 {
-            if digits > 0 && number == 0 {
+            if number == Some(0) {
                 return None;
             }
-            number = number * 10 + u32::from(digit);
-            digits += 1;
-            if number > 255 {
+            let longer = number.unwrap_or(0).wrapping_mul(10).wrapping_add(u32::from(digit));
+            if longer > 255 {
                 return None;
             }
-        } else if *octet == b'.' && dots < 3 && digits > 0 {
-            address = address << 8 | number;
-            (dots, digits, number) = (dots + 1, 0, 0);
+            number = Some(longer);
+        } else if let (b'.', 0..=2, Some(whole)) = (*octet, dots, number) {
+            address = address << 8 | whole;
+            (dots, number) = (dots.saturating_add(1), None);
         } else {
             end = place;
             break;
         }
     }
-    let is_whole = dots == 3 && digits > 0;
-    is_whole.then_some((Ipv4Addr::from_bits(address << 8 | number), text.get(end..)?))
+    let last = number.filter(|_| dots == 3)?;
+    Some((Ipv4Addr::from_bits(address << 8 | last), text.get(end..)?))
 }
 
 /// An IPv6 address, also with the third colon that an error in the RFC 3261 grammar invites (RFC 5118, section 4.9).
@@ -113,8 +113,9 @@ pub(super) fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     let mut fixed = [0_u8; 48];
     let mut at = 0;
     for part in [before.as_bytes(), b"::", after.as_bytes()] {
-        fixed.get_mut(at..at + part.len())?.copy_from_slice(part);
-        at += part.len();
+        let end = part.len().checked_add(at)?;
+        fixed.get_mut(at..end)?.copy_from_slice(part);
+        at = end;
     }
     std::str::from_utf8(fixed.get(..at)?).ok()?.parse().ok()
 }
@@ -129,7 +130,7 @@ pub(super) fn host_port(text: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
         _ => {}
     }
     let host_len = match text.first()? {
-        b'[' => memchr::memchr(b']', text)? + 1,
+        b'[' => memchr::memchr(b']', text)?.checked_add(1)?,
         _ => memchr::memchr(b':', text).unwrap_or(text.len()),
     };
     let (host, rest) = text.split_at_checked(host_len)?;
@@ -275,8 +276,8 @@ impl<'a> UriRef<'a> {
                 return Err(Malformed::Escape);
             }
             self.user = Some(user);
-            self.password = marks.login_colon.and_then(|colon| login.get(colon + 1..));
-            place = at + 1;
+            self.password = marks.login_colon.and_then(|colon| behind(login, colon));
+            place = at.saturating_add(1);
         }
         self.sip_place(rest, place, marks).ok_or(Malformed::Uri)
     }
@@ -285,7 +286,7 @@ impl<'a> UriRef<'a> {
     fn sip_place(mut self, rest: &'a [u8], place: usize, marks: &Marks) -> Option<Self> {
         let params_end = marks.question.unwrap_or(rest.len());
         let host_end = marks.semicolon.unwrap_or(params_end);
-        self.headers = marks.question.and_then(|question| rest.get(question + 1..));
+        self.headers = marks.question.and_then(|question| behind(rest, question));
         (self.host, self.port) = host_port(rest.get(place..host_end)?)?;
         self.params = Params::parse(rest.get(host_end..params_end)?)?;
         Some(self)
@@ -320,9 +321,10 @@ impl<'a> UriRef<'a> {
     }
 
     /// The same without what follows the question mark.
-    pub(super) fn without_headers(mut self) -> Self {
+    pub(crate) fn without_headers(mut self) -> Self {
         if let Some(headers) = self.headers.take() {
-            self.raw = self.raw.get(..self.raw.len().saturating_sub(headers.len() + 1)).unwrap_or(self.raw);
+            let question = self.raw.len().saturating_sub(headers.len()).saturating_sub(1);
+            self.raw = self.raw.get(..question).unwrap_or(self.raw);
         }
         self
     }
@@ -334,8 +336,8 @@ impl<'a> UriRef<'a> {
 }
 
 fn are_escapes_whole(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'%', text)
-        .all(|at| text.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)))
+    let digits = |at| behind(text, at)?.get(..2);
+    memchr::memchr_iter(b'%', text).all(|at| digits(at).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)))
 }
 
 /// Decodes percent escapes into `into` and gives back the decoded part of it.
@@ -343,18 +345,18 @@ fn are_escapes_whole(text: &[u8]) -> bool {
 /// # Errors
 /// [`Malformed::Escape`] for a broken escape, [`Malformed::Uri`] where `into` is too small.
 pub fn unescape<'b>(text: &[u8], into: &'b mut [u8]) -> Result<&'b [u8], Malformed> {
-    let mut used = 0;
+    let mut used = 0_usize;
     let mut rest = text.iter();
     while let Some(octet) = rest.next() {
         let decoded = if *octet == b'%' {
             let mut digit = || rest.next().and_then(|b| char::from(*b).to_digit(16));
             let (Some(high), Some(low)) = (digit(), digit()) else { return Err(Malformed::Escape) };
-            u8::try_from(high * 16 + low).map_err(|_| Malformed::Escape)?
+            u8::try_from(high << 4 | low).map_err(|_| Malformed::Escape)?
         } else {
             *octet
         };
         *into.get_mut(used).ok_or(Malformed::Uri)? = decoded;
-        used += 1;
+        used = used.saturating_add(1);
     }
     Ok(into.get(..used).unwrap_or(&[]))
 }
@@ -424,9 +426,12 @@ impl<'a> NameAddrRef<'a> {
     pub(super) fn unreadable(raw: &'a [u8]) -> Self {
         let raw = trim(raw);
         let name_len = if raw.first() == Some(&b'"') { quoted_len(raw) } else { None };
-        let behind = memchr::memrchr(b'>', raw).map(|bracket| bracket + 1).or(name_len).unwrap_or(0);
-        let behind = raw.get(behind..).unwrap_or(&[]);
-        let params = memchr::memchr_iter(b';', behind).filter_map(|at| first_param(behind.get(at + 1..)?));
+        let tail = match memchr::memrchr(b'>', raw) {
+            Some(bracket) => behind(raw, bracket),
+            None => raw.get(name_len.unwrap_or(0)..),
+        };
+        let tail = tail.unwrap_or(&[]);
+        let params = memchr::memchr_iter(b';', tail).filter_map(|at| first_param(behind(tail, at)?));
         let tag = params.into_iter().find(|param| param.name.eq_ignore_ascii_case(b"tag") && param.value.is_some());
         Self { tag, ..Self::of(UriRef::bare(raw, Scheme::Other), false) }
     }

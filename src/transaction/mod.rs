@@ -1,5 +1,17 @@
 //! RFC 3261 section 17 with RFC 6026: four machines, one file each, and the rows they live in. Pure: a machine takes
 //! its state by value and gives back the next one and what is to be done.
+// Its keys are of what comes from outside: no index, no sum and no cast that its octets could make go wrong.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod client;
 pub mod client_invite;

@@ -180,7 +180,7 @@ impl Timing {
 
     /// Doubles the interval up to `interval_ms_max` and sets the next retransmission.
     pub fn repeat(&mut self, now: Moment, interval_ms_max: u64) {
-        self.interval_ms = (self.interval_ms * 2).min(interval_ms_max);
+        self.interval_ms = self.interval_ms.saturating_mul(2).min(interval_ms_max);
         self.resend_at = Some(now.plus_ms(self.interval_ms));
     }
 }

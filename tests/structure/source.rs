@@ -150,6 +150,14 @@ impl Source {
         self.path.strip_prefix("src/")?.split('/').next()?.split('.').next()
     }
 
+    /// Lints the whole file denies outside tests: `#![cfg_attr(not(test), deny(...))]`.
+    pub(crate) fn denied(&self) -> Vec<String> {
+        let attribute = self.whole.split("#![cfg_attr(").nth(1).and_then(|rest| rest.split(")]").next());
+        let attribute: String = attribute.unwrap_or_default().split_whitespace().collect();
+        let list = attribute.strip_prefix("not(test),deny(").and_then(|list| list.strip_suffix(')'));
+        list.unwrap_or_default().split(',').map(str::to_owned).collect()
+    }
+
     /// Lines of the code that name `name`: as a whole word or path.
     pub(crate) fn named(&self, name: &'static str) -> impl Iterator<Item = usize> {
         words(&self.code, name)
@@ -376,6 +384,19 @@ fn tests_at_the_end_are_told_from_code() {
     let parent = "#[cfg(test)]\n#[path = \"y_tests.rs\"]\nmod tests;\n#[cfg(test)]\nmod z;";
     let files = Source::new("src/a/y.rs".into(), parent.into()).test_files();
     assert_eq!(files, ["src/a/y_tests.rs", "src/a/y/z.rs", "src/a/y/z/mod.rs"]);
+}
+
+#[test]
+fn what_a_file_denies_is_read_off_its_first_lines() {
+    for (text, want) in [
+        ("//! x\n#![cfg_attr(\n    not(test),\n    deny(\n        a::b,\n        c\n    )\n)]\nmod d;", "a::b c"),
+        ("#![cfg_attr(not(test), deny(a))]", "a"),
+        ("// #![cfg_attr(not(test), deny(a))]", ""),
+        ("#![cfg_attr(not(test), warn(a))]", ""),
+        ("#![cfg_attr(test, deny(a))]", ""),
+    ] {
+        assert_eq!(Source::new("src/x.rs".into(), text.into()).denied().join(" "), want, "{text}");
+    }
 }
 
 #[test]

@@ -112,13 +112,13 @@ impl CodecId {
     /// Its SDP encoding name; empty for formats that only SCCP and H.323 can name.
     #[must_use]
     pub fn name(self) -> EncodingName {
-        ENCODING_NAMES[usize::from(self.0)]
+        ENCODING_NAMES.get(usize::from(self.0)).copied().unwrap_or(EncodingName::EMPTY)
     }
 
     /// The row itself.
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "only this module makes one, from a row of the table")]
     pub fn codec(self) -> &'static Codec {
-        // In range: only this module makes one, from a row of the table.
         &CATALOGUE[usize::from(self.0)]
     }
 }
@@ -250,12 +250,13 @@ pub fn parameter<'a>(fmtp: &'a [u8], name: &[u8]) -> Parameter<'a> {
         // Where it is another's, the way to the next pair is all that is left to look at.
         let looked_at = value.unwrap_or(pairs);
         let end = memchr::memchr(b';', looked_at).unwrap_or(looked_at.len());
-        rest = looked_at.get(end + 1..);
+        let (told, behind) = looked_at.split_at_checked(end).unwrap_or_default();
+        rest = behind.split_first().map(|(_, pairs)| pairs);
         if value.is_some() {
             if found != Parameter::Absent {
                 return Parameter::Repeated;
             }
-            found = Parameter::Once(looked_at.get(..end).unwrap_or_default().trim_ascii());
+            found = Parameter::Once(told.trim_ascii());
         }
     }
     found
@@ -301,7 +302,8 @@ pub fn decimal(digits: &[u8]) -> Option<u32> {
     let mut sum = 0_u64;
     for byte in digits {
         let digit = byte.wrapping_sub(b'0');
-        sum = sum * 10 + u64::from(digit);
+        // Never wraps: it was below 2^32.
+        sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit));
         if digit > 9 || sum > u64::from(u32::MAX) {
             return None;
         }

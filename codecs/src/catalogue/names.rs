@@ -22,8 +22,10 @@ impl Named {
     #[must_use]
     pub const fn of(name: &[u8]) -> Self {
         let name = folded(name);
-        let (known, named) = NAMES[slot(name)];
-        if known == name { named } else { Self::Unknown }
+        match NAMES.split_at_checked(slot(name)) {
+            Some((_, [(known, named), ..])) if *known == name => *named,
+            _ => Self::Unknown,
+        }
     }
 }
 
@@ -35,6 +37,7 @@ const OTHER_NAMES: [(u128, Named); 3] = [
 ];
 
 /// Every name the rules know in a slot of its own, so that a look-up is one comparison.
+#[expect(clippy::indexing_slicing, reason = "a constant: what is out of range does not build")]
 const NAMES: [(u128, Named); 32] = {
     let mut names = [(NO_NAME, Named::Unknown); 32];
     let mut at = 0;
@@ -42,18 +45,20 @@ const NAMES: [(u128, Named); 32] = {
         names[slot(OTHER_NAMES[at].0)] = OTHER_NAMES[at];
         at += 1;
     }
-    // From the last row up, so that the first row of a name stays.
-    let mut row = CATALOGUE.len();
-    while row > 0 {
-        row -= 1;
-        if FOLDED[row] != NO_NAME {
-            names[slot(FOLDED[row])] = (FOLDED[row], Named::Codec(CodecId(row as u8)));
+    let mut row = 0_u8;
+    while (row as usize) < CATALOGUE.len() {
+        let name = FOLDED[row as usize];
+        // The first row of a name stays.
+        if name != NO_NAME && names[slot(name)].0 != name {
+            names[slot(name)] = (name, Named::Codec(CodecId(row)));
         }
+        row += 1;
     }
     names
 };
 
 /// No name took another's slot: where a new one does, another multiplier is to be found.
+#[expect(clippy::indexing_slicing, reason = "a constant: what is out of range does not build")]
 const _: () = {
     let mut row = 0;
     while row < CATALOGUE.len() {
@@ -69,18 +74,19 @@ const _: () = {
 
 /// The slot of a folded name, less than 32; the multiplier was found by trying.
 const fn slot(name: u128) -> usize {
-    ((name as u64 ^ (name >> 64) as u64).wrapping_mul(0x75a4_8863_3ef5_cce7) >> 59) as usize
+    let (first, last) = halves(name);
+    ((first ^ last).wrapping_mul(0x75a4_8863_3ef5_cce7) >> 59) as usize
 }
 
 /// The encoding names of the rows, folded: one comparison a row instead of one a letter.
 const FOLDED: [u128; CATALOGUE.len()] = {
     let mut names = [NO_NAME; CATALOGUE.len()];
-    let mut row = 0;
-    while row < names.len() {
-        if let Some(name) = CATALOGUE[row].encoding {
-            names[row] = folded(name.as_bytes());
+    let (mut left, mut rows) = (names.as_mut_slice(), CATALOGUE.as_slice());
+    while let ([place, places @ ..], [row, behind @ ..]) = (left, rows) {
+        if let Some(name) = row.encoding {
+            *place = folded(name.as_bytes());
         }
-        row += 1;
+        (left, rows) = (places, behind);
     }
     names
 };
@@ -89,16 +95,17 @@ const FOLDED: [u128; CATALOGUE.len()] = {
 const NO_NAME: u128 = 0;
 
 /// Of each row the next one that has the same name.
+#[expect(clippy::indexing_slicing, reason = "a constant: what is out of range does not build")]
 pub(super) const NEXT_OF_NAME: [Option<CodecId>; CATALOGUE.len()] = {
     let mut next = [None; CATALOGUE.len()];
-    let mut row = 0;
-    while row < next.len() {
-        let mut later = next.len() - 1;
-        while later > row {
-            if FOLDED[later] == FOLDED[row] {
-                next[row] = Some(CodecId(later as u8));
+    let mut row = 0_u8;
+    while (row as usize) < next.len() {
+        let mut later = row + 1;
+        while next[row as usize].is_none() && (later as usize) < next.len() {
+            if FOLDED[later as usize] == FOLDED[row as usize] {
+                next[row as usize] = Some(CodecId(later));
             }
-            later -= 1;
+            later += 1;
         }
         row += 1;
     }
@@ -107,10 +114,10 @@ pub(super) const NEXT_OF_NAME: [Option<CodecId>; CATALOGUE.len()] = {
 
 /// A name of 1 to 15 bytes in capitals with its length behind it: equal where names are equal but for case.
 const fn folded(name: &[u8]) -> u128 {
-    let length = name.len();
-    if length > 15 {
+    if name.len() > 15 {
         return NO_NAME;
     }
+    let [length, ..] = name.len().to_le_bytes();
     let letters = match (name.first_chunk(), name.last_chunk()) {
         (Some(first), Some(last)) => joined(u64::from_le_bytes(*first), u64::from_le_bytes(*last), length, 8),
         _ => match (name.first_chunk(), name.last_chunk()) {
@@ -125,24 +132,34 @@ const fn folded(name: &[u8]) -> u128 {
             },
         },
     };
-    let capitals = in_capitals(letters as u64) as u128 | (in_capitals((letters >> 64) as u64) as u128) << 64;
+    let (first, last) = halves(letters);
+    let capitals = in_capitals(first) as u128 | (in_capitals(last) as u128) << 64;
     capitals | (length as u128) << 120
+}
+
+/// The first eight bytes of sixteen and the last.
+const fn halves(bytes: u128) -> (u64, u64) {
+    ((bytes & 0xffff_ffff_ffff_ffff) as u64, (bytes >> 64) as u64)
 }
 
 /// Eight bytes with the letters in capitals.
 const fn in_capitals(bytes: u64) -> u64 {
     const LOW_BITS: u64 = u64::MAX / 0xff;
     const HIGH_BITS: u64 = LOW_BITS << 7;
-    // The highest bit of each byte of a sum tells whether the byte's other seven are at least that letter.
+    const TO_A: u64 = LOW_BITS * (0x80 - b'a' as u64);
+    const PAST_Z: u64 = LOW_BITS * (0x7f - b'z' as u64);
+    // The highest bit of each byte of a sum tells whether the byte's other seven are at least that letter; no byte's sum
+    // carries into the next.
     let others = bytes & !HIGH_BITS;
-    let from_a = others + LOW_BITS * (0x80 - b'a' as u64);
-    let past_z = others + LOW_BITS * (0x7f - b'z' as u64);
+    let from_a = others.wrapping_add(TO_A);
+    let past_z = others.wrapping_add(PAST_Z);
     bytes ^ (from_a & !past_z & !bytes & HIGH_BITS) >> 2
 }
 
-/// The first and the last `width` bytes of a name of `length`, those that are in both once.
-const fn joined(first: u64, last: u64, length: usize, width: usize) -> u128 {
-    first as u128 | (last as u128) >> (8 * (2 * width - length)) << (8 * width)
+/// The first and the last `width` bytes of a name of `length`; those that are in both lie on each other.
+const fn joined(first: u64, last: u64, length: u8, width: u8) -> u128 {
+    let before_last = length.saturating_sub(width) as u32;
+    first as u128 | (last as u128).wrapping_shl(before_last.wrapping_mul(8))
 }
 
 /// An encoding name kept by value, for trails and reports that outlive the description it stood in. At most 23 bytes
@@ -158,6 +175,9 @@ impl EncodingName {
     /// Longest name kept; registered audio names stay below it.
     pub const BYTES_MAX: usize = 23;
 
+    /// No name.
+    pub(super) const EMPTY: Self = Self::of(b"");
+
     /// Keeps `name`, cut to [`Self::BYTES_MAX`] bytes.
     #[must_use]
     pub const fn of(name: &[u8]) -> Self {
@@ -165,14 +185,16 @@ impl EncodingName {
         let mut bytes = [0; Self::BYTES_MAX + 1];
         let (kept, _) = bytes.split_at_mut(length);
         kept.copy_from_slice(name.split_at(length).0);
-        let mut at = 0;
-        while at < length {
-            if !kept[at].is_ascii_graphic() {
-                kept[at] = b'?';
+        let (mut left, mut letters) = (kept, 0_u8);
+        while let [letter, behind @ ..] = left {
+            if !letter.is_ascii_graphic() {
+                *letter = b'?';
             }
-            at += 1;
+            letters = letters.saturating_add(1);
+            left = behind;
         }
-        bytes[Self::BYTES_MAX] = length as u8;
+        let [.., last] = &mut bytes;
+        *last = letters;
         Self { bytes }
     }
 
@@ -199,13 +221,13 @@ impl fmt::Debug for EncodingName {
 
 /// The encoding names of the rows as they are kept.
 pub(super) const ENCODING_NAMES: [EncodingName; CATALOGUE.len()] = {
-    let mut names = [EncodingName::of(b""); CATALOGUE.len()];
-    let mut row = 0;
-    while row < names.len() {
-        if let Some(name) = CATALOGUE[row].encoding {
-            names[row] = EncodingName::of(name.as_bytes());
+    let mut names = [EncodingName::EMPTY; CATALOGUE.len()];
+    let (mut left, mut rows) = (names.as_mut_slice(), CATALOGUE.as_slice());
+    while let ([place, places @ ..], [row, behind @ ..]) = (left, rows) {
+        if let Some(name) = row.encoding {
+            *place = EncodingName::of(name.as_bytes());
         }
-        row += 1;
+        (left, rows) = (places, behind);
     }
     names
 };

@@ -1,7 +1,7 @@
 //! What an `a=rtpmap` line says behind the payload type. The usual texts are known at a look; what is spelled otherwise is
 //! read letter by letter, and means the same.
 
-use super::{Encoding, Named, static_encoding};
+use super::{Encoding, Named, decimal, static_encoding};
 
 /// An encoding as an `a=rtpmap` line spells it.
 #[derive(Clone, Copy)]
@@ -16,7 +16,7 @@ pub(crate) struct Usual {
 impl Usual {
     /// Looks a text up, its case included.
     pub(crate) fn of(text: &[u8]) -> Option<&'static Self> {
-        let usual = &SLOTS[slot(text)?];
+        let usual = SLOTS.get(slot(text)?)?;
         is_same(usual.text, text).then_some(usual)
     }
 
@@ -54,18 +54,9 @@ fn spelled_out(text: &[u8]) -> Option<Encoding<'_>> {
 /// Reads what stands before a slash or the end, which is a number or nothing but spaces, and what stands behind the slash.
 fn number_to_slash(text: &[u8]) -> Option<(Option<u32>, Option<&[u8]>)> {
     let text = text.trim_ascii_start();
-    let (mut number, mut digits) = (0_u64, 0);
-    for byte in text {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        // What is once too large stays so.
-        number = number.min(u64::from(u32::MAX)) * 10 + u64::from(digit);
-        digits += 1;
-    }
-    let number = if digits == 0 { None } else { Some(u32::try_from(number).ok()?) };
-    match text.get(digits..)?.trim_ascii_start() {
+    let (digits, behind) = text.split_at_checked(text.iter().take_while(|byte| byte.is_ascii_digit()).count())?;
+    let number = if digits.is_empty() { None } else { Some(decimal(digits)?) };
+    match behind.trim_ascii_start() {
         [] => Some((number, None)),
         [b'/', behind @ ..] => Some((number, Some(behind))),
         _ => None,
@@ -108,6 +99,7 @@ const fn usual(text: &'static [u8], name_len: usize, clock_hz: u32, channels: u8
 }
 
 /// Each in a slot of its own, so that a look-up is one comparison; no text is empty, so an empty slot is nobody's.
+#[expect(clippy::indexing_slicing, reason = "a constant: what is out of range does not build")]
 const SLOTS: [Usual; 64] = {
     let mut slots = [usual(b"", 0, 0, 0); 64];
     let mut at = 0;
@@ -125,12 +117,12 @@ const SLOTS: [Usual; 64] = {
 /// By payload type, as far as RFC 3551 assigns any for audio.
 const STATIC: [Option<Usual>; 19] = {
     let mut known = [None; 19];
-    let mut payload_type = 0;
-    while payload_type < known.len() {
-        if let Some(encoding) = static_encoding(payload_type as u8) {
-            known[payload_type] = Some(Usual { text: &[], encoding, named: Named::of(encoding.name) });
+    let (mut left, mut payload_type) = (known.as_mut_slice(), 0);
+    while let [place, places @ ..] = left {
+        if let Some(encoding) = static_encoding(payload_type) {
+            *place = Some(Usual { text: &[], encoding, named: Named::of(encoding.name) });
         }
-        payload_type += 1;
+        (left, payload_type) = (places, payload_type + 1);
     }
     known
 };

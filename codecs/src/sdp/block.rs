@@ -2,8 +2,8 @@
 //! blocks, and of a media block its `m=` line and the attributes that speak of it or of one of its formats.
 
 use super::{
-    About, Direction, FORMATS_MAX, Format, Malformed, Media, MediaKind, attribute, is_space, name_and_value,
-    payload_type_and_rest, words,
+    About, Direction, FORMATS_MAX, Format, Malformed, Media, MediaKind, PAYLOAD_TYPE_MAX, attribute, is_space,
+    name_and_value, payload_type_and_rest, place_of, words,
 };
 use crate::bandwidth::AddressFamily;
 use crate::catalogue::{Named, Usual, decimal, encoding_of};
@@ -50,20 +50,15 @@ pub(super) struct Block {
 impl Block {
     pub(super) const NEW: Self = Self { said_direction: false, places: [0; 128], has_twins: false };
 
-    /// Reads `<media> <port>[/<count>] <protocol> <format>...`; `start` is where `value` lies in the description.
+    /// Reads `<media> <port>[/<count>] <protocol> <format>...`, the value of a line of `description`.
     pub(super) fn media_line<'a>(
         &mut self,
         media: &mut Media<'a>,
         value: &'a [u8],
-        start: u32,
+        description: &[u8],
     ) -> Result<(), Malformed> {
         let line = media.lines.end;
         let bad = Malformed::MediaLine { line };
-        // Where a word of this line lies in the description: both are slices of the same bytes.
-        let place = |word: &[u8]| {
-            let from = start + u32::try_from(word.as_ptr().addr() - value.as_ptr().addr()).unwrap_or(0);
-            from..from + u32::try_from(word.len()).unwrap_or(0)
-        };
         let mut words = words(value);
         let (Some(kind), Some(port), Some(protocol)) = (words.next(), words.next(), words.next()) else {
             return Err(bad);
@@ -77,7 +72,7 @@ impl Block {
         let mut halves = port.splitn(2, |b| *b == b'/');
         media.port = halves.next().and_then(decimal).and_then(|n| u16::try_from(n).ok()).ok_or(bad)?;
         media.ports = halves.next().map_or(Some(1), decimal).ok_or(bad)?;
-        media.port_bytes = place(port);
+        media.port_bytes = place_of(port, description);
         media.protocol = protocol;
         let (mut rest, mut number) = (words.rest, 1_u8);
         while let Some((token, payload_type, behind)) = next_format(rest) {
@@ -98,10 +93,10 @@ impl Block {
                 fmtp_lines: 0,
                 rtpmap_lines: 0,
             });
-            (rest, number) = (behind, number + 1);
+            (rest, number) = (behind, number.saturating_add(1));
         }
         let (Some(first), Some(last)) = (media.formats.first(), media.formats.last()) else { return Err(bad) };
-        media.format_bytes = place(first.token).start..place(last.token).end;
+        media.format_bytes = place_of(first.token, description).start..place_of(last.token, description).end;
         Ok(())
     }
 
@@ -196,28 +191,28 @@ fn milliseconds(value: &[u8]) -> Option<u32> {
 #[inline]
 fn next_format(list: &[u8]) -> Option<(&[u8], Option<u8>, &[u8])> {
     let list = list.trim_ascii_start();
-    let (mut number, mut length) = (0, 0);
+    let (mut number, mut length) = (0_u32, 0_usize);
     for byte in list {
         let digit = byte.wrapping_sub(b'0');
         number = if digit <= 9 {
-            // What is no payload type stays none, whatever digits follow.
-            (number * 10 + u32::from(digit)).min(NO_PAYLOAD_TYPE)
+            // What is no payload type stays none, whatever digits follow; so nothing wraps.
+            number.wrapping_mul(10).wrapping_add(u32::from(digit)).min(NO_PAYLOAD_TYPE)
         } else if is_space(byte) {
             break;
         } else {
             NO_PAYLOAD_TYPE
         };
-        length += 1;
+        length = length.wrapping_add(1);
     }
     let (token, behind) = list.split_at_checked(length)?;
     if token.is_empty() {
         return None;
     }
-    Some((token, if number < NO_PAYLOAD_TYPE { Some(number as u8) } else { None }, behind))
+    Some((token, u8::try_from(number).ok().filter(|number| *number <= PAYLOAD_TYPE_MAX), behind))
 }
 
-/// One more than the highest payload type (RFC 3550, section 5.1).
-const NO_PAYLOAD_TYPE: u32 = 128;
+/// One more than the highest payload type.
+const NO_PAYLOAD_TYPE: u32 = PAYLOAD_TYPE_MAX as u32 + 1;
 
 #[cfg(test)]
 mod tests {

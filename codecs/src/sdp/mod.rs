@@ -9,7 +9,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use crate::bandwidth::AddressFamily;
-use crate::catalogue::{Encoding, Named};
+use crate::catalogue::{Encoding, Named, decimal};
 use block::{Block, Defaults};
 
 /// Longest description read, in bytes.
@@ -248,6 +248,7 @@ impl<'a> Session<'a> {
         self.lines.clear();
         self.media.clear();
         (self.bytes, self.session_lines) = (bytes, 0);
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         if bytes.len() > BYTES_MAX {
             return Err(Malformed::TooLong);
         }
@@ -255,26 +256,27 @@ impl<'a> Session<'a> {
             return Err(Malformed::NoVersion);
         }
         let Self { lines, media: blocks, .. } = self;
-        let mut cut = Cut { bytes, feeds: Feeds::of(bytes), start: 0, lines: 0, ended_by_both: 0 };
+        let mut cut = Cut { bytes, len, feeds: Feeds::of(bytes), start: 0, lines: 0, ended_by_both: 0 };
         let mut defaults = Defaults { direction: Direction::SENDRECV, family: AddressFamily::V4 };
         let mut block = Block::NEW;
         while let Some((text, mut line)) = cut.line()? {
             let begun = blocks.last_mut();
             if let [b'm', b'=', value @ ..] = text {
+                let lines_before = cut.lines.saturating_sub(1);
                 match begun {
-                    Some(before) => before.lines.end = lines.len() as u16,
-                    None => self.session_lines = lines.len() as u16,
+                    Some(before) => before.lines.end = lines_before,
+                    None => self.session_lines = lines_before,
                 }
                 lines.push(line);
                 if blocks.len() == MEDIA_MAX {
                     return Err(Malformed::TooManyMedia);
                 }
                 block = Block::NEW;
-                blocks.push(Media::unread(lines.len() as u16, defaults));
-                blocks.last_mut().map_or(Ok(()), |media| block.media_line(media, value, line.start + 2))?;
+                blocks.push(Media::unread(cut.lines, defaults));
+                blocks.last_mut().map_or(Ok(()), |media| block.media_line(media, value, bytes))?;
             } else {
                 if !matches!(text, [b'a'..=b'z', b'=', ..] | []) && is_loosely_typed(text) {
-                    return Err(Malformed::NoType { line: lines.len() as u16 + 1 });
+                    return Err(Malformed::NoType { line: cut.lines });
                 }
                 line.about = match begun {
                     Some(media) => block.line(media, text),
@@ -284,8 +286,8 @@ impl<'a> Session<'a> {
             }
         }
         match blocks.last_mut() {
-            Some(last) => last.lines.end = lines.len() as u16,
-            None => self.session_lines = lines.len() as u16,
+            Some(last) => last.lines.end = cut.lines,
+            None => self.session_lines = cut.lines,
         }
         // Two looks at all bytes cost less than two at each line.
         if memchr::memchr_iter(b'\r', bytes).count() != cut.ended_by_both || memchr::memchr(0, bytes).is_some() {
@@ -328,7 +330,7 @@ impl<'a> Session<'a> {
     #[must_use]
     pub fn line_end(&self) -> &'static [u8] {
         match self.lines.first() {
-            Some(first) if first.next == first.end + 1 => b"\n",
+            Some(first) if first.next.saturating_sub(first.end) == 1 => b"\n",
             _ => b"\r\n",
         }
     }
@@ -344,26 +346,40 @@ pub fn attribute(text: &[u8]) -> Option<(&[u8], &[u8])> {
 fn name_and_value(body: &[u8]) -> (&[u8], &[u8]) {
     // Names are short: a plain look ends before a search in steps has begun.
     let name_len = body.iter().position(|byte| *byte == b':').unwrap_or(body.len());
-    (body.get(..name_len).unwrap_or_default(), body.get(name_len + 1..).unwrap_or_default())
+    match body.split_at_checked(name_len) {
+        Some((name, [_, value @ ..])) => (name, value),
+        _ => (body, &[]),
+    }
+}
+
+/// Where a slice of a description lies in it.
+pub(crate) fn place_of(part: &[u8], description: &[u8]) -> Range<u32> {
+    let before = part.as_ptr().addr().saturating_sub(description.as_ptr().addr());
+    let start = u32::try_from(before).unwrap_or(0);
+    start..start.saturating_add(u32::try_from(part.len()).unwrap_or(0))
 }
 
 /// Splits the value of an `a=rtpmap` or `a=fmtp` line into its payload type and the rest.
 #[must_use]
 #[inline(always)] // one call a line
 pub fn payload_type_and_rest(value: &[u8]) -> Option<(u8, &[u8])> {
-    let digit = |byte: u8| u32::from(byte - b'0');
+    let digits = |digits: &[&u8]| {
+        digits.iter().fold(0_u32, |number, digit| number.wrapping_mul(10).wrapping_add(u32::from(**digit & 0x0f)))
+    };
     let (number, rest) = match value {
-        [a @ b'0'..=b'9', b' ', rest @ ..] => (digit(*a), rest),
-        [a @ b'0'..=b'9', b @ b'0'..=b'9', b' ', rest @ ..] => (digit(*a) * 10 + digit(*b), rest),
-        [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', rest @ ..] => {
-            (digit(*a) * 100 + digit(*b) * 10 + digit(*c), rest)
-        }
+        [a @ b'0'..=b'9', b' ', rest @ ..] => (digits(&[a]), rest),
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', b' ', rest @ ..] => (digits(&[a, b]), rest),
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', rest @ ..] => (digits(&[a, b, c]), rest),
         _ => return spelled_payload_type_and_rest(value),
     };
     // Nobody writes spaces around it.
     let is_trimmed = matches!(rest, [first, .., last] if *first > b' ' && *last > b' ');
-    (number <= 127).then(|| (number as u8, if is_trimmed { rest } else { rest.trim_ascii() }))
+    let payload_type = u8::try_from(number).ok().filter(|number| *number <= PAYLOAD_TYPE_MAX)?;
+    Some((payload_type, if is_trimmed { rest } else { rest.trim_ascii() }))
 }
+
+/// Highest payload type (RFC 3550, section 5.1).
+const PAYLOAD_TYPE_MAX: u8 = 127;
 
 /// The same of a value that is written in an unusual way: with spaces before, zeros in front, or nothing behind.
 #[cold]
@@ -400,19 +416,9 @@ fn is_space(byte: &u8) -> bool {
 
 /// The payload type that the digits at the beginning tell, and what stands behind them.
 fn beginning_payload_type(text: &[u8]) -> Option<(u8, &[u8])> {
-    let (mut number, mut digits) = (0_u32, 0);
-    for byte in text {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        number = number * 10 + u32::from(digit);
-        digits += 1;
-        if number > 127 {
-            return None;
-        }
-    }
-    if digits == 0 { None } else { Some((number as u8, text.get(digits..)?)) }
+    let (digits, rest) = text.split_at_checked(text.iter().take_while(|byte| byte.is_ascii_digit()).count())?;
+    let number = u8::try_from(decimal(digits)?).ok()?;
+    (number <= PAYLOAD_TYPE_MAX).then_some((number, rest))
 }
 
 /// Whether a line begins with a letter and an equals sign once spaces are overlooked.
@@ -427,17 +433,18 @@ fn is_loosely_typed(text: &[u8]) -> bool {
 fn control_byte(bytes: &[u8], lines: &[Line]) -> Malformed {
     let text = |line: &Line| bytes.get(line.start as usize..line.end as usize).unwrap_or_default();
     let line = lines.iter().position(|line| memchr::memchr2(b'\r', 0, text(line)).is_some()).unwrap_or(0);
-    Malformed::ControlByte { line: u16::try_from(line + 1).unwrap_or(u16::MAX) }
+    Malformed::ControlByte { line: u16::try_from(line.saturating_add(1)).unwrap_or(u16::MAX) }
 }
 
 /// A description being cut into lines.
 struct Cut<'a> {
     bytes: &'a [u8],
+    len: u32,
     feeds: Feeds<'a>,
     /// Where the next line begins.
-    start: usize,
+    start: u32,
     /// Lines so far.
-    lines: usize,
+    lines: u16,
     /// Lines so far that ended in carriage return and line feed.
     ended_by_both: usize,
 }
@@ -447,24 +454,25 @@ impl<'a> Cut<'a> {
     #[inline]
     fn line(&mut self) -> Result<Option<(&'a [u8], Line)>, Malformed> {
         let start = self.start;
-        let (text, next) = match self.feeds.next() {
-            Some(feed) => match self.bytes.get(start..feed).unwrap_or_default() {
+        let (text, end, next) = match self.feeds.next() {
+            Some(feed) => match self.bytes.get(start as usize..feed as usize).unwrap_or_default() {
                 [text @ .., b'\r'] => {
-                    self.ended_by_both += 1;
-                    (text, feed + 1)
+                    self.ended_by_both = self.ended_by_both.wrapping_add(1);
+                    (text, feed.wrapping_sub(1), feed.wrapping_add(1))
                 }
-                text => (text, feed + 1),
+                text => (text, feed, feed.wrapping_add(1)),
             },
-            None if start < self.bytes.len() => (self.bytes.get(start..).unwrap_or_default(), self.bytes.len()),
-            None => return Ok(None),
+            None => match self.bytes.get(start as usize..) {
+                None | Some([]) => return Ok(None),
+                Some(text) => (text, self.len, self.len),
+            },
         };
-        if self.lines == LINES_MAX {
+        if usize::from(self.lines) == LINES_MAX {
             return Err(Malformed::TooManyLines);
         }
-        self.lines += 1;
+        self.lines = self.lines.wrapping_add(1);
         self.start = next;
-        let end = start + text.len();
-        Ok(Some((text, Line { start: start as u32, end: end as u32, next: next as u32, about: About::Other })))
+        Ok(Some((text, Line { start, end, next, about: About::Other })))
     }
 }
 
@@ -475,7 +483,7 @@ struct Feeds<'a> {
     words: std::slice::Iter<'a, [u8; 8]>,
     rest: Option<[u8; 8]>,
     /// Bytes looked at.
-    past: usize,
+    past: u32,
     /// Of the last eight of them, the highest bit of each that is a line feed and not told yet.
     found: u64,
 }
@@ -489,18 +497,18 @@ impl<'a> Feeds<'a> {
     }
 
     #[inline]
-    fn next(&mut self) -> Option<usize> {
+    fn next(&mut self) -> Option<u32> {
         const LOW_BITS: u64 = u64::MAX / 0xff * 0x7f;
         const FEEDS: u64 = u64::MAX / 0xff * b'\n' as u64;
         while self.found == 0 {
             let word = self.words.next().copied().or_else(|| self.rest.take())?;
-            self.past += 8;
+            self.past = self.past.wrapping_add(8);
             // Of what is no line feed, some bit is left, and a sum carries it to the highest.
             let others = u64::from_le_bytes(word) ^ FEEDS;
-            self.found = !(((others & LOW_BITS) + LOW_BITS) | others | LOW_BITS);
+            self.found = !((others & LOW_BITS).wrapping_add(LOW_BITS) | others | LOW_BITS);
         }
-        let at = self.past - 8 + self.found.trailing_zeros() as usize / 8;
-        self.found &= self.found - 1;
+        let at = self.past.wrapping_sub(8).wrapping_add(self.found.trailing_zeros() / 8);
+        self.found &= self.found.wrapping_sub(1);
         Some(at)
     }
 }

@@ -64,11 +64,10 @@ pub(crate) fn start(elements: &[Element]) -> u128 {
 pub(crate) fn step(elements: &[Element], set: u128, symbol: u8) -> u128 {
     let mut next = 0;
     let mut rest = set;
-    while rest != 0 {
-        let place = rest.trailing_zeros();
-        rest &= rest - 1;
-        if let Some(element) = elements.get(place as usize).filter(|element| element.has(symbol)) {
-            next |= 1 << if element.repeats() { place } else { place + 1 };
+    while let Some((place, here)) = first_place(rest) {
+        rest ^= here;
+        if let Some(element) = elements.get(place).filter(|element| element.has(symbol)) {
+            next |= if element.repeats() { here } else { here << 1 };
         }
     }
     closed(elements, next)
@@ -77,16 +76,20 @@ pub(crate) fn step(elements: &[Element], set: u128, symbol: u8) -> u128 {
 /// Adds the places reached by taking no character of a repeating element.
 fn closed(elements: &[Element], mut set: u128) -> u128 {
     let mut rest = set;
-    while rest != 0 {
-        let place = rest.trailing_zeros();
-        rest &= rest - 1;
-        if elements.get(place as usize).is_some_and(|element| element.repeats()) {
-            let after = 1 << (place + 1);
+    while let Some((place, here)) = first_place(rest) {
+        rest ^= here;
+        if elements.get(place).is_some_and(|element| element.repeats()) {
+            let after = here << 1;
             rest |= after & !set;
             set |= after;
         }
     }
     set
+}
+
+/// The first place of a set, and the set of it alone.
+fn first_place(set: u128) -> Option<(usize, u128)> {
+    (set != 0).then(|| (set.trailing_zeros() as usize, set & set.wrapping_neg()))
 }
 
 /// Everywhere matching may stand after what `link` stands for.
@@ -127,7 +130,7 @@ pub(crate) fn canonical(elements: &[Element]) -> Cow<'_, [Element]> {
         let (once, repeats) = (usize::from(!element.repeats()), element.repeats());
         match runs.last_mut() {
             Some(run) if run.class == element.class() => {
-                run.once += once;
+                run.once = run.once.saturating_add(once);
                 run.repeats |= repeats;
             }
             _ => runs.push(Run { class: element.class(), once, repeats }),
@@ -139,19 +142,21 @@ pub(crate) fn canonical(elements: &[Element]) -> Cow<'_, [Element]> {
             other.is_some_and(|o| o.repeats && runs.get(at).is_some_and(|run| run.class & !o.class == 0))
         };
         let bare = runs.get(at).is_some_and(|run| run.once == 0);
-        if bare && (covers(at.checked_sub(1).and_then(|before| runs.get(before))) || covers(runs.get(at + 1))) {
+        if bare
+            && (covers(at.checked_sub(1).and_then(|before| runs.get(before))) || covers(runs.get(at.saturating_add(1))))
+        {
             runs.remove(at);
             // The neighbours now touch: equal classes become one run, and a run before may be covered now.
             if let (Some(before), Some(after)) = (at.checked_sub(1), runs.get(at).map(|r| (r.class, r.once, r.repeats)))
                 && let Some(run) = runs.get_mut(before).filter(|run| run.class == after.0)
             {
-                run.once += after.1;
+                run.once = run.once.saturating_add(after.1);
                 run.repeats |= after.2;
                 runs.remove(at);
             }
             at = 0;
         } else {
-            at += 1;
+            at = at.saturating_add(1);
         }
     }
     let spelled = runs.iter().flat_map(|run| {
@@ -233,7 +238,8 @@ fn counted_by_length(elements: &[Element]) -> Option<Box<[u128; LENGTHS]>> {
             signature |= u128::from(element.has(symbol)) << place;
         }
         if signature != 0 {
-            kinds.entry(signature).or_insert((symbol, 0)).1 += 1;
+            let (_, symbols) = kinds.entry(signature).or_insert((symbol, 0));
+            *symbols = symbols.saturating_add(1);
         }
     }
     let mut sets = HashMap::from([(start(elements), 1u128)]);

@@ -1,4 +1,16 @@
 //! Dialed digits, the patterns they are compared with, and what is done to them on the way out.
+// What was dialed comes from outside: no index, no sum and no cast that its digits could make go wrong.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used
+    )
+)]
 
 pub(crate) mod language;
 mod pattern;
@@ -93,14 +105,14 @@ impl Digits {
         let mut digits = Self::EMPTY;
         for (place, &byte) in digits.bytes.iter_mut().zip(text) {
             *place = byte;
-            digits.len += 1;
+            digits.len = digits.len.saturating_add(1);
         }
         digits
     }
 
     pub(crate) fn push(&mut self, byte: u8) -> Result<(), TooLong> {
         *self.bytes.get_mut(usize::from(self.len)).ok_or(TooLong)? = byte;
-        self.len += 1;
+        self.len = self.len.saturating_add(1);
         Ok(())
     }
 
@@ -151,7 +163,7 @@ fn read(user_part: &[u8], is_separator: impl Fn(u8) -> bool) -> Result<Digits, D
             symbol(byte).ok_or(DigitsError::NotDialable { at })?;
             digits.push(byte).map_err(|TooLong| DigitsError::TooLong)?;
         }
-        at += width;
+        at = at.saturating_add(width);
     }
     Ok(digits)
 }
@@ -166,9 +178,9 @@ pub fn without_spaces(written: &[u8]) -> Result<Digits, DigitsError> {
 }
 
 fn escaped(text: &[u8], at: usize) -> Option<u8> {
-    let hex = |place: usize| text.get(place).and_then(|&b| char::from(b).to_digit(16));
-    let value = hex(at.checked_add(1)?)? * 16 + hex(at.checked_add(2)?)?;
-    u8::try_from(value).ok()
+    let [_percent, high, low, ..] = text.get(at..)? else { return None };
+    let hex = |digit: u8| char::from(digit).to_digit(16);
+    u8::try_from(hex(*high)? << 4 | hex(*low)?).ok()
 }
 
 /// How many different characters can be dialed: the alphabet of D-9 and the letters `A`-`D`, which no wildcard matches.
@@ -177,11 +189,11 @@ pub(crate) const SYMBOLS: u8 = 17;
 /// The place of a dialable character in the alphabet, 0 to 16.
 pub(crate) fn symbol(byte: u8) -> Option<u8> {
     match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
+        b'0'..=b'9' => Some(byte.wrapping_sub(b'0')),
         b'*' => Some(10),
         b'#' => Some(11),
         b'+' => Some(12),
-        b'A'..=b'D' => Some(byte - b'A' + 13),
+        b'A'..=b'D' => Some(byte.wrapping_sub(b'A' - 13)),
         _ => None,
     }
 }

@@ -233,7 +233,7 @@ impl Parser<'_> {
     fn pattern(mut self, text: &str) -> Result<Pattern, PatternError> {
         while let Some(&byte) = self.text.get(self.at) {
             let at = self.at;
-            self.at += 1;
+            self.at = at.saturating_add(1);
             self.token(byte).map_err(|what| PatternError { at, what })?;
             if self.elements.len() > ELEMENTS_MAX {
                 return Err(PatternError { at, what: Wrong::TooLong });
@@ -269,7 +269,7 @@ impl Parser<'_> {
                 if self.text.get(self.at) != Some(&b'+') {
                     return Err(Wrong::Escape);
                 }
-                self.at += 1;
+                self.at = self.at.saturating_add(1);
                 self.atom(1 << 12);
             }
             b'.' if self.dot.is_some() => return Err(Wrong::SecondDot),
@@ -324,10 +324,10 @@ impl Parser<'_> {
         let inside = self.text.get(self.at..).unwrap_or_default();
         let end = inside.iter().position(|&byte| byte == b']').ok_or(Wrong::OpenBracket)?;
         let mut inside = inside.get(..end).unwrap_or_default();
-        self.at += end + 1;
+        self.at = self.at.saturating_add(end).saturating_add(1);
         let negated = inside.first() == Some(&b'^');
         if negated {
-            self.carets += 1;
+            self.carets = self.carets.saturating_add(1);
             inside = inside.get(1..).unwrap_or_default();
         }
         if self.carets > 1 && negated || inside.contains(&b'^') {
@@ -339,7 +339,7 @@ impl Parser<'_> {
                 if !first.is_ascii_digit() || !last.is_ascii_digit() || first > *last {
                     return Err(Wrong::Range);
                 }
-                (first..=*last).for_each(|digit| class |= 1 << (digit - b'0'));
+                (first..=*last).filter_map(symbol).for_each(|digit| class |= 1 << digit);
                 inside = after;
             } else {
                 let listed = symbol(first).filter(|_| first != b'+').ok_or(Wrong::Character)?;

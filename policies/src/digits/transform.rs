@@ -114,7 +114,7 @@ impl Mask {
         let (mask, number) = (self.shape.as_bytes(), number.as_bytes());
         let mut made = Digits::EMPTY;
         for (at, &literal) in mask.iter().enumerate() {
-            let from_right = mask.len() - at;
+            let from_right = mask.len().saturating_sub(at);
             let under = number.len().checked_sub(from_right).and_then(|place| number.get(place));
             let shown = if self.keeps_at(at) { under.copied() } else { Some(literal) };
             // As long as the mask at most, which is as long as a number at most.

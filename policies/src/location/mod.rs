@@ -1,4 +1,16 @@
 //! Civic locations: the 17 fields, whose location counts, and how they travel.
+// They come as XML from outside: no index, no sum and no cast that its octets could make go wrong.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod pidf;
 mod pidf_read;
@@ -136,7 +148,7 @@ impl Geolocation {
                 }
                 location.set(field, &unquoted(value).ok_or(wrong(GeolocationWrong::Quotes))?);
             }
-            at += part.len() + 1;
+            at = at.saturating_add(part.len()).saturating_add(1);
         }
         Ok(location)
     }

@@ -115,14 +115,15 @@ fn push_time(unix_s: i64, out: &mut Vec<u8>) {
     ];
     for (number, digits, after) in parts {
         for place in (0..digits).rev() {
-            let digit = number / 10_i64.pow(place) % 10;
-            out.push(b'0' + u8::try_from(digit).unwrap_or_default());
+            let digit = number.checked_div(10_i64.pow(place)).unwrap_or_default() % 10;
+            out.push(b'0' | u8::try_from(digit).unwrap_or_default());
         }
         out.extend_from_slice(after.as_bytes());
     }
 }
 
 /// Year, month and day of a day since 1970, counted in years that begin in March, so that a leap day ends one.
+#[expect(clippy::arithmetic_side_effects, reason = "days end with the year 9999, and no number here passes 2^32")]
 fn date(days: i64) -> (i64, i64, i64) {
     /// Days from 1 March of the year 0 to 1970.
     const TO_1970: i64 = 719_468;
