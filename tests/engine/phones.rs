@@ -890,6 +890,7 @@ fn whom_a_reload_moved_is_let_in_over_tcp_and_reached_while_its_call_stands() {
         }
     }
     node.wait(80_000);
+    assert_eq!(node.ended(), [(200, "caller")]);
     assert!(!lets_in(&node), "and ended");
 }
 
