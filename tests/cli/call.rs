@@ -534,3 +534,36 @@ fn what_a_gateway_may_send_is_its_own() {
         assert_eq!(emcc_trunk(&words).object()["status"], status, "{via} {dialed}");
     }
 }
+
+/// M-8: the lower of both ends' caps rules, and whose that is stands in the reasons where they are not the same.
+#[test]
+fn whose_cap_rules_is_said_m8() {
+    let wide = file(
+        "cap-wide.sdp",
+        &format!("{}m=video 4002 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n", sdp("0 9 18 101", "")),
+    );
+    let reasons = |name: &str, theirs: &str| -> Vec<String> {
+        let config = hq_with(name, "rsvp_policy =", &format!("{theirs}rsvp_policy ="));
+        let text = std::fs::read_to_string(&config).unwrap();
+        let config = file(name, &text.replacen("region_max_audio_kbps = 8\n", "region_max_audio_kbps = 64\n", 1));
+        let words =
+            ["explain", "call", "--json", "--config", &config, "--from", "alice", "--to", "9999", "--offer", &wide];
+        let because = emcc_trunk(&words).object()["because"].as_array().unwrap().clone();
+        because.iter().map(|step| step.as_str().unwrap().to_owned()).collect()
+    };
+    let of_caps = |because: Vec<String>| -> Vec<String> {
+        because.into_iter().filter(|step| step.contains("cap of ") && step.contains(" rules")).collect()
+    };
+    let lower = reasons("cap-lower.toml", "region_max_audio_kbps = 8\nregion_max_video_kbps = 512\n");
+    assert!(lower.contains(&"G722 (9) dropped: 64 kbps is over the cap of 8 kbps".to_owned()), "{lower:?}");
+    assert_eq!(
+        of_caps(lower),
+        [
+            "the other cluster's audio cap of 8 kbps rules: ours is 64 kbps",
+            "our video cap of 384 kbps rules: the other cluster's is 512 kbps"
+        ]
+    );
+    let higher = reasons("cap-higher.toml", "region_max_audio_kbps = 256\n");
+    assert_eq!(of_caps(higher), ["our audio cap of 64 kbps rules: the other cluster's is 256 kbps"]);
+    assert_eq!(of_caps(reasons("cap-equal.toml", "region_max_audio_kbps = 64\n")), [] as [&str; 0]);
+}
