@@ -92,6 +92,10 @@ fn configuration(file: &str, dice: &mut Dice) -> String {
     for (partition, schedule) in [(partitions[0], "office"), (partitions[2], "night")] {
         write!(text, "[[partition]]\nname = \"{partition}\"\nschedule = \"{schedule}\"\n").unwrap();
     }
+    // What the PSTN dials for numbers of this cluster, among the random patterns that may take it.
+    let (dialed, mask) = if file == "hq.toml" { ("4085555XXX", "5XXX") } else { ("2079467XXX", "7XXX") };
+    let place = "partition = \"PT-Internal\"\noriginator_css = true";
+    write!(text, "[[translation_pattern]]\npattern = \"{dialed}\"\n{place}\ncalled_mask = \"{mask}\"\n").unwrap();
     let mut seen = std::collections::HashSet::new();
     for _ in 0..60 {
         let mut pattern = String::from(dice.of(&["2", "3", "4", "6", "8"]));
@@ -144,12 +148,24 @@ const AT_HQ: &[Caller] = &[
     Caller { from: "alice", via: "", at: "127.0.1.10:5060", header: MARK, number: "0" },
     Caller { from: "SEP00AA00AA0001", via: "", at: "127.0.1.10:5060", header: MARK_HOME, number: "0" },
     Caller { from: "5002", via: "", at: "127.0.1.10:5060", header: "", number: "5002" },
+    Caller { from: "4085550100", via: "gw-hq", at: "127.0.1.20:5060", header: "", number: "4085550100" },
 ];
 const AT_BR: &[Caller] = &[
     Caller { from: "SEP001122334455", via: "HQ", at: "127.0.1.1:5060", header: MARK, number: "0" },
     Caller { from: "SEPFFFFFFFFFFFF", via: "HQ", at: "127.0.1.1:5060", header: NOBODYS, number: "0" },
     Caller { from: "7001", via: "", at: "127.0.2.10:5060", header: "", number: "7001" },
+    Caller { from: "+442079460100", via: "gw-br-2", at: "127.0.2.21:5060", header: "", number: "+442079460100" },
 ];
+
+/// Numbers people in the PSTN dial: those of the pair, as they are and as its translations know them.
+const FROM_PSTN: &[&str] =
+    &["5001", "5002", "5999", "7001", "7999", "4085555001", "4085555002", "2079467001", "+911", "112"];
+
+impl Caller {
+    fn is_behind_gateway(&self) -> bool {
+        self.via.starts_with("gw-")
+    }
+}
 
 /// A random number: emergency numbers, numbers near the patterns, and any.
 fn number(dice: &mut Dice) -> String {
@@ -359,6 +375,10 @@ struct Sums {
     other_calling: u64,
     /// The region took a codec out, or changed their order.
     other_codecs: u64,
+    /// From behind a gateway: emergencies, calls to numbers of the cluster, and what is refused.
+    gateway_emergencies: u64,
+    gateway_calls: u64,
+    gateway_refused: u64,
 }
 
 /// `calls` random calls over one random plan, counted by kind.
@@ -381,7 +401,9 @@ fn compare(plan: u64, calls: u64, sums: &mut Sums) {
     let asked: Vec<Asked<'_>> = drawn
         .into_iter()
         .map(|(caller, at, is_followed)| {
-            let (caller, called) = (&callers[caller], number(&mut dice));
+            let caller = &callers[caller];
+            let is_known = caller.is_behind_gateway() && dice.below(2) == 0;
+            let called = if is_known { dice.of(FROM_PSTN).to_owned() } else { number(&mut dice) };
             Asked { caller, called, at_s: TIMES[at], is_followed }
         })
         .collect();
@@ -399,7 +421,9 @@ fn compare(plan: u64, calls: u64, sums: &mut Sums) {
         scope.spawn(|| {
             writeln!(rows, "from,to,via,calling,at").unwrap();
             for Asked { caller, called, at_s, .. } in &asked {
-                writeln!(rows, "{},{called},{},{},{at_s}", caller.from, caller.via, caller.number).unwrap();
+                // Behind a gateway whoever calls is the number.
+                let calling = if caller.is_behind_gateway() { "" } else { caller.number };
+                writeln!(rows, "{},{called},{},{calling},{at_s}", caller.from, caller.via).unwrap();
             }
             drop(rows);
         });
@@ -411,6 +435,13 @@ fn compare(plan: u64, calls: u64, sums: &mut Sums) {
             let Asked { caller, called, at_s, is_followed } = call;
             let explained = told(&answers.next().expect("an answer a row").unwrap());
             let lived = live.fate(call, node, &offer).seen(*is_followed);
+            if caller.is_behind_gateway() {
+                match &explained {
+                    Fate::To(way) if way.is_emergency => sums.gateway_emergencies += 1,
+                    Fate::To(_) => sums.gateway_calls += 1,
+                    Fate::Refused(_) => sums.gateway_refused += 1,
+                }
+            }
             match &explained {
                 Fate::To(way) => {
                     sums.emergencies += u64::from(way.is_emergency);
@@ -442,7 +473,10 @@ fn a_million_random_calls_are_decided_as_explain_says() {
         assert!(some > calls / 4, "{sums:?} of {calls}");
     }
     let [most, least] = [sums.refused_at.iter().max(), sums.refused_at.iter().min()].map(Option::unwrap);
-    for some in [sums.several_hops, sums.other_calling, sums.other_codecs, most - least] {
+    let from_gateways = [sums.gateway_emergencies, sums.gateway_calls, sums.gateway_refused];
+    for some in
+        [sums.several_hops, sums.other_calling, sums.other_codecs, most - least].into_iter().chain(from_gateways)
+    {
         assert!(some > calls / 100, "{sums:?} of {calls}");
     }
 }

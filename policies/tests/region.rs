@@ -490,6 +490,31 @@ fn regions_meet_at_the_lower_caps_with_our_own_list_m8() {
 }
 
 #[test]
+fn whose_cap_rules_is_a_step_where_they_are_not_the_same_m8() {
+    let ours = Region { audio_kbps: 64, ..Region::default() };
+    let audio = format!("{HEAD}{}", audio_block(&["pcmu", "g729"], ""));
+    let video = format!("{audio}m=video 4002 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n");
+    for (theirs, sdp, want) in [
+        ((64, 384), &video, &[][..]),
+        ((8, 384), &video, &["the other cluster's audio cap of 8 kbps rules: ours is 64 kbps"]),
+        ((256, 384), &audio, &["our audio cap of 64 kbps rules: the other cluster's is 256 kbps"]),
+        ((64, 512), &audio, &[]),
+        ((64, 512), &video, &["our video cap of 384 kbps rules: the other cluster's is 512 kbps"]),
+        ((64, 128), &video, &["the other cluster's video cap of 128 kbps rules: ours is 384 kbps"]),
+    ] {
+        let (audio_kbps, video_kbps) = theirs;
+        let (met, _) = ours.meet(Some(PeerRegion { audio_kbps, video_kbps, link_loss: LinkLoss::LowLoss }));
+        let (mut trail, mut out) = (Trail::new(), Vec::new());
+        // Looked at twice, as where admission leaves no room for video.
+        for allowed in [Allowed::AudioAndVideo, Allowed::AudioOnly] {
+            met.apply(sdp.as_bytes(), Role::Offer, allowed, &mut trail, &mut out).unwrap();
+        }
+        let of_caps = trail.iter().filter(|step| matches!(step, Step::LowerCap { .. })).map(ToString::to_string);
+        assert_eq!(of_caps.collect::<Vec<_>>(), want, "{theirs:?}");
+    }
+}
+
+#[test]
 fn preconditions_are_reported() {
     let sdp =
         format!("{HEAD}{}", audio_block(&["g729"], "a=curr:qos e2e none\r\na=des:qos mandatory e2e sendrecv\r\n"));

@@ -33,8 +33,12 @@ pub(super) enum Halt {
     NoDescription(PathBuf, Malformed),
     /// Nobody of that name or number is known.
     UnknownCaller(Box<str>),
-    /// No remote cluster has that id.
+    /// No remote cluster has that id, and no gateway that name.
     UnknownSource(Box<str>),
+    /// A remote cluster and a gateway have it.
+    AmbiguousSource(Box<str>),
+    /// A caller behind a gateway, and no number.
+    NoNumber(Box<str>),
     /// A phone was to call this node itself, and the configuration has no phones.
     NoPhones,
     /// A configuration of a cluster that is no neighbour of the one asked: its file, and the ids of both.
@@ -72,6 +76,8 @@ impl Halt {
             | Self::NoDescription(..)
             | Self::UnknownCaller(_)
             | Self::UnknownSource(_)
+            | Self::AmbiguousSource(_)
+            | Self::NoNumber(_)
             | Self::NoPhones
             | Self::Strangers(..)
             | Self::Calls(..)
@@ -108,7 +114,16 @@ impl Halt {
                 format!("'{who}' is no device, no user and no directory number of this cluster")
             }
             Self::UnknownSource(id) => {
-                format!("--via '{id}' is neither local nor the id of a remote cluster in the configuration")
+                format!(
+                    "--via '{id}' is neither local nor the id of a remote cluster or the name of a gateway in the \
+                     configuration"
+                )
+            }
+            Self::AmbiguousSource(name) => {
+                format!("--via '{name}' is a remote cluster and a gateway: write cluster:{name} or gateway:{name}")
+            }
+            Self::NoNumber(who) => {
+                format!("'{who}' is no number; of a caller behind a gateway nothing else is known")
             }
             Self::NoPhones => {
                 "--via phone: the configuration has no sip.phones, so no call comes from a phone itself".into()

@@ -28,14 +28,10 @@ impl Sender {
     /// Of the neighbours a source may be, the first that may send an INVITE; over TLS where it has an address of TLS, unless
     /// the transport is known (`over`).
     pub(crate) fn of(plan: &Plan, source: Source, over: Option<Transport>) -> Self {
-        let may_invite = |neighbour: &Neighbour| {
-            let terms = plan.terms(*neighbour);
-            terms.is_none_or(|terms| terms.methods.allow(Method::Invite, Method::Invite.as_str().as_bytes()))
-        };
         let peer_of = |kind| {
             let ids = (0..).map(PeerId).take(plan.peers.len());
             let mut peers = ids.filter(|id| plan.routes.kind(*id) == Some(kind)).map(Neighbour::Peer);
-            peers.clone().find(may_invite).or_else(|| peers.next())
+            peers.clone().find(|peer| may_invite(plan, *peer)).or_else(|| peers.next())
         };
         let chosen = match source {
             Source::CallControl => peer_of(PeerKind::CallControl),
@@ -43,6 +39,15 @@ impl Sender {
             Source::Trunk(cluster) => Some(Neighbour::Remote { cluster, is_rsvp_trunk: false }),
             Source::Phone => Some(Neighbour::Phone),
         };
+        Self::chosen(plan, chosen, over)
+    }
+
+    /// The same of one peer.
+    pub(crate) fn of_peer(plan: &Plan, peer: PeerId, over: Option<Transport>) -> Self {
+        Self::chosen(plan, Some(Neighbour::Peer(peer)), over)
+    }
+
+    fn chosen(plan: &Plan, chosen: Option<Neighbour>, over: Option<Transport>) -> Self {
         let wanted = over.unwrap_or(Transport::Tls);
         let address = match chosen {
             Some(Neighbour::Peer(id)) => plan.peer(id).and_then(|peer| over_or_first(&peer.addresses, wanted)),
@@ -63,9 +68,15 @@ impl Sender {
         Self {
             way,
             is_ipv4: address.is_none_or(|address| address.socket.is_ipv4()),
-            may_invite: chosen.as_ref().is_none_or(may_invite),
+            may_invite: chosen.is_none_or(|neighbour| may_invite(plan, neighbour)),
         }
     }
+}
+
+/// Whether what is agreed with a neighbour lets an INVITE of it through.
+fn may_invite(plan: &Plan, neighbour: Neighbour) -> bool {
+    let terms = plan.terms(neighbour);
+    terms.is_none_or(|terms| terms.methods.allow(Method::Invite, Method::Invite.as_str().as_bytes()))
 }
 
 /// The first address of a transport, and without one the first of all.

@@ -47,7 +47,13 @@ fn every_row_is_answered_in_its_order_and_a_wrong_one_says_why() {
         ("4", "call-control", "5001@cc-hq", "", ""),
         ("5", "", "", "", "'nobody' is no device, no user and no directory number of this cluster"),
         ("6", "", "", "", "to: '12x': a number has the digits 0-9, *, #, + and A-D, at most 48 of them"),
-        ("7", "", "", "", "--via 'MARS' is neither local nor the id of a remote cluster in the configuration"),
+        (
+            "7",
+            "",
+            "",
+            "",
+            "--via 'MARS' is neither local nor the id of a remote cluster or the name of a gateway in the configuration",
+        ),
         ("8", "", "", "", "it has more fields than the header"),
         (
             "10",
@@ -123,6 +129,52 @@ fn a_file_that_is_no_file_of_calls_is_refused_whole() {
     assert_eq!(ran.code, Some(3), "{}", ran.err);
     let ran = emcc_trunk(&["explain", "call", "--config", &config, "--bulk", "a.csv", "--from", "alice"]);
     assert_eq!(ran.code, Some(2), "{}", ran.err);
+}
+
+/// A quote that is never closed takes no other row with it, and is told of at the row it stands in.
+#[test]
+fn a_quote_that_is_never_closed_is_an_error_of_its_own_row() {
+    let ran = bulk("from,to\nalice,9911\n\"bob,5001\nbob,5001\nalice,\"9911\nbob,5001\n", "");
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.err.contains("2 of 5 rows could not be explained"), "{}", ran.err);
+    let open = "a quote opened here is never closed: close it in the same row, or remove it";
+    let got: Vec<[String; 3]> = rows(&ran.out)
+        .iter()
+        .map(|row| ["line", "next_hops", "error"].map(|key| row[key].as_str().unwrap().to_owned()))
+        .collect();
+    let want = [
+        ["2", "911@BR 911@gw-hq", ""],
+        ["3", "", open],
+        ["4", "5001@cc-hq", ""],
+        ["5", "", open],
+        ["6", "5001@cc-hq", ""],
+    ];
+    assert_eq!(got, want.map(|row| row.map(str::to_owned)));
+    // A field may span lines all the same.
+    let ran = bulk("from,to\n\"bob\n\",5001\nalice,9911\n", "");
+    assert_eq!((ran.code, rows(&ran.out).len()), (Some(0), 2), "{}", ran.out);
+    let ran = bulk("\"from,to\nalice,9911\n", "--json");
+    assert_eq!((ran.code, ran.out.lines().count()), (Some(1), 1), "{}", ran.out);
+    let error = ran.object()["error"].as_str().unwrap().to_owned();
+    assert!(
+        error.ends_with("line 1: a quote opened here is never closed: close it in the same row, or remove it"),
+        "{error}"
+    );
+}
+
+/// From a gateway a row names it in `via`, and is answered as alone.
+#[test]
+fn callers_behind_gateways_are_rows_like_others() {
+    let ran = bulk("from,to,via\n4085550100,5002,gw-hq\nbob,5002,gw-hq\n4085550100,911,gw-hq\n", "");
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    let rows = rows(&ran.out);
+    let got: Vec<[&str; 4]> = rows
+        .iter()
+        .map(|row| ["outcome", "next_hops", "calling", "emergency"].map(|key| row[key].as_str().unwrap()))
+        .collect();
+    assert_eq!(got[0], ["call-control", "5002@cc-hq", "4085550100", "false"]);
+    assert_eq!(got[2], ["gateway", "911@gw-hq", "4085550100", "true"]);
+    assert!(rows[1]["error"].as_str().unwrap().contains("'bob' is no number"), "{}", rows[1]);
 }
 
 /// P-4, P-13, P-23: the mark, the number and the emergency go over the trunk, and the offer as the first node leaves it.

@@ -433,3 +433,137 @@ fn a_neighbour_given_by_name_is_a_hop_told_by_its_name_p23() {
     let answer = emcc_trunk(&[&words[..], &[&pair("br.toml")]].concat()).object();
     assert_eq!(answer["remote"]["next_hops"][0], hop("gw-br-1", "udp:127.0.2.20:5060", "999"));
 }
+
+/// The pair's home cluster with one text replaced, in a file of its own.
+fn hq_with(name: &str, from: &str, to: &str) -> String {
+    let text = std::fs::read_to_string(pair("hq.toml")).unwrap();
+    assert!(text.contains(from), "{from}");
+    file(name, &text.replacen(from, to, 1))
+}
+
+/// P-4, P-23: from the PSTN come calls to directory numbers, roaming users among them, and emergencies; nothing passes through.
+#[test]
+fn a_caller_behind_a_gateway_is_asked_by_the_gateway_s_name_p23() {
+    let nobody =
+        json!({ "device": null, "user": null, "home_cluster": null, "visiting_cluster": null, "device_pool": null });
+    for (dialed, outcome, hops, status) in [
+        ("5002", "call-control", json!(["5002@cc-hq"]), Value::Null),
+        ("911", "gateway", json!(["911@gw-hq"]), Value::Null),
+        ("919195551234", "reject", json!([]), json!(404)),
+        ("7777", "reject", json!([]), json!(404)),
+    ] {
+        let answer = decided("hq.toml", &format!("--from +14085550100 --to {dialed} --via gw-hq"));
+        assert_eq!((&answer["role"], &answer["caller"]), (&json!("local"), &nobody), "{dialed}");
+        assert_eq!((&answer["outcome"], &answer["status"]), (&json!(outcome), &status), "{dialed}");
+        let told = answer["next_hops"].as_array().unwrap().iter();
+        let told: Vec<String> =
+            told.map(|hop| format!("{}@{}", hop["called"].as_str().unwrap(), hop["name"].as_str().unwrap())).collect();
+        assert_eq!(json!(told), hops, "{dialed}");
+        // It is the number the call comes with.
+        let calling = if outcome == "reject" { Value::Null } else { json!("+14085550100") };
+        assert_eq!(answer["calling"], calling, "{dialed}");
+    }
+    let other = decided("hq.toml", "--from 4085550100 --calling 0100 --to 5002 --via gateway:gw-hq");
+    assert_eq!(other["calling"], "0100");
+    // A call to a user abroad is under the region of the link to where that user is (M-1).
+    let wide = file("gateway-wide.sdp", &sdp("0 9 18 101", ""));
+    let codecs = |dialed: &str| {
+        decided("hq.toml", &format!("--from 4085550100 --to {dialed} --via gw-hq --offer {wide}"))["codecs"].clone()
+    };
+    assert_eq!((codecs("5001"), codecs("5002")), (json!(["G729"]), json!(["PCMU", "G722", "G729"])));
+    let br = pair("br.toml");
+    let answer = asked("hq.toml", &format!("--from 4085550100 --to 911 --via gw-hq --remote-config {br}")).object();
+    assert_eq!((&answer["outcome"], &answer["remote"]), (&json!("gateway"), &Value::Null));
+    let config = pair("hq.toml");
+    let arguments = ["explain", "call", "--config", &config, "--from", "4085550100", "--to", "5002", "--via", "gw-hq"];
+    let ran = emcc_trunk(&arguments);
+    assert!(ran.err.starts_with("cluster HQ, local call from gateway gw-hq\n"), "{}", ran.err);
+    let help = emcc_trunk(&["explain", "call", "--help"]).out;
+    assert!(
+        help.split_whitespace().collect::<Vec<_>>().join(" ").contains("or the gateway that brings it from number WHO"),
+        "{help}"
+    );
+}
+
+#[test]
+fn a_name_of_both_a_gateway_and_a_cluster_is_refused_and_each_has_a_way_of_its_own() {
+    for (words, said) in [
+        (
+            "--from alice --to 5002 --via gw-hq",
+            "'alice' is no number; of a caller behind a gateway nothing else is known",
+        ),
+        ("--from 4085550100 --to 5002 --via cc-hq", "'cc-hq' is neither local nor the id of a remote cluster"),
+        (
+            "--from 4085550100 --to 5002 --via gateway:BR",
+            "'gateway:BR' is neither local nor the id of a remote cluster",
+        ),
+        ("--from alice --to 5002 --via cluster:gw-hq", "'cluster:gw-hq' is neither local nor the id of a remote"),
+    ] {
+        let ran = asked("hq.toml", words);
+        assert_eq!(ran.code, Some(1), "{words}: {}", ran.out);
+        assert!(ran.object()["error"].as_str().is_some_and(|error| error.contains(said)), "{words}: {}", ran.out);
+    }
+    // One name for both is refused, and each has a way of its own.
+    let second =
+        "[[peer]]\nname = \"BR\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.21:5060\"]\n\n[[remote_cluster]]";
+    let config = hq_with("two-names.toml", "[[remote_cluster]]", second);
+    let ask = |via: &str| {
+        let words = ["explain", "call", "--json", "--config", &config, "--from", "5002", "--to", "911", "--via", via];
+        emcc_trunk(&words)
+    };
+    let ran = ask("BR");
+    assert_eq!(ran.code, Some(1), "{}", ran.out);
+    let said = "--via 'BR' is a remote cluster and a gateway: write cluster:BR or gateway:BR";
+    assert_eq!(ran.object(), json!({ "error": said }));
+    assert_eq!(ask("cluster:BR").object()["role"], "visiting");
+    assert_eq!((&ask("gateway:BR").object()["role"], ask("gateway:gw-hq").code), (&json!("local"), Some(0)));
+}
+
+/// Of each gateway what is agreed with it holds: a call that it may not send is refused as a live one is.
+#[test]
+fn what_a_gateway_may_send_is_its_own() {
+    let text = "name = \"gw-hq\"\n";
+    let with = "name = \"gw-hq\"\nmethods = [\"OPTIONS\"]\n";
+    let second = "[[peer]]\nname = \"gw-2\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.21:5060\"]\n\n[[peer]]\n";
+    let config = hq_with("gateway-methods.toml", &format!("[[peer]]\n{text}"), &format!("{second}{with}"));
+    for (via, dialed, status) in
+        [("gw-hq", "5002", json!(405)), ("gw-hq", "911", Value::Null), ("gw-2", "5002", Value::Null)]
+    {
+        let words =
+            ["explain", "call", "--json", "--config", &config, "--from", "4085550100", "--to", dialed, "--via", via];
+        assert_eq!(emcc_trunk(&words).object()["status"], status, "{via} {dialed}");
+    }
+}
+
+/// M-8: the lower of both ends' caps rules, and whose that is stands in the reasons where they are not the same.
+#[test]
+fn whose_cap_rules_is_said_m8() {
+    let wide = file(
+        "cap-wide.sdp",
+        &format!("{}m=video 4002 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n", sdp("0 9 18 101", "")),
+    );
+    let reasons = |name: &str, theirs: &str| -> Vec<String> {
+        let config = hq_with(name, "rsvp_policy =", &format!("{theirs}rsvp_policy ="));
+        let text = std::fs::read_to_string(&config).unwrap();
+        let config = file(name, &text.replacen("region_max_audio_kbps = 8\n", "region_max_audio_kbps = 64\n", 1));
+        let words =
+            ["explain", "call", "--json", "--config", &config, "--from", "alice", "--to", "9999", "--offer", &wide];
+        let because = emcc_trunk(&words).object()["because"].as_array().unwrap().clone();
+        because.iter().map(|step| step.as_str().unwrap().to_owned()).collect()
+    };
+    let of_caps = |because: Vec<String>| -> Vec<String> {
+        because.into_iter().filter(|step| step.contains("cap of ") && step.contains(" rules")).collect()
+    };
+    let lower = reasons("cap-lower.toml", "region_max_audio_kbps = 8\nregion_max_video_kbps = 512\n");
+    assert!(lower.contains(&"G722 (9) dropped: 64 kbps is over the cap of 8 kbps".to_owned()), "{lower:?}");
+    assert_eq!(
+        of_caps(lower),
+        [
+            "the other cluster's audio cap of 8 kbps rules: ours is 64 kbps",
+            "our video cap of 384 kbps rules: the other cluster's is 512 kbps"
+        ]
+    );
+    let higher = reasons("cap-higher.toml", "region_max_audio_kbps = 256\n");
+    assert_eq!(of_caps(higher), ["our audio cap of 64 kbps rules: the other cluster's is 256 kbps"]);
+    assert_eq!(of_caps(reasons("cap-equal.toml", "region_max_audio_kbps = 64\n")), [] as [&str; 0]);
+}

@@ -10,7 +10,7 @@ mod trail;
 
 pub use judge::Leaving;
 pub use shape::{Allowed, Directed, Refusal, Role, Shaped};
-pub use trail::{NoVideo, Step, Trail, Why};
+pub use trail::{Medium, NoVideo, Step, Trail, Why};
 
 use emcc_codecs::catalogue::LinkLoss;
 
@@ -72,6 +72,25 @@ pub struct Region {
     /// What is not within the region stays, behind all that is: an emergency call is not to fail because the only codec
     /// its two ends share costs too much (P-23).
     pub keeps_beyond: bool,
+    /// The audio caps of which `audio_kbps` is the lower one (M-8); none where they are one.
+    pub audio_caps: Option<Caps>,
+    /// The video caps of which `video_kbps` is the lower one (M-8); none where they are one.
+    pub video_caps: Option<Caps>,
+}
+
+/// Caps of the two clusters of a call that are not the same, in kbit/s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// This cluster's.
+    pub ours_kbps: u32,
+    /// The other cluster's.
+    pub theirs_kbps: u32,
+}
+
+impl Caps {
+    fn of(ours_kbps: u32, theirs_kbps: u32) -> Option<Self> {
+        (ours_kbps != theirs_kbps).then_some(Self { ours_kbps, theirs_kbps })
+    }
 }
 
 impl Default for Region {
@@ -85,6 +104,8 @@ impl Default for Region {
             switched_off: SwitchedOff::default(),
             check_rates: Box::default(),
             keeps_beyond: false,
+            audio_caps: None,
+            video_caps: None,
         }
     }
 }
@@ -118,6 +139,8 @@ impl Region {
         let met = Self {
             audio_kbps: self.audio_kbps.min(theirs.audio_kbps),
             video_kbps: self.video_kbps.min(theirs.video_kbps),
+            audio_caps: Caps::of(self.audio_kbps, theirs.audio_kbps),
+            video_caps: Caps::of(self.video_kbps, theirs.video_kbps),
             ..self.clone()
         };
         (met, ours != theirs)

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::Region;
 use super::judge::{Leaving, Leavings};
-use super::trail::{NoVideo, Step, Trail};
+use super::trail::{Medium, NoVideo, Step, Trail};
 
 /// Which half of an exchange a description is (RFC 3264).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +145,7 @@ impl Region {
         session.read(sdp).map_err(Refusal::Unreadable)?;
         let mut shaped =
             Shaped { has_qos: has_qos(&session), has_mandatory_qos: has_mandatory_qos(&session), ..Shaped::default() };
+        self.note_lower_caps(&session, trail);
         let mut edits: SmallVec<[Edit; 3]> = SmallVec::new();
         let (mut offered_streams, mut audio_kbps) = (0usize, 0u32);
         let (mut with_annex_b, mut without_annex_b) = (false, false);
@@ -185,6 +186,20 @@ impl Region {
         let session_kbps = shaped.video_kbps.map(|_| self.video_kbps);
         shaped.changed = write(&session, &edits, session_kbps, out);
         Ok(shaped)
+    }
+
+    /// Says whose cap rules, where those of the two clusters are not the same (M-8): once, however often an offer is looked
+    /// at.
+    fn note_lower_caps(&self, session: &Session<'_>, trail: &mut Trail) {
+        for (medium, caps, kind) in
+            [(Medium::Audio, self.audio_caps, MediaKind::Audio), (Medium::Video, self.video_caps, MediaKind::Video)]
+        {
+            let Some(caps) = caps else { continue };
+            let step = Step::LowerCap { medium, caps };
+            if session.media().iter().any(|media| media.kind == kind && media.is_active()) && !trail.contains(&step) {
+                trail.push(step);
+            }
+        }
     }
 
     /// Bounds every active video stream to what audio leaves of the cap, or removes them all (M-21 to M-23). Streams

@@ -5,6 +5,8 @@ use std::fmt;
 use emcc_codecs::catalogue::{EncodingName, LinkLoss};
 use smallvec::SmallVec;
 
+use super::Caps;
+
 /// Reasons in the order they were met.
 pub type Trail = SmallVec<[Step; 12]>;
 
@@ -52,9 +54,25 @@ pub enum NoVideo {
     },
 }
 
+/// What a cap is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// Audio alone.
+    Audio,
+    /// A video call, its audio included.
+    Video,
+}
+
 /// One reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// The two clusters have caps that are not the same, and the lower one rules (M-8).
+    LowerCap {
+        /// What they are of.
+        medium: Medium,
+        /// Both.
+        caps: Caps,
+    },
     /// A format does not leave.
     Dropped {
         /// What the description calls it; its token where that is all there is.
@@ -116,6 +134,17 @@ impl fmt::Display for Why {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::LowerCap { medium, caps: Caps { ours_kbps, theirs_kbps } } => {
+                let medium = match medium {
+                    Medium::Audio => "audio",
+                    Medium::Video => "video",
+                };
+                if theirs_kbps < ours_kbps {
+                    write!(f, "the other cluster's {medium} cap of {theirs_kbps} kbps rules: ours is {ours_kbps} kbps")
+                } else {
+                    write!(f, "our {medium} cap of {ours_kbps} kbps rules: the other cluster's is {theirs_kbps} kbps")
+                }
+            }
             Self::Dropped { name, payload_type: Some(number), why } => write!(f, "{name} ({number}) dropped: {why}"),
             Self::Dropped { name, payload_type: None, why } => write!(f, "{name} dropped: {why}"),
             Self::KeptBeyond { name, payload_type: Some(number), why } => {

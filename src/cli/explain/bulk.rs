@@ -61,6 +61,9 @@ const ANSWER: [&str; 20] = [
     "error",
 ];
 
+/// What a row with such a quote is told.
+const OPEN_QUOTE: &str = "a quote opened here is never closed: close it in the same row, or remove it";
+
 /// Rows between two moves of the progress bar.
 const ROWS_PER_TICK: u64 = 1_024;
 
@@ -83,18 +86,24 @@ struct Told<'a> {
 pub(super) fn run(calls: &Calls<'_>, file: &Path, json: bool) -> Result<u8, Halt> {
     let text = text_of(file)?;
     let mut rows = Rows::of(&text);
-    let columns = columns(rows.next()).map_err(|why| Halt::Calls(file.to_owned(), why))?;
+    let columns = header(rows.next()).map_err(|why| Halt::Calls(file.to_owned(), why))?;
     let progress = Progress::over(text.len());
     let mut out = Out::new(json).map_err(Halt::Output)?;
     let mut callers = Callers::default();
     let (mut read, mut wrong) = (0_u64, 0_u64);
     while let Some(row) = rows.next() {
+        let open = row.open_quote();
         let call = CallRow { row, columns: &columns };
-        let answer = call.explained(calls, &mut callers);
+        let answer = if open.is_some() { Err(OPEN_QUOTE.into()) } else { call.explained(calls, &mut callers) };
         wrong += u64::from(answer.is_err());
-        let (from, to) = (call.text(FROM).unwrap_or_default(), call.text(TO).unwrap_or_default());
+        // What stands behind the quote are other rows.
+        let text = |column| call.text(column).ok().filter(|_| open.is_none()).unwrap_or_default();
+        let (from, to) = (text(FROM), text(TO));
         let (explained, error) = (answer.as_ref().ok(), answer.as_ref().err().map(|why| &**why));
         out.row(&Told { line: row.line, from, to, answer: explained, error }).map_err(Halt::Output)?;
+        if let Some(quote) = open {
+            rows.go_on_below(quote);
+        }
         read += 1;
         if read % ROWS_PER_TICK == 0 {
             progress.done(rows.read());
@@ -124,6 +133,14 @@ fn text_of(file: &Path) -> Result<Vec<u8>, Halt> {
         Ok(text)
     } else {
         Err(Halt::Calls(file.to_owned(), format!("it is longer than {BULK_BYTES_MAX} bytes; split it")))
+    }
+}
+
+/// The header row, as [`columns`] reads it.
+fn header(row: Option<Row<'_>>) -> Result<[Option<usize>; COLUMNS.len()], String> {
+    match row {
+        Some(row) if row.open_quote().is_some() => Err(format!("line {}: {OPEN_QUOTE}", row.line)),
+        row => columns(row),
     }
 }
 

@@ -25,14 +25,15 @@ pub(crate) struct Call {
     /// The configuration file of another cluster: a call that leaves over the trunk to it is followed there
     #[arg(long, value_name = "FILE")]
     remote_config: Vec<PathBuf>,
-    /// Who calls: a directory number, a user id or a device name
+    /// Who calls: a directory number, a user id or a device name; from a gateway any number
     #[arg(long, value_name = "WHO", required_unless_present = "bulk")]
     from: Option<String>,
     /// What is dialed: digits, or a urn:service
     #[arg(long, value_name = "DIGITS", value_parser = dialed, required_unless_present = "bulk")]
     to: Option<Dialed>,
-    /// Where the INVITE comes from: local, phone for WHO's own phone, or the remote cluster whose trunk brings it,
-    /// marked with device WHO
+    /// Where the INVITE comes from: local, phone for WHO's own phone, the remote cluster whose trunk brings it, marked
+    /// with device WHO, or the gateway that brings it from number WHO (cluster:ID and gateway:NAME where both have a
+    /// name)
     #[arg(long, value_name = "SOURCE", default_value = "local")]
     via: String,
     /// A file with the session description offered

@@ -50,7 +50,7 @@ impl Clusters {
         });
         if let Some((remote, from, Onwards { over, device, to, calling, offer, is_emergency, .. })) = there {
             // Over a trunk come the device's name, the number and the mark (P-13, P-23).
-            let caller = Caller { source: Source::Trunk(from), device, number: None, session: None };
+            let caller = Caller { source: Source::Trunk(from), device, number: None, session: None, gateway: None };
             let is_marked_emergency = is_emergency;
             let over = Some(over);
             let asked = Asked { caller, over, to, calling, offer, is_marked_emergency, with_alternatives, at };

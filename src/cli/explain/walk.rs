@@ -83,6 +83,9 @@ pub(crate) struct CallAnswer {
     pub(super) cluster: String,
     pub(super) role: &'static str,
     pub(super) caller: Caller,
+    /// The gateway it comes from, for people.
+    #[serde(skip)]
+    gateway: Option<String>,
     pub(super) css: Vec<String>,
     #[serde(rename = "match")]
     pub(super) matched: Option<Match>,
@@ -142,6 +145,8 @@ impl Cluster {
     pub(super) fn walk(&self, asked: Asked) -> Result<Walked, Malformed> {
         let plan = &self.plan;
         let Asked { caller, over, to, calling, offer, is_marked_emergency, with_alternatives, at } = asked;
+        // Of whoever is behind a gateway the number is all there is, and the one the call comes with.
+        let calling = calling.or_else(|| caller.gateway.and(caller.number));
         let target = match &to {
             Dialed::Number(written) => {
                 let called = plan.emergency.read(&plan.dial_plan, written.as_bytes());
@@ -167,7 +172,7 @@ impl Cluster {
             turns: Turns::at(0),
             at,
         };
-        let sender = Sender::of(plan, caller.source, over);
+        let sender = caller.sender(plan, over);
         let mut decision = unsent::decided(plan, &question, sender);
         let left = leaving(plan, &mut decision, sender, offer.as_deref())?;
         let (codecs, leaves) = left.unzip();
@@ -185,6 +190,7 @@ impl Cluster {
             _ => None,
         });
         let mut answer = CallAnswer::of(self, &decision, Extra { marked, calling, codecs });
+        answer.gateway = caller.gateway.and_then(|id| plan.peer(id)).map(|peer| peer.name.to_string());
         let passed = decision.translations.iter().copied().chain(decision.matched);
         answer.rules = passed.map(|id| rule(plan, &self.places, id)).collect();
         if with_alternatives {
@@ -313,6 +319,7 @@ impl CallAnswer {
             cluster: plan.cluster.id.to_string(),
             role: decision.role.word(),
             caller: caller(plan, decision, extra.marked),
+            gateway: None,
             css: decision.css.iter().map(|css| plan.css(*css).to_owned()).collect(),
             matched: matched(plan, decision),
             translations: decision.translations.iter().map(|id| plan.pattern(*id).to_owned()).collect(),
@@ -392,6 +399,9 @@ impl Answer for CallAnswer {
     fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
         let Caller { device, user, home_cluster, visiting_cluster, device_pool } = &self.caller;
         write!(out, "cluster {}, {} call", self.cluster, self.role)?;
+        if let Some(gateway) = &self.gateway {
+            write!(out, " from gateway {gateway}")?;
+        }
         if let Some(device) = device {
             write!(out, " of {device}")?;
         }

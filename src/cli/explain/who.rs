@@ -1,10 +1,13 @@
 //! Whom `--from` and `--via` name.
 
 use emcc_policies::digits::{Digits, dialable};
+use emcc_policies::route::{PeerId, PeerKind};
 
 use crate::cli::halt::Halt;
-use crate::config::plan::{Plan, SessionId, Side};
+use crate::config::plan::{Plan, RemoteClusterId, SessionId, Side};
 use crate::engine::decide::Source;
+use crate::engine::unsent::Sender;
+use crate::neighbour::Transport;
 
 /// A caller as an INVITE would show it.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,29 +19,94 @@ pub(super) struct Caller {
     pub(super) number: Option<Digits>,
     /// The session of the phone, where the INVITE comes from the phone itself.
     pub(super) session: Option<SessionId>,
+    /// The gateway it comes from.
+    pub(super) gateway: Option<PeerId>,
 }
 
+impl Caller {
+    fn marked(source: Source, device: &str) -> Self {
+        Self { device: Some(device.into()), ..Self::with_number(source, None) }
+    }
+
+    fn with_number(source: Source, number: Option<Digits>) -> Self {
+        Self { source, device: None, number, session: None, gateway: None }
+    }
+
+    /// Who sends its INVITE; over which transport, where that is known.
+    pub(super) fn sender(&self, plan: &Plan, over: Option<Transport>) -> Sender {
+        match self.gateway {
+            Some(gateway) => Sender::of_peer(plan, gateway, over),
+            None => Sender::of(plan, self.source, over),
+        }
+    }
+}
+
+/// Source of an INVITE that comes from call control.
+const LOCAL: &str = "local";
 /// Source of an INVITE that comes from the phone itself (`sip.phones`).
 const PHONE: &str = "phone";
+/// What says that the name of a remote cluster follows, and not that of a gateway.
+const CLUSTER: &str = "cluster:";
+/// What says that the name of a gateway follows, and neither a word nor the ID of a remote cluster.
+const GATEWAY: &str = "gateway:";
+
+/// Where an INVITE comes from.
+enum Via {
+    CallControl,
+    Phone,
+    Trunk(RemoteClusterId),
+    Gateway(PeerId),
+}
+
+/// What `--via` names. Cluster IDs and names of peers are two lists: one name may stand in both.
+fn source(plan: &Plan, via: &str) -> Result<Via, Halt> {
+    let cluster = |id: &str| plan.remote_cluster_with_id(id);
+    let gateway = |name: &str| {
+        let mut peers = (0..).map(PeerId).zip(&plan.peers);
+        let found = peers.find(|(_, peer)| peer.kind == PeerKind::Gateway && *peer.name == *name);
+        found.map(|(id, _)| id)
+    };
+    if via == LOCAL {
+        return Ok(Via::CallControl);
+    }
+    let found = match (cluster(via), gateway(via)) {
+        (None, _) if via == PHONE => Some(Via::Phone),
+        (Some(_), Some(_)) => return Err(Halt::AmbiguousSource(via.into())),
+        (Some(cluster), None) => Some(Via::Trunk(cluster)),
+        (None, Some(gateway)) => Some(Via::Gateway(gateway)),
+        (None, None) => None,
+    };
+    let told = || {
+        let of_cluster = via.strip_prefix(CLUSTER).and_then(cluster).map(Via::Trunk);
+        of_cluster.or_else(|| via.strip_prefix(GATEWAY).and_then(gateway).map(Via::Gateway))
+    };
+    found.or_else(told).ok_or_else(|| Halt::UnknownSource(via.into()))
+}
 
 /// The caller that `who`, a device name, a user id or a directory number, is here (`via` is `local`), or is made to be
-/// by the cluster whose trunk the INVITE comes over.
+/// by the cluster whose trunk the INVITE comes over; behind a gateway whoever has that number.
 pub(super) fn find(plan: &Plan, who: &str, via: &str) -> Result<Caller, Halt> {
-    if via == PHONE && plan.remote_cluster_with_id(via).is_none() {
-        if plan.sip.phones.is_empty() {
-            return Err(Halt::NoPhones);
+    match source(plan, via)? {
+        Via::CallControl => ours(plan, who),
+        Via::Phone if plan.sip.phones.is_empty() => Err(Halt::NoPhones),
+        Via::Phone => ours(plan, who).map(|caller| at_phone(plan, caller)),
+        Via::Trunk(remote) => {
+            // Only a device can be marked; whom this cluster does not know may still call over the trunk (P-14, P-15).
+            let device = visiting_device(plan, who).unwrap_or(who);
+            Ok(Caller::marked(Source::Trunk(remote), device))
         }
-        return find(plan, who, "local").map(|caller| at_phone(plan, caller));
+        Via::Gateway(gateway) => {
+            let number = dialable(who.as_bytes()).ok().filter(|number| !number.is_empty());
+            let number = number.ok_or_else(|| Halt::NoNumber(who.into()))?;
+            Ok(Caller { gateway: Some(gateway), ..Caller::with_number(Source::Gateway, Some(number)) })
+        }
     }
-    if via != "local" {
-        let remote = plan.remote_cluster_with_id(via).ok_or_else(|| Halt::UnknownSource(via.into()))?;
-        // Only a device can be marked; whom this cluster does not know may still call over the trunk (P-14, P-15).
-        let device = visiting_device(plan, who).unwrap_or(who);
-        let source = Source::Trunk(remote);
-        return Ok(Caller { source, device: Some(device.into()), number: None, session: None });
-    }
+}
+
+/// A caller of this cluster, through call control.
+fn ours(plan: &Plan, who: &str) -> Result<Caller, Halt> {
     let source = Source::CallControl;
-    let marked = |device: &str| Ok(Caller { source, device: Some(device.into()), number: None, session: None });
+    let marked = |device: &str| Ok(Caller::marked(source, device));
     let is_abroad = |id| plan.session(id).is_some_and(|session| matches!(session.side, Side::Home { .. }));
     if plan.device_named(who).is_some() || plan.session_on(who).is_some_and(is_abroad) {
         return marked(who);
@@ -57,7 +125,7 @@ pub(super) fn find(plan: &Plan, who: &str, via: &str) -> Result<Caller, Halt> {
     if number.is_none() && user.is_none() {
         return Err(Halt::UnknownCaller(who.into()));
     }
-    Ok(Caller { source, device: None, number, session: None })
+    Ok(Caller::with_number(source, number))
 }
 
 /// The same caller as its phone sends the INVITE to this node itself: known by its session, if it has one.
@@ -69,7 +137,7 @@ fn at_phone(plan: &Plan, caller: Caller) -> Caller {
         let device = plan.device(plan.device_named(caller.device.as_deref()?)?)?;
         dialable(device.directory_numbers.first()?.as_bytes()).ok()
     });
-    Caller { source: Source::Phone, device: None, number, session }
+    Caller { session, ..Caller::with_number(Source::Phone, number) }
 }
 
 /// The phone of this cluster that a user from elsewhere is logged in on, or that has the directory number.

@@ -306,6 +306,8 @@ fn feature(document: &Document) -> Feature {
             video_kbps: value(&feature.region_max_video_kbps, default.video_kbps),
             link_loss: value(&feature.region_link_loss, default.link_loss),
             keeps_beyond: false,
+            audio_caps: None,
+            video_caps: None,
             variable_rate: value(&feature.variable_rate_codecs, default.variable_rate),
             switched_off: SwitchedOff {
                 g722: !value(&feature.advertise_g722_codec, true),
