@@ -60,7 +60,12 @@ pub fn idle(siege: &Siege) -> io::Result<String> {
 }
 
 fn enter(siege: &Siege, connection: u32, opened: &mut u64, refused: &mut u64) -> io::Result<Option<TcpStream>> {
-    match system::connect(siege.address_of(connection), siege.target) {
+    let mut connected = system::connect(siege.address_of(connection), siege.target);
+    while matches!(&connected, Err(error) if error.kind() == ErrorKind::Interrupted) && !system::is_stopped() {
+        // The signal that ends the wait is no answer of the node's.
+        connected = system::connect(siege.address_of(connection), siege.target);
+    }
+    match connected {
         Ok(stream) => {
             stream.set_nonblocking(true)?;
             *opened += 1;
