@@ -11,7 +11,7 @@ head_line() {
         "$(date -u '+%Y-%m-%d %H:%M UTC')" "$(nproc)" "${cpu:-unknown CPU}" \
         "$(awk '/MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo)" "$kernel" \
         "$("$TRUNK" --version 2>/dev/null | awk '{ print $NF }')" "$commit" \
-        "$(kamailio -v | sed -n 's/^version: kamailio \([^ ]*\).*/\1/p')" "$(rustc --version | cut -d' ' -f1,2)" \
+        "$(kamailio -v 2>/dev/null | sed -n 's/^version: kamailio \([^ ]*\).*/\1/p')" "$(rustc --version | cut -d' ' -f1,2)" \
         "$(cut -d' ' -f1 /proc/loadavg)"
     printf '`%s`\n' "$COMMAND_LINE"
 }

@@ -24,6 +24,9 @@ load - callers and called parties of SIP calls, in one thread, through the node 
   --standing N           open that many calls first, at --standing-rate; print \"open\", wait for SIGUSR1, make the steps,
                          print \"done\", wait for SIGUSR1, end the standing calls at the same rate
   --standing-rate N      (2000)
+  --tcp                  both sides speak over TCP: the caller opens one stream, the node opens those to --called; nothing
+                         but a 200 without its ACK is repeated
+  --phone NAME           phone that the calls come from (SEP001122334455)
   --expect-offer LIST    payload types the first m-line of the INVITE must end with at the called side: \"18 101\"
   --expect-answer LIST   the same of the 200 at the caller
   --until-repeated       start no more calls once one had to be repeated
@@ -64,6 +67,10 @@ pub struct Run {
     pub standing: u64,
     /// Rate they are opened and ended at, calls a second.
     pub standing_rate: u32,
+    /// Whether both sides speak over streams.
+    pub is_stream: bool,
+    /// Name of the phone the calls come from.
+    pub phone: String,
     /// End of the first m-line at the called side.
     pub expect_offer: Option<String>,
     /// End of the first m-line at the caller.
@@ -91,6 +98,8 @@ impl Run {
             emergency_percent: 0,
             standing: 0,
             standing_rate: 2_000,
+            is_stream: false,
+            phone: "SEP001122334455".to_owned(),
             expect_offer: None,
             expect_answer: None,
             until_repeated: false,
@@ -101,6 +110,7 @@ impl Run {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--until-repeated" => run.until_repeated = true,
+                "--tcp" => run.is_stream = true,
                 "--no-self-test" => run.self_test = false,
                 _ => run.set(&word, &words.next()?)?,
             }
@@ -119,6 +129,7 @@ impl Run {
             "--emergency-percent" => self.emergency_percent = value.parse().ok()?,
             "--standing" => self.standing = value.parse().ok()?,
             "--standing-rate" => self.standing_rate = value.parse().ok()?,
+            "--phone" => self.phone = value.to_owned(),
             "--expect-offer" => self.expect_offer = Some(value.to_owned()),
             "--expect-answer" => self.expect_answer = Some(value.to_owned()),
             "--limit-s" => self.limit_s = value.parse().ok()?,
@@ -159,6 +170,7 @@ impl Run {
             hold_ms: 0,
             within: 0,
             standing: 0,
+            is_stream: false,
             expect_offer: None,
             expect_answer: None,
             until_repeated: false,
@@ -216,9 +228,10 @@ mod tests {
 
     #[test]
     fn the_generator_calls_itself_with_the_same_calls() {
-        let run = read(&format!("{ADDRESSES} --steps 10:1 --standing 5 --expect-offer 18 --hold-ms 9")).unwrap();
+        let run = read(&format!("{ADDRESSES} --steps 10:1 --standing 5 --expect-offer 18 --hold-ms 9 --tcp")).unwrap();
         let itself = run.of_itself(4_000);
         assert_eq!((itself.target, itself.calls(), itself.rate_max()), (run.called, 4_000, 4_000));
+        assert!(run.is_stream && !itself.is_stream);
         assert_eq!((itself.hold_ms, itself.expect_offer), (0, None));
     }
 }

@@ -2,11 +2,11 @@
 #![allow(clippy::disallowed_methods)] // a load generator reads the clock: that is what it is for
 
 use std::io::{self, Write};
-use std::net::UdpSocket;
 use std::time::Instant;
 
 use crate::arguments::Run;
 use crate::exchange::{Exchange, Side};
+use crate::line::Line;
 use crate::system::{self, Batch};
 use crate::tally::Tally;
 
@@ -55,8 +55,8 @@ impl Pace {
 struct Driver<'r> {
     run: &'r Run,
     exchange: Exchange,
-    caller: UdpSocket,
-    called: UdpSocket,
+    caller: Line,
+    called: Line,
     batch: Batch,
     phase: Phase,
     pace: Pace,
@@ -70,7 +70,11 @@ struct Driver<'r> {
 ///
 /// An address that cannot be had.
 pub fn drive(run: &Run, mark: u32) -> io::Result<Tally> {
-    let (caller, called) = (system::bind(run.caller)?, system::bind(run.called)?);
+    let (caller, called) = if run.is_stream {
+        (Line::connected(run.caller, run.target)?, Line::listening(run.called)?)
+    } else {
+        (Line::datagrams(run.caller)?, Line::datagrams(run.called)?)
+    };
     let exchange = Exchange::new(run, mark);
     let pace = Pace::new(run.standing_rate, run.standing, 0.0);
     let batch = Batch::default();
@@ -101,7 +105,10 @@ impl Driver<'_> {
             let now = now_ns();
             let due = if self.pace.left > 0 { self.pace.next_ns as u64 } else { u64::MAX };
             let due = due.min(self.exchange.next_alarm_ns().unwrap_or(u64::MAX));
-            system::wait([&self.caller, &self.called], due.saturating_sub(now).min(WAIT_NS_MAX));
+            let mut polled = Vec::new();
+            self.caller.descriptors(&mut polled);
+            self.called.descriptors(&mut polled);
+            system::wait(&polled, due.saturating_sub(now).min(WAIT_NS_MAX));
         }
     }
 
@@ -124,27 +131,26 @@ impl Driver<'_> {
     }
 
     fn receive(&mut self, side: Side, now_ns: &impl Fn() -> u64) -> usize {
-        let got = self.batch.receive(if side == Side::Caller { &self.caller } else { &self.called });
+        let line = if side == Side::Caller { &mut self.caller } else { &mut self.called };
+        let got = line.receive(&mut self.batch);
         // One time for the batch: later ones of it have waited for the first, and that is not the node's doing.
         let now = now_ns();
         for at in 0..got {
             let (datagram, from) = self.batch.datagram(at);
             self.exchange.receive(side, datagram, from, now);
-            Self::send(&mut self.exchange, &self.caller, &self.called);
+            Self::send(&mut self.exchange, &mut self.caller, &mut self.called);
         }
         got
     }
 
     fn flush(&mut self) {
-        Self::send(&mut self.exchange, &self.caller, &self.called);
+        Self::send(&mut self.exchange, &mut self.caller, &mut self.called);
     }
 
-    fn send(exchange: &mut Exchange, caller: &UdpSocket, called: &UdpSocket) {
+    fn send(exchange: &mut Exchange, caller: &mut Line, called: &mut Line) {
         for leaving in exchange.leaving.drain(..) {
-            let socket = if leaving.side == Side::Caller { caller } else { called };
-            let octets = &exchange.out[leaving.octets];
-            // The first error may be an old one: a port that was closed once.
-            if socket.send_to(octets, leaving.to).or_else(|_| socket.send_to(octets, leaving.to)).is_err() {
+            let line = if leaving.side == Side::Caller { &mut *caller } else { &mut *called };
+            if !line.send(&exchange.out[leaving.octets], leaving.to) {
                 exchange.tally.not_sent += 1;
             }
         }

@@ -124,7 +124,7 @@ impl Exchange {
             leaving: Vec::new(),
             tally,
             step: 0,
-            words: Words::new(mark, run.caller, run.called, run.target),
+            words: Words::new(mark, run),
             calls: Vec::with_capacity(run.calls() as usize),
             alarms: BinaryHeap::new(),
             open: 0,

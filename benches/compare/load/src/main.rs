@@ -4,6 +4,7 @@
 mod arguments;
 mod drive;
 mod exchange;
+mod line;
 mod read;
 mod system;
 mod tally;

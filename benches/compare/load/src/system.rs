@@ -3,8 +3,8 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Datagrams taken from a socket at once.
@@ -41,12 +41,42 @@ pub fn bind(address: SocketAddrV4) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
+/// Opens a connection from any port of an address; waits until it stands.
+///
+/// # Errors
+///
+/// What the system says of either address, or no descriptor is left.
+pub fn connect(from: Ipv4Addr, to: SocketAddrV4) -> io::Result<TcpStream> {
+    let name = |address: SocketAddrV4| libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: address.port().to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from(*address.ip()).to_be() },
+        sin_zero: [0; 8],
+    };
+    let is_done = |code: libc::c_int| if code < 0 { Err(io::Error::last_os_error()) } else { Ok(code) };
+    let length = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+    let (from, to, yes) = (name(SocketAddrV4::new(from, 0)), name(to), 1 as libc::c_int);
+    // SAFETY: the descriptor is new and has this one owner; addresses and option live through the calls, with their sizes.
+    unsafe {
+        let socket = is_done(libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0))?;
+        let owned = OwnedFd::from_raw_fd(socket);
+        // The port is chosen with the other end known: an address then has its ports once for every such end.
+        let size = size_of::<libc::c_int>() as libc::socklen_t;
+        let option = libc::IP_BIND_ADDRESS_NO_PORT;
+        is_done(libc::setsockopt(socket, libc::SOL_IP, option, (&raw const yes).cast(), size))?;
+        is_done(libc::bind(socket, (&raw const from).cast(), length))?;
+        is_done(libc::connect(socket, (&raw const to).cast(), length))?;
+        Ok(owned.into())
+    }
+}
+
 /// Waits until one of the sockets has something or `ns` nanoseconds are over; signals end it early.
-pub fn wait(sockets: [&UdpSocket; 2], ns: u64) {
-    let mut polled = sockets.map(|socket| libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 });
+pub fn wait(sockets: &[RawFd], ns: u64) {
+    let polled = sockets.iter().map(|fd| libc::pollfd { fd: *fd, events: libc::POLLIN, revents: 0 });
+    let mut polled: Vec<libc::pollfd> = polled.collect();
     let time =
         libc::timespec { tv_sec: (ns / 1_000_000_000) as libc::time_t, tv_nsec: (ns % 1_000_000_000) as libc::c_long };
-    // SAFETY: the array and the time live through the call; no signal mask is given.
+    // SAFETY: the list and the time live through the call; no signal mask is given.
     unsafe {
         libc::ppoll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, &raw const time, std::ptr::null());
     }
@@ -57,13 +87,14 @@ pub struct Batch {
     datagrams: Box<[[u8; DATAGRAM_BYTES_MAX]; BATCH]>,
     senders: [libc::sockaddr_in; BATCH],
     lengths: [usize; BATCH],
+    used: usize,
 }
 
 impl Default for Batch {
     fn default() -> Self {
         // SAFETY: an all-zero sockaddr_in is a valid value of that plain C structure.
         let senders = unsafe { std::mem::zeroed() };
-        Self { datagrams: Box::new([[0; DATAGRAM_BYTES_MAX]; BATCH]), senders, lengths: [0; BATCH] }
+        Self { datagrams: Box::new([[0; DATAGRAM_BYTES_MAX]; BATCH]), senders, lengths: [0; BATCH], used: 0 }
     }
 }
 
@@ -90,11 +121,35 @@ impl Batch {
             for (length, header) in self.lengths.iter_mut().zip(&headers).take(got) {
                 *length = header.msg_len as usize;
             }
+            self.used = got;
             got
         }
     }
 
-    /// A datagram of the last batch, and who sent it.
+    /// Forgets what it holds.
+    pub fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    /// Messages it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Takes in a message that came another way; `false`: there is no room. A longer one is cut.
+    pub fn push(&mut self, octets: &[u8], from: SocketAddrV4) -> bool {
+        let Some(room) = self.datagrams.get_mut(self.used) else { return false };
+        let length = octets.len().min(room.len());
+        room[..length].copy_from_slice(&octets[..length]);
+        self.lengths[self.used] = length;
+        self.senders[self.used].sin_addr.s_addr = u32::from(*from.ip()).to_be();
+        self.senders[self.used].sin_port = from.port().to_be();
+        self.used += 1;
+        true
+    }
+
+    /// A message of the last batch, and who sent it.
     #[must_use]
     pub fn datagram(&self, at: usize) -> (&[u8], SocketAddrV4) {
         let sender = &self.senders[at];

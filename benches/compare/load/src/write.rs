@@ -2,13 +2,11 @@
 //! the policies of both servers take out again, so that a description is rewritten in either direction.
 
 use std::io::Write;
-use std::net::SocketAddrV4;
 
+use crate::arguments::Run;
 use crate::read::Received;
 
-/// The phone of the EMCC session that every call comes from.
-const PHONE: &str = "SEP001122334455";
-/// Home cluster of that session.
+/// Home cluster of the EMCC session that every call comes from.
 const CLUSTER: &str = "HQ";
 /// Number an emergency call dials.
 const EMERGENCY: &str = "911";
@@ -38,6 +36,9 @@ pub struct Words {
     host: String,
     called: String,
     target: String,
+    phone: String,
+    /// Transport as Via names it, and what a URI says of it.
+    transport: (&'static str, &'static str),
     numbers: Vec<[u8; DIGITS]>,
 }
 
@@ -51,7 +52,7 @@ pub struct Dialog {
 impl Words {
     /// Words of a run.
     #[must_use]
-    pub fn new(run: u32, caller: SocketAddrV4, called: SocketAddrV4, target: SocketAddrV4) -> Self {
+    pub fn new(mark: u32, run: &Run) -> Self {
         // Any fixed generator will do: equal runs dial equal numbers.
         let mut seed = 11_u64;
         let mut next = |below: u64| {
@@ -68,11 +69,13 @@ impl Words {
             digits
         };
         Self {
-            run,
-            caller: caller.to_string(),
-            host: caller.ip().to_string(),
-            called: called.to_string(),
-            target: target.to_string(),
+            run: mark,
+            caller: run.caller.to_string(),
+            host: run.caller.ip().to_string(),
+            called: run.called.to_string(),
+            target: run.target.to_string(),
+            phone: run.phone.clone(),
+            transport: if run.is_stream { ("TCP", ";transport=tcp") } else { ("UDP", "") },
             numbers: (0..NUMBERS).map(number).collect(),
         }
     }
@@ -86,16 +89,16 @@ impl Words {
 
     /// The INVITE of a call.
     pub fn invite(&self, out: &mut Vec<u8>, call: usize, emergency: bool) {
-        let Self { run, caller, host, target, .. } = self;
+        let Self { run, caller, host, target, phone, transport: (via, parameter), .. } = self;
         let number = self.dialled(call, emergency);
         put(
             out,
             format_args!(
                 "INVITE sip:{number}@{target} SIP/2.0\r\n\
-                 Via: SIP/2.0/UDP {caller};rport;branch=z9hG4bK-{run}-{call}-1\r\nMax-Forwards: 70\r\n\
+                 Via: SIP/2.0/{via} {caller};rport;branch=z9hG4bK-{run}-{call}-1\r\nMax-Forwards: 70\r\n\
                  From: \"Alice\" <sip:5001@{host}>;tag=a{call}-{run}\r\nTo: <sip:{number}@{host}>\r\n\
-                 Call-ID: {call}-{run}@{host}\r\nCSeq: 1 INVITE\r\nContact: <sip:5001@{caller}>\r\n\
-                 Call-Info: <urn:emcc:device:{PHONE}>;purpose=emcc-device;cluster={CLUSTER}\r\n\
+                 Call-ID: {call}-{run}@{host}\r\nCSeq: 1 INVITE\r\nContact: <sip:5001@{caller}{parameter}>\r\n\
+                 Call-Info: <urn:emcc:device:{phone}>;purpose=emcc-device;cluster={CLUSTER}\r\n\
                  Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO\r\nSupported: timer, replaces\r\n\
                  Session-Expires: 1800;refresher=uac\r\nMin-SE: 90\r\nP-Asserted-Identity: <sip:5001@{host}>\r\n\
                  User-Agent: CallControl/1.0\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{OFFER}",
@@ -106,13 +109,13 @@ impl Words {
 
     /// ACK of a final answer above 299: it goes the INVITE's way (RFC 3261 section 17.1.1.3).
     pub fn ack_of_refusal(&self, out: &mut Vec<u8>, call: usize, emergency: bool, refusal: &Received<'_>) {
-        let Self { run, caller, host, target, .. } = self;
+        let Self { run, caller, host, target, transport: (via, _), .. } = self;
         let number = self.dialled(call, emergency);
         put(
             out,
             format_args!(
                 "ACK sip:{number}@{target} SIP/2.0\r\n\
-                 Via: SIP/2.0/UDP {caller};rport;branch=z9hG4bK-{run}-{call}-1\r\nMax-Forwards: 70\r\n\
+                 Via: SIP/2.0/{via} {caller};rport;branch=z9hG4bK-{run}-{call}-1\r\nMax-Forwards: 70\r\n\
                  From: \"Alice\" <sip:5001@{host}>;tag=a{call}-{run}\r\nTo: "
             ),
         );
@@ -122,14 +125,16 @@ impl Words {
 
     /// A request of the caller inside the dialog: ACK, INFO or BYE.
     pub fn within(&self, out: &mut Vec<u8>, call: usize, emergency: bool, dialog: &Dialog, method: &str, cseq: u32) {
-        let Self { run, caller, host, .. } = self;
+        let Self { run, caller, host, transport: (via, _), .. } = self;
         let number = self.dialled(call, emergency);
         let letter = &method[..1];
         put(out, format_args!("{method} "));
         out.extend_from_slice(dialog.target());
         put(
             out,
-            format_args!(" SIP/2.0\r\nVia: SIP/2.0/UDP {caller};rport;branch=z9hG4bK-{run}-{call}-{letter}{cseq}\r\n"),
+            format_args!(
+                " SIP/2.0\r\nVia: SIP/2.0/{via} {caller};rport;branch=z9hG4bK-{run}-{call}-{letter}{cseq}\r\n"
+            ),
         );
         out.extend_from_slice(dialog.routes());
         put(
@@ -153,7 +158,10 @@ impl Words {
     pub fn ringing(&self, out: &mut Vec<u8>, invite: &Received<'_>, call: usize) {
         out.extend_from_slice(b"SIP/2.0 180 Ringing\r\n");
         echo(out, invite, Some(call));
-        put(out, format_args!("Contact: <sip:b{call}@{}>\r\nContent-Length: 0\r\n\r\n", self.called));
+        put(
+            out,
+            format_args!("Contact: <sip:b{call}@{}{}>\r\nContent-Length: 0\r\n\r\n", self.called, self.transport.1),
+        );
     }
 
     /// 200 of the called party, with an answer.
@@ -163,10 +171,11 @@ impl Words {
         put(
             out,
             format_args!(
-                "Contact: <sip:b{call}@{}>\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO\r\n\
+                "Contact: <sip:b{call}@{}{}>\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO\r\n\
                  Require: timer\r\nSupported: timer, replaces\r\nSession-Expires: 1800;refresher=uac\r\n\
                  Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{ANSWER}",
                 self.called,
+                self.transport.1,
                 ANSWER.len()
             ),
         );
@@ -262,8 +271,13 @@ mod tests {
     use super::*;
 
     fn words() -> Words {
-        let at = |host, port| SocketAddrV4::new([127, 0, 7, host].into(), port);
-        Words::new(123_456, at(10, 15_060), at(20, 15_060), at(1, 15_060))
+        words_of("")
+    }
+
+    fn words_of(more: &str) -> Words {
+        let addresses = "--target 127.0.7.1:15060 --caller 127.0.7.10:15060 --called 127.0.7.20:15060 --steps 1:1";
+        let words = format!("{addresses} {more}");
+        Words::new(123_456, &Run::read(words.split_whitespace().map(str::to_owned)).unwrap())
     }
 
     #[test]
@@ -275,6 +289,22 @@ mod tests {
         assert_eq!(invite.body.len(), OFFER.len());
         assert_eq!(invite.payload_types(), Some(&b"96 97 9 8 0 18 98 101"[..]));
         assert_eq!(invite.call_number(123_456), Some(4_711));
+    }
+
+    #[test]
+    fn over_tcp_every_message_says_so_and_the_phone_is_the_one_asked_for() {
+        let words = words_of("--tcp --phone SEP000000000002");
+        let (mut invite, mut answer, mut bye) = (Vec::new(), Vec::new(), Vec::new());
+        words.invite(&mut invite, 7, false);
+        words.answer(&mut answer, &Received::read(&invite).unwrap(), 7);
+        words.within(&mut bye, 7, false, &Dialog::of(&Received::read(&answer).unwrap()), "BYE", 2);
+        let [invite, bye] = [invite, bye].map(|octets| String::from_utf8(octets).unwrap());
+        assert!(
+            invite.contains("Via: SIP/2.0/TCP ")
+                && invite.contains("Contact: <sip:5001@127.0.7.10:15060;transport=tcp>")
+        );
+        assert!(invite.contains("<urn:emcc:device:SEP000000000002>"), "{invite}");
+        assert!(bye.starts_with("BYE sip:b7@127.0.7.20:15060;transport=tcp SIP/2.0\r\nVia: SIP/2.0/TCP "), "{bye}");
     }
 
     #[test]

@@ -90,6 +90,10 @@ impl Exchange {
         if is_given_up {
             return self.finish(call, |step| &mut step.failed);
         }
+        if self.run.is_stream {
+            // Streams lose nothing: only the end of patience is looked for.
+            return self.ring_alarm(now_ns + T2_NS, call, Alarm::Repeat(cseq));
+        }
         let doubled = T1_NS << u32::from(row.repeats + 1).min(16);
         row.repeats = row.repeats.saturating_add(1);
         let (emergency, repeats) = (row.marks.emergency, row.repeats);

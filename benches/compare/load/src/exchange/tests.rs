@@ -91,6 +91,18 @@ fn an_invite_without_an_answer_is_sent_seven_times_rfc3261_17_1_1_2() {
 }
 
 #[test]
+fn over_a_stream_nothing_is_repeated_and_patience_ends_all_the_same() {
+    let mut world = World::new("--steps 1:1 --tcp");
+    world.begin().leaving();
+    for _ in 1..=80 {
+        world.pass_ms(500);
+        assert!(world.leaving().is_empty());
+    }
+    let step = &world.exchange.tally.steps[1];
+    assert_eq!((step.failed, step.repeated, world.exchange.tally.repeats_by_caller), (1, 0, 0));
+}
+
+#[test]
 fn a_provisional_response_stops_the_invite() {
     let mut world = World::new("--steps 1:1");
     let invite = world.begin().leaving();
