@@ -168,8 +168,9 @@ pub(super) struct Facts {
     /// What its local route groups stand for.
     pub(super) standard: Option<RouteGroupId>,
     pub(super) named: Vec<(LocalRouteGroupId, RouteGroupId)>,
-    /// Whether its session is secure: its calls use no trunk without TLS (S-7).
-    pub(super) is_secure: bool,
+    /// What its session is by tables 6 to 8: calls of a secure one use no trunk without TLS (S-7), and keys of another only
+    /// TLS (S-2).
+    pub(super) security: Option<Security>,
     /// Why every ordinary call of it is refused, before any pattern is asked.
     refusal: Option<Discriminant<Refusal>>,
 }
@@ -208,12 +209,14 @@ impl Facts {
             link: emergency.link,
             standard: groups.standard,
             named,
-            is_secure: emergency
-                .session
-                .and_then(|id| side.plan.session(id))
-                .is_some_and(|session| session.security == Security::Secure),
+            security: emergency.session.and_then(|id| side.plan.session(id)).map(|session| session.security),
             refusal: refusal.map(|why| discriminant(&why)),
         })
+    }
+
+    /// Whether its calls use no trunk without TLS (S-7).
+    pub(super) fn is_secure(&self) -> bool {
+        self.security == Some(Security::Secure)
     }
 
     /// Whether ordinary calls are refused for the same reason, or for none, in both.

@@ -7,6 +7,7 @@
 //! number takes the same way, so the function that decides live calls is asked a few of them, and says where each character
 //! of what leaves came from (`fate`).
 
+mod agreed;
 mod callers;
 mod fate;
 mod follow;
@@ -103,7 +104,7 @@ pub struct Changes {
     pub changes: Vec<Change>,
     /// Numbers of which another becomes as they leave.
     pub leaving: Vec<Leaving>,
-    /// Settings of region and link that are other ones for calls of somebody.
+    /// Settings of region, link, session and neighbours that are other ones for calls of somebody.
     pub settings: Vec<Setting>,
     /// False: the bound on steps was reached, and there may be more.
     pub is_complete: bool,

@@ -285,7 +285,7 @@ fn trunk<'p>(side: &Side<'p>, facts: &Facts) -> Leg<'p> {
     let Some((link, remote)) = facts.link.and_then(|id| Some((id, side.plan.remote_cluster(id)?))) else {
         return Leg::Nothing;
     };
-    Leg::Trunk(&remote.addresses, side.exits.trunk(), side.plan.pstn_access_active(link), facts.is_secure)
+    Leg::Trunk(&remote.addresses, side.exits.trunk(), side.plan.pstn_access_active(link), facts.is_secure())
 }
 
 fn peer<'p>(side: &Side<'p>, id: PeerId) -> Option<Neighbour<'p>> {

@@ -1,7 +1,10 @@
-//! What calls of EMCC phones are under wherever they go: the region and the link's policy (M-1, V-9).
+//! What calls of EMCC phones are under wherever they go: the region, the link's policy (M-1, V-9), and whether their session is
+//! secure (S-2, S-7).
 
+use emcc_policies::login::Security;
 use emcc_policies::region::Region;
 
+use super::agreed::with_neighbours;
 use super::callers::{Facts, Who};
 use super::paired::Pair;
 use crate::config::plan::{Plan, RemoteClusterId, Side};
@@ -12,7 +15,8 @@ use crate::engine::decide::Role;
 pub struct Setting {
     /// The configuration's key.
     pub name: &'static str,
-    /// Its value in the first configuration, that of both ends met where it is a cap (M-8); none: no link, no region.
+    /// Its value in the first configuration, that of both ends met where it is a cap (M-8); none: no link, no region, no
+    /// session.
     pub now: Option<String>,
     /// And in the second.
     pub next: Option<String>,
@@ -32,6 +36,8 @@ pub enum Whose {
         /// How many.
         size: usize,
     },
+    /// Those to and from a peer or remote cluster.
+    Neighbour(Box<str>),
 }
 
 /// Which of a link's two policies a call may be under (V-7).
@@ -47,19 +53,21 @@ pub(super) fn settings(pair: &Pair<'_>, groups: &[(Facts, Facts)]) -> Vec<Settin
     for (place, (now, next)) in groups.iter().enumerate() {
         let values = [(pair.now.plan, now), (pair.next.plan, next)].map(|(plan, facts)| {
             let role = facts.role;
-            values(plan, facts.link, Policies { ordinary: role == Role::Home, pstn_access: role != Role::Local })
+            let policies = Policies { ordinary: role == Role::Home, pstn_access: role != Role::Local };
+            values(plan, Under { link: facts.link, security: facts.security }, policies)
         });
         add(&mut found, values, &Whose::Group(place));
     }
     for ((now, next), whose) in called(pair) {
         let policies = Policies { ordinary: true, pstn_access: false };
-        let values = [(pair.now.plan, now), (pair.next.plan, next)].map(|(plan, link)| values(plan, link, policies));
+        let values = [(pair.now.plan, now), (pair.next.plan, next)].map(|(plan, under)| values(plan, under, policies));
         add(&mut found, values, &whose);
     }
+    with_neighbours(pair, &mut found);
     found
 }
 
-fn add(found: &mut Vec<Setting>, [now, next]: [Values; 2], whose: &Whose) {
+pub(super) fn add<const N: usize>(found: &mut Vec<Setting>, [now, next]: [Values<N>; 2], whose: &Whose) {
     for ((name, now), (_, next)) in now.into_iter().zip(next) {
         if now == next {
             continue;
@@ -71,23 +79,31 @@ fn add(found: &mut Vec<Setting>, [now, next]: [Values; 2], whose: &Whose) {
     }
 }
 
-/// The links calls to a phone are on, in both configurations, and whose those are.
-type Links = ((Option<RemoteClusterId>, Option<RemoteClusterId>), Whose);
+/// The link a call is on, and what its session is by tables 6 to 8.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Under {
+    link: Option<RemoteClusterId>,
+    security: Option<Security>,
+}
+
+/// What calls to a phone are under, in both configurations, and whose those are.
+type Both = ((Under, Under), Whose);
 
 /// Phones abroad in both configurations.
-fn called(pair: &Pair<'_>) -> Vec<Links> {
-    let visited = |plan: &Plan, device: &str| match plan.session(plan.session_on(device)?)?.side {
-        Side::Home { visiting, .. } => Some(visiting),
-        Side::Visiting { .. } => None,
+fn called(pair: &Pair<'_>) -> Vec<Both> {
+    let abroad = |plan: &Plan, device: &str| {
+        let session = plan.session(plan.session_on(device)?)?;
+        match session.side {
+            Side::Home { visiting, .. } => Some(Under { link: Some(visiting), security: Some(session.security) }),
+            Side::Visiting { .. } => None,
+        }
     };
-    let mut found: Vec<Links> = Vec::new();
+    let mut found: Vec<Both> = Vec::new();
     for session in pair.now.plan.sessions.iter() {
         let device = &session.device;
-        let (now, next) = (visited(pair.now.plan, device), visited(pair.next.plan, device));
-        if now.is_none() || next.is_none() {
-            continue;
-        }
-        match found.iter_mut().find(|(links, _)| *links == (now, next)) {
+        let both = (abroad(pair.now.plan, device), abroad(pair.next.plan, device));
+        let (Some(now), Some(next)) = both else { continue };
+        match found.iter_mut().find(|(under, _)| *under == (now, next)) {
             Some((_, Whose::Called { size, .. })) => *size += 1,
             _ => found.push(((now, next), Whose::Called { example: device.clone(), size: 1 })),
         }
@@ -96,9 +112,10 @@ fn called(pair: &Pair<'_>) -> Vec<Links> {
 }
 
 /// Settings by their keys, always the same keys in the same order.
-type Values = [(&'static str, Option<String>); 11];
+type Values<const N: usize> = [(&'static str, Option<String>); N];
 
-fn values(plan: &Plan, link: Option<RemoteClusterId>, policies: Policies) -> Values {
+fn values(plan: &Plan, under: Under, policies: Policies) -> Values<12> {
+    let Under { link, security } = under;
     let remote = link.and_then(|id| plan.remote_cluster(id));
     let region = |value: fn(&Region) -> String| remote.map(|remote| value(&remote.region));
     let kbps = |value: Option<u32>| value.map_or_else(|| "no limit".to_owned(), |kbps| kbps.to_string());
@@ -117,6 +134,7 @@ fn values(plan: &Plan, link: Option<RemoteClusterId>, policies: Policies) -> Val
         ("link_video_kbps", remote.map(|remote| kbps(remote.link.video_kbps))),
         ("rsvp_policy", policy(policies.ordinary, false)),
         ("pstn_access_rsvp_policy", policy(policies.pstn_access, true)),
+        ("security_mode", security.map(|security| security.name().to_owned())),
     ]
 }
 
@@ -135,6 +153,7 @@ impl Whose {
                 groups.get(*place).map(|group| (group.example.to_string(), group.size)).unwrap_or_default()
             }
             Self::Called { example, size } => (format!("calls to {}", Who::Abroad(example.clone())), *size),
+            Self::Neighbour(name) => (format!("calls to and from {name}"), 1),
         }
     }
 }

@@ -144,6 +144,50 @@ fn settings_of_region_and_link_are_told_with_whose_calls_they_rule() {
     assert!(ran.err.contains("link_audio_kbps\n    now:  2000\n    next: 1000\n  of "), "{}", ran.err);
 }
 
+/// S-1 to S-3, S-7, 9.2: what turns the keys of a call away, and the room it needs, is a change though every number goes where it
+/// went.
+#[test]
+fn srtp_keys_and_room_are_settings_and_fail_on_change_s1_to_s7() {
+    let now = pair("hq.toml");
+    let only = |name: &str, from: &str, to: &str| -> Value {
+        let next = edited(name, from, to);
+        let ran = emcc_trunk(&["diff", "--json", "--fail-on-change", "--config", &now, "--candidate", &next]);
+        assert_eq!(ran.code, Some(1), "{to}: {}", ran.out);
+        let object = ran.object();
+        assert_eq!((&object["changes"], &object["leaving"]), (&json!([]), &json!([])), "{to}");
+        object["settings"].clone()
+    };
+    let gateway = "kind = \"gateway\"\n";
+    assert_eq!(
+        only("srtp-keys.toml", gateway, &format!("{gateway}srtp_keys = \"tls\"\n")),
+        json!([{ "setting": "srtp_keys", "now": "pass, but for a non-secure EMCC session", "next": "never",
+                 "callers": [{ "count": 1, "example": "calls to and from gw-hq" }] }])
+    );
+    let room = only("room.toml", "link_audio_kbps = 2000", "link_audio_kbps = 400");
+    assert_eq!(
+        (room.as_array().unwrap().len(), &room[0]["setting"], &room[0]["now"], &room[0]["next"]),
+        (1, &json!("link_audio_kbps"), &json!("2000"), &json!("400"))
+    );
+    let policy = only("policy.toml", "\"mandatory-video-desired\"  ", "\"mandatory\"  ");
+    let names: Vec<&Value> = policy.as_array().unwrap().iter().map(|setting| &setting["setting"]).collect();
+    assert_eq!(names, ["rsvp_policy", "pstn_access_rsvp_policy"]);
+    // A phone's mode is its session's (tables 6 to 8); on a trunk without TLS a secure one has no calls at all.
+    let secure = edited(
+        "secure.toml",
+        "geolocation = { country = \"GB\"",
+        "security_mode = \"secure\"\ngeolocation = { country = \"GB\"",
+    );
+    let object = compared(&secure);
+    let setting = object["settings"].as_array().unwrap().iter().find(|setting| setting["setting"] == "security_mode");
+    let setting = setting.unwrap_or_else(|| panic!("{object:#}"));
+    assert_eq!((&setting["now"], &setting["next"]), (&json!("non-secure"), &json!("secure")));
+    let whose: Vec<&Value> = setting["callers"].as_array().unwrap().iter().map(|callers| &callers["example"]).collect();
+    assert_eq!(whose, [&json!(ALICE), &json!(format!("calls to {ALICE}"))]);
+    let changes = object["changes"].as_array().unwrap();
+    let is_barred = |change: &&Value| change["callers"]["example"] == ALICE && change["next"]["status"] == 403;
+    assert!(changes.iter().any(|change| is_barred(&change)), "{object:#}");
+}
+
 #[test]
 fn callers_of_one_configuration_alone_are_a_change() {
     let session = "[[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP001122334455\"\nvisiting_cluster = \"BR\"\n\
