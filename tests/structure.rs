@@ -26,7 +26,6 @@ const READERS: &[&str] = &[
     "policies/src/location/mod.rs",
     "src/certificates/mod.rs",
     "src/dialog/mod.rs",
-    "src/io/resolve.rs",
     "src/neighbour/mod.rs",
     "src/rows.rs",
     "src/sip/mod.rs",
