@@ -51,6 +51,8 @@ pub struct StreamLimits {
     pub connections: usize,
     /// Of these, kept for trunks and for connections of our own making.
     pub for_trunks: usize,
+    /// Of the others, kept for configured neighbours.
+    pub for_neighbours: usize,
     /// Of one IP address of phones at a time, those to it as well.
     pub per_address: usize,
     /// Accepted from one IP address of a configured neighbour at a time.
@@ -78,6 +80,7 @@ impl Default for StreamLimits {
         Self {
             connections: limits::CONNECTIONS_MAX,
             for_trunks: limits::CONNECTIONS_FOR_TRUNKS,
+            for_neighbours: limits::CONNECTIONS_FOR_NEIGHBOURS,
             per_address: limits::CONNECTIONS_PER_ADDRESS_MAX,
             per_neighbour: limits::CONNECTIONS_PER_NEIGHBOUR_MAX,
             first_byte: Duration::from_millis(limits::FIRST_BYTE_MS_MAX),
@@ -99,7 +102,18 @@ impl StreamLimits {
         let connections = self.connections.min(most);
         let quarter = connections / 4;
         let per_neighbour = self.per_neighbour.min(quarter.max(self.per_address));
-        Self { connections, for_trunks: self.for_trunks.min(quarter), per_neighbour, ..self }
+        let for_neighbours = self.for_neighbours.min(quarter / 2);
+        Self { connections, for_trunks: self.for_trunks.min(quarter), for_neighbours, per_neighbour, ..self }
+    }
+
+    /// Connections there may be at a time until nobody of that rank gets another one.
+    fn most(self, rank: Rank) -> usize {
+        let kept = match rank {
+            Rank::Trunk => 0,
+            Rank::Neighbour => self.for_trunks,
+            Rank::Phone => self.for_trunks.saturating_add(self.for_neighbours),
+        };
+        self.connections.saturating_sub(kept)
     }
 }
 
@@ -184,9 +198,9 @@ impl Streams {
         }
     }
 
-    /// Counts one more connection, unless there are as many as there may be; the last ones are kept.
-    fn open(self: &Arc<Self>, claim: Option<Claim>, may_take_last: bool, now: Moment) -> Option<Open> {
-        let most = self.limits.connections - if may_take_last { 0 } else { self.limits.for_trunks };
+    /// Counts one more connection, unless there are as many as there may be of that rank.
+    fn open(self: &Arc<Self>, claim: Option<Claim>, rank: Rank, now: Moment) -> Option<Open> {
+        let most = self.limits.most(rank);
         if self.open.fetch_add(1, Relaxed) >= most {
             self.open.fetch_sub(1, Relaxed);
             return None;
@@ -217,6 +231,17 @@ impl Streams {
         }
         Admission::Full
     }
+}
+
+/// Whom one more connection is with: the last ones are kept for those named later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rank {
+    /// A phone, whoever opens it.
+    Phone,
+    /// A configured neighbour that opens it.
+    Neighbour,
+    /// A remote cluster, or a neighbour to which we open it.
+    Trunk,
 }
 
 /// Whose share one more connection is of.
@@ -354,7 +379,8 @@ impl<D: Driver> Worker<D> {
             let is_phone = self.shared.driver.is_phone(flow.transport, flow.remote);
             let claim = Claim { ip: flow.remote.ip(), most: streams.limits.per_address, may_displace: false };
             // As old as the first message on it, so that its silence to that one counts.
-            let Some(open) = streams.open(is_phone.then_some(claim), !is_phone, now) else {
+            let rank = if is_phone { Rank::Phone } else { Rank::Trunk };
+            let Some(open) = streams.open(is_phone.then_some(claim), rank, now) else {
                 self.shared.counters.stream(StreamEvent::TooMany);
                 return Err(NotQueued);
             };
@@ -432,12 +458,16 @@ pub(super) async fn accept<D: Driver>(worker: Rc<Worker<D>>, socket: TcpListener
             shared.counters.stream(StreamEvent::Stranger);
             continue;
         }
-        let is_trunk = shared.driver.is_trunk(transport, remote);
         let limits = shared.streams.limits;
-        let is_phone = shared.driver.is_phone(transport, remote);
-        let most = if is_phone { limits.per_address } else { limits.per_neighbour };
+        let (rank, most) = if shared.driver.is_phone(transport, remote) {
+            (Rank::Phone, limits.per_address)
+        } else if shared.driver.is_trunk(transport, remote) {
+            (Rank::Trunk, limits.per_neighbour)
+        } else {
+            (Rank::Neighbour, limits.per_neighbour)
+        };
         let claim = Claim { ip: remote.ip(), most, may_displace: true };
-        let Some(open) = shared.streams.open(Some(claim), is_trunk, shared.clock.now().moment) else {
+        let Some(open) = shared.streams.open(Some(claim), rank, shared.clock.now().moment) else {
             shared.counters.stream(StreamEvent::TooMany);
             continue;
         };
@@ -680,23 +710,27 @@ mod tests {
         let streams = streams(StreamLimits::default());
         let [one, other] = [1, 2].map(claim);
         let mut open: Vec<Open> =
-            (0..limits::CONNECTIONS_PER_ADDRESS_MAX).map(|_| streams.open(one, false, NOW).unwrap()).collect();
-        assert!(streams.open(one, true, NOW).is_none());
-        assert!(streams.open(other, false, NOW).is_some(), "another address is not concerned");
+            (0..limits::CONNECTIONS_PER_ADDRESS_MAX).map(|_| streams.open(one, Rank::Phone, NOW).unwrap()).collect();
+        assert!(streams.open(one, Rank::Trunk, NOW).is_none());
+        assert!(streams.open(other, Rank::Phone, NOW).is_some(), "another address is not concerned");
         open.pop();
-        assert!(streams.open(one, false, NOW).is_some(), "one that ended makes room");
+        assert!(streams.open(one, Rank::Phone, NOW).is_some(), "one that ended makes room");
         open.clear();
         assert_eq!((streams.open.load(Relaxed), streams.shares.len()), (0, 0));
     }
 
     #[test]
-    fn the_last_connections_are_kept_for_trunks_and_for_our_own() {
-        let streams = streams(StreamLimits { connections: 4, for_trunks: 2, ..StreamLimits::default() });
-        let _others = [streams.open(claim(1), false, NOW).unwrap(), streams.open(claim(2), false, NOW).unwrap()];
-        assert!(streams.open(claim(3), false, NOW).is_none());
-        let _trunk = streams.open(claim(4), true, NOW).unwrap();
-        let _own = streams.open(None, true, NOW).unwrap();
-        assert!(streams.open(None, true, NOW).is_none(), "four in all");
+    fn the_last_connections_are_kept_for_trunks_and_for_our_own_and_those_before_for_neighbours() {
+        let limits = StreamLimits { connections: 6, for_trunks: 2, for_neighbours: 2, ..StreamLimits::default() };
+        let streams = streams(limits);
+        let open = |host, rank| streams.open(claim(host), rank, NOW);
+        let _phones = [open(1, Rank::Phone).unwrap(), open(2, Rank::Phone).unwrap()];
+        assert!(open(3, Rank::Phone).is_none());
+        let _neighbours = [open(4, Rank::Neighbour).unwrap(), open(5, Rank::Neighbour).unwrap()];
+        assert!(open(6, Rank::Neighbour).is_none());
+        let _trunk = open(7, Rank::Trunk).unwrap();
+        let _own = streams.open(None, Rank::Trunk, NOW).unwrap();
+        assert!(streams.open(None, Rank::Trunk, NOW).is_none(), "six in all");
     }
 
     #[test]
@@ -705,15 +739,16 @@ mod tests {
         assert_eq!(limits.within(1_000_000).connections, limits::CONNECTIONS_MAX);
         let few = limits.within(1_024);
         assert_eq!((few.connections, few.for_trunks), (1_024 - limits::DESCRIPTORS_KEPT, 192));
+        assert_eq!((few.for_neighbours, few.most(Rank::Phone)), (96, 768 - 192 - 96));
         assert_eq!((few.per_neighbour, few.per_address), (192, limits::CONNECTIONS_PER_ADDRESS_MAX));
-        assert_eq!(limits.within(10).connections, 1);
+        assert_eq!(limits.within(10).most(Rank::Phone), 1);
     }
 
     #[test]
     fn a_connection_nothing_came_over_since_is_hung_up_and_one_that_was_heard_is_not() {
         let streams = streams(StreamLimits::default());
         let remote = SocketAddr::from(([127, 0, 0, 1], 5060));
-        let open = streams.open(None, true, Moment(1_000)).unwrap();
+        let open = streams.open(None, Rank::Trunk, Moment(1_000)).unwrap();
         let (place, _queue) = Place::take(&open, Transport::Tcp, 0, remote, false).ok().unwrap();
         let silent_since =
             |ms| streams.hang_up(Silence { flow: Flow { connection: 0, ..place.flow }, since: Moment(ms) });
@@ -731,7 +766,7 @@ mod tests {
     fn a_queue_is_bounded_in_octets_and_gives_back_what_it_held() {
         let streams = streams(StreamLimits { queued_bytes: 100, ..StreamLimits::default() });
         let remote = SocketAddr::from(([127, 0, 0, 1], 5060));
-        let open = streams.open(None, true, NOW).unwrap();
+        let open = streams.open(None, Rank::Trunk, NOW).unwrap();
         let (place, queue) = Place::take(&open, Transport::Tcp, 0, remote, true).ok().unwrap();
         let queue_of = |octets: usize| {
             let outgoing = Outgoing { bytes: Bytes::from(vec![b'x'; octets]), transaction: None };

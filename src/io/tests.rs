@@ -529,8 +529,20 @@ fn one_address_opens_its_share_of_connections_and_then_the_idlest_gives_way_to_a
 }
 
 #[test]
+fn connections_of_phones_leave_room_for_a_neighbours() {
+    let limits =
+        StreamLimits { connections: 16, for_trunks: 2, for_neighbours: 2, per_address: 16, ..StreamLimits::default() };
+    let world = World::within(limits, 1);
+    let _phones = [0; 16].map(|_| world.connect("127.0.0.7"));
+    let mut neighbour = world.connect("127.0.0.2");
+    neighbour.write_all(b"\r\n\r\n").unwrap();
+    read_exactly(&mut neighbour, "\r\n");
+}
+
+#[test]
 fn connections_to_where_a_phone_says_it_listens_are_of_its_own_share() {
-    let limits = StreamLimits { connections: 4, for_trunks: 1, per_address: 2, ..StreamLimits::default() };
+    let limits =
+        StreamLimits { connections: 4, for_trunks: 1, for_neighbours: 0, per_address: 2, ..StreamLimits::default() };
     let world = World::within(limits, 1);
     let phones = [0; 3].map(|_| TcpListener::bind("127.0.0.7:0").unwrap());
     let mut open = Vec::new();
