@@ -45,6 +45,10 @@ pub const CONNECTIONS_MAX: usize = 4_096;
 /// Of these, only remote clusters and connections of our own making may take the last ones.
 pub const CONNECTIONS_FOR_TRUNKS: usize = 256;
 
+/// Of those before these, only configured neighbours may take the last ones: phones are many, and whoever has enough of their
+/// addresses would keep call control and gateways out.
+pub const CONNECTIONS_FOR_NEIGHBOURS: usize = 256;
+
 /// Connections of one IP address of phones, accepted or opened to where a phone says that it listens.
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
 
@@ -90,7 +94,9 @@ pub const QUARANTINED_MAX: usize = 64;
 
 /// A message within its limits never asks for more than the connections' budget has.
 const _: () = assert!(MESSAGE_BYTES_MAX < CONNECTIONS_BYTES_MAX && MESSAGE_BYTES_MAX < QUEUED_BYTES_MAX);
-const _: () = assert!(CONNECTIONS_FOR_TRUNKS < CONNECTIONS_MAX);
+const _: () = assert!(CONNECTIONS_FOR_TRUNKS + CONNECTIONS_FOR_NEIGHBOURS < CONNECTIONS_MAX);
+// One neighbour of which all connections broke at once opens them anew beside phones that took all they may.
+const _: () = assert!(CONNECTIONS_PER_NEIGHBOUR_MAX <= CONNECTIONS_FOR_NEIGHBOURS);
 // One neighbour that never shakes hands leaves room for those of others.
 const _: () = assert!(CONNECTIONS_PER_NEIGHBOUR_MAX < HANDSHAKES_MAX);
 

@@ -5,6 +5,7 @@
 //! the state it changes there is no queue and no other task. The driver is shared and keeps its state in tables of its
 //! own.
 
+mod bounds;
 mod budget;
 mod clock;
 mod drive;
@@ -27,11 +28,11 @@ mod worker;
 
 use std::net::SocketAddr;
 
+pub use bounds::StreamLimits;
 pub use clock::Clock;
 pub use gather::PROC;
 pub use node::{Node, Setup};
 pub use sockets::StartError;
-pub use stream::StreamLimits;
 
 use crate::engine::effects::{Effects, Input, Now};
 use crate::neighbour::{CertificateName, Flow, Transport};

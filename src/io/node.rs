@@ -12,8 +12,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
+use super::bounds::StreamLimits;
 use super::quarantine::Quarantine;
-use super::stream::{self, OPENINGS_MAX, Opening, StreamLimits, Streams};
+use super::stream::{self, OPENINGS_MAX, Opening, Streams};
 use super::tls::Tls;
 use super::udp::{self, Datagrams, Turnstile};
 use super::worker::{Shared, Worker};

@@ -20,6 +20,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 use tokio_util::codec::Decoder;
 
+use super::bounds::{Rank, StreamLimits};
 use super::budget::{Budget, Held};
 use super::mmsg::{canonical, of_family};
 use super::share::{Admission, Life, Share};
@@ -44,65 +45,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const ATTEMPTS_MAX: usize = 3;
 /// How long connecting may take: as long as a next hop may be silent.
 const CONNECT: Duration = Duration::from_secs(4);
-
-/// Bounds and time limits of a node's streams; smaller ones let a test reach them.
-#[derive(Clone, Copy, Debug)]
-pub struct StreamLimits {
-    /// Connections at a time.
-    pub connections: usize,
-    /// Of these, kept for trunks and for connections of our own making.
-    pub for_trunks: usize,
-    /// Of one IP address of phones at a time, those to it as well.
-    pub per_address: usize,
-    /// Accepted from one IP address of a configured neighbour at a time.
-    pub per_neighbour: usize,
-    /// From accepting to the first octet.
-    pub first_byte: Duration,
-    /// From a message's first octet to its last.
-    pub message: Duration,
-    /// Until the other end has taken one message of ours.
-    pub write: Duration,
-    /// Silence between messages.
-    pub idle: Duration,
-    /// How long a refused stream is read on.
-    pub linger: Duration,
-    /// Messages that wait to be written to one connection.
-    pub queued: usize,
-    /// Octets that wait to be written to one connection.
-    pub queued_bytes: usize,
-    /// Octets all connections together hold beyond the share of each, unread and unwritten.
-    pub budget_bytes: usize,
-}
-
-impl Default for StreamLimits {
-    fn default() -> Self {
-        Self {
-            connections: limits::CONNECTIONS_MAX,
-            for_trunks: limits::CONNECTIONS_FOR_TRUNKS,
-            per_address: limits::CONNECTIONS_PER_ADDRESS_MAX,
-            per_neighbour: limits::CONNECTIONS_PER_NEIGHBOUR_MAX,
-            first_byte: Duration::from_millis(limits::FIRST_BYTE_MS_MAX),
-            message: Duration::from_millis(limits::STREAM_MESSAGE_MS_MAX),
-            write: Duration::from_millis(limits::STREAM_MESSAGE_MS_MAX),
-            idle: Duration::from_millis(limits::STREAM_IDLE_MS_MAX),
-            linger: Duration::from_millis(limits::STREAM_LINGER_MS),
-            queued: limits::QUEUED_MESSAGES_MAX,
-            queued_bytes: limits::QUEUED_BYTES_MAX,
-            budget_bytes: limits::CONNECTIONS_BYTES_MAX,
-        }
-    }
-}
-
-impl StreamLimits {
-    /// The same where no more than so many file descriptors can be had.
-    pub(super) fn within(self, descriptors: usize) -> Self {
-        let most = descriptors.saturating_sub(limits::DESCRIPTORS_KEPT).max(1);
-        let connections = self.connections.min(most);
-        let quarter = connections / 4;
-        let per_neighbour = self.per_neighbour.min(quarter.max(self.per_address));
-        Self { connections, for_trunks: self.for_trunks.min(quarter), per_neighbour, ..self }
-    }
-}
 
 /// Every connection of the node, by its number and by its other end.
 pub(super) struct Streams {
@@ -185,9 +127,9 @@ impl Streams {
         }
     }
 
-    /// Counts one more connection, unless there are as many as there may be; the last ones are kept.
-    fn open(self: &Arc<Self>, claim: Option<Claim>, may_take_last: bool, now: Moment) -> Option<Open> {
-        let most = self.limits.connections - if may_take_last { 0 } else { self.limits.for_trunks };
+    /// Counts one more connection, unless there are as many as there may be of that rank.
+    fn open(self: &Arc<Self>, claim: Option<Claim>, rank: Rank, now: Moment) -> Option<Open> {
+        let most = self.limits.most(rank);
         if self.open.fetch_add(1, Relaxed) >= most {
             self.open.fetch_sub(1, Relaxed);
             return None;
@@ -355,7 +297,8 @@ impl<D: Driver> Worker<D> {
             let is_phone = self.shared.driver.is_phone(flow.transport, flow.remote);
             let claim = Claim { ip: flow.remote.ip(), most: streams.limits.per_address, may_displace: false };
             // As old as the first message on it, so that its silence to that one counts.
-            let Some(open) = streams.open(is_phone.then_some(claim), !is_phone, now) else {
+            let rank = if is_phone { Rank::Phone } else { Rank::Trunk };
+            let Some(open) = streams.open(is_phone.then_some(claim), rank, now) else {
                 self.shared.counters.stream(StreamEvent::TooMany);
                 return Err(NotQueued);
             };
@@ -433,12 +376,16 @@ pub(super) async fn accept<D: Driver>(worker: Rc<Worker<D>>, socket: TcpListener
             shared.counters.stream(StreamEvent::Stranger);
             continue;
         }
-        let is_trunk = shared.driver.is_trunk(transport, remote);
         let limits = shared.streams.limits;
-        let is_phone = shared.driver.is_phone(transport, remote);
-        let most = if is_phone { limits.per_address } else { limits.per_neighbour };
+        let (rank, most) = if shared.driver.is_phone(transport, remote) {
+            (Rank::Phone, limits.per_address)
+        } else if shared.driver.is_trunk(transport, remote) {
+            (Rank::Trunk, limits.per_neighbour)
+        } else {
+            (Rank::Neighbour, limits.per_neighbour)
+        };
         let claim = Claim { ip: remote.ip(), most, may_displace: true };
-        let Some(open) = shared.streams.open(Some(claim), is_trunk, shared.clock.now().moment) else {
+        let Some(open) = shared.streams.open(Some(claim), rank, shared.clock.now().moment) else {
             shared.counters.stream(StreamEvent::TooMany);
             continue;
         };
@@ -715,23 +662,27 @@ mod tests {
         let streams = streams(StreamLimits::default());
         let [one, other] = [1, 2].map(claim);
         let mut open: Vec<Open> =
-            (0..limits::CONNECTIONS_PER_ADDRESS_MAX).map(|_| streams.open(one, false, NOW).unwrap()).collect();
-        assert!(streams.open(one, true, NOW).is_none());
-        assert!(streams.open(other, false, NOW).is_some(), "another address is not concerned");
+            (0..limits::CONNECTIONS_PER_ADDRESS_MAX).map(|_| streams.open(one, Rank::Phone, NOW).unwrap()).collect();
+        assert!(streams.open(one, Rank::Trunk, NOW).is_none());
+        assert!(streams.open(other, Rank::Phone, NOW).is_some(), "another address is not concerned");
         open.pop();
-        assert!(streams.open(one, false, NOW).is_some(), "one that ended makes room");
+        assert!(streams.open(one, Rank::Phone, NOW).is_some(), "one that ended makes room");
         open.clear();
         assert_eq!((streams.open.load(Relaxed), streams.shares.len()), (0, 0));
     }
 
     #[test]
-    fn the_last_connections_are_kept_for_trunks_and_for_our_own() {
-        let streams = streams(StreamLimits { connections: 4, for_trunks: 2, ..StreamLimits::default() });
-        let _others = [streams.open(claim(1), false, NOW).unwrap(), streams.open(claim(2), false, NOW).unwrap()];
-        assert!(streams.open(claim(3), false, NOW).is_none());
-        let _trunk = streams.open(claim(4), true, NOW).unwrap();
-        let _own = streams.open(None, true, NOW).unwrap();
-        assert!(streams.open(None, true, NOW).is_none(), "four in all");
+    fn the_last_connections_are_kept_for_trunks_and_for_our_own_and_those_before_for_neighbours() {
+        let limits = StreamLimits { connections: 6, for_trunks: 2, for_neighbours: 2, ..StreamLimits::default() };
+        let streams = streams(limits);
+        let open = |host, rank| streams.open(claim(host), rank, NOW);
+        let _phones = [open(1, Rank::Phone).unwrap(), open(2, Rank::Phone).unwrap()];
+        assert!(open(3, Rank::Phone).is_none());
+        let _neighbours = [open(4, Rank::Neighbour).unwrap(), open(5, Rank::Neighbour).unwrap()];
+        assert!(open(6, Rank::Neighbour).is_none());
+        let _trunk = open(7, Rank::Trunk).unwrap();
+        let _own = streams.open(None, Rank::Trunk, NOW).unwrap();
+        assert!(streams.open(None, Rank::Trunk, NOW).is_none(), "six in all");
     }
 
     #[test]
@@ -740,15 +691,16 @@ mod tests {
         assert_eq!(limits.within(1_000_000).connections, limits::CONNECTIONS_MAX);
         let few = limits.within(1_024);
         assert_eq!((few.connections, few.for_trunks), (1_024 - limits::DESCRIPTORS_KEPT, 192));
+        assert_eq!((few.for_neighbours, few.most(Rank::Phone)), (96, 768 - 192 - 96));
         assert_eq!((few.per_neighbour, few.per_address), (192, limits::CONNECTIONS_PER_ADDRESS_MAX));
-        assert_eq!(limits.within(10).connections, 1);
+        assert_eq!(limits.within(10).most(Rank::Phone), 1);
     }
 
     #[test]
     fn a_connection_nothing_came_over_since_is_hung_up_and_one_that_was_heard_is_not() {
         let streams = streams(StreamLimits::default());
         let remote = SocketAddr::from(([127, 0, 0, 1], 5060));
-        let open = streams.open(None, true, Moment(1_000)).unwrap();
+        let open = streams.open(None, Rank::Trunk, Moment(1_000)).unwrap();
         let (place, _queue) = Place::take(&open, Transport::Tcp, 0, remote, false).ok().unwrap();
         let silent_since =
             |ms| streams.hang_up(Silence { flow: Flow { connection: 0, ..place.flow }, since: Moment(ms) });
@@ -782,7 +734,7 @@ mod tests {
     fn a_queue_is_bounded_in_octets_and_gives_back_what_it_held() {
         let streams = streams(StreamLimits { queued_bytes: 100, ..StreamLimits::default() });
         let remote = SocketAddr::from(([127, 0, 0, 1], 5060));
-        let open = streams.open(None, true, NOW).unwrap();
+        let open = streams.open(None, Rank::Trunk, NOW).unwrap();
         let (place, queue) = Place::take(&open, Transport::Tcp, 0, remote, true).ok().unwrap();
         let queue_of = |octets: usize| {
             let outgoing = Outgoing { bytes: Bytes::from(vec![b'x'; octets]), transaction: None };

@@ -1,5 +1,7 @@
 //! The rim over real loopback sockets, driven by a stand-in that does what the datagrams tell it.
 
+mod ended;
+
 use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -537,8 +539,20 @@ fn one_address_opens_its_share_of_connections_and_then_the_idlest_gives_way_to_a
 }
 
 #[test]
+fn connections_of_phones_leave_room_for_a_neighbours() {
+    let limits =
+        StreamLimits { connections: 16, for_trunks: 2, for_neighbours: 2, per_address: 16, ..StreamLimits::default() };
+    let world = World::within(limits, 1);
+    let _phones = [0; 16].map(|_| world.connect("127.0.0.7"));
+    let mut neighbour = world.connect("127.0.0.2");
+    neighbour.write_all(b"\r\n\r\n").unwrap();
+    read_exactly(&mut neighbour, "\r\n");
+}
+
+#[test]
 fn connections_to_where_a_phone_says_it_listens_are_of_its_own_share() {
-    let limits = StreamLimits { connections: 4, for_trunks: 1, per_address: 2, ..StreamLimits::default() };
+    let limits =
+        StreamLimits { connections: 4, for_trunks: 1, for_neighbours: 0, per_address: 2, ..StreamLimits::default() };
     let world = World::within(limits, 1);
     let phones = [0; 3].map(|_| TcpListener::bind("127.0.0.7:0").unwrap());
     let mut open = Vec::new();
@@ -641,23 +655,6 @@ fn a_connection_is_opened_from_the_listeners_address_and_used_again() {
     stream.write_all(request(5, "").as_bytes()).unwrap();
     read_exactly(&mut stream, &request(5, ""));
     assert_eq!(world.counted("emcc_stream_events_total{event=\"connected\"}"), 1);
-}
-
-#[test]
-fn rfc_3261_17_1_4_whose_requests_were_written_to_a_connection_hears_of_its_end() {
-    let world = World::new(1);
-    let listener = TcpListener::bind("127.0.0.4:0").unwrap();
-    let to = listener.local_addr().unwrap();
-    for reset in [false, true] {
-        world.tell(&format!("send tcp {TCP} {to} 2 0"));
-        let mut stream = listener.accept().unwrap().0;
-        read_exactly(&mut stream, "message 0\nmessage 1\n");
-        let stream = Socket::from(stream);
-        stream.set_linger(reset.then_some(Duration::ZERO)).unwrap();
-        drop(stream);
-        assert_eq!([world.next(), world.next()], [Seen::Ended(0), Seen::Ended(1)], "reset: {reset}");
-    }
-    assert_eq!(world.counted("emcc_sip_send_failures_total{transport=\"tcp\"}"), 0, "they were sent");
 }
 
 #[test]

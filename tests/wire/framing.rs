@@ -150,15 +150,10 @@ fn unread(ground: &Ground) -> u64 {
 
 fn lengths(test: &str, line: Line) {
     let mut ground = Ground::of_call_control(test, line);
-    let resident = |ground: &Ground| {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", ground.node.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
-    };
     let promise = options(&mut ground, "Content-Length: 200000000\r\n", "");
     // Within what a message may have, and not sent: as many as one address may open.
     let waits = options(&mut ground, "Content-Length: 250000\r\n", "x");
-    let before_kb = resident(&ground);
+    let before_kb = ground.resident_kb();
     for _ in 0..500 {
         assert_eq!(played(&ground, promise.as_bytes()), ["413"]);
     }
@@ -172,7 +167,7 @@ fn lengths(test: &str, line: Line) {
     // One more is still served, so all before it have been read.
     let one_more = ground.options();
     assert_eq!(played(&ground, &one_more), ["200"]);
-    let grown_kb = resident(&ground).saturating_sub(before_kb);
+    let grown_kb = ground.resident_kb().saturating_sub(before_kb);
     assert!(grown_kb < 16_384, "{grown_kb} kB for {} promises of 200 MB and {} of 250 kB", 500, open.len());
 }
 

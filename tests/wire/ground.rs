@@ -146,6 +146,51 @@ impl Ground {
         self.request("OPTIONS", &uri, "")
     }
 
+    /// A whole call of call control's to the gateway: INVITE, 200, ACK, BYE and its 200.
+    pub(crate) fn call(&mut self) {
+        let (name, near, far) = (self.line.transport.uri_name(), self.near_at, self.far_at);
+        let (called, routes) = (format!("sip:gw@{far};transport={name}"), self.routes());
+        let headers = format!("{routes}Contact: <sip:cc@{near};transport={name}>\r\n");
+        let invite = self.request("INVITE", "sip:x@example.com", &headers);
+        self.near.send(&invite);
+        let heard = self.far.next().expect("the INVITE comes");
+        let contact = format!("<{called}>");
+        let headers = [("Contact", contact.as_bytes())];
+        let reply = Reply { to_tag: Some("gateway"), has_record_route: true, headers: &headers, ..Reply::new(200) };
+        let mut answer_of_call = Vec::new();
+        with(&heard, |message| reply.write(message, &mut answer_of_call).unwrap());
+        self.far.send(&answer_of_call);
+        let back = std::iter::repeat_with(|| self.near.next().expect("the answer comes"));
+        let back = back.take(2).find(|heard| status(heard) >= 200).expect("an answer behind its 100");
+        assert_eq!((status(&back), call_id(&back)), (200, call_id(&invite)));
+        let recorded: Vec<String> =
+            with(&back, |message| message.values(Name::RecordRoute).map(|value| text(value.text)).collect());
+        let routes_of_call: String = recorded.iter().rev().map(|route| format!("Route: {route}\r\n")).collect();
+        for (method, cseq) in [("ACK", 1), ("BYE", 2)] {
+            let within = text(&invite)
+                .replace("INVITE sip:x@example.com ", &format!("{method} {called} "))
+                .replace(&routes, &routes_of_call)
+                .replace("branch=z9hG4bK-", &format!("branch=z9hG4bK-{method}-"))
+                .replace(&format!("To: <sip:gw@{near}>"), &format!("To: <sip:gw@{near}>;tag=gateway"))
+                .replace("CSeq: 1 INVITE", &format!("CSeq: {cseq} {method}"));
+            self.near.send(within.as_bytes());
+            let heard = self.far.next().expect("what belongs to the call comes");
+            assert!(text(&heard).starts_with(&format!("{method} {called} ")), "{}", text(&heard));
+            if method == "BYE" {
+                self.far.send(&answer(&heard, 200));
+                let back = self.near.next().expect("the BYE is answered");
+                assert_eq!((status(&back), call_id(&back)), (200, call_id(&invite)));
+            }
+        }
+    }
+
+    /// The node's resident set, kB.
+    pub(crate) fn resident_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.node.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// A request that the gateway hears next, and its answer that call control hears next: whatever came before is
     /// over, and nothing else was sent to either.
     pub(crate) fn nothing_else(&mut self, name: &str, done: &[Vec<u8>]) {

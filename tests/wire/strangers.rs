@@ -1,12 +1,12 @@
 //! Who is no neighbour hears nothing, and takes nothing from those who are.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use emcc_trunk::limits::CONNECTIONS_PER_NEIGHBOUR_MAX;
 
-use crate::ground::{Ground, status};
+use crate::ground::{Ground, status, text};
 use crate::line::{Line, PATIENCE, TCP_V4, TLS_V4, UDP_V4, connect, now};
 
 /// An address of the test's network that the configuration does not know.
@@ -25,6 +25,13 @@ const TIMED: usize = 200;
 const SCANNED: usize = 100;
 /// What a loaded host may add to any answer.
 const NOISE: Duration = Duration::from_millis(10);
+
+/// Calls beside connections nobody wants.
+const CALLS: usize = 50;
+/// Connections of one address that promise more than anybody waits for; call control's own is one more.
+const PROMISING: usize = CONNECTIONS_PER_NEIGHBOUR_MAX - 8;
+/// What they may cost together, kB: of 64 MB for ten thousand in turn a few hundred at once take a quarter at most.
+const GROWN_KB_MAX: u64 = 16_384;
 
 /// The time until a trusted OPTIONS is answered.
 fn answer_time(ground: &mut Ground) -> Duration {
@@ -93,6 +100,34 @@ fn leave_room(test: &str, line: Line) {
     let options = ground.options();
     ground.near.send(&options);
     assert_eq!(status(&ground.near.next().unwrap()), 200);
+    (0..CALLS).for_each(|_| ground.call());
     ground.node.shows("emcc_stream_events_total", &["event=\"displaced\""], 40);
     drop(idle);
+}
+
+/// The same at ten thousand connections is measured: `benches/compare/run siege promise`.
+#[test]
+fn promises_of_200_mb_on_hundreds_of_connections_at_once_cost_neither_memory_nor_calls() {
+    let mut ground = Ground::new("promises", TCP_V4);
+    ground.call();
+    let own = |at: SocketAddr| SocketAddr::new(at.ip(), 0);
+    let promise = text(&ground.options()).replace("Content-Length: 0", "Content-Length: 200000000");
+    let begun = promise + &"x".repeat(8_192);
+    let before_kb = ground.resident_kb();
+    let mut open = Vec::new();
+    for from in [ground.near_at, ground.far_at].iter().flat_map(|at| [own(*at); PROMISING]) {
+        let mut stream = connect(from, ground.sip);
+        // The node may have refused it before all is written.
+        let _ = stream.write_all(begun.as_bytes());
+        open.push(stream);
+    }
+    ground.call();
+    let grown_kb = ground.resident_kb().saturating_sub(before_kb);
+    assert!(grown_kb <= GROWN_KB_MAX, "{grown_kb} kB for {} connections at once", open.len());
+    for stream in &mut open {
+        let mut heard = [0; 12];
+        stream.read_exact(&mut heard).unwrap();
+        assert_eq!(text(&heard), "SIP/2.0 413 ");
+    }
+    (0..CALLS).for_each(|_| ground.call());
 }
