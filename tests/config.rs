@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[path = "config/bulk.rs"]
 mod bulk;
+#[path = "config/changes.rs"]
+mod changes;
 #[path = "config/dialing.rs"]
 mod dialing;
 #[path = "pki/mod.rs"]
