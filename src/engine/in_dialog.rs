@@ -604,8 +604,10 @@ impl Turn<'_> {
         let to = plan.neighbour(flow.transport, flow.remote);
         let crossing = trust::crossing(plan, message, Some(request.from), to);
         crossing.write(editor, message);
-        if let Some(Next { to: NextHop::Remote(_), .. }) = passing.next {
-            passing.urgency.write(editor, message, true, &crossing);
+        let is_routed_to_trunk = matches!(passing.next, Some(Next { to: NextHop::Remote(_), .. }));
+        // A remote cluster's mark goes on as it came; anybody else's is not believed.
+        if is_routed_to_trunk || !matches!(request.from, Neighbour::Remote { .. }) {
+            passing.urgency.write(editor, message, is_routed_to_trunk, &crossing);
         }
         self.write_body(message, passing.body, crossing.location);
         let editor = &mut self.desk.editor;
