@@ -514,7 +514,7 @@ impl Turn<'_> {
     /// The ACK of a re-INVITE that passed without a row. Without it whoever answered would hang up. That of a refusal of
     /// our own ends here.
     fn ack_without_row(&mut self, request: &Request<'_>) {
-        if request.essentials.to_tag.is_none_or(|tag| self.is_own_tag(request.message, tag)) {
+        if request.essentials.to_tag.is_none_or(|tag| self.is_tag_hinted(request.message, tag)) {
             return;
         }
         let Some(flow) = self.way_without_row(request) else { return };
