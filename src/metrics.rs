@@ -65,7 +65,6 @@ pub struct Counters {
     messages_received: Family<Transport>,
     messages_dropped: Family<DropReason>,
     trailing_octets: Counter,
-    refusals_longer: Counter,
     reflected: Counter,
     requests_received: Family<Method>,
     requests_sent: Family<Method>,
@@ -115,7 +114,6 @@ impl Counters {
             messages_received: Family::new("emcc_sip_messages_received_total", register),
             messages_dropped: Family::new("emcc_sip_messages_dropped_total", register),
             trailing_octets: register("emcc_sip_trailing_octets_total", None),
-            refusals_longer: register("emcc_sip_refusals_longer_total", None),
             reflected: register("emcc_sip_responses_reflected_total", None),
             requests_received: Family::new("emcc_sip_requests_received_total", register),
             requests_sent: Family::new("emcc_sip_requests_sent_total", register),
@@ -219,11 +217,6 @@ impl Counters {
     /// A response answers nothing we sent.
     pub fn stray_response(&self) {
         self.dropped(DropReason::Stray);
-    }
-
-    /// A refusal to an address nobody has been heard at is longer than the request.
-    pub fn refusal_longer(&self) {
-        self.refusals_longer.increment(1);
     }
 
     /// A response would have gone to a group, to everybody or to ourselves.

@@ -258,10 +258,12 @@ impl Turn<'_> {
             NextHop::Named => out.plan.neighbour(flow.transport, flow.remote),
         };
         let from = out.plan.neighbour(out.caller.transport, out.caller.remote);
-        let crossing = trust::crossing(out.plan, message, from, to);
-        crossing.write(editor, message);
+        let mut crossing = trust::crossing(out.plan, message, from, to);
         let is_told = out.plan.trust(to).identity;
-        marks(editor, message, key, out, next, is_told, &crossing);
+        let passes_marks = out.decision.believes_mark && is_told && !is_trunk(next) && !next.is_gateway;
+        crossing.marks = (!passes_marks).then(|| out.plan.device_headers.clone());
+        crossing.write(editor, message);
+        marks(editor, message, key, out, next, &crossing);
         if is_told {
             calling(editor, message, next.calling.as_ref(), &running, flow, &crossing);
         }
@@ -428,26 +430,9 @@ fn marks(
     key: CallKey,
     out: &Outgoing<'_>,
     next: &Next,
-    is_told: bool,
     crossing: &Crossing,
 ) {
-    let is_trunk = matches!(next.to, NextHop::Remote(_));
-    let goes_as_it_came = out.decision.believes_mark && is_told && !is_trunk && !next.is_gateway;
-    // What we would not read as a mark, a more lenient reader behind us might: quoted, or in a value that is none.
-    // What the crossing takes off is gone already.
-    let is_left = |name, text: &[u8]| !crossing.headers.hold(name, text);
-    if !goes_as_it_came && is_left(Name::CallInfo, b"") {
-        let is_mark = |text: &[u8]| [&b"emcc-device"[..], b"urn:emcc:device"].iter().any(|mark| holds(text, mark));
-        editor.remove_values(message, Name::CallInfo, is_mark);
-    }
-    if !goes_as_it_came && !out.plan.device_headers.is_empty() {
-        for (place, field) in message.fields().iter().enumerate() {
-            let text = message.text(field.name_span);
-            if out.plan.device_headers.hold(field.name, text) && is_left(field.name, text) {
-                editor.remove_field(message, place);
-            }
-        }
-    }
+    let is_trunk = is_trunk(next);
     Urgency::of(out.decision).write(editor, message, is_trunk, crossing);
     let is_relayed = out.decision.is_from_phone && !is_trunk && !next.is_gateway;
     if !is_trunk && !is_relayed {
@@ -498,7 +483,7 @@ impl Urgency {
         for (field, line) in message.all(Name::Priority) {
             // What the crossing takes off is gone already.
             let is_left = !crossing.headers.hold(Name::Priority, b"");
-            if is_left && (is_set || holds(message.text(line.value), b"emergency")) {
+            if is_left && (is_set || trust::holds(message.text(line.value), b"emergency")) {
                 editor.remove_field(message, field);
             }
         }
@@ -508,9 +493,8 @@ impl Urgency {
     }
 }
 
-/// Whether a text holds this word anywhere, in any case.
-fn holds(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
+fn is_trunk(next: &Next) -> bool {
+    matches!(next.to, NextHop::Remote(_))
 }
 
 /// A calling number that a transform made leaves in P-Asserted-Identity, and nothing else says who calls; From is the caller's

@@ -542,7 +542,7 @@ impl Turn<'_> {
     /// The ACK of a re-INVITE that passed without a row. Without it whoever answered would hang up. That of a refusal of
     /// our own ends here.
     fn ack_without_row(&mut self, request: &Request<'_>) {
-        if request.essentials.to_tag.is_none_or(|tag| self.is_own_tag(request.message, tag)) {
+        if request.essentials.to_tag.is_none_or(|tag| self.is_tag_hinted(request.message, tag)) {
             return;
         }
         let Some(flow) = self.way_without_row(request) else { return };
@@ -632,8 +632,10 @@ impl Turn<'_> {
         let to = plan.neighbour(flow.transport, flow.remote);
         let crossing = trust::crossing(plan, message, Some(request.from), to);
         crossing.write(editor, message);
-        if let Some(Next { to: NextHop::Remote(_), .. }) = passing.next {
-            passing.urgency.write(editor, message, true, &crossing);
+        let is_routed_to_trunk = matches!(passing.next, Some(Next { to: NextHop::Remote(_), .. }));
+        // A remote cluster's mark goes on as it came; anybody else's is not believed.
+        if is_routed_to_trunk || !matches!(request.from, Neighbour::Remote { .. }) {
+            passing.urgency.write(editor, message, is_routed_to_trunk, &crossing);
         }
         self.write_body(message, passing.body, crossing.location);
         let editor = &mut self.desk.editor;

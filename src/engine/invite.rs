@@ -190,14 +190,9 @@ impl Turn<'_> {
     fn write_trying(&mut self, flow: Flow, message: &Message<'_>, octets_max: usize) -> Option<Range<usize>> {
         let plain = Reply { source: Some(flow.remote), load: Some(self.load()), ..Reply::new(100) };
         let compact = Reply { is_compact: true, reason: "", ..plain };
-        for reply in [plain, compact, Reply { load: None, ..compact }] {
-            let range = reply.write(message, &mut self.effects.arena)?;
-            if range.len() <= octets_max {
-                return Some(range);
-            }
-            self.effects.arena.truncate(range.start);
-        }
-        None
+        let arena = &mut self.effects.arena;
+        let replies = [plain, compact, Reply { load: None, ..compact }];
+        replies.iter().find_map(|reply| reply.write_within(octets_max, message, arena))
     }
 
     /// Octets of the 100 that an unverified address was sent for the INVITE of a call that began; 0 where it had to wait for

@@ -42,15 +42,9 @@ impl Turn<'_> {
         // what V-5 asks for, whatever its length.
         let octets_max = if is_unverified && mark.is_none() { request.message.bytes().len() } else { usize::MAX };
         let plain = Reply { headers: reply.headers.get(2..).unwrap_or_default(), ..reply };
-        let least = Reply { is_compact: true, reason: "", load: None, ..plain };
-        let (start, mut written) = (self.effects.arena.len(), None);
-        for reply in [reply, plain, least] {
-            self.effects.arena.truncate(start);
-            written = reply.write(request.message, &mut self.effects.arena);
-            if written.as_ref().is_none_or(|range| range.len() <= octets_max) {
-                break;
-            }
-        }
+        let arena = &mut self.effects.arena;
+        let mut replies = [reply, plain].into_iter().chain(plain.shorter());
+        let written = replies.find_map(|reply| reply.write_within(octets_max, request.message, arena));
         // No transaction: the answer to a repeated OPTIONS is made again, and costs no row.
         if let Some(range) = written {
             self.engine.counters.response_out(200);

@@ -590,17 +590,13 @@ impl Turn<'_> {
     /// locations where none may leave, and what its sender may not send.
     fn back_across(&self, message: &Message<'_>, from: Flow, server: TransactionKey) -> Crossing {
         let plan = &self.running.plan;
-        if plan.trusts_everybody() && !trust::tells_place(message) {
+        let is_touched = trust::is_touched(plan, message);
+        if plan.trusts_everybody() && !is_touched {
             return Crossing::FREE;
         }
         let neighbour = |flow: Flow| plan.neighbour(flow.transport, flow.remote);
-        let from = neighbour(from);
-        let headers = plan.headers_removed(from);
-        if !trust::is_touched(message) {
-            return Crossing { headers, ..Crossing::FREE };
-        }
-        let to = self.engine.transactions.with(&server, |row| row.flow).and_then(neighbour);
-        Crossing { headers, ..Crossing::of(message, plan.trust(from), plan.trust(to)) }
+        let to = if is_touched { self.engine.transactions.with(&server, |row| row.flow) } else { None };
+        trust::crossing(plan, message, neighbour(from), to.and_then(neighbour))
     }
 
     /// Writes a response without our Via, with what the body became and what its session's timer is.
@@ -638,7 +634,7 @@ impl Turn<'_> {
         if message.status() != Some(status) {
             status_line(editor, message, status);
         }
-        if crossing.identity || crossing.location || !crossing.headers.is_empty() {
+        if !crossing.is_free() {
             crossing.write(editor, message);
         }
         if let Some(agreed) = agreed {

@@ -11,7 +11,7 @@ use super::reject::{Refusal, Reject};
 use super::routes::Routes;
 use crate::config::plan::Neighbour;
 use crate::neighbour::{Flow, Transport};
-use crate::sip::reply::Reply;
+use crate::sip::reply::{Reply, TAG_BYTES_HINT, TAG_BYTES_LEAST};
 use crate::sip::typed::reason_phrase;
 use crate::sip::{Broken, Essentials, Index, Message, Method, Name, Start, Strictness, ViaRef, essentials, scan};
 use crate::transaction::row::{Asked, Cancel, Machine, Purpose, Row, Timing};
@@ -377,7 +377,7 @@ impl Turn<'_> {
     }
 
     /// Writes a refusal into the arena; `None` when not even the top Via can be read. To an unverified address it is
-    /// made as short as it has to be.
+    /// made as short as it has to be, and `None` where what came is shorter still: no request then, by its first line.
     pub(crate) fn write_refusal(
         &mut self,
         flow: Flow,
@@ -398,17 +398,11 @@ impl Turn<'_> {
         self.engine.counters.refused(why.answer().status);
         let octets_max = if self.is_unverified(flow) { message.bytes().len().saturating_sub(said) } else { usize::MAX };
         for fit in [Fit::Full, Fit::Causes, Fit::Bare] {
-            let range = self.write_fitted(flow, message, why, fit)?;
-            if range.len() <= octets_max {
+            if let Some(range) = self.write_fitted(flow, message, why, fit, octets_max) {
                 return Some(range);
             }
-            self.effects.arena.truncate(range.start);
         }
-        let range = self.write_fitted(flow, message, why, Fit::Least)?;
-        if range.len() > octets_max {
-            self.engine.counters.refusal_longer();
-        }
-        Some(range)
+        None
     }
 
     fn write_fitted(
@@ -417,12 +411,12 @@ impl Turn<'_> {
         message: &Message<'_>,
         why: Reject,
         fit: Fit,
+        octets_max: usize,
     ) -> Option<std::ops::Range<usize>> {
         let answer = why.answer();
         let running = self.running.clone();
         let tag = self.local_tag(message);
         let load = matches!(fit, Fit::Full | Fit::Causes).then(|| self.load());
-        let tag = if fit == Fit::Least { tag.get(..TAG_BYTES_LEAST)? } else { &tag };
         let host_port = self.running.local(flow).map_or("-", |local| &*local.host_port);
         let mut headers: SmallVec<[(&str, &[u8]); 4]> = SmallVec::new();
         // The texts stand one after the other on the desk; the headers point into it.
@@ -459,20 +453,27 @@ impl Turn<'_> {
             headers.extend(message.values(Name::ProxyRequire).map(|value| ("Unsupported", value.text)));
         }
         let reply = Reply {
-            reason: if fit == Fit::Least { "" } else { phrase },
-            to_tag: std::str::from_utf8(tag).ok(),
+            reason: phrase,
+            to_tag: std::str::from_utf8(&tag).ok(),
             source: Some(flow.remote),
             load,
             headers: &headers,
-            is_compact: fit == Fit::Least && flow.transport == Transport::Udp,
             ..Reply::new(answer.status)
         };
-        reply.write(message, &mut self.effects.arena)
+        let arena = &mut self.effects.arena;
+        let shorter = reply.shorter().into_iter().filter(|_| fit == Fit::Bare);
+        std::iter::once(reply).chain(shorter).find_map(|reply| reply.write_within(octets_max, message, arena))
     }
 
-    /// Whether a To tag is the one our own response to this message's request has.
+    /// Whether a To tag is the one our own response to this message's request has, long enough that nobody guesses it.
     pub(crate) fn is_own_tag(&self, message: &Message<'_>, tag: &[u8]) -> bool {
-        tag.len() >= TAG_BYTES_LEAST && self.local_tag(message).starts_with(tag)
+        tag.len() >= TAG_BYTES_LEAST && self.is_tag_hinted(message, tag)
+    }
+
+    /// Whether a To tag may be the one of our own response, however short that had to be: enough to go no further, not to
+    /// be believed.
+    pub(crate) fn is_tag_hinted(&self, message: &Message<'_>, tag: &[u8]) -> bool {
+        tag.len() >= TAG_BYTES_HINT && self.local_tag(message).starts_with(tag)
     }
 
     /// The tag of our own responses: a seeded hash of the request, so that a repeated one, and its ACK, get the same. Of
@@ -507,14 +508,9 @@ enum Fit {
     Full,
     /// Causes and warnings without our own words.
     Causes,
-    /// What a response must have.
+    /// What a response must have, and where that is too much, less ([`Reply::shorter`]).
     Bare,
-    /// The same with compact header names and a short tag, and without a reason phrase.
-    Least,
 }
-
-/// Digits of the shortest tag of ours: 32 bits that nobody guesses.
-const TAG_BYTES_LEAST: usize = 8;
 
 /// Where a request came from, as its transaction is known by.
 fn source(flow: Flow) -> [u8; 16] {

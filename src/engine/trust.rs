@@ -7,6 +7,8 @@
 //! so. `Privacy: none` keeps an identity on its way out, as RFC 3325 section 7 demands; `P-Preferred-Identity` is a wish to
 //! who authenticates, which this node does not, and never leaves (section 9.2).
 
+use emcc_policies::route::PeerKind;
+
 use super::Turn;
 use super::media::Body;
 use crate::config::plan::{Neighbour, Plan, Trust};
@@ -25,39 +27,75 @@ pub(crate) struct Crossing {
     pub(crate) claims: bool,
     /// What its sender may not send.
     pub(crate) headers: Headers,
+    /// Wishes for an identity.
+    pub(crate) wishes: bool,
+    /// Marks of phones (P-13), and the headers besides Call-Info that may carry one.
+    pub(crate) marks: Option<Headers>,
 }
 
 impl Crossing {
     /// Nothing is kept from anybody.
-    pub(crate) const FREE: Self = Self { identity: false, location: false, claims: false, headers: Headers::NONE };
+    pub(crate) const FREE: Self =
+        Self { identity: false, location: false, claims: false, headers: Headers::NONE, wishes: false, marks: None };
+
+    /// Whether nothing is.
+    pub(crate) fn is_free(&self) -> bool {
+        *self == Self::FREE
+    }
 
     /// What comes off `message` between those two.
     pub(crate) fn of(message: &Message<'_>, from: Trust, to: Trust) -> Self {
         let is_private = !message.tokens(Name::Privacy).any(|word| word.eq_ignore_ascii_case(b"none"));
         let identity = !from.identity || (!to.identity && is_private);
         let claims = !from.identity && matches!(message.start(), Start::Request { .. });
-        Self { identity, location: !to.location, claims, headers: Headers::NONE }
+        Self { identity, location: !to.location, claims, wishes: true, ..Self::FREE }
     }
 
     /// Takes the headers off.
     pub(crate) fn write(&self, editor: &mut Editor, message: &Message<'_>) {
         for (place, field) in message.fields().iter().enumerate() {
             let goes = match field.name {
-                Name::PPreferredIdentity => true,
+                Name::PPreferredIdentity => self.wishes,
                 Name::PAssertedIdentity | Name::RemotePartyId | Name::PAccessNetworkInfo => self.identity,
                 Name::Geolocation | Name::GeolocationRouting => self.location,
                 Name::ResourcePriority | Name::Diversion => self.claims,
                 _ => false,
             };
-            if goes || self.headers.hold(field.name, message.text(field.name_span)) {
+            let text = message.text(field.name_span);
+            let is_mark = self.marks.as_ref().is_some_and(|marks| marks.hold(field.name, text));
+            if goes || is_mark || self.headers.hold(field.name, text) {
                 editor.remove_field(message, place);
             }
+        }
+        if self.marks.is_some() && !self.headers.hold(Name::CallInfo, b"") {
+            editor.remove_values(message, Name::CallInfo, |text| {
+                // What we would not read as a mark, a more lenient reader behind us might: quoted, or in a value that is none.
+                [&b"emcc-device"[..], b"urn:emcc:device"].iter().any(|mark| holds(text, mark))
+            });
         }
     }
 }
 
+/// Whether a text holds this word anywhere, in any case.
+pub(crate) fn holds(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
+}
+
+/// What of the marks of phones comes off between two neighbours: all, unless the one is believed and the other is told. Of a new
+/// call its decision says more.
+fn marks(plan: &Plan, from: Option<Neighbour>, to: Option<Neighbour>) -> Option<Headers> {
+    let has_part = |neighbour| match neighbour {
+        Some(Neighbour::Remote { .. }) => true,
+        Some(Neighbour::Peer(peer)) => {
+            plan.peer(peer).is_some_and(|peer| peer.kind == PeerKind::CallControl && peer.trust_identity)
+        }
+        Some(Neighbour::Phone) | None => false,
+    };
+    (!has_part(from) || !has_part(to)).then(|| plan.device_headers.clone())
+}
+
 /// Whether anything in a message could come off it.
-pub(crate) fn is_touched(message: &Message<'_>) -> bool {
+pub(crate) fn is_touched(plan: &Plan, message: &Message<'_>) -> bool {
     let is_told = |name| {
         matches!(
             name,
@@ -69,22 +107,23 @@ pub(crate) fn is_touched(message: &Message<'_>) -> bool {
                 | Name::GeolocationRouting
                 | Name::ResourcePriority
                 | Name::Diversion
+                | Name::CallInfo
         )
     };
-    message.fields().iter().any(|field| is_told(field.name)) || multipart::may_hold_location(message)
-}
-
-/// Whether a message tells, or may tell, of a place.
-pub(crate) fn tells_place(message: &Message<'_>) -> bool {
-    let is_told = |name| matches!(name, Name::Geolocation | Name::GeolocationRouting);
-    message.fields().iter().any(|field| is_told(field.name)) || multipart::may_hold_location(message)
+    !plan.device_headers.is_empty()
+        || message.fields().iter().any(|field| is_told(field.name))
+        || multipart::may_hold_location(message)
 }
 
 /// What comes off a message between two neighbours of `plan`; the look-ups are made only where something could.
 pub(crate) fn crossing(plan: &Plan, message: &Message<'_>, from: Option<Neighbour>, to: Option<Neighbour>) -> Crossing {
     let headers = plan.headers_removed(from);
-    match is_touched(message) {
-        true => Crossing { headers, ..Crossing::of(message, plan.trust(from), plan.trust(to)) },
+    match is_touched(plan, message) {
+        true => Crossing {
+            headers,
+            marks: marks(plan, from, to),
+            ..Crossing::of(message, plan.trust(from), plan.trust(to))
+        },
         false => Crossing { headers, ..Crossing::FREE },
     }
 }

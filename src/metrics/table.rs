@@ -62,12 +62,6 @@ pub const METRICS: &[Metric] = &[
         "Datagrams that held more than their message, and messages of a stream that cut their body short.",
     ),
     counter(
-        "emcc_sip_refusals_longer_total",
-        "responses",
-        "",
-        "Refusals longer than their request, to UDP addresses nobody has been heard at.",
-    ),
-    counter(
         "emcc_sip_responses_reflected_total",
         "responses",
         "",

@@ -36,6 +36,11 @@ pub struct Reply<'x> {
     pub body: Option<(&'x str, &'x [u8])>,
 }
 
+/// Digits of the shortest tag of ours that tells who returns it from who guesses: 32 bits (RFC 3261, section 19.3).
+pub const TAG_BYTES_LEAST: usize = 8;
+/// Digits of a tag that only tells a request that returns it, where there is no room for more.
+pub const TAG_BYTES_HINT: usize = 4;
+
 impl<'x> Reply<'x> {
     /// A response with the usual reason phrase and nothing of its own.
     pub fn new(status: u16) -> Self {
@@ -55,6 +60,18 @@ impl<'x> Reply<'x> {
     /// A refusal that says what is wrong.
     pub fn because(status: u16, reason: &'x str) -> Self {
         Self { reason, ..Self::new(status) }
+    }
+
+    /// The same in fewer and fewer octets, for a datagram alone: compact, without words, load and most of the tag; without
+    /// headers of its own; with less of the tag, and without it; at last without what tells the request's source. That is no
+    /// longer than a request in form: no request line is shorter than its status line, and all else is copied.
+    pub fn shorter(self) -> [Self; 5] {
+        let tag = |digits: usize| self.to_tag.map(|tag| tag.get(..digits).unwrap_or(tag));
+        let least = Self { is_compact: true, reason: "", load: None, to_tag: tag(TAG_BYTES_LEAST), ..self };
+        let alone = Self { headers: &[], ..least };
+        let hinted = Self { to_tag: tag(TAG_BYTES_HINT), ..alone };
+        let untagged = Self { to_tag: None, ..alone };
+        [least, alone, hinted, untagged, Self { source: None, ..untagged }]
     }
 
     /// Writes the response behind what `out` holds and gives back where it stands.
@@ -94,6 +111,16 @@ impl<'x> Reply<'x> {
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(body);
         Some(from..out.len())
+    }
+
+    /// As [`Self::write`], in so many octets at most; `None`, and nothing written, where they are too few.
+    pub fn write_within(&self, octets_max: usize, request: &Message<'_>, out: &mut Vec<u8>) -> Option<Range<usize>> {
+        let range = self.write(request, out)?;
+        if range.len() <= octets_max {
+            return Some(range);
+        }
+        out.truncate(range.start);
+        None
     }
 
     fn push_top_via(&self, request: &Message<'_>, field: &Field, out: &mut Vec<u8>) {

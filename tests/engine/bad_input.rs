@@ -63,6 +63,11 @@ fn what_would_be_answered_to_this_node_itself_is_counted_and_not_sent() {
     let neighbour = "127.0.1.1:5080".parse().expect("an address");
     let told = node.hear(neighbour, broken(neighbour));
     assert_eq!((told.the("400").to, told.0.len(), counted(&exporter)), (neighbour, 1, want));
+    // A Via without its port, or with one of ours, is no reason to say nothing.
+    for sent_by in ["127.0.1.1", "127.0.1.1:5060", "127.0.1.1:5090"] {
+        let told = node.hear(neighbour, broken(neighbour).replacen("UDP 127.0.1.1:5080", &format!("UDP {sent_by}"), 1));
+        assert_eq!((told.the("400").to, told.0.len(), counted(&exporter)), (neighbour, 1, want), "{sent_by}");
+    }
     let mut options = Request::new("OPTIONS", neighbour, HQ, "x", "x");
     options.uri = format!("sip:{HQ}");
     assert_eq!(node.hear(neighbour, &options).told(), ["200 to 127.0.1.1:5080"]);

