@@ -52,7 +52,7 @@ impl Driver for Echo {
                 None => effects.send_copy(flow, bytes, None),
             },
             Input::Failed(key) | Input::StreamEnded { transaction: key, .. } => {
-                drop(self.failed.lock().unwrap().send(key.0))
+                let _ = self.failed.lock().unwrap().send(key.0);
             }
             Input::Due(_) | Input::Beat => {}
         }
