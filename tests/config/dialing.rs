@@ -359,6 +359,32 @@ fn p_22_a_pool_whose_local_route_groups_lead_nowhere_leaves_emergencies_to_the_l
 }
 
 #[test]
+fn g_5_phones_without_a_place_are_told_of_once_for_their_pool() {
+    let pool = |name: &str, rest: &str| format!("[[device_pool]]\nname = \"{name}\"\n{rest}\n");
+    let phone = |name: &str, pool: &str, rest: &str| {
+        format!("[[device]]\nname = \"{name}\"\ndevice_pool = \"{pool}\"\n{rest}\n")
+    };
+    let plan = [
+        pool("DP-Bare", ""),
+        pool("DP-Void", ""),
+        phone("SEP03", "DP-Bare", ""),
+        phone("SEP04", "DP-Void", ""),
+        phone("SEP05", "DP-Bare", "geolocation = \"GL-HQ\""),
+        phone("SEP06", "DP-Bare", ""),
+        phone("SEP07", "DP-HQ", ""),
+    ];
+    let told = warned(&[], &plan.concat());
+    let told: Vec<_> = told.into_iter().filter(|text| text.contains("no geolocation")).collect();
+    assert_eq!(
+        told,
+        [
+            "device \"SEP03\" (and 1 more of its device pool) have no geolocation, its own or its pool's (G-5)",
+            "device \"SEP04\" has no geolocation, its own or its pool's (G-5)",
+        ]
+    );
+}
+
+#[test]
 fn p_22_a_number_of_phones_at_two_sites_is_told_of() {
     let phone = |pool: &str, number: &str| {
         format!(

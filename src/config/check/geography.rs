@@ -1,8 +1,9 @@
 //! Places: what a roaming phone's device pool is chosen by (domain section 7).
 
 use super::names::Names;
-use crate::config::document::{DevicePool, Document, Service};
+use crate::config::document::{Device, DevicePool, Document, Service};
 use crate::config::plan::build::roaming_pools;
+use crate::config::problem::Devices;
 use crate::config::report::Report;
 use crate::config::words::UNSPECIFIED;
 use emcc_policies::device_pool::comparable;
@@ -98,16 +99,32 @@ fn field_of(pool: &DevicePool, field: Field, names: &Names<'_>) -> Vec<u8> {
     place.and_then(|place| place.location.get(field)).map(comparable).unwrap_or_default()
 }
 
-/// A phone that others may log in on needs a place of its own or of its pool (G-5).
+/// A phone that others may log in on needs a place of its own or of its pool (G-5). Those of one pool are told of together.
 fn visiting_phones(document: &Document, names: &Names<'_>, report: &Report) {
     let default = document.feature.default_geolocation.as_ref();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut found: Vec<(&Device, Devices)> = Vec::new();
     for device in &document.devices {
         let pool = device.device_pool.as_ref().and_then(|name| names.device_pools.get(name.as_str()));
         let chosen = device.geolocation.as_ref().or(pool.and_then(|pool| pool.geolocation.as_ref())).or(default);
         // Of a pool that is not there its own name's error says enough.
-        if pool.is_some() && chosen.is_none_or(|name| name.value == UNSPECIFIED) {
-            let message = format!("device \"{}\" has no geolocation, its own or its pool's (G-5)", device.name.value);
-            report.warning(&device.name.place, message, "Write geolocation at the device or at its device pool.");
+        let Some(pool) = pool.filter(|_| chosen.is_none_or(|name| name.value == UNSPECIFIED)) else { continue };
+        let place = *places.entry(pool.name.as_str()).or_insert_with(|| {
+            found.push((device, Devices::default()));
+            found.len() - 1
+        });
+        if let Some((_, alike)) = found.get_mut(place) {
+            alike.add(&device.name.value);
         }
+    }
+    for (device, alike) in found {
+        let (others, has) = match alike.count() - 1 {
+            0 => (String::new(), "has"),
+            more => (format!(" (and {more} more of its device pool)"), "have"),
+        };
+        let message =
+            format!("device \"{}\"{others} {has} no geolocation, its own or its pool's (G-5)", device.name.value);
+        let fix = "Write geolocation at the device or at its device pool.";
+        report.warning_of(&device.name.place, alike, message, fix);
     }
 }
