@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use ends::client;
 use pki::{Authority, Pair};
-use rim::{NEIGHBOUR, Rim, answer, dial, echoes, message, reads};
+use rim::{Heard, NEIGHBOUR, Rim, answer, dial, echoes, message, reads};
 
 #[test]
 fn a_neighbour_whose_certificate_names_it_speaks_sip_and_is_kept_alive() {
@@ -101,8 +101,9 @@ fn a_handshake_that_stands_still_ends_after_five_seconds() {
     rim.counts("handshake_failed", 1);
 }
 
-/// What becomes of a message to a neighbour that shows `pair`, certified by `authority`.
-fn sent_to(rim: &Rim, authority: &Authority, pair: &Pair) -> Result<(), u128> {
+/// What the engine hears of a message to a neighbour that shows `pair`, certified by `authority`: where it arrives, the
+/// neighbour then hangs up without an answer.
+fn sent_to(rim: &Rim, authority: &Authority, pair: &Pair) -> Result<Heard, Heard> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     rim.send_to(listener.local_addr().unwrap());
     let mut stream = answer(&listener, authority, pair);
@@ -110,11 +111,12 @@ fn sent_to(rim: &Rim, authority: &Authority, pair: &Pair) -> Result<(), u128> {
     match stream.read_exact(&mut buffer) {
         Ok(()) => {
             assert_eq!(buffer, message(7).as_bytes());
-            Ok(())
+            drop(stream);
+            Ok(rim.heard())
         }
         Err(_) => {
             drop(stream);
-            Err(rim.failure())
+            Err(rim.heard())
         }
     }
 }
@@ -123,7 +125,7 @@ fn sent_to(rim: &Rim, authority: &Authority, pair: &Pair) -> Result<(), u128> {
 fn a_message_goes_out_only_to_who_shows_the_neighbours_name() {
     let rim = Rim::new("outgoing", 1);
     let stranger = Authority::new("somebody else");
-    assert_eq!(sent_to(&rim, &rim.authority, &rim.authority.sign(&[NEIGHBOUR])), Ok(()));
+    assert_eq!(sent_to(&rim, &rim.authority, &rim.authority.sign(&[NEIGHBOUR])), Ok(Heard::Ended(7)));
     assert_eq!(rim.counted("connected"), 1);
     for (at, pair) in (1..).zip([
         rim.authority.sign(&["evil.example.com"]),
@@ -131,7 +133,11 @@ fn a_message_goes_out_only_to_who_shows_the_neighbours_name() {
         rim.authority.sign_ended(&[NEIGHBOUR]),
         stranger.sign(&[NEIGHBOUR]),
     ]) {
-        assert_eq!(sent_to(&rim, &rim.authority, &pair), Err(7), "{at}: the engine hears that it failed");
+        assert_eq!(
+            sent_to(&rim, &rim.authority, &pair),
+            Err(Heard::Failed(7)),
+            "{at}: the engine hears that it failed"
+        );
         assert_eq!((rim.counted("handshake_failed"), rim.counted("connect_failed")), (at, at));
     }
     assert_eq!(rim.counted("connected"), 1);
@@ -143,18 +149,18 @@ fn the_engine_hears_at_once_of_a_neighbour_that_is_silent_or_gone() {
     let begun = Instant::now();
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     rim.send_to(gone);
-    assert_eq!(rim.failure(), 7);
+    assert_eq!(rim.heard(), Heard::Failed(7));
     assert!(begun.elapsed().as_millis() < 2_000, "nobody listens: no wait");
     // Somebody accepts and says nothing, or speaks plain SIP.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     rim.send_to(silent.local_addr().unwrap());
-    assert_eq!(rim.failure(), 7);
+    assert_eq!(rim.heard(), Heard::Failed(7));
     assert!(begun.elapsed().as_millis() < 8_000, "connecting and handshake have four seconds together");
     let plain = TcpListener::bind("127.0.0.1:0").unwrap();
     rim.send_to(plain.local_addr().unwrap());
     let mut stream = plain.accept().unwrap().0;
     stream.write_all(b"SIP/2.0 200 OK\r\n\r\n").unwrap();
-    assert_eq!(rim.failure(), 7);
+    assert_eq!(rim.heard(), Heard::Failed(7));
 }
 
 #[test]

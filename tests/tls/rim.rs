@@ -28,9 +28,18 @@ pub(crate) const NEIGHBOUR: &str = "br.example.com";
 /// The node's own.
 pub(crate) const NODE: &str = "hq.example.com";
 
+/// What the engine hears of a message that was to go out over a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// It never left.
+    Failed(u128),
+    /// It was written, and the stream ended before an answer.
+    Ended(u128),
+}
+
 /// Echoes what comes in; tells what fails.
 pub(crate) struct Echo {
-    failed: Mutex<Sender<u128>>,
+    heard: Mutex<Sender<Heard>>,
     names: HashMap<IpAddr, CertificateName>,
 }
 
@@ -51,8 +60,9 @@ impl Driver for Echo {
                 }
                 None => effects.send_copy(flow, bytes, None),
             },
-            Input::Failed(key) | Input::StreamEnded { transaction: key, .. } => {
-                let _ = self.failed.lock().unwrap().send(key.0);
+            Input::StreamEnded { transaction, is_written: true } => self.tell(Heard::Ended(transaction.0)),
+            Input::Failed(key) | Input::StreamEnded { transaction: key, is_written: false } => {
+                self.tell(Heard::Failed(key.0));
             }
             Input::Due(_) | Input::Beat => {}
         }
@@ -68,6 +78,12 @@ impl Driver for Echo {
 
     fn is_neighbour(&self, _: Transport, remote: SocketAddr) -> bool {
         self.names.contains_key(&remote.ip())
+    }
+}
+
+impl Echo {
+    fn tell(&self, heard: Heard) {
+        let _ = self.heard.lock().unwrap().send(heard);
     }
 }
 
@@ -89,7 +105,7 @@ pub(crate) struct Rim {
     pub(crate) authority: Authority,
     pub(crate) folder: PathBuf,
     exporter: Exporter,
-    failed: Receiver<u128>,
+    heard: Receiver<Heard>,
 }
 
 impl Rim {
@@ -98,10 +114,10 @@ impl Rim {
         let authority = Authority::new("root of the neighbours");
         let certificates =
             Arc::new(Certificates::new(Material::load(&files(&folder, &authority.sign(&[NODE]), &authority)).unwrap()));
-        let (sender, failed) = channel();
+        let (sender, heard) = channel();
         let names = [("127.0.0.1", NEIGHBOUR), ("127.0.0.2", "127.0.0.2")]
             .map(|(ip, name)| (ip.parse().unwrap(), CertificateName::parse(name).unwrap()));
-        let driver = Echo { failed: Mutex::new(sender), names: names.into() };
+        let driver = Echo { heard: Mutex::new(sender), names: names.into() };
         let (exporter, counters) = Exporter::new();
         let listen = [Transport::Tls, Transport::Udp]
             .map(|transport| Address { transport, socket: "127.0.0.1:0".parse().unwrap() });
@@ -116,7 +132,7 @@ impl Rim {
             streams: StreamLimits::default(),
             proc: PROC.into(),
         });
-        Self { node: node.unwrap(), certificates, authority, folder, exporter, failed }
+        Self { node: node.unwrap(), certificates, authority, folder, exporter, heard }
     }
 
     pub(crate) fn at(&self) -> SocketAddr {
@@ -141,9 +157,9 @@ impl Rim {
         socket.send_to(format!("send {remote}").as_bytes(), self.node.local()[1].socket).unwrap();
     }
 
-    /// The key of the next message that could not be sent.
-    pub(crate) fn failure(&self) -> u128 {
-        self.failed.recv_timeout(PATIENCE).unwrap()
+    /// What is heard next of a message that was to go out.
+    pub(crate) fn heard(&self) -> Heard {
+        self.heard.recv_timeout(PATIENCE).unwrap()
     }
 
     /// Holds the count of an event to a number that it may still be on its way to: a connection is closed first.
