@@ -343,8 +343,10 @@ impl Engine {
     fn stream_since(&self, lost: Flow, contact: SocketAddr) -> Option<Flow> {
         let key = self.registered_there.with(&lost.remote.ip(), |key| *key)?;
         // Nobody listens at the port of a stream that the phone opened.
-        let newest = |row: &Registered| (contact == lost.remote).then(|| row.newest_from(contact.ip())).flatten();
-        let flow = self.registered.with(&key, |row| row.flow_of(contact).or_else(|| newest(row)))??;
+        let newest = |row: &mut Registered| {
+            if contact == lost.remote { row.newest_from(contact.ip()) } else { row.flow_of(contact) }
+        };
+        let flow = self.registered.with(&key, newest)??;
         (flow.transport == lost.transport && flow.connection > lost.connection).then_some(flow)
     }
 

@@ -784,29 +784,38 @@ fn rfc_3261_18_2_2_what_a_lost_stream_was_to_carry_goes_to_where_the_phone_says_
 
 #[test]
 fn what_a_lost_stream_was_to_carry_goes_over_the_one_the_phone_registered_by_since() {
-    let mut node = node();
     let bye = |uri: &str| {
         format!(
             "BYE {uri} SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.1.1;branch=z9hG4bK-1\r\nFrom: <sip:a@h>;tag=1\r\n\
              To: <sip:b@h>;tag=2\r\nCall-ID: c\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
         )
     };
-    for (port, connection) in [(40_123, 7), (40_124, 9)] {
-        let from = SocketAddr::new(phone().ip(), port);
-        let mut request = with_contact(register_of(from, "5001"), "<sip:5001@127.0.3.5:5060;transport=tcp>");
-        request.transport = "TCP";
-        let sent = node.hear_on_stream(from, connection, &request).the("REGISTER");
-        node.hear(CC_HQ, grants(&sent, 3600)).the("200");
-    }
+    // A phone that listens at 5060, and one whose contact is the port of its stream: the old one stands beside the new.
+    let registered = |ports: [u16; 2]| {
+        let mut node = node();
+        for ((port, connection), contact) in [(40_123, 7), (40_124, 9)].into_iter().zip(ports) {
+            let from = SocketAddr::new(phone().ip(), port);
+            let contact = format!("<sip:5001@127.0.3.5:{contact};transport=tcp>");
+            let mut request = with_contact(register_of(from, "5001"), &contact);
+            request.transport = "TCP";
+            let sent = node.hear_on_stream(from, connection, &request).the("REGISTER");
+            node.hear(CC_HQ, grants(&sent, 3600)).the("200");
+        }
+        node
+    };
+    let (listens, listens_not) = (registered([5_060, 5_060]), registered([40_123, 40_124]));
     let lost = |connection| Flow { transport: Transport::Tcp, listener: 1, remote: at("127.0.3.5:40123"), connection };
-    for (connection, uri, want) in [
-        (7, "sip:5001@127.0.3.5:5060;transport=tcp", (40_124, 9)),
-        (9, "sip:5001@127.0.3.5:5060;transport=tcp", (5_060, 0)),
-        (10, "sip:5001@127.0.3.5:5060;transport=tcp", (5_060, 0)),
-        (7, "sip:5001@127.0.3.5:5061;transport=tcp", (5_061, 0)),
+    for (node, connection, uri, want) in [
+        (&listens, 7, "sip:5001@127.0.3.5:5060;transport=tcp", (40_124, 9)),
+        (&listens, 9, "sip:5001@127.0.3.5:5060;transport=tcp", (5_060, 0)),
+        (&listens, 10, "sip:5001@127.0.3.5:5060;transport=tcp", (5_060, 0)),
+        (&listens, 7, "sip:5001@127.0.3.5:5061;transport=tcp", (5_061, 0)),
         // The port of the lost stream itself, where nobody listens.
-        (7, "sip:5001@127.0.3.5:40123;transport=tcp", (40_124, 9)),
-        (9, "sip:5001@127.0.3.5:40123;transport=tcp", (40_123, 0)),
+        (&listens, 7, "sip:5001@127.0.3.5:40123;transport=tcp", (40_124, 9)),
+        (&listens, 9, "sip:5001@127.0.3.5:40123;transport=tcp", (40_123, 0)),
+        (&listens_not, 7, "sip:5001@127.0.3.5:40123;transport=tcp", (40_124, 9)),
+        (&listens_not, 7, "sip:5001@127.0.3.5:40124;transport=tcp", (40_124, 9)),
+        (&listens_not, 9, "sip:5001@127.0.3.5:40123;transport=tcp", (40_123, 0)),
     ] {
         let way =
             node.engine.listens(lost(connection), bye(uri).as_bytes()).map(|way| (way.remote.port(), way.connection));
