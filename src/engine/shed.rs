@@ -1,7 +1,8 @@
 //! What is sent away before anything is made of it, while this node is late or drains, and what never is.
 //!
-//! In this order (RFC 7339 section 5.10.1 leaves it to local policy): what can wait (REGISTER, SUBSCRIBE and other requests
-//! outside a dialog), then new ordinary calls, as many as it takes. Never: responses, ACK, CANCEL, everything inside a
+//! In this order (RFC 7339 section 5.10.1 leaves it to local policy): what of either comes from a neighbour whose
+//! `rate_per_s` is spent, so that nobody else pays for it; what can wait (REGISTER, SUBSCRIBE and other requests outside a
+//! dialog); then new ordinary calls, as many as it takes. Never: responses, ACK, CANCEL, everything inside a
 //! dialog, trunk keepalives, calls with a Resource-Priority above routine (RFC 4412), emergency calls (P-23). OPTIONS to
 //! the node itself is answered while the node is late: refusing it costs as much, and takes the node out of its
 //! neighbours' routes, emergency calls included.
@@ -14,7 +15,7 @@ use super::effects::TransactionKey;
 use super::invite::{is_marked_emergency, target};
 use super::overload::Stage;
 use super::precedence::is_precedence;
-use super::reject::{Busy, Reject};
+use super::reject::{Busy, Refusal, Reject};
 use super::request::Request;
 use super::turns::Turns;
 use crate::config::plan::Neighbour;
@@ -56,12 +57,18 @@ impl Turn<'_> {
         }
         let stage = self.engine.overload.stage();
         let is_draining = self.engine.is_draining();
-        let (shed, busy) = match self.kind(message, method) {
-            Kind::Call if stage == Stage::Shedding => (Shed::Call, Busy::Overloaded { retry_after_s: RETRY_CALL_S }),
-            Kind::CanWait if is_draining => (Shed::CanWait, Busy::Draining),
-            Kind::Probe if is_draining => (Shed::Probe, Busy::Draining),
-            Kind::CanWait if stage != Stage::Normal => {
-                (Shed::CanWait, Busy::Overloaded { retry_after_s: self.later_s(message) })
+        let is_late = stage != Stage::Normal;
+        let (shed, why) = match self.kind(message, method) {
+            Kind::Call | Kind::CanWait if is_late && self.is_rate_spent(from) => {
+                (Shed::BeyondRate, Reject::Refusal(Refusal::TooManyRequests))
+            }
+            Kind::Call if stage == Stage::Shedding => {
+                (Shed::Call, Reject::Busy(Busy::Overloaded { retry_after_s: RETRY_CALL_S }))
+            }
+            Kind::CanWait if is_draining => (Shed::CanWait, Reject::Busy(Busy::Draining)),
+            Kind::Probe if is_draining => (Shed::Probe, Reject::Busy(Busy::Draining)),
+            Kind::CanWait if is_late => {
+                (Shed::CanWait, Reject::Busy(Busy::Overloaded { retry_after_s: self.later_s(message) }))
             }
             // A draining node looks at every call whole: it has the time, and takes emergency calls to the last.
             Kind::Call | Kind::CanWait | Kind::Probe | Kind::Kept => return false,
@@ -73,8 +80,14 @@ impl Turn<'_> {
             return false;
         }
         self.engine.counters.shed(shed);
-        self.refuse_unseen(flow, message, method, Reject::Busy(busy));
+        self.refuse_unseen(flow, message, method, why);
         true
+    }
+
+    fn is_rate_spent(&self, from: Neighbour) -> bool {
+        let rate_per_s = self.running.plan.terms(from).and_then(|terms| terms.rate_per_s);
+        let bucket = rate_per_s.zip(self.running.bucket(from));
+        bucket.is_some_and(|(rate_per_s, bucket)| !bucket.holds(rate_per_s, self.now.moment))
     }
 
     fn kind(&self, message: &Message<'_>, method: Method) -> Kind {

@@ -275,6 +275,8 @@ label! {
     CanWait = "can_wait",
     /// OPTIONS to a draining node.
     Probe = "probe",
+    /// Either of the first two, of a neighbour whose rate is spent.
+    BeyondRate = "beyond_rate",
 }
 
 label! {

@@ -19,15 +19,23 @@ pub struct Bucket {
 impl Bucket {
     /// Takes a token, if there is one. `rate_per_s` is at least 1.
     pub fn take(&self, rate_per_s: u32, now: Moment) -> bool {
-        let now_ns = now.0.saturating_mul(NS_PER_MS);
-        let token_ns = NS_PER_S.checked_div(u64::from(rate_per_s)).unwrap_or(NS_PER_S);
-        let depth_ns = token_ns.saturating_mul(u64::from(rate_per_s).max(AT_ONCE_LEAST));
-        let taken = self.full_at_ns.fetch_update(Relaxed, Relaxed, |full_at_ns| {
-            let after = full_at_ns.max(now_ns).saturating_add(token_ns);
-            (after.saturating_sub(now_ns) <= depth_ns).then_some(after)
-        });
-        taken.is_ok()
+        self.full_at_ns.fetch_update(Relaxed, Relaxed, |full_at_ns| after(full_at_ns, rate_per_s, now)).is_ok()
     }
+
+    /// Whether there is a token to take.
+    #[must_use]
+    pub fn holds(&self, rate_per_s: u32, now: Moment) -> bool {
+        after(self.full_at_ns.load(Relaxed), rate_per_s, now).is_some()
+    }
+}
+
+/// When a bucket is full again once a token is taken, nanoseconds; `None` when it holds none.
+fn after(full_at_ns: u64, rate_per_s: u32, now: Moment) -> Option<u64> {
+    let now_ns = now.0.saturating_mul(NS_PER_MS);
+    let token_ns = NS_PER_S.checked_div(u64::from(rate_per_s)).unwrap_or(NS_PER_S);
+    let depth_ns = token_ns.saturating_mul(u64::from(rate_per_s).max(AT_ONCE_LEAST));
+    let after = full_at_ns.max(now_ns).saturating_add(token_ns);
+    (after.saturating_sub(now_ns) <= depth_ns).then_some(after)
 }
 
 #[cfg(test)]
@@ -61,7 +69,9 @@ mod tests {
     #[test]
     fn a_refused_request_costs_no_token() {
         let bucket = Bucket::default();
-        while bucket.take(2, Moment(0)) {}
+        while bucket.holds(2, Moment(0)) {
+            assert!(bucket.take(2, Moment(0)));
+        }
         for _ in 0..1_000 {
             assert!(!bucket.take(2, Moment(100)));
         }

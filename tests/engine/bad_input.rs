@@ -43,7 +43,7 @@ fn what_would_be_answered_to_this_node_itself_is_counted_and_not_sent() {
             "advertise = \"127.0.1.1:5090\"\nlisten = [\"udp:127.0.1.1:5060\", \"udp:127.0.1.1:5070\"",
         ),
     ];
-    let (mut node, exporter) = Node::hq_counted(&changes);
+    let (mut node, exporter) = Node::counted("hq", &changes);
     let counted = |exporter: &Exporter| {
         let text = exporter.render(&[]);
         let line = text.lines().find_map(|line| line.strip_prefix("emcc_sip_responses_reflected_total "));

@@ -3,6 +3,9 @@
 
 use std::net::SocketAddr;
 
+use emcc_policies::moment::Moment;
+use emcc_trunk::engine::overload::Stage;
+
 use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Sent, name, plan};
 use crate::wire::{Dialog, Request, alice, answer, assert_refused, audio, from_hq, says, stand};
 
@@ -265,8 +268,10 @@ fn what_changes_or_ends_a_call_passes_any_list_of_methods() {
     node.hear(GW_BR_1, &call.callee.request("BYE")).the("BYE");
 }
 
+const LIMIT: (&str, &str) = ("id = \"HQ\"", "id = \"HQ\"\nrate_per_s = 6");
+
 fn limited() -> Node {
-    Node::br_with(&[("id = \"HQ\"", "id = \"HQ\"\nrate_per_s = 6")])
+    Node::br_with(&[LIMIT])
 }
 
 #[test]
@@ -287,6 +292,41 @@ fn new_requests_beyond_the_rate_are_500_with_retry_after_and_cost_no_row() {
     for _ in 0..6 {
         first_hop(&mut node, CALLED);
     }
+}
+
+#[test]
+fn a_late_node_sends_away_whose_rate_is_spent_before_anybody_else() {
+    let (mut node, exporter) = Node::counted("br", &[LIMIT]);
+    [HQ, CC_BR].iter().for_each(|at| node.engine.verify(at.ip(), Moment(node.now_ms)));
+    for _ in 0..6 {
+        first_hop(&mut node, CALLED);
+    }
+    node.now_ms += 50;
+    node.waited(0, 300_000);
+    node.now_ms += 50;
+    node.waited(0, 300_000);
+    assert_eq!(node.engine.overload().stage(), Stage::Late);
+    let beyond = |node: &mut Node| {
+        for method in ["INVITE", "MESSAGE"] {
+            let out = node.hear(HQ, &Request { method: method.to_owned(), ..from_hq(CALLED) });
+            assert_refused(&out, 500, "", "42");
+            assert_eq!((out.0.len(), out.refusal().header("Retry-After")), (1, "1".to_owned()));
+        }
+    };
+    beyond(&mut node);
+    let is_shed = |times: u8| {
+        let want = format!("emcc_shed_total{{kind=\"beyond_rate\"}} {times}\n");
+        assert!(exporter.render(&[]).contains(&want), "nothing was made of {times}");
+    };
+    is_shed(2);
+    node.hear(CC_BR, &Request::new("INVITE", CC_BR, BR, "7001", CALLED)).the("INVITE");
+    node.hear(HQ, &from_hq("999")).the("INVITE");
+    // Where calls are sent away too, it is told what it is: the lot of the others is not asked.
+    node.now_ms += 50;
+    node.waited(0, 300_000);
+    assert_eq!(node.engine.overload().stage(), Stage::Shedding);
+    beyond(&mut node);
+    is_shed(4);
 }
 
 #[test]
@@ -329,7 +369,7 @@ fn the_rate_of_a_neighbour_outlives_a_reload() {
     for _ in 0..6 {
         first_hop(&mut node, CALLED);
     }
-    node.engine.reload(plan("br", &[("id = \"HQ\"", "id = \"HQ\"\nrate_per_s = 6")]));
+    node.engine.reload(plan("br", &[LIMIT]));
     assert_refused(&node.hear(HQ, &from_hq(CALLED)), 500, "", "42");
 }
 

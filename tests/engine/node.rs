@@ -95,10 +95,10 @@ impl Node {
         Self::counting(plan, bounds, Counters::noop())
     }
 
-    /// The home cluster's node, just started, and its metrics.
-    pub(crate) fn hq_counted(changes: &[(&str, &str)]) -> (Self, Exporter) {
+    /// A cluster's node, just started, and its metrics.
+    pub(crate) fn counted(cluster: &str, changes: &[(&str, &str)]) -> (Self, Exporter) {
         let (exporter, counters) = Exporter::new();
-        (Self::counting(plan("hq", changes), Bounds::default(), counters), exporter)
+        (Self::counting(plan(cluster, changes), Bounds::default(), counters), exporter)
     }
 
     fn counting(plan: Plan, bounds: Bounds, counters: Counters) -> Self {
