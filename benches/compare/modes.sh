@@ -182,41 +182,65 @@ watch_pss() {
     done
 }
 
-# The same load without and with many calls open. They are opened from another CPU, or they would not be in time.
+# The same load without and with many calls open, in turns, each turn on a server just started: machines change their speed
+# within minutes, so what is beside open calls is held against what was measured before it and after it.
 mode_standing() {
-    local servers=${SERVERS:-emcc-trunk} calls=${CALLS:-100000} server
-    printf '\n**With %s calls open**: server and load on CPU %s, %s calls a second for %s s\n\n' \
+    local servers=${SERVERS:-emcc-trunk} calls=${CALLS:-100000} rounds=${ROUNDS:-2} server round
+    printf '\n**With %s calls open**: server and load on CPU %s, %s calls a second for %s s; min / median / max\n\n' \
         "$calls" "$CPU_A" "$RATE" "$LENGTH_S"
     printf '| server | CPU per call, none open, us | with %s open, us | ratio |\n| --- | --- | --- | --- |\n' "$calls"
     for server in $servers; do
-        start_server "$server" "$CPU_A"
-        local report=$WORK/report.$server before none some
-        say "standing, $server, none open"
-        before=$(exec_ns "$server")
-        start_load "$server" "$report" "$CPU_A" --steps "$RATE:$LENGTH_S"
-        end_load "$report"
-        is_clean "$report" || FAILED=1
-        sleep "$TAIL_S"
-        none=$(per $(($(exec_ns "$server") - before)) "$(value completed "$report")" 1000)
-        say "standing, $server, $calls open"
-        start_load "$server" "$report" "$CPU_B" --standing "$calls" --standing-rate "$RATE" --steps "$RATE:$LENGTH_S" \
-            --limit-s $((calls * 2 / RATE + 2 * TAIL_S + 60))
-        await_word open "$report"
-        taskset -acp "$CPU_A" "$LOADER" >/dev/null
-        sleep "$TAIL_S"
-        before=$(exec_ns "$server")
-        kill -USR1 "$LOADER"
-        await_word "done" "$report"
-        sleep "$TAIL_S"
-        some=$(exec_ns "$server")
-        taskset -acp "$CPU_B" "$LOADER" >/dev/null
-        kill -USR1 "$LOADER"
-        end_load "$report"
-        is_clean "$report" || FAILED=1
-        some=$(per $((some - before)) "$(value completed "$report")" 1000)
-        printf '| %s | %s | %s | %s |\n' "$server" "$none" "$some" "$(ratio "$some" "$none")"
-        stop_server "$server"
+        local none_before= none some
+        for ((round = 0; round <= rounds; round++)); do
+            say "standing, $server, turn $((round + 1)) of $((rounds + 1))"
+            start_server "$server" "$CPU_A"
+            beside_none "$server"
+            none=$(per "$COST_NS" "$COMPLETED" 1000)
+            note "none.standing.$server" "$none"
+            [ -z "$none_before" ] || note "ratio.standing.$server" \
+                "$(awk -v some="$some" -v a="$none_before" -v b="$none" 'BEGIN { printf "%.3f", 2 * some / (a + b) }')"
+            none_before=$none
+            if [ "$round" -lt "$rounds" ]; then
+                beside_open "$server" "$calls"
+                some=$(per "$COST_NS" "$COMPLETED" 1000)
+                note "some.standing.$server" "$some"
+            fi
+            stop_server "$server"
+        done
+        printf '| %s | %s | %s | %s |\n' "$server" "$(spread "none.standing.$server" %.0f)" \
+            "$(spread "some.standing.$server" %.0f)" "$(spread "ratio.standing.$server" %.2f)"
     done
+}
+
+# beside_none SERVER: COST_NS of the server for COMPLETED calls while no other is open.
+beside_none() {
+    local server=$1 report=$WORK/report.$1 before
+    before=$(exec_ns "$server")
+    start_load "$server" "$report" "$CPU_A" --steps "$RATE:$LENGTH_S"
+    end_load "$report"
+    is_clean "$report" || FAILED=1
+    sleep "$TAIL_S"
+    COST_NS=$(($(exec_ns "$server") - before)) COMPLETED=$(value completed "$report")
+}
+
+# beside_open SERVER CALLS: the same while so many are open. They are opened from another CPU, or they would not be in time.
+beside_open() {
+    local server=$1 calls=$2 report=$WORK/report.$1 before
+    start_load "$server" "$report" "$CPU_B" --standing "$calls" --standing-rate "$RATE" --steps "$RATE:$LENGTH_S" \
+        --limit-s $((calls * 2 / RATE + 2 * TAIL_S + 60))
+    await_word open "$report"
+    taskset -acp "$CPU_A" "$LOADER" >/dev/null
+    sleep "$TAIL_S"
+    before=$(exec_ns "$server")
+    kill -USR1 "$LOADER"
+    await_word "done" "$report"
+    sleep "$TAIL_S"
+    COST_NS=$(($(exec_ns "$server") - before))
+    taskset -acp "$CPU_B" "$LOADER" >/dev/null
+    kill -USR1 "$LOADER"
+    end_load "$report"
+    is_clean "$report" || FAILED=1
+    COMPLETED=$(value completed "$report")
 }
 
 # stairs FROM TO PERCENT SECONDS: steps that rise by a share each.
