@@ -81,6 +81,13 @@ pub enum Step {
         /// The member, from 1.
         member: u16,
     },
+    /// A member of a route list left out: its transform leaves nothing of the called number.
+    NoDigitsLeft {
+        /// The list.
+        list: RouteListId,
+        /// The member, from 1.
+        member: u16,
+    },
     /// A next hop left out: its name leads to no address yet.
     NoAddress {
         /// The peer; none: the EMCC trunk.
@@ -153,6 +160,8 @@ pub enum Step {
     ToPhone,
     /// An emergency call keeps codecs that the region would have refused (P-23).
     CodecsKept,
+    /// The home dial plan has no way to where the EMCC phone is for its emergency call; that over the trunk is added (P-23).
+    EmergencyWherePhoneIs,
     /// The last resort closes the list of hops.
     LastResort,
     /// There is no last resort, and nothing else is left: the emergency call is refused (P-23).
@@ -236,6 +245,9 @@ impl fmt::Display for Told<'_> {
             Step::TooLong { list, member } => {
                 write!(f, "member {member} of {} left out: a number would be too long", names.route_list(list))
             }
+            Step::NoDigitsLeft { list, member } => {
+                write!(f, "member {member} of {} left out: nothing would be left of the number", names.route_list(list))
+            }
             Step::NoAddress { to } => {
                 let to = to.map_or("the EMCC trunk", |peer| names.peer(peer));
                 write!(f, "{to} left out: its name leads to no address")
@@ -285,6 +297,9 @@ impl fmt::Display for Told<'_> {
             Step::ToCallControl => f.write_str("from the phone itself: to call control"),
             Step::ToPhone => f.write_str("along the Path of a registered phone"),
             Step::CodecsKept => f.write_str("emergency: keeps codecs the region would refuse"),
+            Step::EmergencyWherePhoneIs => {
+                f.write_str("emergency: the phone is at the visited cluster, which is tried as well, over the trunk")
+            }
             Step::LastResort => f.write_str("emergency: the last resort closes the list"),
             Step::NoLastResort => {
                 f.write_str("emergency: there is no last resort to go on to, so nothing is left to try")
@@ -394,6 +409,10 @@ mod tests {
                 "called number for the EMCC trunk by transformation pattern 5XXX",
             ),
             (Step::TooLong { list: RouteListId(0), member: 2 }, "member 2 of RL left out: a number would be too long"),
+            (
+                Step::NoDigitsLeft { list: RouteListId(0), member: 2 },
+                "member 2 of RL left out: nothing would be left of the number",
+            ),
             (Step::NoAddress { to: Some(PeerId(0)) }, "gw left out: its name leads to no address"),
             (Step::TrunkNotSecure, "the EMCC trunk left out: a secure session needs TLS there"),
             (

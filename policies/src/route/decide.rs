@@ -148,18 +148,20 @@ impl Decision {
                 trail.push(Step::EmergencyGoesOn { why, to: next });
                 self.alarms.push(Alarm::WentOn { why, to: next });
                 match next {
-                    GoesOn::TrunkToVisiting => {
-                        let (called, calling) = (recognised.number, call.calling);
-                        let mut hop = Hop { to: NextHop::TrunkToVisiting, called, calling };
-                        self.leave(book, &mut hop, calling, call.at, trail);
-                        add(&mut self.hops, hop);
-                    }
+                    GoesOn::TrunkToVisiting => self.add_trunk(book, call, recognised, trail),
                     GoesOn::EmergencyPatterns => {
                         translated = self.by_any_emergency_pattern(plan, book, call, recognised, trail);
                     }
                     GoesOn::LastResort => break,
                 }
             }
+        }
+        if matches!(call.caller, Caller::RoamingAtHome)
+            && !self.hops.iter().any(|hop| hop.to == NextHop::TrunkToVisiting)
+        {
+            // Who needs help is there, whatever the home dial plan has before.
+            trail.push(Step::EmergencyWherePhoneIs);
+            self.add_trunk(book, call, recognised, trail);
         }
         // Not as it leaves to any hop: what a route makes of it, a responder's number or a prefix, is for that hop alone.
         // A number that only has digits before it, a responder's (5911), is known to nobody outside either, whatever takes it.
@@ -186,8 +188,17 @@ impl Decision {
         }
     }
 
+    /// Adds the way over the trunk to where an EMCC phone is.
+    fn add_trunk(&mut self, book: &RouteBook, call: &Call<'_>, recognised: &Emergency, trail: &mut Trail) {
+        let (called, calling) = (recognised.number, call.calling);
+        let mut hop = Hop { to: NextHop::TrunkToVisiting, called, calling };
+        self.leave(book, &mut hop, calling, call.at, trail);
+        add(&mut self.hops, hop);
+    }
+
     /// Takes the hops of the first emergency pattern that has some; gives back the number it was reached by, as in
-    /// [`Followed`].
+    /// [`Followed`]. The caller's own search space is asked first: where every site has an emergency pattern of its own,
+    /// those of the others match as closely and lead to the wrong place.
     fn by_any_emergency_pattern(
         &mut self,
         plan: &DialPlan,
@@ -196,9 +207,12 @@ impl Decision {
         recognised: &Emergency,
         trail: &mut Trail,
     ) -> Option<Digits> {
-        for number in recognised.tried_in_patterns() {
-            let analysis = plan.analyse_emergency(&number, call.calling.as_ref(), call.at);
-            if !matches!(analysis.outcome, Outcome::Found { .. }) {
+        let calling = call.calling.as_ref();
+        let own = |number| plan.analyse(call.css, &number, calling, call.at);
+        let any = |number| plan.analyse_emergency(&number, calling, call.at);
+        let found = recognised.tried_in_patterns().map(own).chain(recognised.tried_in_patterns().map(any));
+        for analysis in found {
+            if !analysis.emergency || !matches!(analysis.outcome, Outcome::Found { .. }) {
                 continue;
             }
             if let Ok(followed) = self.follow(plan, book, call, &analysis, trail) {

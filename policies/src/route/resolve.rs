@@ -7,6 +7,7 @@ use super::{
     RouteGroupId, RouteListId, Transformations, add,
 };
 use crate::digits::{Digits, TooLong, Transform};
+use crate::emergency::number_of;
 use crate::search_space::{Row, Target};
 use crate::trail::{Step, Trail};
 
@@ -105,9 +106,15 @@ impl RouteBook {
         let mut forbidden = false;
         let members = self.lists.get(list.0 as usize).map(|list| list.members.as_slice()).unwrap_or_default();
         for (place, (member, own)) in (1..).zip(members) {
-            let Ok((called, calling)) = numbers(call, own.as_ref()) else {
-                trail.push(Step::TooLong { list, member: place });
-                continue;
+            let (called, calling) = match numbers(call, own.as_ref()) {
+                Ok(numbers) => numbers,
+                Err(why) => {
+                    trail.push(match why {
+                        NoNumber::TooLong => Step::TooLong { list, member: place },
+                        NoNumber::Empty => Step::NoDigitsLeft { list, member: place },
+                    });
+                    continue;
+                }
             };
             let group = match (call.caller, local(*member)) {
                 (_, None) => group_of(*member),
@@ -142,7 +149,7 @@ impl RouteBook {
             Caller::RoamingAtHome if intercom => return Err(NoRoute::Intercom),
             _ => {}
         }
-        let (called, calling) = numbers(call, None).map_err(|TooLong| NoRoute::NoMatch)?;
+        let (called, calling) = numbers(call, None).map_err(|_| NoRoute::NoMatch)?;
         let mut hops = Hops::new();
         let any = (0..).map(PeerId).zip(&self.peers).filter(|(_, kind)| **kind == PeerKind::CallControl);
         let any = any.map(|(id, _)| id).filter(|_| peer.is_none());
@@ -181,10 +188,28 @@ impl RouteBook {
     }
 }
 
-/// Both numbers as they leave by one member.
-fn numbers(call: &Outbound<'_>, own: Option<&Transform>) -> Result<(Digits, Option<Digits>), TooLong> {
+/// Why a call cannot leave by a member: of one of its numbers there is too much, or of the called one nothing.
+enum NoNumber {
+    TooLong,
+    Empty,
+}
+
+impl From<TooLong> for NoNumber {
+    fn from(_: TooLong) -> Self {
+        Self::TooLong
+    }
+}
+
+/// Both numbers as they leave by one member. A Request-URI without a user names nobody; an emergency that a transform
+/// leaves nothing of leaves by its own number.
+fn numbers(call: &Outbound<'_>, own: Option<&Transform>) -> Result<(Digits, Option<Digits>), NoNumber> {
     let transform = in_place_of(&call.row.transform, own);
-    Ok((transform.called(&call.row.pattern, call.dialed)?, transform.calling(call.calling)?))
+    let called = transform.called(&call.row.pattern, call.dialed)?;
+    let called = if called.is_empty() && call.row.emergency { number_of(call.row, call.dialed) } else { called };
+    if called.is_empty() {
+        return Err(NoNumber::Empty);
+    }
+    Ok((called, transform.calling(call.calling)?))
 }
 
 /// A member's transform in place of the pattern's, on the digits as dialed (D-23); a member without a discard instruction

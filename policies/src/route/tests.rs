@@ -187,7 +187,7 @@ fn a_roaming_phone_at_home_leaves_over_the_trunk_by_a_local_route_group_p4_trap_
 }
 
 /// P-18: with an emergency responder that serves both clusters there is no adjunct CSS; the number is home's own, and
-/// leads to home's responder.
+/// leads to home's responder. Where that fails, the call is tried where the phone is before the last resort (P-23).
 #[test]
 fn without_an_adjunct_css_an_emergency_number_leads_where_home_says_p18() {
     let (to_responder, by_location) = (Target::RouteList(RouteListId(1)), OUT);
@@ -196,7 +196,7 @@ fn without_an_adjunct_css_an_emergency_number_leads_where_home_says_p18() {
     let home = cluster(1, &[&[0]], &rows, book, &["cc-hq", "gw-hq"]);
     let css = of_emcc_phone(None, Some(home.css[0]), None);
     let told = |dialed| home.told(&home.decide(&css, dialed, Caller::RoamingAtHome, false).0);
-    assert_eq!(told("911"), "gw-hq:911");
+    assert_eq!(told("911"), "gw-hq:911 trunk:911");
     assert_eq!(told("9012"), "trunk:012");
 }
 
@@ -224,6 +224,52 @@ fn any_other_phone_leaves_by_the_local_route_group_of_its_pool_p22() {
     let caller = Caller::Local { pool: None, groups: &none };
     assert_eq!(hq.told(&hq.decide(&css, "902071234567", caller, false).0), "Exhausted");
     assert_eq!(hq.told(&hq.decide(&css, "9911", caller, false).0), "gw-hq:911");
+}
+
+/// Two sites, each with an emergency pattern of its own in a partition of its own, and its own gateway behind it.
+#[test]
+fn an_emergency_that_goes_on_asks_the_callers_own_search_space_before_those_of_other_sites_p23() {
+    let site = |list| Target::RouteList(RouteListId(list));
+    let member = |group| RouteList { members: vec![(Member::Group(RouteGroupId(group)), None)] };
+    let group = |peer| RouteGroup { peers: [PeerId(peer)].into(), distribution: Distribution::TopDown };
+    let book = RouteBook {
+        lists: vec![member(0), member(1)],
+        groups: vec![group(0), group(1)],
+        peers: vec![PeerKind::Gateway; 2],
+        last_resort: vec![],
+        transformations: None,
+    };
+    let rows = [("911", 0, site(0), true), ("911", 1, site(1), true), ("!", 2, Target::Block, false)];
+    let mut sites = cluster(3, &[&[0], &[1], &[2], &[2, 1]], &rows, book, &["gw-a", "gw-b"]);
+    sites.emergency = EmergencyNumbers { numbers: vec![digits("911")], access_codes: vec![digits("9")] };
+    let groups = LocalRouteGroups::default();
+    for caller in [Caller::Local { pool: None, groups: &groups }, Caller::Visiting { pool: None, groups: &groups }] {
+        for (space, want) in [(0, "gw-a:911"), (1, "gw-b:911"), (2, "gw-a:911"), (3, "gw-b:911")] {
+            let told = |dialed| sites.told(&sites.decide(&[sites.css[space]], dialed, caller, false).0);
+            assert_eq!((told("911"), told("9911")), (want.to_owned(), want.to_owned()), "search space {space}");
+            let urn = sites.emergency.recognise(&sites.plan, Called::Uri(b"urn:service:sos"), false);
+            let (css, turns) = ([sites.css[space]], &(|_| 0usize) as &dyn Fn(RouteGroupId) -> usize);
+            let call = Call { css: &css, dialed: None, calling: None, caller, emergency: urn, at: Civil(0), turns };
+            assert_eq!(sites.told(&decide(&sites.plan, &sites.book, &call, &mut Trail::new())), want, "the URN");
+        }
+    }
+}
+
+/// RFC 3261 section 25.1: a `sip` URI without a user names nobody.
+#[test]
+fn a_transform_that_leaves_nothing_of_this_number_is_no_way_and_never_for_an_emergency_d22_p23() {
+    let rows = [("41.X?", 0, OUT, false), ("42.X?", 0, PHONES, false), ("08.X?", 0, OUT, true)];
+    let mut book = hq().book;
+    book.last_resort.clear();
+    let hq = cluster(1, &[&[0]], &rows, book, &["cc-hq", "gw-hq"]);
+    let groups = pool(0);
+    let caller = Caller::Local { pool: None, groups: &groups };
+    for (dialed, want) in [("415", "gw-hq:5"), ("41", "Exhausted"), ("42", "NoMatch"), ("08", "gw-hq:08")] {
+        let (decision, trail) = hq.decide(&hq.spaces(&[0]), dialed, caller, false);
+        assert_eq!(hq.told(&decision), want, "{dialed}");
+        let is_told = trail.iter().any(|step| matches!(step, Step::NoDigitsLeft { member: 1, .. }));
+        assert_eq!(is_told, want == "Exhausted", "{dialed}");
+    }
 }
 
 /// The phone in London, its call come over the trunk. Trap 11: group 0 is its own pool's, 1 the trunk's.
