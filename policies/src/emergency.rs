@@ -189,13 +189,14 @@ impl Emergency {
     }
 
     /// The numbers to look for among all emergency patterns, in order: the pattern that recognised a call is found by the
-    /// number as dialed or translated, a configured number by itself.
-    pub(crate) fn tried_in_patterns(&self) -> impl Iterator<Item = Digits> {
+    /// number as dialed or translated, a configured number by itself; then as it would be dialed behind an access code.
+    pub(crate) fn tried_in_patterns(&self, access_codes: &[Digits]) -> impl Iterator<Item = Digits> {
         let both = match self.by {
             Recognised::OwnPattern(_) | Recognised::OnTheWay => [self.dialed, self.number],
             _ => [self.number, self.dialed],
         };
-        both.into_iter().flatten()
+        let behind = access_codes.iter().filter_map(move |code| code.then(&self.number?).ok());
+        both.into_iter().flatten().chain(behind)
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use emcc_policies::digits::{Digits, Discard, Transform};
 use emcc_policies::emergency::PLUS_DIGITS_MAX;
 use emcc_policies::numbers::{
-    Budget, Each, Exhausted, Shape, Symbols, Traced, Watch, begun_shapes, split, transformed,
+    Budget, Each, Exhausted, Part, Shape, Symbols, Traced, Watch, begun_shapes, split, transformed,
 };
 use emcc_policies::search_space::{Analysis, CssId, PASSES_MAX, PatternId, Row, Target};
 
@@ -310,8 +310,8 @@ impl<'a, 'p> Follow<'a, 'p> {
         })
     }
 
-    /// Splits emergency calls by what any emergency pattern makes of them, with and without what may stand before an
-    /// emergency number.
+    /// Splits emergency calls by what their own search space and any emergency pattern make of them, with and without what
+    /// may stand before an emergency number.
     fn emergencies(&self, is_now: bool, shape: Shape, budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
         let dialed = shape.example();
         if !self.decides_emergency(is_now, &dialed) {
@@ -323,14 +323,24 @@ impl<'a, 'p> Follow<'a, 'p> {
         let codes = plan.emergency.access_codes.iter().filter(|code| number.without_prefix(code).is_some());
         let mut starts = vec![whole.clone()];
         starts.extend(codes.map(|code| Traced::new(whole.parts().iter().copied().skip(code.len()))));
+        let behind_code = |starts: &mut Vec<Traced>| {
+            for at in 0..starts.len() {
+                let parts = starts[at].parts().to_vec();
+                starts.extend(plan.emergency.access_codes.iter().map(|code| {
+                    Traced::new(code.as_bytes().iter().copied().map(Part::Literal).chain(parts.iter().copied()))
+                }));
+            }
+        };
         let found = plan.dial_plan.emergency_match(&number).and_then(|id| plan.dial_plan.row(id));
         let Some(row) = found.filter(|row| row.pattern.has_dot()) else {
+            behind_code(&mut starts);
             return self.each_start(is_now, shape, &starts, budget, each);
         };
         let before_dot = Transform { discard: Some(Discard::PreDot), ..Transform::NONE };
         transformed(&shape, &whole, &row.pattern, &before_dot, budget, &mut |piece, made, budget| {
             let mut starts = starts.clone();
             starts.extend(made);
+            behind_code(&mut starts);
             self.each_start(is_now, piece, &starts, budget, each)
         })
     }
@@ -344,14 +354,31 @@ impl<'a, 'p> Follow<'a, 'p> {
         each: Each<'_>,
     ) -> Result<(), Exhausted> {
         let Some((start, rest)) = starts.split_first() else { return each(shape, budget) };
-        let chain = Chain { is_now, css: None, start: start.clone() };
-        let way = Way { number: start.clone(), pass: 1 };
-        let watches = self.watches(Searched::One { is_now, space: None, emergency: true });
-        split(&shape, start, &watches, true, budget, &mut |piece, budget| {
-            self.alone(&chain, piece, &way, budget, &mut |piece, budget| {
+        let [now, next] = &self.begins;
+        let own = Some(if is_now { now } else { next }.clone());
+        self.from(is_now, own, Some(Space::Root), shape, start, budget, &mut |piece, budget| {
+            self.from(is_now, None, None, piece, start, budget, &mut |piece, budget| {
                 self.each_start(is_now, piece, rest, budget, each)
             })
         })
+    }
+
+    /// Splits by what the analysis of a number makes of it from its first pass on.
+    #[allow(clippy::too_many_arguments)] // what a pass needs, each of another kind
+    fn from(
+        &self,
+        is_now: bool,
+        css: Option<Vec<CssId>>,
+        space: Option<Space>,
+        shape: Shape,
+        start: &Traced,
+        budget: &mut Budget,
+        each: Each<'_>,
+    ) -> Result<(), Exhausted> {
+        let watches = self.watches(Searched::One { is_now, space, emergency: css.is_none() });
+        let chain = Chain { is_now, css, start: start.clone() };
+        let way = Way { number: start.clone(), pass: 1 };
+        split(&shape, start, &watches, true, budget, &mut |piece, budget| self.alone(&chain, piece, &way, budget, each))
     }
 }
 

@@ -59,6 +59,9 @@ impl<'a, 'p> Reach<'a, 'p> {
         let everything = !now.is_refused_like(next)
             || is_itself && (now.role != next.role || phones(&pair.now, None) != phones(&pair.next, None));
         let Recognised { numbers, written, is_complete } = emergency_patterns(pair);
+        let has_emergencies = [&pair.now, &pair.next]
+            .iter()
+            .any(|side| !side.emergency.is_empty() || !side.plan.emergency.numbers.is_empty());
         let mut reach = Self {
             pair,
             facts: (now, next),
@@ -75,7 +78,9 @@ impl<'a, 'p> Reach<'a, 'p> {
         reach.aims = reach.other_aims();
         reach.emergency = everything || reach.is_emergency_other();
         reach.touch();
-        if !reach.emergency && reach.emergency_leads_to().any(|space| reach.touched.contains(&space)) {
+        // An emergency that goes on asks its caller's own search space with what it goes on as.
+        let is_in_own = has_emergencies && reach.touched.contains(&Space::Root);
+        if !reach.emergency && (is_in_own || reach.emergency_leads_to().any(|space| reach.touched.contains(&space))) {
             reach.emergency = true;
             reach.touch();
         }
@@ -180,6 +185,9 @@ impl<'a, 'p> Reach<'a, 'p> {
                 number != self.pair.none() && a.open(&[number], self.at) != b.open(&[number], self.at)
             })
         };
+        // Of those that match as closely the first one is taken, whatever partition it is in.
+        let kept: Vec<_> = a.emergency.iter().filter_map(|id| a.same.get(id.0 as usize).copied().flatten()).collect();
+        let is_in_other_order = !kept.is_sorted_by_key(|id| id.0);
         a.plan.emergency.numbers != b.plan.emergency.numbers
             || a.plan.emergency.access_codes != b.plan.emergency.access_codes
             || last_resort(a) != last_resort(b)
@@ -188,6 +196,7 @@ impl<'a, 'p> Reach<'a, 'p> {
             || other_row(a)
             || other_row(b)
             || is_closed_otherwise(a)
+            || is_in_other_order
     }
 
     fn emergency_leads_to(&self) -> impl Iterator<Item = Space> {

@@ -530,6 +530,40 @@ fn an_emergency_number_is_followed_without_any_pattern_of_its_own_p23() {
     }
 }
 
+/// Of emergency patterns that match as closely the first one is taken, by whom no pattern of its own has the number.
+#[test]
+fn emergency_patterns_in_another_order_are_a_change_for_who_has_none_p23() {
+    let two = |first: &str, second: &str| {
+        let row = |partition: &str, list: &str| {
+            format!(
+                "[[route_pattern]]\npattern = \"112\"\nemergency = true\npartition = \"{partition}\"\nroute_list = \"{list}\"\n"
+            )
+        };
+        let of = |partition: &str| row(partition, if partition == "P1" { "RL" } else { "RL2" });
+        let base = "[cluster]\nid = \"HQ\"\n[sip]\nlisten = [\"udp:127.0.1.1:5060\"]\n\
+             [[peer]]\nname = \"gw\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.20:5060\"]\n\
+             [[peer]]\nname = \"gw2\"\nkind = \"gateway\"\naddresses = [\"udp:127.0.1.21:5060\"]\n\
+             [[route_group]]\nname = \"RG\"\npeers = [\"gw\"]\n[[route_list]]\nname = \"RL\"\nmembers = [\"RG\"]\n\
+             [[route_group]]\nname = \"RG2\"\npeers = [\"gw2\"]\n[[route_list]]\nname = \"RL2\"\nmembers = [\"RG2\"]\n";
+        let phones = "[[css]]\nname = \"C\"\npartitions = [\"P2\"]\n[[css]]\nname = \"N\"\npartitions = [\"NONE\"]\n\
+             [[partition]]\nname = \"NONE\"\n[[device_pool]]\nname = \"DP\"\n\
+             [[device]]\nname = \"HAS\"\ncss = \"C\"\ndevice_pool = \"DP\"\n\
+             [[device]]\nname = \"HASNOT\"\ncss = \"N\"\ndevice_pool = \"DP\"\n";
+        let text = format!("{base}{}{}{phones}", of(first), of(second));
+        config::unchecked(&text).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"))
+    };
+    let changes = between(&two("P1", "P2"), &two("P2", "P1"), &Asked::everything(AT)).unwrap();
+    let number = Digits::from_bytes(b"112").unwrap();
+    let has = |who: &str| {
+        let group = changes.groups.iter().position(|group| group.example.to_string() == who).unwrap();
+        changes
+            .changes
+            .iter()
+            .any(|change| change.group == group && change.shapes.iter().any(|shape| shape.has(&number)))
+    };
+    assert_eq!((has("device HASNOT"), has("device HAS")), (true, false));
+}
+
 #[test]
 fn the_bound_on_steps_is_said() {
     let (now, next) = (example(), example().replacen("pattern = \"9.0!\"", "pattern = \"9.00!\"", 1));

@@ -49,6 +49,8 @@ pub struct RouteBook {
     pub peers: Vec<PeerKind>,
     /// Peers an emergency call is left to when everything else failed, in order (P-23).
     pub last_resort: Vec<PeerId>,
+    /// What may be dialed before an emergency number: a dial plan may have the number in that form alone (P-23).
+    pub access_codes: Vec<Digits>,
     /// Transformation patterns, where there are any (D-24).
     pub transformations: Option<Arc<Transformations>>,
 }

@@ -88,6 +88,7 @@ fn hq() -> Cluster {
             groups: vec![RouteGroup { peers: [PeerId(1)].into(), distribution: Distribution::TopDown }],
             peers: vec![PeerKind::CallControl, PeerKind::Gateway],
             last_resort: vec![PeerId(1)],
+            access_codes: vec![],
             transformations: None,
         },
         &["cc-hq", "gw-hq"],
@@ -118,6 +119,7 @@ fn br() -> Cluster {
             ],
             peers: vec![PeerKind::CallControl, PeerKind::Gateway, PeerKind::Gateway, PeerKind::Gateway],
             last_resort: vec![PeerId(2)],
+            access_codes: vec![],
             transformations: None,
         },
         &["cc-br", "gw-br-1", "gw-br-2", "gw-trunk-pool"],
@@ -237,14 +239,21 @@ fn an_emergency_that_goes_on_asks_the_callers_own_search_space_before_those_of_o
         groups: vec![group(0), group(1)],
         peers: vec![PeerKind::Gateway; 2],
         last_resort: vec![],
+        access_codes: vec![digits("9")],
         transformations: None,
     };
-    let rows = [("911", 0, site(0), true), ("911", 1, site(1), true), ("!", 2, Target::Block, false)];
-    let mut sites = cluster(3, &[&[0], &[1], &[2], &[2, 1]], &rows, book, &["gw-a", "gw-b"]);
+    let rows = [
+        ("911", 0, site(0), true),
+        ("911", 1, site(1), true),
+        ("!", 2, Target::Block, false),
+        // A site that has the number behind its access code alone.
+        ("9.911", 3, site(1), true),
+    ];
+    let mut sites = cluster(4, &[&[0], &[1], &[2], &[2, 1], &[3]], &rows, book, &["gw-a", "gw-b"]);
     sites.emergency = EmergencyNumbers { numbers: vec![digits("911")], access_codes: vec![digits("9")] };
     let groups = LocalRouteGroups::default();
     for caller in [Caller::Local { pool: None, groups: &groups }, Caller::Visiting { pool: None, groups: &groups }] {
-        for (space, want) in [(0, "gw-a:911"), (1, "gw-b:911"), (2, "gw-a:911"), (3, "gw-b:911")] {
+        for (space, want) in (0..).zip(["gw-a:911", "gw-b:911", "gw-a:911", "gw-b:911", "gw-b:911"]) {
             let told = |dialed| sites.told(&sites.decide(&[sites.css[space]], dialed, caller, false).0);
             assert_eq!((told("911"), told("9911")), (want.to_owned(), want.to_owned()), "search space {space}");
             let urn = sites.emergency.recognise(&sites.plan, Called::Uri(b"urn:service:sos"), false);

@@ -460,6 +460,7 @@ fn routes(document: &Document, ids: &Ids<'_>, transformations: Option<Arc<Transf
         groups: groups.collect(),
         peers: document.peers.iter().map(|row| peer(row).kind).collect(),
         last_resort: ids.peers(&document.emergency.last_resort).collect(),
+        access_codes: document.emergency.access_codes.iter().map(|code| code.value).collect(),
         transformations,
     }
 }
