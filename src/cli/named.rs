@@ -36,6 +36,11 @@ impl NamedNeighbours {
         plan.located(&names)
     }
 
+    /// Whether an address stands for a name.
+    pub(super) fn is_named(&self, address: Address) -> bool {
+        self.0.values().any(|known| *known == address)
+    }
+
     /// An address as it was written: by the name it stands for, where it does.
     pub(super) fn shown(&self, address: Address) -> String {
         let named = self.0.iter().find(|(_, known)| **known == address);

@@ -434,6 +434,50 @@ fn a_neighbour_given_by_name_is_a_hop_told_by_its_name_p23() {
     assert_eq!(answer["remote"]["next_hops"][0], hop("gw-br-1", "udp:127.0.2.20:5060", "999"));
 }
 
+/// P-13: what the other cluster would not hear, it is not asked about.
+#[test]
+fn a_call_is_followed_with_what_the_other_cluster_would_hear_of_it() {
+    let text = std::fs::read_to_string(pair("br.toml")).unwrap();
+    let br = |name: &str, from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        file(name, &text.replacen(from, to, 1))
+    };
+    let asked = |br: &str, dialed: &str| {
+        let hq = pair("hq.toml");
+        let words =
+            ["explain", "call", "--json", "--config", &hq, "--from", "alice", "--to", dialed, "--remote-config"];
+        emcc_trunk(&[&words[..], &[br]].concat())
+    };
+    let trunk = "trunk = [\"udp:127.0.1.1:5060\"]";
+    let other_header = br("br-header.toml", trunk, &format!("{trunk}\ndevice_header = \"X-Device\""));
+    for (br, status, device) in
+        [(&pair("br.toml"), Value::Null, json!("SEP001122334455")), (&other_header, json!(403), Value::Null)]
+    {
+        let ran = asked(br, "901614960000");
+        let remote = &ran.object()["remote"];
+        assert_eq!((&remote["status"], &remote["caller"]["device"], ran.err.as_str()), (&status, &device, ""));
+    }
+    for (name, from, to, said) in [
+        (
+            "br-knows.toml",
+            trunk,
+            "trunk = [\"udp:127.0.1.77:5060\"]",
+            "BR knows HQ at udp:127.0.1.77:5060 alone, where HQ does not listen",
+        ),
+        (
+            "br-listens.toml",
+            "udp:127.0.2.1:5060",
+            "udp:127.0.2.77:5060",
+            "HQ sends to BR at udp:127.0.2.1:5060, where BR does not listen",
+        ),
+    ] {
+        let ran = asked(&br(name, from, to), "9999");
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        let told = format!("emcc-trunk: {said}: unless addresses are translated on the way");
+        assert!(ran.err.lines().any(|line| line.starts_with(&told)), "{}", ran.err);
+    }
+}
+
 /// The pair's home cluster with one text replaced, in a file of its own.
 fn hq_with(name: &str, from: &str, to: &str) -> String {
     let text = std::fs::read_to_string(pair("hq.toml")).unwrap();

@@ -1,5 +1,7 @@
 //! The clusters a call is followed through: the one asked, and those its trunks lead to.
 
+use std::io::Write as _;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use emcc_codecs::sdp::Malformed;
@@ -10,7 +12,9 @@ use crate::cli::halt::Halt;
 use crate::cli::named::NamedNeighbours;
 use crate::cli::progress::Progress;
 use crate::config;
+use crate::config::plan::{Listen, Plan, RemoteCluster};
 use crate::engine::decide::Source;
+use crate::neighbour::Address;
 
 /// The clusters at hand.
 pub(super) struct Clusters {
@@ -34,7 +38,14 @@ impl Clusters {
                 Err(Halt::Strangers(path.clone(), near.cluster.id.clone(), far.cluster.id.clone()))
             }
         };
-        let remotes = remotes.iter().map(known).collect::<Result<_, _>>()?;
+        let remotes: Vec<_> = remotes.iter().map(known).collect::<Result<_, _>>()?;
+        for remote in &remotes {
+            for (from, to) in [(&here, remote), (remote, &here)] {
+                if let Some(words) = unheard(from, to) {
+                    writeln!(anstream::stderr().lock(), "emcc-trunk: {words}").map_err(Halt::Output)?;
+                }
+            }
+        }
         Ok(Self { here, remotes })
     }
 
@@ -48,8 +59,14 @@ impl Clusters {
             let from = remote.plan.remote_cluster_with_id(&self.here.plan.cluster.id)?;
             Some((remote, from, onwards))
         });
-        if let Some((remote, from, Onwards { over, device, to, calling, offer, is_emergency, .. })) = there {
-            // Over a trunk come the device's name, the number and the mark (P-13, P-23).
+        if let Some((remote, from, Onwards { cluster, over, device, to, calling, offer, is_emergency })) = there {
+            // Over a trunk come the device's name, in the header that was agreed, the number and the mark (P-13, P-23).
+            let is_heard = |to: &RemoteCluster| {
+                let here = &self.here.plan;
+                let sent = here.remote_cluster_with_id(&cluster).and_then(|id| here.remote_cluster(id));
+                sent.is_some_and(|sent| sent.device_header == to.device_header)
+            };
+            let device = device.filter(|_| remote.plan.remote_cluster(from).is_some_and(is_heard));
             let caller = Caller { source: Source::Trunk(from), device, number: None, session: None, gateway: None };
             let is_marked_emergency = is_emergency;
             let over = Some(over);
@@ -58,6 +75,46 @@ impl Clusters {
         }
         Ok(walked.answer)
     }
+}
+
+/// What is to be said where a node listens nowhere that the other one sends to, or takes it for a stranger. Names say
+/// nothing here, nor does a listener at every address.
+fn unheard(from: &Cluster, to: &Cluster) -> Option<String> {
+    let of = |Cluster { plan, named, .. }: &Cluster, other: &Plan| {
+        let remote = plan.remote_cluster(plan.remote_cluster_with_id(&other.cluster.id)?)?;
+        let is_known = !remote.addresses.is_empty() && !remote.addresses.iter().any(|at| named.is_named(*at));
+        is_known.then(|| remote.addresses.clone())
+    };
+    let (sent_to, heard_from) = (of(from, &to.plan)?, of(to, &from.plan)?);
+    let (from, to) = (&from.plan, &to.plan);
+    let (ours, theirs) = (&from.cluster.id, &to.cluster.id);
+    let is_there = |at: &Address| {
+        to.sip.listen.iter().any(|listen| {
+            let ip = listen.address.socket.ip();
+            let is_at = |ip: IpAddr| ip.is_unspecified() || ip == at.socket.ip();
+            listen.address.transport == at.transport
+                && (listen.advertised == at.socket || listen.address.socket.port() == at.socket.port() && is_at(ip))
+        })
+    };
+    if !sent_to.iter().any(is_there) {
+        return Some(format!(
+            "{ours} sends to {theirs} at {}, where {theirs} does not listen: unless addresses are translated on the way, no \
+             call gets there",
+            sent_to.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        ));
+    }
+    let is_known = |listen: &Listen| {
+        let ips = [listen.address.socket.ip(), listen.advertised.ip()];
+        ips.iter().any(|ip| ip.is_unspecified() || heard_from.iter().any(|at| at.socket.ip() == *ip))
+    };
+    let is_stranger = !from.sip.listen.iter().any(is_known);
+    is_stranger.then(|| {
+        format!(
+            "{theirs} knows {ours} at {} alone, where {ours} does not listen: unless addresses are translated on the way, \
+             {theirs} drops its calls as a stranger's",
+            heard_from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        )
+    })
 }
 
 fn cluster(path: &Path, progress: &Progress) -> Result<Cluster, Halt> {
