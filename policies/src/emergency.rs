@@ -201,7 +201,8 @@ impl Emergency {
 }
 
 /// The emergency number that a pattern takes `dialed` for: without what its dot sets apart, the access code.
-pub(crate) fn number_of(row: &Row, dialed: &Digits) -> Digits {
+#[must_use]
+pub fn number_of(row: &Row, dialed: &Digits) -> Digits {
     let rest = row.pattern.before_dot(dialed).map(|taken| dialed.from(taken)).filter(|rest| !rest.is_empty());
     rest.unwrap_or(*dialed)
 }

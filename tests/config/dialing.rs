@@ -237,6 +237,23 @@ const BARE: &str = "[[css]]\nname = \"CSS-Bare\"\npartitions = [\"PT-Bare\"]\n\
                     [[device]]\nname = \"SEP03\"\ncss = \"CSS-Bare\"\ndevice_pool = \"DP-HQ\"\n\
                     [[route_pattern]]\npattern = \"112\"\npartition = \"PT-Bare\"\nroute_list = \"RL\"\nemergency = true\n";
 
+/// Field A.23: "9*, strip 1" turned 911 into 11.
+#[test]
+fn p_23_an_ordinary_pattern_that_makes_another_number_of_what_is_behind_an_access_code_is_told() {
+    let row = |text: &str, more: &str| {
+        format!("[[route_pattern]]\npattern = \"{text}\"\npartition = \"PT-Emergency\"\nroute_list = \"RL\"\n{more}")
+    };
+    let strips = row("9.1!", "discard_digits = \"PreDot\"");
+    let told = warned(&[], &strips);
+    let want = "\"9.1!\" takes 911, an emergency number behind an access code, and changes it to 11 by the member \
+                \"Standard Local Route Group\" of route list \"RL\" in the search space CSS-Trunk";
+    assert_eq!(told, [want], "once, though several search spaces have it");
+    // As it is, or known as an emergency number, nobody is misled.
+    assert_eq!(warned(&[], &row("9.1!", "")), [""; 0]);
+    let listed = told_with(&[("numbers = [\"112\"]", "numbers = [\"112\", \"911\"]")], &strips);
+    assert!(listed.iter().all(|(.., message)| !message.contains("behind an access code")), "{listed:#?}");
+}
+
 #[test]
 fn p_23_an_ordinary_pattern_that_takes_a_number_whose_emergency_pattern_the_space_lacks_is_named() {
     let row = |text: &str| {

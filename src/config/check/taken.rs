@@ -9,6 +9,7 @@ use crate::config::plan::build::Routing;
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::Report;
 use emcc_policies::digits::Digits;
+use emcc_policies::emergency::number_of;
 use emcc_policies::moment::Civil;
 use emcc_policies::route::{Member, RouteListId};
 use emcc_policies::search_space::{CssId, DialPlan, Outcome, PatternId, Row, SearchSpace, Target};
@@ -83,12 +84,53 @@ pub(super) fn check(
             }
         }
     }
+    behind_dots(document, dialing, routing, (&begun, &codes), moments, report);
     doubts.retain(|(won, _, _, number, _)| !captures.contains(won) && !told.contains(&(*won, *number)));
     for (won, fate, dialed, number, css) in doubts {
         doubt(document, dialing, (won, &fate), &dialed, css, report);
         told.insert((won, number));
     }
     told
+}
+
+/// Warns where people who leave the access code out are misled: of `9.911` the number is 911, and as dialed it is no
+/// emergency number unless it is listed, so that `9.1!` makes 11 of it.
+fn behind_dots(
+    document: &Document,
+    dialing: &Dialing<'_>,
+    routing: &Routing<'_>,
+    (begun, codes): (&[&SearchSpace], &[Digits]),
+    moments: &[Civil],
+    report: &Report,
+) {
+    let plan = &dialing.plan;
+    let flagged = plan.rows().filter(|(_, row)| row.emergency && row.pattern.has_dot());
+    let mut numbers: Vec<Digits> =
+        flagged.filter_map(|(_, row)| Some(number_of(row, &row.pattern.only_number()?))).collect();
+    numbers.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    numbers.dedup();
+    numbers.retain(|number| {
+        plan.emergency_match(number).is_none() && document.emergency.numbers.iter().all(|at| at.value != *number)
+    });
+    for number in numbers {
+        let tried = Tried { number, dialed: number, codes };
+        let mut told = HashSet::new();
+        for css in begun {
+            for (won, fate) in moments.iter().filter_map(|at| fate(plan, routing, css, &tried, *at)) {
+                let (Some(origin), Some(row)) = (dialing.origin(won), plan.row(won)) else { continue };
+                if fate.misleads() && told.insert(won) {
+                    let does = does(document, &fate);
+                    let message = format!(
+                        "\"{}\" takes {number}, an emergency number behind an access code, and {does} {}",
+                        row.pattern.text(),
+                        within(dialing, css)
+                    );
+                    let fix = format!("List \"{number}\" in emergency.numbers, or narrow the pattern.");
+                    report.warning(origin.place(), message, fix);
+                }
+            }
+        }
+    }
 }
 
 /// The ordinary row that takes the number first, and what becomes of the number.
@@ -128,6 +170,18 @@ fn by_list(routing: &Routing<'_>, list: RouteListId, row: &Row, dialed: &Digits,
     changed.map_or(Fate::Leaves(list), |(member, called)| Fate::Changes(member, list, called))
 }
 
+/// What becomes of a number that is misled.
+fn does(document: &Document, fate: &Fate) -> String {
+    match fate {
+        Fate::Changes(_, _, called) if called.is_empty() => "leaves nothing of it".to_owned(),
+        Fate::Changes(member, list, called) => {
+            let (member, list) = (member_name(document, *member), list_name(document, *list));
+            format!("changes it to {called} by the member \"{member}\" of route list \"{list}\"")
+        }
+        _ => "rings a phone".to_owned(),
+    }
+}
+
 /// An error where a call begins so; elsewhere nobody is misled yet.
 fn misled(
     document: &Document,
@@ -139,14 +193,7 @@ fn misled(
     report: &Report,
 ) {
     let (Some(origin), Some(row)) = (dialing.origin(won), dialing.plan.row(won)) else { return };
-    let does = match fate {
-        Fate::Changes(_, _, called) if called.is_empty() => "leaves nothing of it".to_owned(),
-        Fate::Changes(member, list, called) => {
-            let (member, list) = (member_name(document, *member), list_name(document, *list));
-            format!("changes it to {called} by the member \"{member}\" of route list \"{list}\"")
-        }
-        _ => "rings a phone".to_owned(),
-    };
+    let does = does(document, fate);
     let message =
         format!("\"{}\" takes the emergency number {dialed} and {does} {}", row.pattern.text(), within(dialing, css));
     let fix = "Narrow the pattern, or write emergency = true if it leads to help.";
