@@ -100,10 +100,11 @@ pub enum Edit {
     },
 }
 
-/// The bound that holds a format of variable rate within `cap_bps`, and its highest rate in bit/s then. `None` where
-/// no fmtp line can say it: the rate is fixed, no mode is slow enough, or the line there is cannot be read for certain.
+/// The bound that holds a format of variable rate within `cap_bps` and the modes `offered`, a bit for each, and its highest
+/// rate in bit/s then. `None` where no fmtp line can say it: the rate is fixed, no mode is slow enough, or the line there is
+/// cannot be read for certain.
 #[must_use]
-pub fn bound_within(format: &Format<'_>, variant: Variant, cap_bps: u32) -> Option<(Bound, u32)> {
+pub fn bound_within(format: &Format<'_>, variant: Variant, cap_bps: u32, offered: u16) -> Option<(Bound, u32)> {
     if format.fmtp_lines > 1 {
         return None;
     }
@@ -118,17 +119,29 @@ pub fn bound_within(format: &Format<'_>, variant: Variant, cap_bps: u32) -> Opti
             (is_readable && bps >= OPUS_LOWEST_BPS).then_some((Bound::AverageBitrate { bps }, bps))
         }
         ToldBy::ModeSet(rates) => {
-            let offered = match parameter(format.fmtp, b"mode-set") {
-                Parameter::Absent => u16::MAX,
-                Parameter::Once(list) => mode_set(list, rates)?,
-                Parameter::Repeated => return None,
-            };
             let slow_enough = (0u16..).zip(rates).filter(|(_, bps)| **bps <= cap_bps);
-            let set = slow_enough.fold(0u16, |set, (mode, _)| set | 1 << mode) & offered;
+            let set = slow_enough.fold(0u16, |set, (mode, _)| set | 1 << mode) & offered & modes(format, rates)?;
             Some((Bound::Modes { set }, highest_mode_bps(set, rates)?))
         }
         _ => None,
     }
+}
+
+/// The modes that a format of AMR or AMR-WB says it uses, a bit for each of `rates`: all where it says nothing (RFC 4867,
+/// section 8.1). `None` where its line cannot be read for certain.
+#[must_use]
+pub fn modes(format: &Format<'_>, rates: &[u32]) -> Option<u16> {
+    match parameter(format.fmtp, b"mode-set") {
+        _ if format.fmtp_lines > 1 => None,
+        Parameter::Absent => mode_set_of_all(rates),
+        Parameter::Once(list) => mode_set(list, rates),
+        Parameter::Repeated => None,
+    }
+}
+
+/// A bit for each mode there is.
+fn mode_set_of_all(rates: &[u32]) -> Option<u16> {
+    1u16.checked_shl(u32::try_from(rates.len()).ok()?)?.checked_sub(1)
 }
 
 /// What takes Annex B out of a format of G.729. `None` where it has none, or where the line there cannot be read for

@@ -119,7 +119,7 @@ fn bounded(rtpmap: &str, fmtp_lines: &str, cap_bps: u32) -> Option<(String, u32)
     let session = Session::parse(sdp.as_bytes()).unwrap();
     let format = &session.media()[0].formats[0];
     let variant = identify(&format.encoding.unwrap(), format.fmtp).unwrap();
-    let (bound, highest_bps) = bound_within(format, variant, cap_bps)?;
+    let (bound, highest_bps) = bound_within(format, variant, cap_bps, u16::MAX)?;
     let (_, text) = written(&sdp, &[formats(&[Verdict::Bound { rank: 1, bound }])], None);
     let lines = text.split_once(&format!("{rtpmap}\r\n")).unwrap().1.strip_suffix("a=ptime:20\r\n").unwrap();
     Some((lines.to_owned(), highest_bps))

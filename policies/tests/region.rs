@@ -7,8 +7,8 @@ use emcc_codecs::bandwidth::{AddressFamily, Kbps};
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_codecs::sdp::{Direction, MediaKind, Session};
 use emcc_policies::region::{
-    Allowed, CheckRate, Directed, PeerRegion, Refusal, Region, Role, Shaped, Step, SwitchedOff, Trail, VariableRate,
-    Why,
+    Allowed, CheckRate, Directed, OfferedModes, PeerRegion, Refusal, Region, Role, Shaped, Step, SwitchedOff, Trail,
+    VariableRate, Why,
 };
 use proptest::prelude::*;
 
@@ -314,6 +314,58 @@ fn parameters_that_lower_the_highest_rate_admit_a_variable_codec_m24() {
             }
         }
     }
+}
+
+#[test]
+fn an_answer_has_the_modes_of_its_offer_or_fewer_m16() {
+    let described = |formats: &str, lines: &[(u8, &str, &str)]| {
+        let lines = lines.iter().map(|(number, map, fmtp)| match *fmtp {
+            "" => format!("a=rtpmap:{number} {map}\r\n"),
+            fmtp => format!("a=rtpmap:{number} {map}\r\na=fmtp:{number} {fmtp}\r\n"),
+        });
+        format!("{HEAD}m=audio 4000 RTP/AVP {formats}\r\n{}", lines.collect::<String>())
+    };
+    let (amr, wide) = ("AMR/8000", "AMR-WB/16000");
+    let both = [(96, amr, "mode-set=0,2"), (97, amr, "octet-align=1")];
+    for (what, cap_kbps, offered, answered, want) in [
+        ("the payload type tells which", 13, &both[..], (96, amr, "mode-set=0,7"), Ok(("mode-set=0", 4_750))),
+        ("its fellow has all", 13, &both, (97, amr, "mode-set=0,7"), Ok(("mode-set=0,7", 12_200))),
+        ("another payload type: those of both", 13, &both, (99, amr, "mode-set=7"), Ok(("mode-set=7", 12_200))),
+        ("another codec", 24, &both, (99, wide, ""), Ok(("", 24_000))),
+        // What is said once for both ends holds the answer to the cap too.
+        ("none said", 8, &[(96, amr, "mode-set=0,2")], (96, amr, ""), Ok(("mode-set=0,2", 5_900))),
+        (
+            "unreadable in the offer",
+            24,
+            &[(96, wide, "mode-set=all")],
+            (96, wide, "mode-set=8"),
+            Ok(("mode-set=8", 23_850)),
+        ),
+        ("none in common", 13, &[(96, amr, "mode-set=0")], (96, amr, "mode-set=1"), Err(())),
+        ("unreadable", 13, &[(96, amr, "mode-set=0")], (96, amr, "mode-set=all"), Err(())),
+    ] {
+        let region = region(cap_kbps, LinkLoss::LowLoss);
+        let formats = offered.iter().map(|(number, ..)| number.to_string()).collect::<Vec<_>>().join(" ");
+        let offer = described(&formats, offered);
+        let modes = offered_modes(&region, &offer);
+        let (number, map, _) = answered;
+        let answer = described(&number.to_string(), &[answered]);
+        let (mut trail, mut out) = (Trail::new(), Vec::new());
+        let allowed = Allowed::AudioAndVideo;
+        let shaped = region.apply_to(answer.as_bytes(), Role::Answer, &modes, allowed, &mut trail, &mut out);
+        let got = shaped.map(|shaped| (String::from_utf8(out).unwrap(), shaped.first.unwrap().highest_bps));
+        let want = want.map(|(fmtp, bps)| (described(&number.to_string(), &[(number, map, fmtp)]), bps));
+        assert_eq!(got.map_err(|_| ()), want, "{what}");
+        if want.is_err() {
+            let is_told = |step: &Step| matches!(step, Step::Dropped { why: Why::ModesNotOffered, .. });
+            assert!(trail.iter().any(is_told), "{what}: {trail:?}");
+        }
+    }
+}
+
+/// The modes that an offer has as it leaves.
+fn offered_modes(region: &Region, sdp: &str) -> OfferedModes {
+    offered(region, sdp).shaped.unwrap().modes
 }
 
 #[test]

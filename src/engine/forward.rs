@@ -161,12 +161,15 @@ impl Turn<'_> {
         let branch = self.marked_branch(self.loop_mark(out.caller.remote.ip(), message));
         let client = self.client_key(&branch, b"INVITE");
         let now = self.now.moment;
-        let is_without_annex_b = body.shaped().is_some_and(|shaped| shaped.is_without_annex_b);
+        let shaped = body.shaped();
+        let is_without_annex_b = shaped.is_some_and(|shaped| shaped.is_without_annex_b);
+        let offered_modes = shaped.map(|shaped| shaped.modes.clone()).unwrap_or_default();
         let server = self.engine.calls.with(&key, |call| {
             let hunting = call.phase == Phase::Hunting && !call.cancelled;
             hunting.then(|| {
                 call.client = Some(client);
                 call.is_without_annex_b = is_without_annex_b;
+                call.offered_modes = offered_modes;
                 if let Some(patience) = &mut call.patience {
                     patience.tried_at = now;
                 }

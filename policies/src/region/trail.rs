@@ -34,6 +34,8 @@ pub enum Why {
         /// Cap in kbit/s.
         cap_kbps: u32,
     },
+    /// An answer has none of the modes its offer had, or nobody can tell which (RFC 4867, section 8.3.1).
+    ModesNotOffered,
     /// A switch of the configuration takes it out (M-9, M-10).
     SwitchedOff,
     /// It is redundancy for formats that were all dropped (M-24).
@@ -91,7 +93,7 @@ pub enum Step {
         /// Why it would be dropped.
         why: Why,
     },
-    /// A variable-rate format leaves, held to a rate (M-16).
+    /// A variable-rate format leaves, held to a rate: by the cap, or by the modes its offer had (M-16).
     Bounded {
         /// What the description calls it.
         name: EncodingName,
@@ -125,6 +127,7 @@ impl fmt::Display for Why {
                 write!(f, "variable rate up to {highest_kbps} kbps, cap {cap_kbps} kbps")
             }
             Self::Unbindable { cap_kbps } => write!(f, "its parameters cannot hold it to {cap_kbps} kbps"),
+            Self::ModesNotOffered => f.write_str("its modes are not those of the offer"),
             Self::SwitchedOff => f.write_str("switched off by advertise_g722_codec or opus_codec"),
             Self::NoPrimaryLeft => f.write_str("none of the formats it repeats is left"),
         }
