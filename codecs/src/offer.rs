@@ -5,7 +5,8 @@
 use smallvec::SmallVec;
 
 use crate::catalogue::{
-    Named, OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, decimal, highest_mode_bps, mode_set, parameter,
+    Named, OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, average_bps, decimal, highest_mode_bps, mode_set, parameter,
+    stream_bps,
 };
 use crate::sdp::{About, Format, Line, Media, MediaKind, Session, attribute, payload_type_and_rest, place_of, words};
 
@@ -31,6 +32,11 @@ pub enum Bound {
     },
     /// G.729: `annexb=no` (RFC 4856, section 2.1.9).
     NoAnnexB,
+    /// Opus, MP4A-LATM: without the parameter, whose value is no rate.
+    Without {
+        /// Its name.
+        parameter: &'static str,
+    },
 }
 
 /// What becomes of one format of an audio stream.
@@ -111,8 +117,8 @@ pub fn bound_within(format: &Format<'_>, variant: Variant, cap_bps: u32, offered
     match variant.id.codec().told_by {
         ToldBy::AverageBitrate => {
             let is_readable = match parameter(format.fmtp, b"maxaveragebitrate") {
-                Parameter::Absent => true,
-                Parameter::Once(value) => decimal(value).is_some(),
+                // What is no rate counts as absent, and the bound takes its place.
+                Parameter::Absent | Parameter::Once(_) => true,
                 Parameter::Repeated => false,
             };
             let bps = cap_bps.min(variant.highest_bps);
@@ -156,6 +162,22 @@ pub fn without_annex_b(format: &Format<'_>) -> Option<Bound> {
         Parameter::Repeated => false,
     };
     is_written.then_some(Bound::NoAnnexB)
+}
+
+/// What takes the rate out of a format of Opus or MP4A-LATM that is no rate, so that everybody reads it as absent: no number,
+/// or for Opus none from 6000 to 510000 bit/s. `None` where there is none to take out.
+#[must_use]
+pub fn without_stray_rate(format: &Format<'_>) -> Option<Bound> {
+    let Named::Codec(id) = format.named else { return None };
+    let codec = id.codec();
+    let (name, read): (_, fn(&[u8]) -> Option<u32>) = match codec.told_by {
+        ToldBy::AverageBitrate => ("maxaveragebitrate", average_bps),
+        // RFC 5577 has G.722.1 always name its rate.
+        ToldBy::Bitrate if codec.encoding == Some("MP4A-LATM") => ("bitrate", stream_bps),
+        _ => return None,
+    };
+    let value = parameter(format.fmtp, name.as_bytes()).once()?;
+    read(value).is_none().then_some(Bound::Without { parameter: name })
 }
 
 /// Rate in bit/s that a block's `b=AS` and `b=TIAS` allow once held to `allowance_kbps`; a lower value stands (M-23).
@@ -322,6 +344,7 @@ impl Pen<'_, '_, '_> {
         for (place, (format, verdict)) in media.formats.iter().zip(verdicts).enumerate() {
             // One of RFC 3551 need not have a line of its own.
             if let Verdict::Bound { bound, .. } = verdict
+                && !matches!(bound, Bound::Without { .. })
                 && (format.rtpmap_lines, format.fmtp_lines) == (0, 0)
                 && media.formats.iter().take(place).all(|earlier| earlier.payload_type != format.payload_type)
             {
@@ -364,10 +387,19 @@ impl Pen<'_, '_, '_> {
         let text = self.from.text(line);
         let name = parameter_of(bound);
         let params = attribute(text).and_then(|(_, v)| payload_type_and_rest(v)).map_or(&[][..], |(_, rest)| rest);
+        if matches!(bound, Bound::Without { .. }) {
+            return self.without(line, params, name);
+        }
         match parameter(params, name.as_bytes()) {
             Parameter::Once(value) if !value.is_empty() => {
                 let place = place_of(value, self.from.bytes());
                 self.cut(place.start, place.end);
+            }
+            Parameter::Once(_) => {
+                let place = place_of(pair(params, name).unwrap_or_default(), self.from.bytes());
+                self.cut(place.start, place.end);
+                self.put(name);
+                self.put("=");
             }
             _ => {
                 self.keep_to(line.end);
@@ -383,8 +415,28 @@ impl Pen<'_, '_, '_> {
         self.bound_value(bound);
     }
 
+    /// Takes a parameter out of an fmtp line with the semicolon beside it, and the line where nothing else is in it.
+    fn without(&mut self, line: Line, params: &[u8], name: &str) {
+        let Some(pair) = pair(params, name) else { return };
+        let (all, own) = (place_of(params, self.from.bytes()), place_of(pair, self.from.bytes()));
+        let between = |start: u32, end: u32| self.from.bytes().get(start as usize..end as usize).unwrap_or_default();
+        let (before, behind) = (between(all.start, own.start), between(own.end, all.end));
+        let is_idle = |octet: &u8| matches!(octet, b';' | b' ' | b'\t');
+        let length = |idle: Option<usize>, all: &[u8]| u32::try_from(idle.unwrap_or(all.len())).unwrap_or(u32::MAX);
+        if before.iter().chain(behind).all(is_idle) {
+            self.cut(line.start, line.next);
+        } else if let Some(last) = before.iter().rposition(|octet| !is_idle(octet)) {
+            let kept = length(Some(last + 1), before);
+            self.cut(all.start.saturating_add(kept), own.end);
+        } else {
+            let idle = length(behind.iter().position(|octet| !is_idle(octet)), behind);
+            self.cut(own.start, own.end.saturating_add(idle));
+        }
+    }
+
     fn bound_value(&mut self, bound: Bound) {
         match bound {
+            Bound::Without { .. } => {}
             Bound::AverageBitrate { bps } => self.put_number(u64::from(bps)),
             Bound::NoAnnexB => self.put("no"),
             Bound::Modes { set } => {
@@ -465,8 +517,15 @@ impl Pen<'_, '_, '_> {
     }
 }
 
+/// The text of a parameter with its value.
+fn pair<'p>(params: &'p [u8], name: &str) -> Option<&'p [u8]> {
+    let pairs = params.split(|octet| *octet == b';').map(<[u8]>::trim_ascii);
+    pairs.into_iter().find(|pair| parameter(pair, name.as_bytes()) != Parameter::Absent)
+}
+
 fn parameter_of(bound: Bound) -> &'static str {
     match bound {
+        Bound::Without { parameter } => parameter,
         Bound::AverageBitrate { .. } => "maxaveragebitrate",
         Bound::Modes { .. } => "mode-set",
         Bound::NoAnnexB => "annexb",

@@ -140,8 +140,10 @@ fn opus_is_bound_by_its_average_rate_m16() {
         ("a=fmtp:96 maxaveragebitrate=7000\r\n", 8_000, Some("a=fmtp:96 maxaveragebitrate=7000\r\n")),
         ("", 6_000, Some("a=fmtp:96 maxaveragebitrate=6000\r\n")),
         ("", 5_999, None),
-        ("a=fmtp:96 maxaveragebitrate=lots\r\n", 8_000, None),
-        ("a=fmtp:96 maxaveragebitrate\r\n", 8_000, None),
+        // What is no rate counts as absent.
+        ("a=fmtp:96 maxaveragebitrate=lots\r\n", 8_000, Some("a=fmtp:96 maxaveragebitrate=8000\r\n")),
+        ("a=fmtp:96 maxaveragebitrate=100; cbr=1\r\n", 8_000, Some("a=fmtp:96 maxaveragebitrate=8000; cbr=1\r\n")),
+        ("a=fmtp:96 cbr=1; maxaveragebitrate ;x\r\n", 8_000, Some("a=fmtp:96 cbr=1; maxaveragebitrate=8000 ;x\r\n")),
         ("a=fmtp:96 maxaveragebitrate=1;maxaveragebitrate=2\r\n", 8_000, None),
         ("a=fmtp:96 stereo=0\r\na=fmtp:96 cbr=1\r\n", 8_000, None),
     ] {

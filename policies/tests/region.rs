@@ -303,7 +303,9 @@ fn parameters_that_lower_the_highest_rate_admit_a_variable_codec_m24() {
         ("AMR/8000", "mode-set=0,6", false, true),
         ("AMR/8000", "mode-set=6,7", false, false),
         ("AMR-WB/16000", "octet-align=1;mode-set=0", true, true),
-        ("opus/48000/2", "maxaveragebitrate=x", false, false),
+        ("opus/48000/2", "maxaveragebitrate=x", false, true),
+        ("opus/48000/2", "maxaveragebitrate=100", false, true),
+        ("opus/48000/2", "maxaveragebitrate=1;maxaveragebitrate=2", false, false),
     ] {
         let sdp = format!("{HEAD}m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 {rtpmap}\r\na=fmtp:96 {fmtp}\r\n");
         for (variable_rate, want) in [(VariableRate::Exclude, exclude), (VariableRate::Bound, bound)] {
@@ -312,6 +314,43 @@ fn parameters_that_lower_the_highest_rate_admit_a_variable_codec_m24() {
             if exclude {
                 assert_eq!(applied.sdp, sdp);
             }
+        }
+    }
+}
+
+#[test]
+fn a_rate_that_is_none_is_left_out_m24() {
+    for (rtpmap, fmtp, want, bps) in [
+        ("opus/48000/2", "maxaveragebitrate=510000", Some("maxaveragebitrate=510000"), 510_000),
+        ("opus/48000/2", "maxaveragebitrate=510001", None, 510_000),
+        ("opus/48000/2", "maxaveragebitrate=5999", None, 510_000),
+        ("opus/48000/2", "maxaveragebitrate=99999999999", None, 510_000),
+        ("opus/48000/2", "maxaveragebitrate=-1; stereo=1", Some("stereo=1"), 510_000),
+        ("opus/48000/2", "stereo=1 ; maxaveragebitrate=20k ;cbr=1", Some("stereo=1 ;cbr=1"), 510_000),
+        ("opus/48000/2", "stereo=1;MaxAverageBitrate", Some("stereo=1"), 510_000),
+        ("opus/48000/2", "maxaveragebitrate=;;stereo=1", Some("stereo=1"), 510_000),
+        (
+            "MP4A-LATM/90000",
+            "profile-level-id=24;bitrate=0;cpresent=0",
+            Some("profile-level-id=24;cpresent=0"),
+            128_000,
+        ),
+        ("MP4A-LATM/90000", "bitrate=64k", None, 128_000),
+        ("MP4A-LATM/90000", "bitrate=64000", Some("bitrate=64000"), 64_000),
+        // RFC 5577 has this one always say its rate.
+        ("G7221/16000", "bitrate=0", Some("bitrate=0"), 32_000),
+    ] {
+        let described = |fmtp: Option<&str>| {
+            let line = fmtp.map(|fmtp| format!("a=fmtp:96 {fmtp}\r\n")).unwrap_or_default();
+            format!("{HEAD}m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 {rtpmap}\r\n{line}a=ptime:20\r\n")
+        };
+        for role in [Role::Offer, Role::Answer] {
+            let sdp = described(Some(fmtp));
+            let got = apply(&region(510, LinkLoss::LowLoss), &sdp, role, Allowed::AudioAndVideo);
+            assert_eq!(got.sdp, described(want), "{rtpmap} {fmtp}");
+            assert_eq!(got.shaped.unwrap().first.unwrap().highest_bps, bps, "{rtpmap} {fmtp}");
+            let is_told = got.trail.iter().any(|step| matches!(step, Step::RateLeftOut { .. }));
+            assert_eq!(is_told, want != Some(fmtp), "{rtpmap} {fmtp}: {:?}", got.trail);
         }
     }
 }

@@ -5,6 +5,7 @@ use emcc_codecs::bandwidth::{AddressFamily, Kbps, answered_kbps, worst_case_kbps
 use emcc_codecs::catalogue::{CodecId, EncodingName, Named, ToldBy, decimal, highest_mode_bps, variant};
 use emcc_codecs::offer::{
     Bound, Placed, RANK_BEYOND, RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within, modes, without_annex_b,
+    without_stray_rate,
 };
 use emcc_codecs::sdp::{Format, Media};
 use smallvec::SmallVec;
@@ -97,10 +98,8 @@ impl Region {
         };
         let cap_bps = cap_kbps.saturating_mul(1_000);
         if !codec.is_variable_rate() || leaving.highest_bps <= cap_bps {
-            let verdict = match narrowed {
-                Some((bound, _)) => Verdict::Bound { rank, bound },
-                None => Verdict::Keep { rank },
-            };
+            let bound = narrowed.map(|(bound, _)| bound).or_else(|| without_stray_rate(format));
+            let verdict = bound.map_or(Verdict::Keep { rank }, |bound| Verdict::Bound { rank, bound });
             return Ok((verdict, leaving));
         }
         match self.variable_rate {
@@ -159,8 +158,12 @@ impl Region {
                     Ok((verdict, codec)) => {
                         let rank = match verdict {
                             Verdict::Keep { rank } => rank,
-                            Verdict::Bound { rank, .. } => {
-                                trail.push(Step::Bounded { name: codec.name, bps: codec.highest_bps });
+                            Verdict::Bound { rank, bound } => {
+                                let Leaving { name, highest_bps: bps, .. } = codec;
+                                trail.push(match bound {
+                                    Bound::Without { .. } => Step::RateLeftOut { name, bps },
+                                    _ => Step::Bounded { name, bps },
+                                });
                                 rank
                             }
                             Verdict::Drop => RANK_FOLLOWS,

@@ -100,6 +100,13 @@ pub enum Step {
         /// Highest rate afterwards, in bit/s.
         bps: u32,
     },
+    /// A format leaves without the rate it said, which is none.
+    RateLeftOut {
+        /// What the description calls it.
+        name: EncodingName,
+        /// Highest rate it is reckoned with, in bit/s.
+        bps: u32,
+    },
     /// G.729 is used without Annex B, because the offer had it so (M-19).
     NoAnnexB {
         /// Its payload type.
@@ -157,6 +164,9 @@ impl fmt::Display for Step {
                 write!(f, "{name} put last and kept for the emergency: {why}")
             }
             Self::Bounded { name, bps } => write!(f, "{name} bounded to {bps} bit/s"),
+            Self::RateLeftOut { name, bps } => {
+                write!(f, "{name} without the rate it said, which is none: reckoned with {bps} bit/s")
+            }
             Self::NoAnnexB { payload_type } => {
                 write!(f, "G729 ({}) answered with annexb=no, as it was offered", payload_type.unwrap_or_default())
             }
