@@ -376,7 +376,7 @@ pub(crate) fn request_uri(
             && let Some(service) = service_sos(urn.raw).filter(|service| service.len() < urn.raw.len())
         {
             // Without what stands behind it: the next hop may take that for a part of the name.
-            editor.request_uri(message, service);
+            editor.request_uri(message, &service);
         }
         // What names this node would come back from a neighbour that does not know that name.
         if matches!(next.to, NextHop::Peer(_)) {
