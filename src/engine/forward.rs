@@ -267,9 +267,7 @@ impl Turn<'_> {
         crossing.marks = (!passes_marks).then(|| out.plan.device_headers.clone());
         crossing.write(editor, message);
         marks(editor, message, key, out, next, &crossing);
-        if is_told {
-            calling(editor, message, next.calling.as_ref(), &running, flow, &crossing);
-        }
+        calling(editor, message, next.calling.as_ref(), &running, flow, &crossing);
         let may_be_told = !crossing.location && !out.without_place && out.plan.trust(to).location;
         if may_be_told && self.write_place(key, out, message, body, flow) {
             self.engine.calls.with(&key, |call| call.place = Told::Ours);

@@ -10,6 +10,7 @@
 use emcc_policies::route::PeerKind;
 
 use super::Turn;
+use super::decide::NextHop;
 use super::media::Body;
 use crate::config::plan::{Neighbour, Plan, Trust};
 use crate::neighbour::headers::Headers;
@@ -92,6 +93,17 @@ fn marks(plan: &Plan, from: Option<Neighbour>, to: Option<Neighbour>) -> Option<
         Some(Neighbour::Phone) | None => false,
     };
     (!has_part(from) || !has_part(to)).then(|| plan.device_headers.clone())
+}
+
+/// Whether a calling number that a transform made may leave to a next hop: asserted as the caller's, as it is, it goes to those
+/// alone that belong to the trust domain (RFC 3325 section 7).
+pub(crate) fn is_told_who_calls(plan: &Plan, to: NextHop) -> bool {
+    let neighbour = match to {
+        NextHop::Remote(cluster) => Some(Neighbour::Remote { cluster, is_rsvp_trunk: false }),
+        NextHop::Peer(peer) => Some(Neighbour::Peer(peer)),
+        NextHop::Named | NextHop::Phone { .. } => None,
+    };
+    plan.trust(neighbour).identity
 }
 
 /// Whether anything in a message could come off it.
