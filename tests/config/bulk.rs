@@ -396,6 +396,38 @@ fn a_quote_that_is_never_closed_is_told_where_it_opens_and_other_rows_as_ever() 
     assert_eq!(errors_of("users.csv", b"id,directory_number\nalice,\"50"), [(2, 7, quote)]);
 }
 
+/// What is told of a configuration in which `find` stands in place of `put` in one file.
+fn told_of(file: &str, find: &str, put: &str) -> Vec<Problem> {
+    let (_, text) = FILES.iter().find(|(name, _)| *name == file).unwrap();
+    assert!(text.contains(find), "{find} is not in {file}");
+    let folder = written(Some((file, &text.replacen(find, put, 1))));
+    let problems = check(&folder.join("node.toml"), Probe::Offline).problems;
+    let _ = std::fs::remove_dir_all(folder);
+    problems
+}
+
+#[test]
+fn nothing_is_told_beside_a_misspelt_column_that_would_not_be_with_it() {
+    let clean = told_of("devices.csv", "name", "name");
+    assert_eq!(clean, []);
+    for (file, find, put) in [
+        ("devices.csv", "name,css", "name,csss"),
+        ("devices.csv", "directory_numbers", "numbers"),
+        ("users.csv", "line_css", "line_cs"),
+        ("users.csv", "directory_number", "directory_numbr"),
+        ("patterns.csv", "originator_css", "originatr_css"),
+        ("patterns.csv", "emergency", "emergncy"),
+        ("patterns.csv", "partition", "partion"),
+        ("patterns.csv", "route,9.911", "rout,9.911"),
+        ("device_pools.csv", "local_route_groups", "route_groups"),
+        ("device_pools.csv", "geolocation", "geolocaton"),
+        ("sessions.csv", "visiting_cluster", "visiting"),
+    ] {
+        let problems = told_of(file, find, put);
+        assert!(matches!(&problems[..], [one] if one.severity == Severity::Error), "{file} {put}: {problems:#?}");
+    }
+}
+
 #[test]
 fn a_flag_that_is_none_is_told_alone() {
     let text = "kind,pattern,partition,block\nroute,9.1!,PT-Local,yes\n";

@@ -62,7 +62,8 @@ pub(super) fn check(
         let fix = "Write emergency.numbers, the first of which it goes on as, or emergency.last_resort.";
         report.warning(&first.name.place, message, fix);
     }
-    let is_visited = document.emcc_trunk.is_some() && !document.remote_clusters.is_empty();
+    let trunk = document.emcc_trunk.as_ref().filter(|_| !document.remote_clusters.is_empty());
+    let is_visited = trunk.is_some_and(|trunk| dialing.css_if_there(trunk.css.as_ref()).is_some());
     for ((home, visited, groups), (device, alike)) in devices(document, dialing, routing) {
         let mut lost = refused(&home, Caller::Local { pool: None, groups }, "");
         if is_visited {
@@ -94,13 +95,16 @@ pub(super) fn devices<'d, 'r>(
     let mut places: AHashMap<Alike<'_>, usize> = AHashMap::new();
     let mut found: Vec<(Alike<'_>, (&Device, Devices))> = Vec::new();
     for device in &document.devices {
-        let css = dialing.css(device.css.as_ref());
+        let pool = routing.pool(device.device_pool.as_ref());
+        let spaces = of_device(device, &lines, dialing);
+        // Of a pool or a CSS that is not there its own name's error says enough.
+        let Some(spaces) = spaces.filter(|_| pool.is_some() || device.device_pool.is_none()) else { continue };
         let visited = match setting {
             PstnAccessCss::Trunk => of_trunk,
-            PstnAccessCss::OriginalDevice => css,
+            PstnAccessCss::OriginalDevice => dialing.css(device.css.as_ref()),
         };
-        let groups = routing.local_route_groups(routing.pool(device.device_pool.as_ref()));
-        let alike: Alike<'_> = (of_device(device, &lines, css), visited.into_iter().collect(), groups);
+        let groups = routing.local_route_groups(pool);
+        let alike: Alike<'_> = (spaces, visited.into_iter().collect(), groups);
         let place = *places.entry(alike.clone()).or_insert_with(|| {
             found.push((alike, (device, Devices::default())));
             found.len() - 1

@@ -24,7 +24,6 @@ pub(super) fn check(
     moments: &[Civil],
     report: &Report,
 ) {
-    shared_lines(document, report);
     if document.emergency.last_resort.is_empty() {
         // What is lost then is told of as such.
         return;
@@ -61,11 +60,14 @@ pub(super) fn check(
 }
 
 /// Numbers of phones in different device pools: a call that says its number and not its device is taken for the first one's.
-fn shared_lines(document: &Document, report: &Report) {
+pub(super) fn shared_lines(document: &Document, routing: &Routing<'_>, report: &Report) {
     let mut first: AHashMap<&str, &Device> = AHashMap::new();
     let mut places: AHashMap<(&str, &str), usize> = AHashMap::new();
     let mut found: Vec<(&str, &Device, &Device, Devices)> = Vec::new();
-    for device in &document.devices {
+    // Of a pool that is not there its own name's error says enough.
+    let is_placed =
+        |device: &&Device| device.device_pool.is_none() || routing.pool(device.device_pool.as_ref()).is_some();
+    for device in document.devices.iter().filter(is_placed) {
         for number in &device.directory_numbers {
             let owner = *first.entry(number.as_str()).or_insert(device);
             let pools = (pool(owner), pool(device));
