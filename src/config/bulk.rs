@@ -277,6 +277,13 @@ fn header(kind: BulkKind, row: Option<Row<'_>>, file: u16, report: &Report) -> O
         report.error(&Place::new(file, 0, ""), "the file has no header row", fix);
         return None;
     };
+    if let Some(separator) = row.other_separator(|name| known.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)))
+    {
+        let message = format!("{separator} stand between the fields, where a comma has to");
+        let fix = "Save the file with commas between its fields; a semicolon stands between the texts of one field.";
+        report.error(&Place::new(file, row.offset, ""), message, fix);
+        return None;
+    }
     let mut columns: Vec<Option<Column>> = Vec::new();
     for (at, name) in row.fields().enumerate() {
         let name = String::from_utf8_lossy(name);

@@ -396,6 +396,21 @@ fn a_quote_that_is_never_closed_is_told_where_it_opens_and_other_rows_as_ever() 
     assert_eq!(errors_of("users.csv", b"id,directory_number\nalice,\"50"), [(2, 7, quote)]);
 }
 
+#[test]
+fn another_separator_than_a_comma_is_told_once_in_the_header() {
+    for (separator, words) in [(";", "semicolons"), ("\t", "tabs")] {
+        let wanted = [(1, 1, format!("{words} stand between the fields, where a comma has to"))];
+        for (file, text) in FILES {
+            assert_eq!(errors_of(file, text.replace(',', separator).as_bytes()), wanted, "{file}");
+        }
+        let quoted = "\"Name\",\"device_pool\"\r\n\"SEP01\",\"DP-HQ\"\r\n".replace(',', separator);
+        assert_eq!(errors_of("devices.csv", quoted.as_bytes()), wanted);
+    }
+    // A name with one of them in it is a name.
+    let told = errors_of("devices.csv", b"name,device_pool,css;description\nSEP01,DP-HQ,\n");
+    assert_eq!(told, [(1, 18, "unknown column \"css;description\"".to_owned())]);
+}
+
 /// What is told of a configuration in which `find` stands in place of `put` in one file.
 fn told_of(file: &str, find: &str, put: &str) -> Vec<Problem> {
     let (_, text) = FILES.iter().find(|(name, _)| *name == file).unwrap();
