@@ -32,11 +32,10 @@ pub enum Bound {
     },
     /// G.729: `annexb=no` (RFC 4856, section 2.1.9).
     NoAnnexB,
-    /// Opus, MP4A-LATM: without the parameter, whose value is no rate.
-    Without {
-        /// Its name.
-        parameter: &'static str,
-    },
+    /// Opus: no `maxaveragebitrate`, whose value is no rate.
+    NoAverageBitrate,
+    /// MP4A-LATM: no `bitrate`, whose value is no rate.
+    NoBitrate,
 }
 
 /// What becomes of one format of an audio stream.
@@ -170,14 +169,19 @@ pub fn without_annex_b(format: &Format<'_>) -> Option<Bound> {
 pub fn without_stray_rate(format: &Format<'_>) -> Option<Bound> {
     let Named::Codec(id) = format.named else { return None };
     let codec = id.codec();
-    let (name, read): (_, fn(&[u8]) -> Option<u32>) = match codec.told_by {
-        ToldBy::AverageBitrate => ("maxaveragebitrate", average_bps),
+    let stated = |bound| parameter(format.fmtp, parameter_of(bound).as_bytes()).once();
+    match codec.told_by {
+        ToldBy::AverageBitrate => {
+            let is_stray = stated(Bound::NoAverageBitrate).is_some_and(|value| average_bps(value).is_none());
+            is_stray.then_some(Bound::NoAverageBitrate)
+        }
         // RFC 5577 has G.722.1 always name its rate.
-        ToldBy::Bitrate if codec.encoding == Some("MP4A-LATM") => ("bitrate", stream_bps),
-        _ => return None,
-    };
-    let value = parameter(format.fmtp, name.as_bytes()).once()?;
-    read(value).is_none().then_some(Bound::Without { parameter: name })
+        ToldBy::Bitrate if codec.encoding == Some("MP4A-LATM") => {
+            let is_stray = stated(Bound::NoBitrate).is_some_and(|value| stream_bps(value).is_none());
+            is_stray.then_some(Bound::NoBitrate)
+        }
+        _ => None,
+    }
 }
 
 /// Rate in bit/s that a block's `b=AS` and `b=TIAS` allow once held to `allowance_kbps`; a lower value stands (M-23).
@@ -344,7 +348,7 @@ impl Pen<'_, '_, '_> {
         for (place, (format, verdict)) in media.formats.iter().zip(verdicts).enumerate() {
             // One of RFC 3551 need not have a line of its own.
             if let Verdict::Bound { bound, .. } = verdict
-                && !matches!(bound, Bound::Without { .. })
+                && !takes_out(*bound)
                 && (format.rtpmap_lines, format.fmtp_lines) == (0, 0)
                 && media.formats.iter().take(place).all(|earlier| earlier.payload_type != format.payload_type)
             {
@@ -387,7 +391,7 @@ impl Pen<'_, '_, '_> {
         let text = self.from.text(line);
         let name = parameter_of(bound);
         let params = attribute(text).and_then(|(_, v)| payload_type_and_rest(v)).map_or(&[][..], |(_, rest)| rest);
-        if matches!(bound, Bound::Without { .. }) {
+        if takes_out(bound) {
             return self.without(line, params, name);
         }
         match parameter(params, name.as_bytes()) {
@@ -426,7 +430,7 @@ impl Pen<'_, '_, '_> {
         if before.iter().chain(behind).all(is_idle) {
             self.cut(line.start, line.next);
         } else if let Some(last) = before.iter().rposition(|octet| !is_idle(octet)) {
-            let kept = length(Some(last + 1), before);
+            let kept = length(Some(last.saturating_add(1)), before);
             self.cut(all.start.saturating_add(kept), own.end);
         } else {
             let idle = length(behind.iter().position(|octet| !is_idle(octet)), behind);
@@ -436,7 +440,7 @@ impl Pen<'_, '_, '_> {
 
     fn bound_value(&mut self, bound: Bound) {
         match bound {
-            Bound::Without { .. } => {}
+            Bound::NoAverageBitrate | Bound::NoBitrate => {}
             Bound::AverageBitrate { bps } => self.put_number(u64::from(bps)),
             Bound::NoAnnexB => self.put("no"),
             Bound::Modes { set } => {
@@ -523,10 +527,15 @@ fn pair<'p>(params: &'p [u8], name: &str) -> Option<&'p [u8]> {
     pairs.into_iter().find(|pair| parameter(pair, name.as_bytes()) != Parameter::Absent)
 }
 
+/// Whether a bound is that a parameter is not there.
+fn takes_out(bound: Bound) -> bool {
+    matches!(bound, Bound::NoAverageBitrate | Bound::NoBitrate)
+}
+
 fn parameter_of(bound: Bound) -> &'static str {
     match bound {
-        Bound::Without { parameter } => parameter,
-        Bound::AverageBitrate { .. } => "maxaveragebitrate",
+        Bound::AverageBitrate { .. } | Bound::NoAverageBitrate => "maxaveragebitrate",
+        Bound::NoBitrate => "bitrate",
         Bound::Modes { .. } => "mode-set",
         Bound::NoAnnexB => "annexb",
     }

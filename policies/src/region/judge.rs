@@ -161,7 +161,7 @@ impl Region {
                             Verdict::Bound { rank, bound } => {
                                 let Leaving { name, highest_bps: bps, .. } = codec;
                                 trail.push(match bound {
-                                    Bound::Without { .. } => Step::RateLeftOut { name, bps },
+                                    Bound::NoAverageBitrate | Bound::NoBitrate => Step::RateLeftOut { name, bps },
                                     _ => Step::Bounded { name, bps },
                                 });
                                 rank
