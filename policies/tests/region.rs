@@ -380,6 +380,7 @@ fn an_answer_has_the_modes_of_its_offer_or_fewer_m16() {
             (96, wide, "mode-set=8"),
             Ok(("mode-set=8", 23_850)),
         ),
+        ("unreadable, to all", 24, &[(96, wide, "")], (96, wide, "mode-set=all"), Ok(("mode-set=all", 24_000))),
         ("none in common", 13, &[(96, amr, "mode-set=0")], (96, amr, "mode-set=1"), Err(())),
         ("unreadable", 13, &[(96, amr, "mode-set=0")], (96, amr, "mode-set=all"), Err(())),
     ] {

@@ -251,7 +251,7 @@ fn within_cap(rate_kbps: u32, cap_kbps: u32) -> Result<(), Why> {
 /// What holds an answer's format to the modes `offered`, and its highest rate in bit/s then; nothing where it has no others.
 fn narrowed(format: &Format<'_>, told_by: ToldBy, offered: u16) -> Result<Option<(Bound, u32)>, Why> {
     let ToldBy::ModeSet(rates) = told_by else { return Ok(None) };
-    if offered == u16::MAX {
+    if (0..).zip(rates).all(|(mode, _): (u32, _)| offered >> mode & 1 == 1) {
         return Ok(None);
     }
     let stated = modes(format, rates).ok_or(Why::ModesNotOffered)?;
