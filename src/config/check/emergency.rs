@@ -44,10 +44,9 @@ pub(super) fn check(
         access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
     };
     changed(document, dialing, routing, &own, report);
-    sites::shared_lines(document, routing, report);
+    sites::check(document, routing, report);
     if !dangled.is_of_routes() {
         helpless::check(document, dialing, routing, &own, &numbers, moments, report);
-        sites::check(document, dialing, routing, &own, &numbers, moments, report);
     }
 }
 
