@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 
 use super::register::{Claim, claimed, claimed_device};
 use super::reject::Refusal;
-use super::trust::is_told_who_calls;
+use super::trust::told_calling;
 use super::turns::Turns;
 use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
 use crate::neighbour::mark::DeviceHeader;
@@ -674,9 +674,6 @@ impl Decision {
         self.translations = routed.translations;
         self.emergency = routed.emergency;
         self.alarms.extend(routed.alarms);
-        if !plan.trusts_everybody() {
-            self.withhold_transforms(plan);
-        }
         for hop in &routed.hops {
             self.expand(plan, hop, calling);
         }
@@ -688,19 +685,6 @@ impl Decision {
                 _ => routed.refused.map_or(Refusal::NoMember, Refusal::from),
             };
             self.refusal = Some(why);
-        }
-    }
-
-    /// Says of each next hop that a transformation pattern made a calling number for, and that is not told who calls, that it
-    /// is not.
-    fn withhold_transforms(&mut self, plan: &Plan) {
-        let link = self.link;
-        for step in &mut self.trail {
-            let Step::CallingTransformed { to, .. } = *step else { continue };
-            let hop = to.map(NextHop::Peer).or(link.map(NextHop::Remote));
-            if !hop.is_some_and(|hop| is_told_who_calls(plan, hop)) {
-                *step = Step::CallingNotTold { to };
-            }
         }
     }
 
@@ -723,18 +707,13 @@ impl Decision {
         }
         // A number nobody changed leaves as it came.
         let made = hop.calling.filter(|number| Some(*number) != caller);
-        let calling = made.filter(|_| is_told_who_calls(plan, to));
-        let not_told = Step::CallingNotTold { to: hop.to.peer() };
-        if made != calling && !self.trail.contains(&not_told) {
-            self.trail.push(not_told);
-        }
+        let calling = told_calling(plan, to, made, &mut self.trail);
         for (place, address) in addresses.iter().enumerate() {
             let is_same_try =
                 |earlier: &Next| earlier.address == *address && (!self.emergency || earlier.called == hop.called);
             if !self.next_hops.iter().any(is_same_try) {
-                let called = hop.called;
                 let rank = terms.ranks.get(place).copied().unwrap_or_default();
-                self.next_hops.push(Next { to, address: *address, called, calling, is_gateway, rank });
+                self.next_hops.push(Next { to, address: *address, called: hop.called, calling, is_gateway, rank });
             }
         }
     }

@@ -7,7 +7,9 @@
 //! so. `Privacy: none` keeps an identity on its way out, as RFC 3325 section 7 demands; `P-Preferred-Identity` is a wish to
 //! who authenticates, which this node does not, and never leaves (section 9.2).
 
+use emcc_policies::digits::Digits;
 use emcc_policies::route::PeerKind;
+use emcc_policies::trail::{Step, Trail};
 
 use super::Turn;
 use super::decide::NextHop;
@@ -104,6 +106,23 @@ pub(crate) fn is_told_who_calls(plan: &Plan, to: NextHop) -> bool {
         NextHop::Named | NextHop::Phone { .. } => None,
     };
     plan.trust(neighbour).identity
+}
+
+/// Of a calling number that a transform `made` for a next hop, what leaves to it. Where that is nothing the trail says so, in
+/// place of the pattern that made it.
+pub(crate) fn told_calling(plan: &Plan, to: NextHop, made: Option<Digits>, trail: &mut Trail) -> Option<Digits> {
+    if is_told_who_calls(plan, to) {
+        return made;
+    }
+    let peer = if let NextHop::Peer(peer) = to { Some(peer) } else { None };
+    let not_told = Step::CallingNotTold { to: peer };
+    for step in trail.iter_mut().filter(|step| matches!(step, Step::CallingTransformed { to, .. } if *to == peer)) {
+        *step = not_told;
+    }
+    if made.is_some() && !trail.contains(&not_told) {
+        trail.push(not_told);
+    }
+    None
 }
 
 /// Whether anything in a message could come off it.
