@@ -111,6 +111,22 @@ impl<'r> Row<'r> {
         self.record.iter().map(<[u8]>::trim_ascii)
     }
 
+    /// What stands between the names of a header in place of commas, as a spreadsheet may write it: where no name between
+    /// commas is known, and one between those is.
+    pub(crate) fn other_separator(&self, is_known: impl Fn(&str) -> bool) -> Option<&'static str> {
+        let is_name = |name: &[u8]| std::str::from_utf8(name).is_ok_and(&is_known);
+        if self.fields().any(is_name) {
+            return None;
+        }
+        let raw = self.text.get(self.offset..self.end)?;
+        let unquoted = |name: &'r [u8]| {
+            let name = name.trim_ascii();
+            name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")).unwrap_or(name)
+        };
+        let has = |separator: u8| raw.split(|octet| *octet == separator).map(unquoted).any(is_name);
+        [(b';', "semicolons"), (b'\t', "tabs")].into_iter().find(|(octet, _)| has(*octet)).map(|(_, words)| words)
+    }
+
     /// Offset of a quote that opens a field and is never closed: by nothing, or only by the quote of a later line that
     /// opens another field, as what stands behind it tells.
     pub(crate) fn open_quote(&self) -> Option<usize> {

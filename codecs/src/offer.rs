@@ -5,7 +5,8 @@
 use smallvec::SmallVec;
 
 use crate::catalogue::{
-    Named, OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, decimal, highest_mode_bps, mode_set, parameter,
+    Named, OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, average_bps, decimal, highest_mode_bps, mode_set, parameter,
+    stream_bps,
 };
 use crate::sdp::{About, Format, Line, Media, MediaKind, Session, attribute, payload_type_and_rest, place_of, words};
 
@@ -31,6 +32,10 @@ pub enum Bound {
     },
     /// G.729: `annexb=no` (RFC 4856, section 2.1.9).
     NoAnnexB,
+    /// Opus: no `maxaveragebitrate`, whose value is no rate.
+    NoAverageBitrate,
+    /// MP4A-LATM: no `bitrate`, whose value is no rate.
+    NoBitrate,
 }
 
 /// What becomes of one format of an audio stream.
@@ -100,35 +105,48 @@ pub enum Edit {
     },
 }
 
-/// The bound that holds a format of variable rate within `cap_bps`, and its highest rate in bit/s then. `None` where
-/// no fmtp line can say it: the rate is fixed, no mode is slow enough, or the line there is cannot be read for certain.
+/// The bound that holds a format of variable rate within `cap_bps` and the modes `offered`, a bit for each, and its highest
+/// rate in bit/s then. `None` where no fmtp line can say it: the rate is fixed, no mode is slow enough, or the line there is
+/// cannot be read for certain.
 #[must_use]
-pub fn bound_within(format: &Format<'_>, variant: Variant, cap_bps: u32) -> Option<(Bound, u32)> {
+pub fn bound_within(format: &Format<'_>, variant: Variant, cap_bps: u32, offered: u16) -> Option<(Bound, u32)> {
     if format.fmtp_lines > 1 {
         return None;
     }
     match variant.id.codec().told_by {
         ToldBy::AverageBitrate => {
             let is_readable = match parameter(format.fmtp, b"maxaveragebitrate") {
-                Parameter::Absent => true,
-                Parameter::Once(value) => decimal(value).is_some(),
+                // What is no rate counts as absent, and the bound takes its place.
+                Parameter::Absent | Parameter::Once(_) => true,
                 Parameter::Repeated => false,
             };
             let bps = cap_bps.min(variant.highest_bps);
             (is_readable && bps >= OPUS_LOWEST_BPS).then_some((Bound::AverageBitrate { bps }, bps))
         }
         ToldBy::ModeSet(rates) => {
-            let offered = match parameter(format.fmtp, b"mode-set") {
-                Parameter::Absent => u16::MAX,
-                Parameter::Once(list) => mode_set(list, rates)?,
-                Parameter::Repeated => return None,
-            };
             let slow_enough = (0u16..).zip(rates).filter(|(_, bps)| **bps <= cap_bps);
-            let set = slow_enough.fold(0u16, |set, (mode, _)| set | 1 << mode) & offered;
+            let set = slow_enough.fold(0u16, |set, (mode, _)| set | 1 << mode) & offered & modes(format, rates)?;
             Some((Bound::Modes { set }, highest_mode_bps(set, rates)?))
         }
         _ => None,
     }
+}
+
+/// The modes that a format of AMR or AMR-WB says it uses, a bit for each of `rates`: all where it says nothing (RFC 4867,
+/// section 8.1). `None` where its line cannot be read for certain.
+#[must_use]
+pub fn modes(format: &Format<'_>, rates: &[u32]) -> Option<u16> {
+    match parameter(format.fmtp, b"mode-set") {
+        _ if format.fmtp_lines > 1 => None,
+        Parameter::Absent => mode_set_of_all(rates),
+        Parameter::Once(list) => mode_set(list, rates),
+        Parameter::Repeated => None,
+    }
+}
+
+/// A bit for each mode there is.
+fn mode_set_of_all(rates: &[u32]) -> Option<u16> {
+    1u16.checked_shl(u32::try_from(rates.len()).ok()?)?.checked_sub(1)
 }
 
 /// What takes Annex B out of a format of G.729. `None` where it has none, or where the line there cannot be read for
@@ -143,6 +161,27 @@ pub fn without_annex_b(format: &Format<'_>) -> Option<Bound> {
         Parameter::Repeated => false,
     };
     is_written.then_some(Bound::NoAnnexB)
+}
+
+/// What takes the rate out of a format of Opus or MP4A-LATM that is no rate, so that everybody reads it as absent: no number,
+/// or for Opus none from 6000 to 510000 bit/s. `None` where there is none to take out.
+#[must_use]
+pub fn without_stray_rate(format: &Format<'_>) -> Option<Bound> {
+    let Named::Codec(id) = format.named else { return None };
+    let codec = id.codec();
+    let stated = |bound| parameter(format.fmtp, parameter_of(bound).as_bytes()).once();
+    match codec.told_by {
+        ToldBy::AverageBitrate => {
+            let is_stray = stated(Bound::NoAverageBitrate).is_some_and(|value| average_bps(value).is_none());
+            is_stray.then_some(Bound::NoAverageBitrate)
+        }
+        // RFC 5577 has G.722.1 always name its rate.
+        ToldBy::Bitrate if codec.encoding == Some("MP4A-LATM") => {
+            let is_stray = stated(Bound::NoBitrate).is_some_and(|value| stream_bps(value).is_none());
+            is_stray.then_some(Bound::NoBitrate)
+        }
+        _ => None,
+    }
 }
 
 /// Rate in bit/s that a block's `b=AS` and `b=TIAS` allow once held to `allowance_kbps`; a lower value stands (M-23).
@@ -309,6 +348,7 @@ impl Pen<'_, '_, '_> {
         for (place, (format, verdict)) in media.formats.iter().zip(verdicts).enumerate() {
             // One of RFC 3551 need not have a line of its own.
             if let Verdict::Bound { bound, .. } = verdict
+                && !takes_out(*bound)
                 && (format.rtpmap_lines, format.fmtp_lines) == (0, 0)
                 && media.formats.iter().take(place).all(|earlier| earlier.payload_type != format.payload_type)
             {
@@ -351,10 +391,19 @@ impl Pen<'_, '_, '_> {
         let text = self.from.text(line);
         let name = parameter_of(bound);
         let params = attribute(text).and_then(|(_, v)| payload_type_and_rest(v)).map_or(&[][..], |(_, rest)| rest);
+        if takes_out(bound) {
+            return self.without(line, params, name);
+        }
         match parameter(params, name.as_bytes()) {
             Parameter::Once(value) if !value.is_empty() => {
                 let place = place_of(value, self.from.bytes());
                 self.cut(place.start, place.end);
+            }
+            Parameter::Once(_) => {
+                let place = place_of(pair(params, name).unwrap_or_default(), self.from.bytes());
+                self.cut(place.start, place.end);
+                self.put(name);
+                self.put("=");
             }
             _ => {
                 self.keep_to(line.end);
@@ -370,8 +419,28 @@ impl Pen<'_, '_, '_> {
         self.bound_value(bound);
     }
 
+    /// Takes a parameter out of an fmtp line with the semicolon beside it, and the line where nothing else is in it.
+    fn without(&mut self, line: Line, params: &[u8], name: &str) {
+        let Some(pair) = pair(params, name) else { return };
+        let (all, own) = (place_of(params, self.from.bytes()), place_of(pair, self.from.bytes()));
+        let between = |start: u32, end: u32| self.from.bytes().get(start as usize..end as usize).unwrap_or_default();
+        let (before, behind) = (between(all.start, own.start), between(own.end, all.end));
+        let is_idle = |octet: &u8| matches!(octet, b';' | b' ' | b'\t');
+        let length = |idle: Option<usize>, all: &[u8]| u32::try_from(idle.unwrap_or(all.len())).unwrap_or(u32::MAX);
+        if before.iter().chain(behind).all(is_idle) {
+            self.cut(line.start, line.next);
+        } else if let Some(last) = before.iter().rposition(|octet| !is_idle(octet)) {
+            let kept = length(Some(last.saturating_add(1)), before);
+            self.cut(all.start.saturating_add(kept), own.end);
+        } else {
+            let idle = length(behind.iter().position(|octet| !is_idle(octet)), behind);
+            self.cut(own.start, own.end.saturating_add(idle));
+        }
+    }
+
     fn bound_value(&mut self, bound: Bound) {
         match bound {
+            Bound::NoAverageBitrate | Bound::NoBitrate => {}
             Bound::AverageBitrate { bps } => self.put_number(u64::from(bps)),
             Bound::NoAnnexB => self.put("no"),
             Bound::Modes { set } => {
@@ -452,9 +521,21 @@ impl Pen<'_, '_, '_> {
     }
 }
 
+/// The text of a parameter with its value.
+fn pair<'p>(params: &'p [u8], name: &str) -> Option<&'p [u8]> {
+    let pairs = params.split(|octet| *octet == b';').map(<[u8]>::trim_ascii);
+    pairs.into_iter().find(|pair| parameter(pair, name.as_bytes()) != Parameter::Absent)
+}
+
+/// Whether a bound is that a parameter is not there.
+fn takes_out(bound: Bound) -> bool {
+    matches!(bound, Bound::NoAverageBitrate | Bound::NoBitrate)
+}
+
 fn parameter_of(bound: Bound) -> &'static str {
     match bound {
-        Bound::AverageBitrate { .. } => "maxaveragebitrate",
+        Bound::AverageBitrate { .. } | Bound::NoAverageBitrate => "maxaveragebitrate",
+        Bound::NoBitrate => "bitrate",
         Bound::Modes { .. } => "mode-set",
         Bound::NoAnnexB => "annexb",
     }

@@ -119,7 +119,7 @@ fn bounded(rtpmap: &str, fmtp_lines: &str, cap_bps: u32) -> Option<(String, u32)
     let session = Session::parse(sdp.as_bytes()).unwrap();
     let format = &session.media()[0].formats[0];
     let variant = identify(&format.encoding.unwrap(), format.fmtp).unwrap();
-    let (bound, highest_bps) = bound_within(format, variant, cap_bps)?;
+    let (bound, highest_bps) = bound_within(format, variant, cap_bps, u16::MAX)?;
     let (_, text) = written(&sdp, &[formats(&[Verdict::Bound { rank: 1, bound }])], None);
     let lines = text.split_once(&format!("{rtpmap}\r\n")).unwrap().1.strip_suffix("a=ptime:20\r\n").unwrap();
     Some((lines.to_owned(), highest_bps))
@@ -140,8 +140,10 @@ fn opus_is_bound_by_its_average_rate_m16() {
         ("a=fmtp:96 maxaveragebitrate=7000\r\n", 8_000, Some("a=fmtp:96 maxaveragebitrate=7000\r\n")),
         ("", 6_000, Some("a=fmtp:96 maxaveragebitrate=6000\r\n")),
         ("", 5_999, None),
-        ("a=fmtp:96 maxaveragebitrate=lots\r\n", 8_000, None),
-        ("a=fmtp:96 maxaveragebitrate\r\n", 8_000, None),
+        // What is no rate counts as absent.
+        ("a=fmtp:96 maxaveragebitrate=lots\r\n", 8_000, Some("a=fmtp:96 maxaveragebitrate=8000\r\n")),
+        ("a=fmtp:96 maxaveragebitrate=100; cbr=1\r\n", 8_000, Some("a=fmtp:96 maxaveragebitrate=8000; cbr=1\r\n")),
+        ("a=fmtp:96 cbr=1; maxaveragebitrate ;x\r\n", 8_000, Some("a=fmtp:96 cbr=1; maxaveragebitrate=8000 ;x\r\n")),
         ("a=fmtp:96 maxaveragebitrate=1;maxaveragebitrate=2\r\n", 8_000, None),
         ("a=fmtp:96 stereo=0\r\na=fmtp:96 cbr=1\r\n", 8_000, None),
     ] {

@@ -1,5 +1,7 @@
 //! What is an emergency call, and where it goes when analysis gives it no way (P-23).
 
+use std::borrow::Cow;
+
 use crate::digits::{Digits, DigitsError, dialable, without_spaces};
 use crate::route::{Caller, NoRoute};
 use crate::search_space::{Analysis, DialPlan, Outcome, PatternId, Row};
@@ -220,14 +222,52 @@ pub fn goes_on_after(caller: Caller<'_>, tried: Option<GoesOn>) -> Option<GoesOn
 
 /// The emergency service or one of its sub-services (RFC 5031 section 4.2), where a request URI names one; letters compare
 /// without case. What stands behind it, parameters or the components of RFC 8141 section 2.3, names no other service and is
-/// left out.
+/// left out. An unreserved character of its name written as `%` and two digits is that character.
 #[must_use]
-pub fn service_sos(uri: &[u8]) -> Option<&[u8]> {
-    const SOS: &[u8] = b"urn:service:sos";
+pub fn service_sos(uri: &[u8]) -> Option<Cow<'_, [u8]>> {
+    const URN: &[u8] = b"urn:service:";
+    const SOS: &[u8] = b"sos";
     let service = uri.split(|octet| matches!(octet, b';' | b'?' | b'#')).next()?;
-    let (head, sub_service) = service.split_at_checked(SOS.len())?;
+    let (urn, name) = service.split_at_checked(URN.len())?;
+    if !urn.eq_ignore_ascii_case(URN) {
+        return None;
+    }
+    let (service, name) = if name.contains(&b'%') {
+        let name = unreserved_decoded(name);
+        (Cow::Owned([urn, name.as_slice()].concat()), Cow::Owned(name))
+    } else {
+        (Cow::Borrowed(service), Cow::Borrowed(name))
+    };
+    let (head, sub_service) = name.split_at_checked(SOS.len())?;
     let is_one = head.eq_ignore_ascii_case(SOS) && matches!(sub_service.first(), None | Some(b'.'));
     is_one.then_some(service)
+}
+
+/// A text with each unreserved character (RFC 3986 section 2.3) that is written as `%` and two hexadecimal digits as itself;
+/// nothing else that is written so, since it would mean something else then (section 6.2.2.2).
+fn unreserved_decoded(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((octet, behind)) = rest.split_first() {
+        let (octet, behind) = match (octet, behind) {
+            (b'%', [high, low, behind @ ..]) => match hexadecimal(*high).zip(hexadecimal(*low)) {
+                Some((high, low)) if is_unreserved(high << 4 | low) => (high << 4 | low, behind),
+                _ => (b'%', rest.get(1..).unwrap_or_default()),
+            },
+            (octet, behind) => (*octet, behind),
+        };
+        decoded.push(octet);
+        rest = behind;
+    }
+    decoded
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+fn is_unreserved(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
 }
 
 /// The digits of a number with spaces in it, or with pauses behind it: one that may be an emergency number all the same.
@@ -409,6 +449,17 @@ mod tests {
             (b"urn:service:sos;x=1", true),
             (b"urn:service:sos?x", true),
             (b"urn:service:sos.fire#f", true),
+            (b"urn:service:sos%2Efire", true),
+            (b"urn:service:s%6Fs", true),
+            (b"urn:service:%73%4f%53%2efire;x", true),
+            // No more than unreserved characters, once, and those of the name alone.
+            (b"urn:service:sos%3Bx", false),
+            (b"urn:service:sos%2", false),
+            (b"urn:service:sos%", false),
+            (b"urn:service:sos%252Efire", false),
+            (b"urn:service%3Asos", false),
+            (b"%75rn:service:sos", false),
+            (b"urn:service:sos%78", false),
             (b"urn:service:sosx;y", false),
             (b"urn:service:?sos", false),
             (b"urn:service:sosx", false),
@@ -420,7 +471,10 @@ mod tests {
             let found = configured(&["112", "999"], &[]).recognise(&plan(&[]), Called::Uri(uri), false);
             assert_eq!(found.map(|e| e.number), want.then(|| Some(digits("112"))));
         }
-        assert_eq!(service_sos(b"URN:service:sos.fire;x?y#z"), Some(&b"URN:service:sos.fire"[..]));
+        let named =
+            |uri: &'static [u8]| service_sos(uri).map(|service| String::from_utf8(service.into_owned()).unwrap());
+        assert_eq!(named(b"URN:service:sos.fire;x?y#z").as_deref(), Some("URN:service:sos.fire"));
+        assert_eq!(named(b"URN:service:%73os%2Efi%2Dre%2F;x").as_deref(), Some("URN:service:sos.fi-re%2F"));
         let unchanged = configured(&[], &[]).recognise(&plan(&[]), Called::Uri(b"urn:service:sos"), false);
         assert_eq!(unchanged.map(|e| e.number), Some(None));
     }

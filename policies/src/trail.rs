@@ -56,6 +56,11 @@ pub enum Step {
         /// To which peer; none: over the EMCC trunk.
         to: Option<PeerId>,
     },
+    /// A transform made a calling number for a next hop that is not told who calls: it does not leave.
+    CallingNotTold {
+        /// To which peer; none: over the EMCC trunk.
+        to: Option<PeerId>,
+    },
     /// A transformation pattern made the called number that leaves (D-25).
     CalledTransformed {
         /// The pattern, among those for called numbers.
@@ -235,6 +240,10 @@ impl fmt::Display for Told<'_> {
             Step::Translated { pattern } => write!(f, "translated by {}", names.pattern(pattern)),
             Step::MatchWon { pattern } => write!(f, "closest match: {}", names.pattern(pattern)),
             Step::CallingTransformed { pattern, to } => transformed(f, names, Party::Calling, pattern, to),
+            Step::CallingNotTold { to } => {
+                let to = to.map_or("the EMCC trunk", |peer| names.peer(peer));
+                write!(f, "{to} is not told the calling number that transforms make (trust_identity)")
+            }
             Step::CalledTransformed { pattern, to } => transformed(f, names, Party::Called, pattern, to),
             Step::NoRoute(why) => write!(f, "no route: {}", no_route(why)),
             Step::LocalRouteGroup { pool, group } => {

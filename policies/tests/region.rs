@@ -7,8 +7,8 @@ use emcc_codecs::bandwidth::{AddressFamily, Kbps};
 use emcc_codecs::catalogue::LinkLoss;
 use emcc_codecs::sdp::{Direction, MediaKind, Session};
 use emcc_policies::region::{
-    Allowed, CheckRate, Directed, PeerRegion, Refusal, Region, Role, Shaped, Step, SwitchedOff, Trail, VariableRate,
-    Why,
+    Allowed, CheckRate, Directed, OfferedModes, PeerRegion, Refusal, Region, Role, Shaped, Step, SwitchedOff, Trail,
+    VariableRate, Why,
 };
 use proptest::prelude::*;
 
@@ -303,7 +303,9 @@ fn parameters_that_lower_the_highest_rate_admit_a_variable_codec_m24() {
         ("AMR/8000", "mode-set=0,6", false, true),
         ("AMR/8000", "mode-set=6,7", false, false),
         ("AMR-WB/16000", "octet-align=1;mode-set=0", true, true),
-        ("opus/48000/2", "maxaveragebitrate=x", false, false),
+        ("opus/48000/2", "maxaveragebitrate=x", false, true),
+        ("opus/48000/2", "maxaveragebitrate=100", false, true),
+        ("opus/48000/2", "maxaveragebitrate=1;maxaveragebitrate=2", false, false),
     ] {
         let sdp = format!("{HEAD}m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 {rtpmap}\r\na=fmtp:96 {fmtp}\r\n");
         for (variable_rate, want) in [(VariableRate::Exclude, exclude), (VariableRate::Bound, bound)] {
@@ -314,6 +316,96 @@ fn parameters_that_lower_the_highest_rate_admit_a_variable_codec_m24() {
             }
         }
     }
+}
+
+#[test]
+fn a_rate_that_is_none_is_left_out_m24() {
+    for (rtpmap, fmtp, want, bps) in [
+        ("opus/48000/2", "maxaveragebitrate=510000", Some("maxaveragebitrate=510000"), 510_000),
+        ("opus/48000/2", "maxaveragebitrate=510001", None, 510_000),
+        ("opus/48000/2", "maxaveragebitrate=5999", None, 510_000),
+        ("opus/48000/2", "maxaveragebitrate=99999999999", None, 510_000),
+        ("opus/48000/2", "maxaveragebitrate=-1; stereo=1", Some("stereo=1"), 510_000),
+        ("opus/48000/2", "stereo=1 ; maxaveragebitrate=20k ;cbr=1", Some("stereo=1 ;cbr=1"), 510_000),
+        ("opus/48000/2", "stereo=1;MaxAverageBitrate", Some("stereo=1"), 510_000),
+        ("opus/48000/2", "maxaveragebitrate=;;stereo=1", Some("stereo=1"), 510_000),
+        (
+            "MP4A-LATM/90000",
+            "profile-level-id=24;bitrate=0;cpresent=0",
+            Some("profile-level-id=24;cpresent=0"),
+            128_000,
+        ),
+        ("MP4A-LATM/90000", "bitrate=64k", None, 128_000),
+        ("MP4A-LATM/90000", "bitrate=64000", Some("bitrate=64000"), 64_000),
+        // RFC 5577 has this one always say its rate.
+        ("G7221/16000", "bitrate=0", Some("bitrate=0"), 32_000),
+    ] {
+        let described = |fmtp: Option<&str>| {
+            let line = fmtp.map(|fmtp| format!("a=fmtp:96 {fmtp}\r\n")).unwrap_or_default();
+            format!("{HEAD}m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 {rtpmap}\r\n{line}a=ptime:20\r\n")
+        };
+        for role in [Role::Offer, Role::Answer] {
+            let sdp = described(Some(fmtp));
+            let got = apply(&region(510, LinkLoss::LowLoss), &sdp, role, Allowed::AudioAndVideo);
+            assert_eq!(got.sdp, described(want), "{rtpmap} {fmtp}");
+            assert_eq!(got.shaped.unwrap().first.unwrap().highest_bps, bps, "{rtpmap} {fmtp}");
+            let is_told = got.trail.iter().any(|step| matches!(step, Step::RateLeftOut { .. }));
+            assert_eq!(is_told, want != Some(fmtp), "{rtpmap} {fmtp}: {:?}", got.trail);
+        }
+    }
+}
+
+#[test]
+fn an_answer_has_the_modes_of_its_offer_or_fewer_m16() {
+    let described = |formats: &str, lines: &[(u8, &str, &str)]| {
+        let lines = lines.iter().map(|(number, map, fmtp)| match *fmtp {
+            "" => format!("a=rtpmap:{number} {map}\r\n"),
+            fmtp => format!("a=rtpmap:{number} {map}\r\na=fmtp:{number} {fmtp}\r\n"),
+        });
+        format!("{HEAD}m=audio 4000 RTP/AVP {formats}\r\n{}", lines.collect::<String>())
+    };
+    let (amr, wide) = ("AMR/8000", "AMR-WB/16000");
+    let both = [(96, amr, "mode-set=0,2"), (97, amr, "octet-align=1")];
+    for (what, cap_kbps, offered, answered, want) in [
+        ("the payload type tells which", 13, &both[..], (96, amr, "mode-set=0,7"), Ok(("mode-set=0", 4_750))),
+        ("its fellow has all", 13, &both, (97, amr, "mode-set=0,7"), Ok(("mode-set=0,7", 12_200))),
+        ("another payload type: those of both", 13, &both, (99, amr, "mode-set=7"), Ok(("mode-set=7", 12_200))),
+        ("another codec", 24, &both, (99, wide, ""), Ok(("", 24_000))),
+        // What is said once for both ends holds the answer to the cap too.
+        ("none said", 8, &[(96, amr, "mode-set=0,2")], (96, amr, ""), Ok(("mode-set=0,2", 5_900))),
+        (
+            "unreadable in the offer",
+            24,
+            &[(96, wide, "mode-set=all")],
+            (96, wide, "mode-set=8"),
+            Ok(("mode-set=8", 23_850)),
+        ),
+        ("unreadable, to all", 24, &[(96, wide, "")], (96, wide, "mode-set=all"), Ok(("mode-set=all", 24_000))),
+        ("none in common", 13, &[(96, amr, "mode-set=0")], (96, amr, "mode-set=1"), Err(())),
+        ("unreadable", 13, &[(96, amr, "mode-set=0")], (96, amr, "mode-set=all"), Err(())),
+    ] {
+        let region = region(cap_kbps, LinkLoss::LowLoss);
+        let formats = offered.iter().map(|(number, ..)| number.to_string()).collect::<Vec<_>>().join(" ");
+        let offer = described(&formats, offered);
+        let modes = offered_modes(&region, &offer);
+        let (number, map, _) = answered;
+        let answer = described(&number.to_string(), &[answered]);
+        let (mut trail, mut out) = (Trail::new(), Vec::new());
+        let allowed = Allowed::AudioAndVideo;
+        let shaped = region.apply_to(answer.as_bytes(), Role::Answer, &modes, allowed, &mut trail, &mut out);
+        let got = shaped.map(|shaped| (String::from_utf8(out).unwrap(), shaped.first.unwrap().highest_bps));
+        let want = want.map(|(fmtp, bps)| (described(&number.to_string(), &[(number, map, fmtp)]), bps));
+        assert_eq!(got.map_err(|_| ()), want, "{what}");
+        if want.is_err() {
+            let is_told = |step: &Step| matches!(step, Step::Dropped { why: Why::ModesNotOffered, .. });
+            assert!(trail.iter().any(is_told), "{what}: {trail:?}");
+        }
+    }
+}
+
+/// The modes that an offer has as it leaves.
+fn offered_modes(region: &Region, sdp: &str) -> OfferedModes {
+    offered(region, sdp).shaped.unwrap().modes
 }
 
 #[test]

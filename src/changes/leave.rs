@@ -11,8 +11,9 @@ use emcc_policies::search_space::{CssId, DialPlan, Row};
 use super::fate::{self, Made};
 use super::paired::{Pair, Side};
 use super::{Asked, Disagreement, Stopped};
-use crate::config::plan::Plan;
+use crate::config::plan::{Plan, RemoteClusterId};
 use crate::engine::decide::NextHop;
+use crate::engine::trust::is_told_who_calls;
 
 /// What the transformation patterns of one end do to numbers, as far as it shows on the calls that are compared. Equal in
 /// both configurations: nothing becomes of a number there that is another.
@@ -113,7 +114,8 @@ pub(super) fn exits(now: &Plan, next: &Plan, asked: &Asked) -> [Exits; 2] {
                 })
             })
         };
-        let mut exit = |spaces: TransformSpaces| {
+        let mut exit = |mut spaces: TransformSpaces, is_told: bool| {
+            spaces.calling = spaces.calling.filter(|_| is_told);
             let sets = PARTIES.map(|party| number(party, spaces.of(party)));
             let [calling, called] = sets;
             let made = |css, number| all.made(Party::Calling, css, number, asked.at).map(|(_, made)| made);
@@ -122,7 +124,11 @@ pub(super) fn exits(now: &Plan, next: &Plan, asked: &Asked) -> [Exits; 2] {
             let calling = if is_several { Calling::Set(calling) } else { Calling::Number(one()) };
             (Exit { called, calling }, sets)
         };
-        Exits { trunk: exit(all.trunk), peers: all.peers.iter().map(|spaces| exit(*spaces)).collect() }
+        let is_told = |to| is_told_who_calls(plan, to);
+        let clusters = (0..).map(RemoteClusterId).take(plan.remote_clusters.len());
+        let trunk = exit(all.trunk, clusters.map(NextHop::Remote).any(is_told));
+        let peers = (0..).map(PeerId).zip(&all.peers);
+        Exits { trunk, peers: peers.map(|(id, spaces)| exit(*spaces, is_told(NextHop::Peer(id)))).collect() }
     })
 }
 

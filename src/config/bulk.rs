@@ -204,7 +204,7 @@ impl NotUtf8 {
 
 /// Reads the rows of a file into the reader's document. Every mistake goes to the report. Gives back whether all rows
 /// could be read: without a column they need, they are not, nor is one with octets that are no text or a quote that is
-/// left open, and what they would have named is not there.
+/// left open, nor the fields of a column whose name is a mistake, and what they would have named is not there.
 pub(super) fn read(
     kind: BulkKind,
     text: &str,
@@ -228,10 +228,11 @@ pub(super) fn read(
         return false;
     }
     let Some(columns) = header(kind, first, file, report) else { return false };
-    let (mut count, mut whole) = (0_usize, flaw.is_none());
+    let is_header_right = columns.iter().all(Option::is_some);
+    let (mut count, mut whole) = (0_usize, flaw.is_none() && is_header_right);
     while let Some(row) = rows.next() {
         let quote = row.open_quote();
-        let reading = Reading { row, columns: &columns, file, report, count };
+        let reading = Reading { row, columns: &columns, is_header_right, file, report, count };
         count += 1;
         if let Some(quote) = quote {
             left_open(&Place::row(file, quote, kind.table().key(), reading.count), report);
@@ -246,6 +247,8 @@ pub(super) fn read(
         } else if let Some((table, cells, is_torn)) = reading.table(kind) {
             let place = reading.place(0, table.key(), None);
             reader.row(table, Section::row(&cells, place, file, table.key(), is_torn, report), report);
+        } else {
+            whole = false;
         }
     }
     whole
@@ -274,6 +277,13 @@ fn header(kind: BulkKind, row: Option<Row<'_>>, file: u16, report: &Report) -> O
         report.error(&Place::new(file, 0, ""), "the file has no header row", fix);
         return None;
     };
+    if let Some(separator) = row.other_separator(|name| known.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)))
+    {
+        let message = format!("{separator} stand between the fields, where a comma has to");
+        let fix = "Save the file with commas between its fields; a semicolon stands between the texts of one field.";
+        report.error(&Place::new(file, row.offset, ""), message, fix);
+        return None;
+    }
     let mut columns: Vec<Option<Column>> = Vec::new();
     for (at, name) in row.fields().enumerate() {
         let name = String::from_utf8_lossy(name);
@@ -317,6 +327,8 @@ fn names(columns: &[Column]) -> String {
 struct Reading<'r> {
     row: Row<'r>,
     columns: &'r [Option<Column>],
+    /// Whether no column is a mistake.
+    is_header_right: bool,
     file: u16,
     report: &'r Report,
     /// Rows before it.
@@ -340,14 +352,14 @@ impl<'r> Reading<'r> {
     /// be read at all.
     fn table(&self, kind: BulkKind) -> Option<(Bulk, DeTable<'r>, bool)> {
         let (mut table, mut cells, mut geolocation) = (kind.table(), DeTable::new(), DeTable::new());
-        let (mut geolocation_at, mut is_torn) = (0..0, false);
+        let (mut geolocation_at, mut is_torn) = (0..0, !self.is_header_right);
         if self.row.len() > self.columns.len() {
             let place = self.place(self.columns.len(), table.key(), None);
             let message = format!("the row has {} fields, the header {}", self.row.len(), self.columns.len());
             self.report.error(&place, message, "Put fields that hold a comma in double quotes.");
         }
         // A header that is wrong itself says nothing of the rows.
-        if self.row.len() < self.columns.len() && self.columns.iter().all(Option::is_some) {
+        if self.row.len() < self.columns.len() && self.is_header_right {
             let place = self.place(self.row.len(), table.key(), None);
             let message = format!("the row has {} fields, the header {}", self.row.len(), self.columns.len());
             self.report.error(&place, message, "Write every column; nothing between two commas leaves one empty.");

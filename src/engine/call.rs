@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use emcc_policies::admission::{Ask, Held, Rate, RsvpPolicy};
 use emcc_policies::moment::Moment;
+use emcc_policies::region::OfferedModes;
 use smallvec::SmallVec;
 
 use super::decide::{Decision, Next};
@@ -112,6 +113,8 @@ pub struct Call {
     pub offer: Offer,
     /// The offer that waits for its answer, or the last one answered, has G.729 without Annex B alone (M-19).
     pub is_without_annex_b: bool,
+    /// The modes of AMR and AMR-WB that this offer has (RFC 4867, section 8.3.1).
+    pub offered_modes: OfferedModes,
     /// The caller gave up.
     pub cancelled: bool,
     /// The INVITE carried an offer, or the one that came back was answered in a PRACK (RFC 3262 section 5).

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 use super::register::{Claim, claimed, claimed_device};
 use super::reject::Refusal;
+use super::trust::told_calling;
 use super::turns::Turns;
 use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
 use crate::neighbour::mark::DeviceHeader;
@@ -704,14 +705,15 @@ impl Decision {
         if addresses.is_empty() {
             self.trail.push(Step::NoAddress { to: hop.to.peer() });
         }
+        // A number nobody changed leaves as it came.
+        let made = hop.calling.filter(|number| Some(*number) != caller);
+        let calling = told_calling(plan, to, made, &mut self.trail);
         for (place, address) in addresses.iter().enumerate() {
             let is_same_try =
                 |earlier: &Next| earlier.address == *address && (!self.emergency || earlier.called == hop.called);
             if !self.next_hops.iter().any(is_same_try) {
-                // A number nobody changed leaves as it came.
-                let (called, calling) = (hop.called, hop.calling.filter(|number| Some(*number) != caller));
                 let rank = terms.ranks.get(place).copied().unwrap_or_default();
-                self.next_hops.push(Next { to, address: *address, called, calling, is_gateway, rank });
+                self.next_hops.push(Next { to, address: *address, called: hop.called, calling, is_gateway, rank });
             }
         }
     }

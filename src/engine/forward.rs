@@ -161,12 +161,15 @@ impl Turn<'_> {
         let branch = self.marked_branch(self.loop_mark(out.caller.remote.ip(), message));
         let client = self.client_key(&branch, b"INVITE");
         let now = self.now.moment;
-        let is_without_annex_b = body.shaped().is_some_and(|shaped| shaped.is_without_annex_b);
+        let shaped = body.shaped();
+        let is_without_annex_b = shaped.is_some_and(|shaped| shaped.is_without_annex_b);
+        let offered_modes = shaped.map(|shaped| shaped.modes.clone()).unwrap_or_default();
         let server = self.engine.calls.with(&key, |call| {
             let hunting = call.phase == Phase::Hunting && !call.cancelled;
             hunting.then(|| {
                 call.client = Some(client);
                 call.is_without_annex_b = is_without_annex_b;
+                call.offered_modes = offered_modes;
                 if let Some(patience) = &mut call.patience {
                     patience.tried_at = now;
                 }
@@ -264,9 +267,7 @@ impl Turn<'_> {
         crossing.marks = (!passes_marks).then(|| out.plan.device_headers.clone());
         crossing.write(editor, message);
         marks(editor, message, key, out, next, &crossing);
-        if is_told {
-            calling(editor, message, next.calling.as_ref(), &running, flow, &crossing);
-        }
+        calling(editor, message, next.calling.as_ref(), &running, flow, &crossing);
         let may_be_told = !crossing.location && !out.without_place && out.plan.trust(to).location;
         if may_be_told && self.write_place(key, out, message, body, flow) {
             self.engine.calls.with(&key, |call| call.place = Told::Ours);
@@ -373,7 +374,7 @@ pub(crate) fn request_uri(
             && let Some(service) = service_sos(urn.raw).filter(|service| service.len() < urn.raw.len())
         {
             // Without what stands behind it: the next hop may take that for a part of the name.
-            editor.request_uri(message, service);
+            editor.request_uri(message, &service);
         }
         // What names this node would come back from a neighbour that does not know that name.
         if matches!(next.to, NextHop::Peer(_)) {

@@ -325,6 +325,7 @@ impl Turn<'_> {
             place: Told::Nothing,
             offer: if is_narrowed { Offer::Narrowed } else { Offer::Ruled },
             is_without_annex_b: false,
+            offered_modes: Default::default(),
             cancelled: false,
             had_offer: multipart::description(request.message).is_some(),
             audio_only,

@@ -1,7 +1,7 @@
 //! Region policy on the session descriptions of a call, and what they ask of its link.
 
 use emcc_policies::admission::{Ask, Rate};
-use emcc_policies::region::{self, Allowed, Role, Shaped, Trail};
+use emcc_policies::region::{self, Allowed, OfferedModes, Role, Shaped, Trail};
 
 use super::Turn;
 use super::call::{Call, Offer, Phase};
@@ -102,6 +102,18 @@ impl Turn<'_> {
         shaping: Shaping,
         trail: &mut Trail,
     ) -> Body {
+        self.shape_to(plan, link, message, (shaping, &OfferedModes::default()), trail)
+    }
+
+    /// The same for an answer to an offer of these modes.
+    fn shape_to(
+        &mut self,
+        plan: &Plan,
+        link: Option<RemoteClusterId>,
+        message: &Message<'_>,
+        (shaping, offered): (Shaping, &OfferedModes),
+        trail: &mut Trail,
+    ) -> Body {
         let Some(remote) = link.and_then(|link| plan.remote_cluster(link)) else { return Body::None };
         let part = match multipart::described(message) {
             Described::Nothing => return Body::None,
@@ -119,7 +131,7 @@ impl Turn<'_> {
         media.clear();
         media.extend_from_slice(before);
         let region = if shaping.keeps_beyond { &remote.emergency_region } else { &remote.region };
-        match region.apply(description, shaping.role, shaping.allowed, trail, media) {
+        match region.apply_to(description, shaping.role, offered, shaping.allowed, trail, media) {
             Ok(shaped) if shaped.changed => {
                 media.extend_from_slice(after);
                 Body::Changed(shaped)
@@ -140,32 +152,37 @@ impl Turn<'_> {
             let has_policy = call.decision.link.is_some();
             let keeps_beyond = call.offer == Offer::Whole;
             let of_call = || (call.plan.clone(), call.decision.clone(), call.audio_only);
-            has_policy.then(|| (of_call(), keeps_beyond, call.is_without_annex_b))
+            has_policy.then(|| (of_call(), keeps_beyond, (call.is_without_annex_b, call.offered_modes.clone())))
         });
-        let Some(Some(((plan, decision, audio_only), keeps_beyond, is_without_annex_b))) = facts else {
+        let Some(Some(((plan, decision, audio_only), keeps_beyond, offered))) = facts else {
             return Body::None;
         };
-        let judged_as = match role {
-            Role::Answer if is_without_annex_b => Role::AnswerWithoutAnnexB,
-            _ => role,
+        let none = OfferedModes::default();
+        let (judged_as, modes) = match role {
+            Role::Answer if offered.0 => (Role::AnswerWithoutAnnexB, &offered.1),
+            Role::Offer => (role, &none),
+            _ => (role, &offered.1),
         };
         let shaping = Shaping { role: judged_as, allowed: allowed(audio_only), keeps_beyond };
-        let body = self.shape(&plan, decision.link, message, shaping, &mut Trail::new());
+        let body = self.shape_to(&plan, decision.link, message, (shaping, modes), &mut Trail::new());
         if body.is_refused() && decision.emergency {
             // Nothing ends or mutes an emergency call: the description leaves as it came (P-23).
             self.alarm_of(body.alarm("emergency description without a codec within the region"), key);
             // What is booked is what it says.
             let shaping = Shaping { keeps_beyond: true, ..shaping };
-            return match self.shape(&plan, decision.link, message, shaping, &mut Trail::new()) {
+            return match self.shape_to(&plan, decision.link, message, (shaping, modes), &mut Trail::new()) {
                 Body::Same(shaped) | Body::Changed(shaped) => Body::Same(shaped),
                 _ => Body::None,
             };
         }
         if role == Role::Offer
             && let Some(shaped) = body.shaped()
-            && shaped.is_without_annex_b != is_without_annex_b
+            && (shaped.is_without_annex_b, &shaped.modes) != (offered.0, &offered.1)
         {
-            self.engine.calls.with(&key, |call| call.is_without_annex_b = shaped.is_without_annex_b);
+            self.engine.calls.with(&key, |call| {
+                call.is_without_annex_b = shaped.is_without_annex_b;
+                call.offered_modes.clone_from(&shaped.modes);
+            });
         }
         body
     }

@@ -7,9 +7,12 @@
 //! so. `Privacy: none` keeps an identity on its way out, as RFC 3325 section 7 demands; `P-Preferred-Identity` is a wish to
 //! who authenticates, which this node does not, and never leaves (section 9.2).
 
+use emcc_policies::digits::Digits;
 use emcc_policies::route::PeerKind;
+use emcc_policies::trail::{Step, Trail};
 
 use super::Turn;
+use super::decide::NextHop;
 use super::media::Body;
 use crate::config::plan::{Neighbour, Plan, Trust};
 use crate::neighbour::headers::Headers;
@@ -92,6 +95,34 @@ fn marks(plan: &Plan, from: Option<Neighbour>, to: Option<Neighbour>) -> Option<
         Some(Neighbour::Phone) | None => false,
     };
     (!has_part(from) || !has_part(to)).then(|| plan.device_headers.clone())
+}
+
+/// Whether a calling number that a transform made may leave to a next hop: asserted as the caller's, as it is, it goes to those
+/// alone that belong to the trust domain (RFC 3325 section 7).
+pub(crate) fn is_told_who_calls(plan: &Plan, to: NextHop) -> bool {
+    let neighbour = match to {
+        NextHop::Remote(cluster) => Some(Neighbour::Remote { cluster, is_rsvp_trunk: false }),
+        NextHop::Peer(peer) => Some(Neighbour::Peer(peer)),
+        NextHop::Named | NextHop::Phone { .. } => None,
+    };
+    plan.trust(neighbour).identity
+}
+
+/// Of a calling number that a transform `made` for a next hop, what leaves to it. Where that is nothing the trail says so, in
+/// place of the pattern that made it.
+pub(crate) fn told_calling(plan: &Plan, to: NextHop, made: Option<Digits>, trail: &mut Trail) -> Option<Digits> {
+    if is_told_who_calls(plan, to) {
+        return made;
+    }
+    let peer = if let NextHop::Peer(peer) = to { Some(peer) } else { None };
+    let not_told = Step::CallingNotTold { to: peer };
+    for step in trail.iter_mut().filter(|step| matches!(step, Step::CallingTransformed { to, .. } if *to == peer)) {
+        *step = not_told;
+    }
+    if made.is_some() && !trail.contains(&not_told) {
+        trail.push(not_told);
+    }
+    None
 }
 
 /// Whether anything in a message could come off it.

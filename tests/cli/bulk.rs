@@ -113,6 +113,8 @@ fn calls_come_from_standard_input_too() {
 fn a_file_that_is_no_file_of_calls_is_refused_whole() {
     for (calls, code, part) in [
         ("from,number\nalice,1\n", 1, "column 2 is called 'number'; columns are from, to, via, calling, at"),
+        ("from;to\nalice;1\n", 1, "semicolons stand between the fields of the header, where a comma has to"),
+        ("from\tto\nalice\t1\n", 1, "tabs stand between the fields"),
         ("from\nalice\n", 1, "the header needs the columns from and to"),
         ("from,to,to\n", 1, "column 3 is 'to' a second time"),
         ("", 1, "the header needs the columns from and to"),

@@ -261,6 +261,40 @@ fn a_calling_number_leaves_with_the_call_and_not_with_a_refusal() {
     assert_eq!(with("777"), Value::Null);
 }
 
+/// RFC 3325: towards a gateway that does not belong to the trust domain no transform shows, as none does on the wire.
+#[test]
+fn a_calling_number_that_a_transform_made_shows_where_it_leaves() {
+    let text = std::fs::read_to_string(pair("hq.toml")).unwrap();
+    let gateway = "name = \"gw-hq\"\n";
+    let pattern = "pattern = \"9.1[2-9]XX[2-9]XXXXXX\"\n";
+    assert!(text.contains(gateway) && text.contains(pattern));
+    let tables = "[[css]]\nname = \"CSS-Numbers\"\npartitions = [\"PT-Numbers\"]\n\
+        [[transformation_pattern]]\nkind = \"calling\"\npattern = \"5XXX\"\npartition = \"PT-Numbers\"\nmask = \"408555XXXX\"\n";
+    for (what, of_gateway, of_pattern, told, shown) in [
+        ("a pattern", "calling_transform_css = \"CSS-Numbers\"\n", "", "4085555002", "by transformation pattern 5XXX"),
+        ("a mask", "", "calling_mask = \"919444XXXX\"\n", "9194445002", ""),
+    ] {
+        for is_told in [true, false] {
+            let trust = if is_told { "" } else { "trust_identity = false\n" };
+            let text = text.replacen(gateway, &format!("{gateway}{trust}{of_gateway}"), 1);
+            let text = text.replacen(pattern, &format!("{pattern}{of_pattern}"), 1) + tables;
+            let config = file("call-told.toml", &text);
+            let dials = ["--from", "bob", "--calling", "5002", "--to", "912025550123"];
+            let ran = emcc_trunk(&[&["explain", "call", "--json", "--config", &config][..], &dials].concat());
+            let answer = ran.object();
+            let because: Vec<&str> = answer["because"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            assert_eq!(answer["outcome"], "gateway", "{what}: {answer:#}");
+            // As it came: From is the caller's own.
+            assert_eq!(answer["calling"], if is_told { told } else { "5002" }, "{what}: {answer:#}");
+            let is_withheld =
+                because.contains(&"gw-hq is not told the calling number that transforms make (trust_identity)");
+            assert_eq!(is_withheld, !is_told, "{what}: {because:?}");
+            let is_shown = because.iter().any(|step| step.starts_with("calling number") && step.ends_with(shown));
+            assert_eq!(is_shown, is_told && !shown.is_empty(), "{what}: {because:?}");
+        }
+    }
+}
+
 /// M-1, M-6: the trunk's calls and the EMCC phone's have the region's codecs, whichever way they leave.
 #[test]
 fn codecs_of_an_offer_are_those_of_the_region() {

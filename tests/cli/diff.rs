@@ -71,6 +71,18 @@ fn transforming(name: &str, mask: &str, prefix: &str) -> String {
     file(name, &(text + &tables))
 }
 
+/// RFC 3325: a calling number that does not leave is no change.
+#[test]
+fn a_calling_number_that_nobody_is_told_does_not_change() {
+    let [now, next] = [("untold-now.toml", "408555XXXX"), ("untold-next.toml", "408556XXXX")].map(|(name, mask)| {
+        let text = std::fs::read_to_string(transforming(name, mask, "1")).unwrap();
+        file(name, &text.replacen("name = \"gw-hq\"\n", "name = \"gw-hq\"\ntrust_identity = false\n", 1))
+    });
+    let ran = emcc_trunk(&["diff", "--json", "--config", &now, "--candidate", &next, "--calling", "5002"]);
+    let object = ran.object();
+    assert_eq!((&object["changes"], &object["leaving"]), (&json!([]), &json!([])), "{object:#}");
+}
+
 /// D-24, D-25: by the end numbers leave by, and for the called number by who dials what.
 #[test]
 fn transformation_patterns_are_compared_where_numbers_leave_d24_d25() {

@@ -397,6 +397,53 @@ fn a_quote_that_is_never_closed_is_told_where_it_opens_and_other_rows_as_ever() 
 }
 
 #[test]
+fn another_separator_than_a_comma_is_told_once_in_the_header() {
+    for (separator, words) in [(";", "semicolons"), ("\t", "tabs")] {
+        let wanted = [(1, 1, format!("{words} stand between the fields, where a comma has to"))];
+        for (file, text) in FILES {
+            assert_eq!(errors_of(file, text.replace(',', separator).as_bytes()), wanted, "{file}");
+        }
+        let quoted = "\"Name\",\"device_pool\"\r\n\"SEP01\",\"DP-HQ\"\r\n".replace(',', separator);
+        assert_eq!(errors_of("devices.csv", quoted.as_bytes()), wanted);
+    }
+    // A name with one of them in it is a name.
+    let told = errors_of("devices.csv", b"name,device_pool,css;description\nSEP01,DP-HQ,\n");
+    assert_eq!(told, [(1, 18, "unknown column \"css;description\"".to_owned())]);
+}
+
+/// What is told of a configuration in which `find` stands in place of `put` in one file.
+fn told_of(file: &str, find: &str, put: &str) -> Vec<Problem> {
+    let (_, text) = FILES.iter().find(|(name, _)| *name == file).unwrap();
+    assert!(text.contains(find), "{find} is not in {file}");
+    let folder = written(Some((file, &text.replacen(find, put, 1))));
+    let problems = check(&folder.join("node.toml"), Probe::Offline).problems;
+    let _ = std::fs::remove_dir_all(folder);
+    problems
+}
+
+#[test]
+fn nothing_is_told_beside_a_misspelt_column_that_would_not_be_with_it() {
+    let clean = told_of("devices.csv", "name", "name");
+    assert_eq!(clean, []);
+    for (file, find, put) in [
+        ("devices.csv", "name,css", "name,csss"),
+        ("devices.csv", "directory_numbers", "numbers"),
+        ("users.csv", "line_css", "line_cs"),
+        ("users.csv", "directory_number", "directory_numbr"),
+        ("patterns.csv", "originator_css", "originatr_css"),
+        ("patterns.csv", "emergency", "emergncy"),
+        ("patterns.csv", "partition", "partion"),
+        ("patterns.csv", "route,9.911", "rout,9.911"),
+        ("device_pools.csv", "local_route_groups", "route_groups"),
+        ("device_pools.csv", "geolocation", "geolocaton"),
+        ("sessions.csv", "visiting_cluster", "visiting"),
+    ] {
+        let problems = told_of(file, find, put);
+        assert!(matches!(&problems[..], [one] if one.severity == Severity::Error), "{file} {put}: {problems:#?}");
+    }
+}
+
+#[test]
 fn a_flag_that_is_none_is_told_alone() {
     let text = "kind,pattern,partition,block\nroute,9.1!,PT-Local,yes\n";
     let told = errors_of("patterns.csv", text.as_bytes());

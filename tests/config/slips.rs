@@ -412,3 +412,61 @@ fn an_octet_that_is_no_text_hides_no_mistake_of_its_file_or_another() {
         assert!(has("more.toml", lines + 2, "not a string"), "{told:#?}");
     }
 }
+
+/// The clean file without a last resort, so that more is to be told of emergencies.
+fn without_last_resort() -> String {
+    CLEAN.replacen("last_resort = [\"gw\"]\n", "", 1)
+}
+
+#[test]
+fn nothing_is_told_beside_a_misspelt_name_that_would_not_be_with_it() {
+    for text in [CLEAN.to_owned(), without_last_resort()] {
+        assert_eq!(problems_of(&text), []);
+        for (find, put) in [
+            ("[[device]]\nname = \"SEP01\"\ncss = \"CSS-Phone\"", "[[device]]\nname = \"SEP01\"\ncss = \"CSS-Phon\""),
+            ("line_css = \"CSS-Phone\"", "line_css = \"CSS-Phon\""),
+            ("[emcc_trunk]\ncss = \"CSS-Trunk\"", "[emcc_trunk]\ncss = \"CSS-Trnk\""),
+            ("directory_number = \"5001\"", "directory_number = \"5001\"\nemcc_css = \"CSS-Phon\""),
+            (
+                "directory_numbers = [\"5002\"]\n\n",
+                "directory_numbers = [\"5002\"]\n\n[[user]]\nid = \"bob\"\ndirectory_number = \"5002\"\nline_css = \"CSS-Phon\"\n\n",
+            ),
+            ("originator_css = true", "css = \"CSS-Fone\""),
+            (
+                "pattern = \"8XXX\"\npartition = \"PT-Internal\"\noriginator_css = true\ncalled_mask = \"5XXX\"",
+                "pattern = \"8.112\"\npartition = \"PT-Internal\"\ndiscard_digits = \"PreDot\"\nemergency = true\ncss = \"CSS-Fone\"",
+            ),
+            ("geolocation = \"GL-HQ\"\n", "geolocation = \"GL-HQ\"\nadjunct_css = \"CSS-Adjunct\"\n"),
+            ("css = \"CSS-Phone\"\ndevice_pool = \"DP-HQ\"", "css = \"CSS-Phone\"\ndevice_pool = \"DP-H\""),
+            ("geolocation = \"GL-HQ\"\n", "geolocation = \"GL-H\"\n"),
+            ("geolocation_filter = \"city\"", "geolocation_filter = \"cty\""),
+            ("\"Standard Local Route Group\" = \"RG\"", "\"Standard Local Route Group\" = \"RGG\""),
+            ("members = [\"Standard Local Route Group\"]", "members = [\"Standard Local Route Grp\"]"),
+            ("peers = [\"gw\"]", "peers = [\"gww\"]"),
+            ("peers = [\"gw\"]", "peers = [\"cc\"]"),
+            ("route_list = \"RL\"", "route_list = \"RLL\""),
+            ("peer = \"cc\"", "peer = \"ccc\""),
+            ("visiting_cluster = \"BR\"", "visiting_cluster = \"BRR\""),
+        ] {
+            assert!(text.contains(find), "{find} is not in clean.toml");
+            let problems = problems_of(&text.replacen(find, put, 1));
+            assert!(matches!(&problems[..], [one] if one.severity == Severity::Error), "{put}: {problems:#?}");
+        }
+    }
+    // A partition without patterns is none the more.
+    let problems = problems_of(&CLEAN.replacen("\"PT-Internal\", ", "\"PT-Internl\", ", 1));
+    assert!(matches!(&problems[..], [one] if one.message.starts_with("no pattern is in")), "{problems:#?}");
+}
+
+/// What is wrong with one device says nothing of another.
+#[test]
+fn a_misspelt_name_hides_no_warning_of_others() {
+    let other = "[[css]]\nname = \"CSS-Bare\"\npartitions = [\"PT-Local\"]\n\
+        [[device]]\nname = \"SEP09\"\ncss = \"CSS-Bare\"\ndevice_pool = \"DP-HQ\"\n";
+    let misspelt = "name = \"SEP01\"\ncss = \"CSS-Phon\"";
+    let text = CLEAN.replacen("name = \"SEP01\"\ncss = \"CSS-Phone\"", misspelt, 1) + other;
+    let told: Vec<String> = problems_of(&text).into_iter().map(|problem| problem.message).collect();
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told.iter().any(|text| text == "there is no css \"CSS-Phon\""), "{told:#?}");
+    assert!(told.iter().any(|text| text.starts_with("the search space CSS-Bare does not reach")), "{told:#?}");
+}

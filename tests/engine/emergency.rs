@@ -279,6 +279,14 @@ fn a_service_urn_is_an_emergency_with_and_without_a_list() {
     let mut node = Node::br();
     let sent = node.hear(HQ, &service(HQ, BR, "5001").on(PHONE).header(MARK)).the("INVITE");
     assert!([GW_BR_1, GW_BR_2].contains(&sent.to), "{sent:?}");
+    // An unreserved character may be written by its number (RFC 3986 section 6.2.2.2); it leaves as itself.
+    let mut node = Node::hq();
+    let mut written = service(CC_HQ, HQ, "5001").on(PHONE);
+    "urn:service:sos%2Efire".clone_into(&mut written.uri);
+    let sent = node.hear(CC_HQ, &written).the("INVITE");
+    assert_eq!((sent.to, sent.start()), (BR, "INVITE urn:service:sos.fire SIP/2.0".to_owned()));
+    assert_eq!(sent.headers("Priority"), ["emergency"]);
+    let mut node = Node::br();
     let mut other = service(CC_BR, BR, "7001");
     "urn:service:counseling".clone_into(&mut other.uri);
     assert_ne!(node.hear(CC_BR, &other).refusal().what(), "100", "only sos and its sub-services");

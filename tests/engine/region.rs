@@ -479,6 +479,70 @@ fn m_19_an_answer_has_annex_b_only_where_the_offer_had_it() {
     }
 }
 
+/// AMR-WB and AMR alone, with these fmtp texts, and G.729 behind them.
+fn amr(wide: &str, narrow: &str) -> String {
+    let line = |number: u8, fmtp: &str| match fmtp {
+        "" => String::new(),
+        fmtp => format!("a=fmtp:{number} {fmtp}\r\n"),
+    };
+    audio("97 98 18")
+        + "a=rtpmap:97 AMR-WB/16000\r\n"
+        + &line(97, wide)
+        + "a=rtpmap:98 AMR/8000\r\n"
+        + &line(98, narrow)
+}
+
+#[test]
+fn m_16_an_answer_has_no_mode_that_its_offer_had_not() {
+    let wide = [("region_max_audio_kbps = 8\n", "region_max_audio_kbps = 24\n")];
+    for (what, offered, answered, want) in [
+        ("as offered", ("mode-set=0,1,2", "mode-set=0,2"), ("mode-set=0,1,2", "mode-set=0,2"), None),
+        ("fewer", ("mode-set=0,1,2", "mode-set=0,2"), ("mode-set=0", "mode-set=2"), None),
+        ("all to all", ("", ""), ("", ""), None),
+        (
+            "all to some",
+            ("mode-set=0,1,2", "octet-align=1;mode-set=0,2"),
+            ("", "octet-align=1"),
+            Some(("mode-set=0,1,2", "octet-align=1;mode-set=0,2")),
+        ),
+        (
+            "more",
+            ("mode-set=0,1,2", "mode-set=0,2"),
+            ("mode-set=0,2,8", "mode-set=1,2,7; octet-align=1"),
+            Some(("mode-set=0,2", "mode-set=2; octet-align=1")),
+        ),
+    ] {
+        let mut node = Node::hq_with(&wide);
+        let invite = alice("901614960000").body(&amr(offered.0, offered.1));
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        assert_eq!(sent.description(), amr(offered.0, offered.1), "the offer leaves as it came: {what}");
+        let back = node.hear(BR, answer(&sent, 200, "b1", &[], &amr(answered.0, answered.1))).the("200");
+        let (wide, narrow) = want.unwrap_or(answered);
+        assert_eq!(back.description(), amr(wide, narrow), "{what}");
+        // An offer within the call takes the place of the first.
+        let mut caller = Dialog::of_caller(&invite, &back);
+        node.hear(CC_HQ, &caller.request("ACK"));
+        let again = node.hear(CC_HQ, &caller.request("INVITE").body(&amr("mode-set=5", ""))).the("INVITE");
+        let back = node.hear(BR, answer(&again, 200, "b1", &[], &amr("", "mode-set=7"))).the("200");
+        assert_eq!(back.description(), amr("mode-set=5", "mode-set=7"), "{what}, within the call");
+    }
+}
+
+#[test]
+fn m_16_an_answer_with_none_of_the_offered_modes_is_one_without_a_codec() {
+    let wide = [("region_max_audio_kbps = 8\n", "region_max_audio_kbps = 24\n")];
+    let only = |fmtp: &str| audio("98") + "a=rtpmap:98 AMR/8000\r\na=fmtp:98 " + fmtp + "\r\n";
+    let mut node = Node::hq_with(&wide);
+    let sent = node.hear(CC_HQ, &alice("901614960000").body(&only("mode-set=0,1"))).the("INVITE");
+    let out = node.hear(BR, answer(&sent, 200, "b1", &[], &only("mode-set=7")));
+    assert_eq!(out.the("488").what(), "488");
+    // Nothing ends an emergency call.
+    let mut node = Node::br();
+    let sent = node.hear(HQ, &from_hq("999").body(&only("mode-set=0,1"))).the("INVITE");
+    let back = node.hear(sent.to, answer(&sent, 200, "b1", &[], &only("mode-set=7"))).the("200");
+    assert_eq!(back.description(), only("mode-set=7"));
+}
+
 #[test]
 fn m_19_the_offer_of_a_2xx_and_one_within_the_call_count_as_the_first() {
     // Asked without an offer: the 200 offers, the ACK answers.

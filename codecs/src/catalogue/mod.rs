@@ -178,7 +178,7 @@ pub fn variant(named: CodecId, encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<V
         }
         ToldBy::Bitrate => {
             let rate = |id: &CodecId| id.codec().highest_bps;
-            whole(match parameter(fmtp, b"bitrate").once().and_then(decimal) {
+            whole(match parameter(fmtp, b"bitrate").once().and_then(stream_bps) {
                 None => rows().max_by_key(rate)?,
                 Some(bps) => rows().filter(|id| rate(id) >= bps).min_by_key(rate)?,
             })
@@ -191,8 +191,8 @@ pub fn variant(named: CodecId, encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<V
             Parameter::Once(b"30") => Variant { id: first, highest_bps: 13_333, frame_ms: 30 },
             _ => whole(first),
         },
-        ToldBy::AverageBitrate => match parameter(fmtp, b"maxaveragebitrate").once().and_then(decimal) {
-            Some(bps) => narrowed(bps.clamp(OPUS_LOWEST_BPS, codec.highest_bps)),
+        ToldBy::AverageBitrate => match parameter(fmtp, b"maxaveragebitrate").once().and_then(average_bps) {
+            Some(bps) => narrowed(bps),
             None => whole(first),
         },
         ToldBy::ModeSet(rates) => {
@@ -217,6 +217,22 @@ fn has_shape(codec: &Codec, encoding: &Encoding<'_>) -> bool {
 
 /// Lowest rate of Opus in bit/s: `maxaveragebitrate` may not be less (RFC 7587, section 6.1).
 pub const OPUS_LOWEST_BPS: u32 = 6_000;
+/// Highest rate of Opus in bit/s: `maxaveragebitrate` may not be more (RFC 7587, section 6.1).
+pub const OPUS_HIGHEST_BPS: u32 = 510_000;
+
+/// A `maxaveragebitrate` in bit/s; `None` where it is no number in the range of RFC 7587, section 6.1.
+#[must_use]
+pub fn average_bps(value: &[u8]) -> Option<u32> {
+    decimal(value).filter(|bps| (OPUS_LOWEST_BPS..=OPUS_HIGHEST_BPS).contains(bps))
+}
+
+/// A `bitrate` in bit/s, `u32::MAX` where it is above; `None` where it is no number, or 0, which no stream has (RFC 6416,
+/// section 6.1).
+#[must_use]
+pub fn stream_bps(value: &[u8]) -> Option<u32> {
+    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    is_number.then(|| decimal(value).unwrap_or(u32::MAX)).filter(|bps| *bps > 0)
+}
 
 /// How often a parameter stands in an fmtp line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -347,7 +363,7 @@ const MP4A_LATM_HZ: u32 = 90_000;
 /// Ranks (low loss, lossy), name, SDP (name, clock), static payload type, check kbit/s, highest bit/s, frame ms.
 #[rustfmt::skip]
 const CATALOGUE: [Codec; 31] = [
-    row([1, 1], "OPUS (6k-510k)", Some("opus"), 48_000, None, 6, 510_000, 10, ToldBy::AverageBitrate),
+    row([1, 1], "OPUS (6k-510k)", Some("opus"), 48_000, None, 6, OPUS_HIGHEST_BPS, 10, ToldBy::AverageBitrate),
     row([2, 2], "MP4A-LATM 128k", Some("MP4A-LATM"), MP4A_LATM_HZ, None, 128, 128_000, 10, ToldBy::Bitrate),
     row([3, 3], "AAC-LD (MP4A Generic)", Some("mpeg4-generic"), 48_000, None, 256, 256_000, 10, ToldBy::Name),
     row([4, 4], "MP4A-LATM 64k", Some("MP4A-LATM"), MP4A_LATM_HZ, None, 64, 64_000, 10, ToldBy::Bitrate),
@@ -493,7 +509,10 @@ mod tests {
         for (name, clock, channels, fmtp, want) in [
             ("opus", 48_000, 2, "", Some(("OPUS (6k-510k)", 510_000, 10))),
             ("OPUS", 48_000, 2, "minptime=10; MaxAverageBitrate=20000", Some(("OPUS (6k-510k)", 20_000, 10))),
-            ("opus", 48_000, 2, "maxaveragebitrate=100", Some(("OPUS (6k-510k)", 6_000, 10))),
+            ("opus", 48_000, 2, "maxaveragebitrate=100", Some(("OPUS (6k-510k)", 510_000, 10))),
+            ("opus", 48_000, 2, "maxaveragebitrate=6000", Some(("OPUS (6k-510k)", 6_000, 10))),
+            ("opus", 48_000, 2, "maxaveragebitrate=510001", Some(("OPUS (6k-510k)", 510_000, 10))),
+            ("opus", 48_000, 2, "maxaveragebitrate=8k", Some(("OPUS (6k-510k)", 510_000, 10))),
             ("opus", 48_000, 2, "maxaveragebitrate=9;maxaveragebitrate=9", Some(("OPUS (6k-510k)", 510_000, 10))),
             ("MP4A-LATM", 90_000, 1, "bitrate=128000", Some(("MP4A-LATM 128k", 128_000, 10))),
             ("MP4A-LATM", 90_000, 1, "bitrate=64000", Some(("MP4A-LATM 64k", 64_000, 10))),
@@ -504,6 +523,10 @@ mod tests {
             ("MP4A-LATM", 90_000, 1, "bitrate=33000", Some(("MP4A-LATM 48k", 48_000, 10))),
             ("MP4A-LATM", 90_000, 1, "", Some(("MP4A-LATM 128k", 128_000, 10))),
             ("MP4A-LATM", 90_000, 1, "bitrate=256000", None),
+            ("MP4A-LATM", 90_000, 1, "bitrate=99999999999", None),
+            ("MP4A-LATM", 90_000, 1, "bitrate=0", Some(("MP4A-LATM 128k", 128_000, 10))),
+            ("MP4A-LATM", 90_000, 1, "bitrate=64k", Some(("MP4A-LATM 128k", 128_000, 10))),
+            ("MP4A-LATM", 90_000, 1, "bitrate=1", Some(("MP4A-LATM 24k", 24_000, 10))),
             ("mpeg4-generic", 48_000, 1, "mode=AAC-hbr", Some(("AAC-LD (MP4A Generic)", 256_000, 10))),
             ("mpeg4-generic", 96_000, 1, "", None),
             ("L16", 16_000, 1, "", Some(("L16 256k", 256_000, 10))),

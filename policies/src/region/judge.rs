@@ -4,11 +4,13 @@
 use emcc_codecs::bandwidth::{AddressFamily, Kbps, answered_kbps, worst_case_kbps};
 use emcc_codecs::catalogue::{CodecId, EncodingName, Named, ToldBy, decimal, highest_mode_bps, variant};
 use emcc_codecs::offer::{
-    Placed, RANK_BEYOND, RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within, without_annex_b,
+    Bound, Placed, RANK_BEYOND, RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within, modes, without_annex_b,
+    without_stray_rate,
 };
 use emcc_codecs::sdp::{Format, Media};
 use smallvec::SmallVec;
 
+use super::modes::OfferedModes;
 use super::shape::Role;
 use super::trail::{Step, Trail, Why};
 use super::{Region, SwitchedOff, VariableRate};
@@ -57,10 +59,15 @@ impl Region {
     /// # Errors
     /// [`Why`] it may not.
     pub fn judge(&self, format: &Format<'_>) -> Result<(Verdict, Leaving), Why> {
-        self.judge_within(format, self.audio_kbps)
+        self.judge_within(format, self.audio_kbps, &OfferedModes::default())
     }
 
-    fn judge_within(&self, format: &Format<'_>, cap_kbps: u32) -> Result<(Verdict, Leaving), Why> {
+    fn judge_within(
+        &self,
+        format: &Format<'_>,
+        cap_kbps: u32,
+        offered: &OfferedModes,
+    ) -> Result<(Verdict, Leaving), Why> {
         let (Some(encoding), Some(payload_type)) = (format.encoding, format.payload_type) else {
             return Err(Why::NotInCatalogue);
         };
@@ -80,22 +87,26 @@ impl Region {
         self.switched_on(variant.id)?;
         within_cap(configured_kbps.unwrap_or(codec.check_kbps), cap_kbps)?;
         let rank = codec.rank(self.link_loss);
+        let offered = offered.of(variant.id, payload_type);
+        let narrowed = narrowed(format, codec.told_by, offered)?;
         let leaving = Leaving {
             name: variant.id.name(),
             codec: Some(variant.id),
             payload_type,
-            highest_bps: variant.highest_bps,
+            highest_bps: narrowed.map_or(variant.highest_bps, |(_, highest_bps)| highest_bps),
             frame_ms: variant.frame_ms,
         };
         let cap_bps = cap_kbps.saturating_mul(1_000);
-        if !codec.is_variable_rate() || variant.highest_bps <= cap_bps {
-            return Ok((Verdict::Keep { rank }, leaving));
+        if !codec.is_variable_rate() || leaving.highest_bps <= cap_bps {
+            let bound = narrowed.map(|(bound, _)| bound).or_else(|| without_stray_rate(format));
+            let verdict = bound.map_or(Verdict::Keep { rank }, |bound| Verdict::Bound { rank, bound });
+            return Ok((verdict, leaving));
         }
         match self.variable_rate {
             VariableRate::Exclude => Err(Why::VariableRateExcluded { highest_kbps: leaving.payload_kbps(), cap_kbps }),
             VariableRate::Bound => {
                 let (bound, highest_bps) =
-                    bound_within(format, variant, cap_bps).ok_or(Why::Unbindable { cap_kbps })?;
+                    bound_within(format, variant, cap_bps, offered).ok_or(Why::Unbindable { cap_kbps })?;
                 Ok((Verdict::Bound { rank, bound }, Leaving { highest_bps, ..leaving }))
             }
         }
@@ -129,7 +140,7 @@ impl Region {
     pub(super) fn judge_stream(
         &self,
         media: &Media<'_>,
-        role: Role,
+        (role, offered): (Role, &OfferedModes),
         trail: &mut Trail,
         leaving: &mut Leavings,
     ) -> Verdicts {
@@ -143,12 +154,16 @@ impl Region {
             let verdict = if is_red || format.named == Named::Follower && format.payload_type.is_some() {
                 Verdict::Keep { rank: RANK_FOLLOWS }
             } else {
-                match self.judge_within(format, self.audio_kbps) {
+                match self.judge_within(format, self.audio_kbps, offered) {
                     Ok((verdict, codec)) => {
                         let rank = match verdict {
                             Verdict::Keep { rank } => rank,
-                            Verdict::Bound { rank, .. } => {
-                                trail.push(Step::Bounded { name: codec.name, bps: codec.highest_bps });
+                            Verdict::Bound { rank, bound } => {
+                                let Leaving { name, highest_bps: bps, .. } = codec;
+                                trail.push(match bound {
+                                    Bound::NoAverageBitrate | Bound::NoBitrate => Step::RateLeftOut { name, bps },
+                                    _ => Step::Bounded { name, bps },
+                                });
                                 rank
                             }
                             Verdict::Drop => RANK_FOLLOWS,
@@ -160,7 +175,7 @@ impl Region {
                     Err(why) if self.keeps_beyond => {
                         trail.push(Step::KeptBeyond { name: name_of(format), payload_type: format.payload_type, why });
                         // What it costs is known where the catalogue or the configuration knows it.
-                        if let Ok((_, codec)) = self.judge_within(format, NO_CAP_KBPS) {
+                        if let Ok((_, codec)) = self.judge_within(format, NO_CAP_KBPS, &OfferedModes::default()) {
                             order.push(Placed::new(RANK_BEYOND, u8::try_from(codecs.len()).unwrap_or(u8::MAX)));
                             codecs.push(codec);
                         }
@@ -231,6 +246,18 @@ const NO_CAP_KBPS: u32 = u32::MAX / 1_000;
 
 fn within_cap(rate_kbps: u32, cap_kbps: u32) -> Result<(), Why> {
     if rate_kbps > cap_kbps { Err(Why::OverCap { rate_kbps, cap_kbps }) } else { Ok(()) }
+}
+
+/// What holds an answer's format to the modes `offered`, and its highest rate in bit/s then; nothing where it has no others.
+fn narrowed(format: &Format<'_>, told_by: ToldBy, offered: u16) -> Result<Option<(Bound, u32)>, Why> {
+    let ToldBy::ModeSet(rates) = told_by else { return Ok(None) };
+    if (0..).zip(rates).all(|(mode, _): (u32, _)| offered >> mode & 1 == 1) {
+        return Ok(None);
+    }
+    let stated = modes(format, rates).ok_or(Why::ModesNotOffered)?;
+    let set = stated & offered;
+    let highest_bps = highest_mode_bps(set, rates).ok_or(Why::ModesNotOffered)?;
+    Ok((set != stated).then_some((Bound::Modes { set }, highest_bps)))
 }
 
 /// Frame of a format of the configuration: nothing says it cannot be sent every 10 ms.

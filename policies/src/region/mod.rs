@@ -5,10 +5,12 @@
 //! [`judge`](Region::judge) decides one format, [`apply`](Region::apply) a whole description.
 
 mod judge;
+mod modes;
 mod shape;
 mod trail;
 
 pub use judge::Leaving;
+pub use modes::OfferedModes;
 pub use shape::{Allowed, Directed, Refusal, Role, Shaped};
 pub use trail::{Medium, NoVideo, Step, Trail, Why};
 

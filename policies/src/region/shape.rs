@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::Region;
 use super::judge::{Leaving, Leavings};
+use super::modes::OfferedModes;
 use super::trail::{Medium, NoVideo, Step, Trail};
 
 /// Which half of an exchange a description is (RFC 3264).
@@ -95,6 +96,8 @@ pub struct Shaped {
     pub has_mandatory_qos: bool,
     /// Whether it has G.729, and nowhere with Annex B (M-19).
     pub is_without_annex_b: bool,
+    /// The modes that its formats of AMR and AMR-WB leave to an answer.
+    pub modes: OfferedModes,
 }
 
 impl Shaped {
@@ -125,18 +128,34 @@ impl Shaped {
 }
 
 impl Region {
-    /// Judges a description and writes what leaves to the end of `out`; nothing is written on a refusal. Allocates only
-    /// where `out` grows, or where a description has more lines or formats than any phone's.
-    ///
-    /// Streams already at port 0, fax and other media pass as they are; a description without active audio is not
-    /// refused. `trail` gets the reasons.
+    /// [`apply_to`](Self::apply_to) where no modes were offered, as of an offer.
     ///
     /// # Errors
-    /// [`Refusal`] where no codec is left or the bytes are no description.
+    /// As there.
     pub fn apply(
         &self,
         sdp: &[u8],
         role: Role,
+        allowed: Allowed,
+        trail: &mut Trail,
+        out: &mut Vec<u8>,
+    ) -> Result<Shaped, Refusal> {
+        self.apply_to(sdp, role, &OfferedModes::default(), allowed, trail, out)
+    }
+
+    /// Judges a description and writes what leaves to the end of `out`; nothing is written on a refusal. Allocates only
+    /// where `out` grows, or where a description has more lines or formats than any phone's.
+    ///
+    /// Streams already at port 0, fax and other media pass as they are; a description without active audio is not
+    /// refused. `offered` are the modes of the offer that an answer is to. `trail` gets the reasons.
+    ///
+    /// # Errors
+    /// [`Refusal`] where no codec is left or the bytes are no description.
+    pub fn apply_to(
+        &self,
+        sdp: &[u8],
+        role: Role,
+        offered: &OfferedModes,
         allowed: Allowed,
         trail: &mut Trail,
         out: &mut Vec<u8>,
@@ -156,7 +175,8 @@ impl Region {
             }
             offered_streams += 1;
             let mut leaving = Leavings::new();
-            let verdicts = self.judge_stream(media, role, trail, &mut leaving);
+            let verdicts = self.judge_stream(media, (role, offered), trail, &mut leaving);
+            shaped.modes.note(media, &verdicts);
             for has_annex_b in leaving.iter().filter_map(|codec| codec.codec?.codec().annex_b()) {
                 let seen = if has_annex_b { &mut with_annex_b } else { &mut without_annex_b };
                 *seen = true;

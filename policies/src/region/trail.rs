@@ -34,6 +34,8 @@ pub enum Why {
         /// Cap in kbit/s.
         cap_kbps: u32,
     },
+    /// An answer has none of the modes its offer had, or nobody can tell which (RFC 4867, section 8.3.1).
+    ModesNotOffered,
     /// A switch of the configuration takes it out (M-9, M-10).
     SwitchedOff,
     /// It is redundancy for formats that were all dropped (M-24).
@@ -91,11 +93,18 @@ pub enum Step {
         /// Why it would be dropped.
         why: Why,
     },
-    /// A variable-rate format leaves, held to a rate (M-16).
+    /// A variable-rate format leaves, held to a rate: by the cap, or by the modes its offer had (M-16).
     Bounded {
         /// What the description calls it.
         name: EncodingName,
         /// Highest rate afterwards, in bit/s.
+        bps: u32,
+    },
+    /// A format leaves without the rate it said, which is none.
+    RateLeftOut {
+        /// What the description calls it.
+        name: EncodingName,
+        /// Highest rate it is reckoned with, in bit/s.
         bps: u32,
     },
     /// G.729 is used without Annex B, because the offer had it so (M-19).
@@ -125,6 +134,7 @@ impl fmt::Display for Why {
                 write!(f, "variable rate up to {highest_kbps} kbps, cap {cap_kbps} kbps")
             }
             Self::Unbindable { cap_kbps } => write!(f, "its parameters cannot hold it to {cap_kbps} kbps"),
+            Self::ModesNotOffered => f.write_str("its modes are not those of the offer"),
             Self::SwitchedOff => f.write_str("switched off by advertise_g722_codec or opus_codec"),
             Self::NoPrimaryLeft => f.write_str("none of the formats it repeats is left"),
         }
@@ -154,6 +164,9 @@ impl fmt::Display for Step {
                 write!(f, "{name} put last and kept for the emergency: {why}")
             }
             Self::Bounded { name, bps } => write!(f, "{name} bounded to {bps} bit/s"),
+            Self::RateLeftOut { name, bps } => {
+                write!(f, "{name} without the rate it said, which is none: reckoned with {bps} bit/s")
+            }
             Self::NoAnnexB { payload_type } => {
                 write!(f, "G729 ({}) answered with annexb=no, as it was offered", payload_type.unwrap_or_default())
             }

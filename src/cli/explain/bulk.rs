@@ -147,6 +147,10 @@ fn header(row: Option<Row<'_>>) -> Result<[Option<usize>; COLUMNS.len()], String
 /// Where each of [`COLUMNS`] stands in the file.
 fn columns(header: Option<Row<'_>>) -> Result<[Option<usize>; COLUMNS.len()], String> {
     let mut found = [None; COLUMNS.len()];
+    let is_known = |name: &str| COLUMNS.iter().any(|column| column.eq_ignore_ascii_case(name));
+    if let Some(separator) = header.and_then(|header| header.other_separator(is_known)) {
+        return Err(format!("{separator} stand between the fields of the header, where a comma has to"));
+    }
     for (place, name) in header.iter().flat_map(Row::fields).enumerate() {
         let name = String::from_utf8_lossy(name);
         let known = COLUMNS.iter().position(|column| column.eq_ignore_ascii_case(&name));

@@ -1,6 +1,6 @@
 //! The search spaces a dial plan is looked at in: those calls begin with, and every other.
 
-use crate::config::document::Document;
+use crate::config::document::{Device, Document};
 use crate::config::plan::build::roaming_pools;
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::Place;
@@ -39,34 +39,35 @@ impl<'d> Spaces<'d> {
     }
 }
 
-/// The line CSS of each number that a user has: of two users with one number, the first's.
-pub(super) fn lines<'d>(document: &'d Document, dialing: &Dialing<'_>) -> AHashMap<&'d str, Option<CssId>> {
+/// The line CSS of each number that a user has: of two users with one number, the first's. Nothing of one that names a CSS
+/// which is not there.
+pub(super) type Lines<'d> = AHashMap<&'d str, Option<Option<CssId>>>;
+
+pub(super) fn lines<'d>(document: &'d Document, dialing: &Dialing<'_>) -> Lines<'d> {
     let mut lines = AHashMap::new();
     for user in &document.users {
         if let Some(number) = &user.directory_number {
-            lines.entry(number.as_str()).or_insert(dialing.css(user.line_css.as_ref()));
+            lines.entry(number.as_str()).or_insert(dialing.css_if_there(user.line_css.as_ref()));
         }
     }
     lines
 }
 
 /// The search spaces of a device's calls, each once: a call of one of its numbers has that line's, one that says no
-/// number the first's (D-5).
-pub(super) fn of_device(
-    device: &crate::config::document::Device,
-    lines: &AHashMap<&str, Option<CssId>>,
-    css: Option<CssId>,
-) -> Vec<SearchSpace> {
+/// number the first's (D-5). Nothing where one of its CSS is not there: that error says enough.
+pub(super) fn of_device(device: &Device, lines: &Lines<'_>, dialing: &Dialing<'_>) -> Option<Vec<SearchSpace>> {
+    let css = dialing.css_if_there(device.css.as_ref())?;
     let mut found: Vec<SearchSpace> = Vec::new();
-    let mut numbers = device.directory_numbers.iter().map(|number| lines.get(number.as_str()).copied().flatten());
-    let first = numbers.next().flatten();
+    let mut numbers =
+        device.directory_numbers.iter().map(|number| lines.get(number.as_str()).copied().unwrap_or(Some(None)));
+    let first = numbers.next().unwrap_or(Some(None));
     for line in std::iter::once(first).chain(numbers) {
-        let space = of_phone(line, css);
+        let space = of_phone(line?, css);
         if !found.contains(&space) {
             found.push(space);
         }
     }
-    found
+    Some(found)
 }
 
 /// Search spaces while they are gathered.
@@ -108,7 +109,7 @@ fn begun<'d>(document: &'d Document, dialing: &Dialing<'_>) -> Begun<'d> {
     for device in &document.devices {
         let css = dialing.css(device.css.as_ref());
         let who = || format!("device \"{}\"", device.name.value);
-        begun.of(of_device(device, &lines, css), &device.name.place, who);
+        begun.of(of_device(device, &lines, dialing).unwrap_or_default(), &device.name.place, who);
         // A guest's call that comes over the trunk has the device's own alone (P-9).
         if let Some(css) = css.filter(|_| setting == PstnAccessCss::OriginalDevice && document.emcc_trunk.is_some()) {
             begun.add(SearchSpace::from_slice(&[css]));
@@ -134,13 +135,15 @@ fn of_users<'d>(document: &'d Document, dialing: &Dialing<'_>, begun: &mut Begun
     let roaming = document.device_pools.iter().filter(|pool| {
         pool.geolocation.is_some() || document.template_pool.as_ref().is_some_and(|name| name.value == pool.name.value)
     });
-    let adjuncts: AHashSet<_> = roaming.map(|pool| dialing.css(pool.adjunct_css.as_ref())).collect();
+    let adjuncts: AHashSet<_> = roaming.filter_map(|pool| dialing.css_if_there(pool.adjunct_css.as_ref())).collect();
     let mut adjuncts: Vec<_> = adjuncts.into_iter().collect();
     adjuncts.sort_unstable();
     adjuncts.truncate(SPACES_MAX);
     let mut profiles = AHashSet::new();
     for user in &document.users {
-        let (line, emcc) = (dialing.css(user.line_css.as_ref()), dialing.css(user.emcc_css.as_ref()));
+        let both = dialing.css_if_there(user.line_css.as_ref()).zip(dialing.css_if_there(user.emcc_css.as_ref()));
+        // Of a CSS that is not there the error says enough.
+        let Some((line, emcc)) = both else { continue };
         let sessions = abroad.get(user.id.as_str()).map(Vec::as_slice).unwrap_or_default();
         let mut spaces = Vec::new();
         if let Some(number) = user.directory_number.as_ref().filter(|_| sessions.is_empty())
@@ -151,8 +154,8 @@ fn of_users<'d>(document: &'d Document, dialing: &Dialing<'_>, begun: &mut Begun
         // A session that stands goes on whatever the user may begin (L-22).
         for pool in sessions {
             let pool = pool.and_then(|id| document.device_pools.get(id.0 as usize));
-            let adjunct = pool.and_then(|pool| dialing.css(pool.adjunct_css.as_ref()));
-            spaces.push(of_emcc_phone(adjunct, line, emcc));
+            let adjunct = pool.map_or(Some(None), |pool| dialing.css_if_there(pool.adjunct_css.as_ref()));
+            spaces.extend(adjunct.map(|adjunct| of_emcc_phone(adjunct, line, emcc)));
         }
         let profile = (line, emcc);
         let is_bare = profile == (None, None);

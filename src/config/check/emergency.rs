@@ -2,6 +2,7 @@
 
 use super::callers::{Bare, Spaces};
 use super::hours::Looked;
+use super::names::Dangled;
 use super::patterns::{list_name, member_name};
 use super::{helpless, sites, taken};
 use crate::config::document::Document;
@@ -18,6 +19,7 @@ pub(super) fn check(
     document: &Document,
     dialing: &Dialing<'_>,
     routing: &Routing<'_>,
+    dangled: &Dangled,
     spaces: &Spaces<'_>,
     looked: &Looked,
     report: &Report,
@@ -26,7 +28,9 @@ pub(super) fn check(
     let captures = captures(dialing, &spaces.all, looked.hours.as_deref(), report);
     let taken = taken::check(document, dialing, routing, spaces, &captures, moments, report);
     let numbers = numbers(document, dialing);
-    reach(document, dialing, spaces, &numbers, moments, report);
+    if !dangled.is_of_translations() {
+        reach(document, dialing, spaces, &numbers, moments, report);
+    }
     strays(
         document,
         dialing,
@@ -40,8 +44,10 @@ pub(super) fn check(
         access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
     };
     changed(document, dialing, routing, &own, report);
-    helpless::check(document, dialing, routing, &own, &numbers, moments, report);
-    sites::check(document, dialing, routing, &own, &numbers, moments, report);
+    sites::check(document, routing, report);
+    if !dangled.is_of_routes() {
+        helpless::check(document, dialing, routing, &own, &numbers, moments, report);
+    }
 }
 
 /// Emergency patterns of which a member of their route list makes what is no emergency number: the transform may have been

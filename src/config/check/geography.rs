@@ -1,6 +1,6 @@
 //! Places: what a roaming phone's device pool is chosen by (domain section 7).
 
-use super::names::Names;
+use super::names::{Dangled, Names};
 use crate::config::document::{Device, DevicePool, Document, Service};
 use crate::config::plan::build::roaming_pools;
 use crate::config::problem::Devices;
@@ -10,7 +10,7 @@ use emcc_policies::device_pool::comparable;
 use emcc_policies::location::Field;
 use std::collections::{HashMap, HashSet};
 
-pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
+pub(super) fn check(document: &Document, names: &Names<'_>, dangled: &Dangled, report: &Report) {
     location_bandwidth(document, report);
     let on = document.profile.emcc.as_ref().is_some_and(|flag| flag.value);
     let remote = document.remote_clusters.iter().find(|cluster| cluster.offers(Service::Emcc, &document.feature));
@@ -41,7 +41,7 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
             report.warning(&pool.name.place, message, fix);
         }
     }
-    if seen.is_empty() {
+    if seen.is_empty() && !dangled.is_of("geolocation") {
         let message =
             "no device pool has a place the filter could match: every visiting phone gets the template's (G-7)";
         report.warning(&filter.place, message, "Give a device pool a geolocation with a field of this filter.");

@@ -1,5 +1,6 @@
-//! Devices whose emergency call could be refused because there is no last resort (P-23): at some hour its search space gives
-//! it no way, and no emergency pattern of any partition does. The call is decided as it would be, by the same function.
+//! Devices to whose emergency calls no help comes from where they stand (P-21, P-22, P-23): at some hour nothing takes the call
+//! before the last resort, which is far away, or is not there, so that the call is refused. The call is decided as it would be,
+//! by the same function.
 
 use super::callers::{lines, of_device};
 use crate::config::document::{Device, Document};
@@ -9,10 +10,10 @@ use crate::config::problem::Devices;
 use crate::config::report::Report;
 use ahash::AHashMap;
 use emcc_policies::digits::Digits;
-use emcc_policies::emergency::{Called, EmergencyNumbers};
+use emcc_policies::emergency::{Alarm, Called, Emergency, EmergencyNumbers, GoesOn};
 use emcc_policies::moment::Civil;
 use emcc_policies::pstn_access::PstnAccessCss;
-use emcc_policies::route::{Call, Caller, LocalRouteGroups, decide};
+use emcc_policies::route::{Call, Caller, LocalRouteGroups, NoRoute, decide};
 use emcc_policies::search_space::{CssId, SearchSpace};
 use emcc_policies::trail::Trail;
 
@@ -21,7 +22,26 @@ const SERVICE_URN: &str = "urn:service:sos";
 
 /// What decides of a device's emergency calls: the search spaces of its lines, that of its calls over the trunk while
 /// somebody is logged in on it, and what its local route groups stand for.
-pub(super) type Alike<'r> = (Vec<SearchSpace>, SearchSpace, &'r LocalRouteGroups);
+type Alike<'r> = (Vec<SearchSpace>, SearchSpace, &'r LocalRouteGroups);
+
+/// How an emergency call goes wrong that goes on after its search space: the same walk looks for either.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    /// There is no last resort, and nothing else takes it.
+    Refused,
+    /// Nothing but the last resort takes it, wherever the phone stands.
+    Afar,
+}
+
+/// What decides of emergency calls.
+#[derive(Clone, Copy)]
+struct Judge<'a, 'd> {
+    dialing: &'a Dialing<'d>,
+    routing: &'a Routing<'a>,
+    own: &'a EmergencyNumbers,
+    moments: &'a [Civil],
+    wrong: Wrong,
+}
 
 /// `numbers` has one of each emergency there is. Devices that are alike are told of together.
 pub(super) fn check(
@@ -33,40 +53,20 @@ pub(super) fn check(
     moments: &[Civil],
     report: &Report,
 ) {
-    if !document.emergency.last_resort.is_empty() {
-        return;
-    }
-    let is_refused = |css: &[CssId], caller: Caller<'_>, called: Called<'_>| {
-        let emergency = own.recognise(&dialing.plan, called, false);
-        let dialed = match called {
-            Called::Number(number) => Some(*number),
-            Called::Uri(_) => None,
-        };
-        moments.iter().any(|at| {
-            let call = Call { css, dialed, calling: None, caller, emergency, at: *at, turns: &|_| 0 };
-            decide(&dialing.plan, &routing.book, &call, &mut Trail::new()).hops.is_empty()
-        })
-    };
-    let refused = |spaces: &[SearchSpace], caller: Caller<'_>, how: &'static str| {
-        let is_lost = |called: Called<'_>| spaces.iter().any(|css| is_refused(css, caller, called));
-        let numbers = numbers.iter().filter(|number| is_lost(Called::Number(number)));
-        let mut lost: Vec<_> = numbers.map(|number| format!("{number}{how}")).collect();
-        // Without a number to go on as it is lost for everybody, which is told once. Where numbers are lost, so is it.
-        if lost.is_empty() && !own.numbers.is_empty() && is_lost(Called::Uri(SERVICE_URN.as_bytes())) {
-            lost.push(format!("{SERVICE_URN}{how}"));
-        }
-        lost
-    };
-    if let Some(first) = document.devices.first().filter(|_| own.numbers.is_empty()) {
+    let wrong = if document.emergency.last_resort.is_empty() { Wrong::Refused } else { Wrong::Afar };
+    let judge = Judge { dialing, routing, own, moments, wrong };
+    if let Some(first) = document.devices.first().filter(|_| wrong == Wrong::Refused && own.numbers.is_empty()) {
         let message = format!("an emergency call to {SERVICE_URN} is refused: it has no number to go on as (P-23)");
         let fix = "Write emergency.numbers, the first of which it goes on as, or emergency.last_resort.";
         report.warning(&first.name.place, message, fix);
     }
-    let is_visited = document.emcc_trunk.is_some() && !document.remote_clusters.is_empty();
+    let trunk = document.emcc_trunk.as_ref().filter(|_| !document.remote_clusters.is_empty());
+    let is_visited =
+        wrong == Wrong::Refused && trunk.is_some_and(|trunk| dialing.css_if_there(trunk.css.as_ref()).is_some());
     for ((home, visited, groups), (device, alike)) in devices(document, dialing, routing) {
-        let mut lost = refused(&home, Caller::Local { pool: None, groups }, "");
+        let mut lost = judge.lost(&home, Caller::Local { pool: None, groups }, numbers, "");
         if is_visited {
-            lost.extend(refused(&[visited], Caller::Visiting { pool: None, groups }, " over the trunk"));
+            lost.extend(judge.lost(&[visited], Caller::Visiting { pool: None, groups }, numbers, " over the trunk"));
         }
         if lost.is_empty() {
             continue;
@@ -75,15 +75,60 @@ pub(super) fn check(
             0 => String::new(),
             more => format!(" (and {more} more of its search space and local route groups)"),
         };
-        let message =
-            format!("an emergency call of \"{}\"{others} could be refused: {}", device.name.value, lost.join(", "));
-        let fix = "Write emergency.last_resort, or give its device pool a gateway.";
+        let (becomes, fix) = match wrong {
+            Wrong::Refused => ("could be refused", "Write emergency.last_resort, or give its device pool a gateway."),
+            Wrong::Afar => (
+                "leaves by the last resort alone, wherever the phone stands",
+                "Map the local route groups of its device pool to the gateways beside it (P-21).",
+            ),
+        };
+        let message = format!("an emergency call of \"{}\"{others} {becomes}: {}", device.name.value, lost.join(", "));
         report.warning_of(&device.name.place, alike, message, fix);
     }
 }
 
+impl Judge<'_, '_> {
+    /// The emergencies that go wrong in one of these search spaces, each said with `how` they are called.
+    fn lost(&self, spaces: &[SearchSpace], caller: Caller<'_>, numbers: &[Digits], how: &str) -> Vec<String> {
+        let is_lost = |called: Called<'_>| {
+            let emergency = self.own.recognise(&self.dialing.plan, called, false);
+            spaces.iter().any(|css| self.moments.iter().any(|at| self.goes_wrong(css, caller, called, emergency, *at)))
+        };
+        let of_numbers = numbers.iter().filter(|number| is_lost(Called::Number(number)));
+        let mut lost: Vec<_> = of_numbers.map(|number| format!("{number}{how}")).collect();
+        // Without a number to go on as it is lost for everybody, which is told once. Where numbers are lost, so is it.
+        let has_number = self.wrong == Wrong::Refused && !self.own.numbers.is_empty();
+        if lost.is_empty() && has_number && is_lost(Called::Uri(SERVICE_URN.as_bytes())) {
+            lost.push(format!("{SERVICE_URN}{how}"));
+        }
+        lost
+    }
+
+    fn goes_wrong(
+        &self,
+        css: &[CssId],
+        caller: Caller<'_>,
+        called: Called<'_>,
+        emergency: Option<Emergency>,
+        at: Civil,
+    ) -> bool {
+        let dialed = match called {
+            Called::Number(number) => Some(*number),
+            Called::Uri(_) => None,
+        };
+        let call = Call { css, dialed, calling: None, caller, emergency, at, turns: &|_| 0 };
+        let decision = decide(&self.dialing.plan, &self.routing.book, &call, &mut Trail::new());
+        let is_last_resort = |alarm: &Alarm| matches!(alarm, Alarm::WentOn { to: GoesOn::LastResort, .. });
+        match self.wrong {
+            Wrong::Refused => decision.hops.is_empty(),
+            // A number its search space does not have at all is told of with that.
+            Wrong::Afar => decision.refused == Some(NoRoute::Exhausted) && decision.alarms.iter().any(is_last_resort),
+        }
+    }
+}
+
 /// The devices that are alike: the first of them, and all; in the order written.
-pub(super) fn devices<'d, 'r>(
+fn devices<'d, 'r>(
     document: &'d Document,
     dialing: &Dialing<'_>,
     routing: &'r Routing<'_>,
@@ -94,13 +139,16 @@ pub(super) fn devices<'d, 'r>(
     let mut places: AHashMap<Alike<'_>, usize> = AHashMap::new();
     let mut found: Vec<(Alike<'_>, (&Device, Devices))> = Vec::new();
     for device in &document.devices {
-        let css = dialing.css(device.css.as_ref());
+        let pool = routing.pool(device.device_pool.as_ref());
+        let spaces = of_device(device, &lines, dialing);
+        // Of a pool or a CSS that is not there its own name's error says enough.
+        let Some(spaces) = spaces.filter(|_| pool.is_some() || device.device_pool.is_none()) else { continue };
         let visited = match setting {
             PstnAccessCss::Trunk => of_trunk,
-            PstnAccessCss::OriginalDevice => css,
+            PstnAccessCss::OriginalDevice => dialing.css(device.css.as_ref()),
         };
-        let groups = routing.local_route_groups(routing.pool(device.device_pool.as_ref()));
-        let alike: Alike<'_> = (of_device(device, &lines, css), visited.into_iter().collect(), groups);
+        let groups = routing.local_route_groups(pool);
+        let alike: Alike<'_> = (spaces, visited.into_iter().collect(), groups);
         let place = *places.entry(alike.clone()).or_insert_with(|| {
             found.push((alike, (device, Devices::default())));
             found.len() - 1

@@ -38,21 +38,22 @@ pub(super) fn check<'d>(
     threads: usize,
     report: &Report,
 ) -> Dialing<'d> {
-    let dialing = thread::scope(|scope| {
+    let (dialing, dangled) = thread::scope(|scope| {
         let made = (threads > 1).then(|| thread::Builder::new().spawn_scoped(scope, || Dialing::of(document)));
         let names = names::Names::of(document, report);
-        names::references(document, &names, &Unread::default(), report);
+        let dangled = names::references(document, &names, &Unread::default(), report);
         neighbours::check(document, &names, report);
         phones::check(document, &names, report);
         certificates::check(document, look, report);
         secure::check(document, report);
         servers::check(document, report);
-        geography::check(document, &names, report);
-        usage::check(document, &names, report);
-        match made {
+        geography::check(document, &names, &dangled, report);
+        usage::check(document, &names, &dangled, report);
+        let dialing = match made {
             Some(Ok(made)) => made.join().unwrap_or_else(|panic| resume_unwind(panic)),
             _ => Dialing::of(document),
-        }
+        };
+        (dialing, dangled)
     });
     let looked = hours::looked(document, report);
     adjunct::check(document, &dialing, &looked.moments, report);
@@ -60,7 +61,7 @@ pub(super) fn check<'d>(
     usage::combined(document, &dialing, &spaces, report);
     let routing = Routing::of(document);
     patterns::check(document, &dialing, &routing, &spaces.all, &looked.moments, report);
-    emergency::check(document, &dialing, &routing, &spaces, &looked, report);
+    emergency::check(document, &dialing, &routing, &dangled, &spaces, &looked, report);
     probe::check(document, probe, report);
     dialing
 }
@@ -72,7 +73,7 @@ pub(super) fn partly(document: &Document, probe: Probe, look: Look, unread: &Unr
         return;
     }
     let names = names::Names::of(document, report);
-    names::references(document, &names, unread, report);
+    let dangled = names::references(document, &names, unread, report);
     certificates::check(document, look, report);
     servers::check(document, report);
     patterns::alone(document, &Dialing::of(document), report);
@@ -82,7 +83,7 @@ pub(super) fn partly(document: &Document, probe: Probe, look: Look, unread: &Unr
         secure::check(document, report);
     }
     if !unread.may_have("device_pool") {
-        geography::check(document, &names, report);
+        geography::check(document, &names, &dangled, report);
     }
     probe::check(document, probe, report);
 }

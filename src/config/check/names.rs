@@ -10,6 +10,7 @@ use crate::config::source::Unread;
 use crate::config::words::{STANDARD_LOCAL_ROUTE_GROUP, UNSPECIFIED};
 use ahash::{AHashMap, AHashSet};
 use emcc_policies::route::PeerKind;
+use std::cell::RefCell;
 
 /// Every named row of a document; of two with one name, the first.
 pub(super) struct Names<'d> {
@@ -29,11 +30,43 @@ pub(super) struct Names<'d> {
     pub(super) local_route_groups: AHashSet<&'d str>,
 }
 
+/// Tables of which a row is named that is not there. Who was meant is not known, so nothing is said of what nobody names there
+/// or of what would come of a call that leads there: the name's own error is enough.
+#[derive(Default)]
+pub(super) struct Dangled(RefCell<Vec<&'static str>>);
+
+impl Dangled {
+    /// Whether a row of that table is.
+    pub(super) fn is_of(&self, table: &str) -> bool {
+        self.0.borrow().contains(&table)
+    }
+
+    /// Whether it is unknown where some route leads.
+    pub(super) fn is_of_routes(&self) -> bool {
+        ["route_list", "route_group", "peer", TRANSLATION].into_iter().any(|table| self.is_of(table))
+    }
+
+    /// Whether it is unknown where some translation goes on.
+    pub(super) fn is_of_translations(&self) -> bool {
+        self.is_of(TRANSLATION)
+    }
+
+    fn add(&self, table: &'static str) {
+        if !self.is_of(table) {
+            self.0.borrow_mut().push(table);
+        }
+    }
+}
+
+/// Stands for the search spaces of translations, apart from those of callers.
+const TRANSLATION: &str = "translation_pattern";
+
 /// Where mistakes of names go, but of those that may stand in what could not be read.
 #[derive(Clone, Copy)]
 struct Dangling<'r> {
     report: &'r Report,
     unread: &'r Unread,
+    dangled: &'r Dangled,
 }
 
 impl<'d> Names<'d> {
@@ -95,14 +128,15 @@ fn duplicate(name: &Text, what: &str, report: &Report) {
 }
 
 /// Reports a name that nothing has.
-fn refer<V>(name: Option<&Text>, rows: &AHashMap<&str, V>, table: &str, to: Dangling<'_>) {
+fn refer<V>(name: Option<&Text>, rows: &AHashMap<&str, V>, table: &'static str, to: Dangling<'_>) {
     if let Some(name) = name.filter(|name| !rows.contains_key(name.as_str())) {
         let near = nearest(name.as_str(), rows.keys().copied());
         dangling(name, table, near, to);
     }
 }
 
-fn dangling(name: &Text, table: &str, near: Option<&str>, Dangling { report, unread }: Dangling<'_>) {
+fn dangling(name: &Text, table: &'static str, near: Option<&str>, Dangling { report, unread, dangled }: Dangling<'_>) {
+    dangled.add(table);
     if unread.may_have(table) {
         return;
     }
@@ -115,9 +149,10 @@ fn dangling(name: &Text, table: &str, near: Option<&str>, Dangling { report, unr
     report.error(&name.place, format!("there is no {table} \"{}\"", name.value), fix);
 }
 
-/// Reports every name used that nothing has, and every name of the wrong kind of thing.
-pub(super) fn references(document: &Document, names: &Names<'_>, unread: &Unread, report: &Report) {
-    let to = Dangling { report, unread };
+/// Reports every name used that nothing has, and every name of the wrong kind of thing. Gives back of which tables.
+pub(super) fn references(document: &Document, names: &Names<'_>, unread: &Unread, report: &Report) -> Dangled {
+    let dangled = Dangled::default();
+    let to = Dangling { report, unread, dangled: &dangled };
     refer(document.feature.geolocation_filter.as_ref(), &names.filters, "geolocation_filter", to);
     let default = document.feature.default_geolocation.as_ref().filter(|name| name.value != UNSPECIFIED);
     refer(default, &names.geolocations, "geolocation", to);
@@ -156,6 +191,7 @@ pub(super) fn references(document: &Document, names: &Names<'_>, unread: &Unread
         refer(user.emcc_css.as_ref(), &names.spaces, "css", to);
     }
     sessions(document, names, to);
+    dangled
 }
 
 fn dial_plan(document: &Document, names: &Names<'_>, to: Dangling<'_>) {
@@ -172,7 +208,12 @@ fn dial_plan(document: &Document, names: &Names<'_>, to: Dangling<'_>) {
     for row in &document.patterns {
         match row.kind {
             PatternKind::Route => refer(row.target.as_ref(), &names.route_lists, "route_list", to),
-            PatternKind::Translation => refer(row.target.as_ref(), &names.spaces, "css", to),
+            PatternKind::Translation => {
+                refer(row.target.as_ref(), &names.spaces, "css", to);
+                if row.target.as_ref().is_some_and(|name| !names.spaces.contains_key(name.as_str())) {
+                    to.dangled.add(TRANSLATION);
+                }
+            }
             PatternKind::DirectoryNumber => {
                 refer(row.target.as_ref(), &names.peers, "peer", to);
                 let peer = row.target.as_ref().and_then(|name| Some((name, names.peers.get(name.as_str())?)));
@@ -245,6 +286,7 @@ fn gateway(name: &Text, names: &Names<'_>, why: &str, to: Dangling<'_>) {
     match names.peers.get(name.as_str()) {
         None => refer(Some(name), &names.peers, "peer", to),
         Some(peer) if is(peer, PeerKind::CallControl) => {
+            to.dangled.add("peer");
             let message = format!("\"{}\" is call control, not a gateway: {why}", name.value);
             report.error(&name.place, message, "Name a peer of kind \"gateway\".");
         }

@@ -2,7 +2,7 @@
 
 use super::callers::Spaces;
 use super::emergency::{Whose, whose};
-use super::names::Names;
+use super::names::{Dangled, Names};
 use crate::config::document::{Document, PatternKind, SearchSpace, Text};
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::Report;
@@ -12,9 +12,10 @@ use ahash::{AHashMap, AHashSet};
 use emcc_policies::route::PeerKind;
 use std::collections::{BTreeMap, HashMap};
 
-pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
+pub(super) fn check(document: &Document, names: &Names<'_>, dangled: &Dangled, report: &Report) {
     let spaces = spaces_in_use(document);
-    for space in document.spaces.iter().filter(|space| !spaces.contains(space.name.as_str())) {
+    let is_known = !dangled.is_of("css");
+    for space in document.spaces.iter().filter(|space| is_known && !spaces.contains(space.name.as_str())) {
         let message = format!("no caller has the calling search space \"{}\"", space.name.value);
         report.warning(
             &space.name.place,
@@ -22,9 +23,9 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
             "Name it at a device, a user, a pool, a trunk or a translation, or remove it.",
         );
     }
-    partitions(document, &spaces, report);
-    pools_and_places(document, report);
-    routes(document, names, report);
+    partitions(document, &spaces, dangled, report);
+    pools_and_places(document, dangled, report);
+    routes(document, names, dangled, report);
 }
 
 /// Every search space a call can begin or go on with. The trunk's always counts: unknown phones get it (P-15).
@@ -46,7 +47,7 @@ fn spaces_in_use(document: &Document) -> AHashSet<&str> {
         .collect()
 }
 
-fn partitions(document: &Document, spaces: &AHashSet<&str>, report: &Report) {
+fn partitions(document: &Document, spaces: &AHashSet<&str>, dangled: &Dangled, report: &Report) {
     let used = document.spaces.iter().filter(|space| spaces.contains(space.name.as_str()));
     let reachable: AHashSet<_> = used.flat_map(|space| space.partitions.iter().map(|name| name.as_str())).collect();
     let mut filled: AHashMap<&str, Option<&Text>> = AHashMap::new();
@@ -63,18 +64,16 @@ fn partitions(document: &Document, spaces: &AHashSet<&str>, report: &Report) {
         }
     }
     let filled: BTreeMap<&str, Option<&Text>> = filled.into_iter().collect();
-    for (name, first) in &filled {
-        if let Some(partition) = first.filter(|_| !reachable.contains(name)) {
-            let message = format!("nobody reaches partition \"{name}\": no calling search space in use lists it");
-            report.warning(&partition.place, message, "List it in a CSS, or remove its patterns.");
-        }
-    }
     let declared: AHashSet<_> = document.partitions.iter().map(|row| row.name.as_str()).collect();
+    // Those that a name without patterns was most probably meant for.
+    let mut meant: AHashSet<&str> = AHashSet::new();
     for space in &document.spaces {
         let mut seen = AHashSet::new();
         for partition in &space.partitions {
             if !filled.contains_key(partition.as_str()) && !declared.contains(partition.as_str()) {
-                let fix = match nearest(partition.as_str(), filled.keys().copied()) {
+                let near = nearest(partition.as_str(), filled.keys().copied());
+                meant.extend(near);
+                let fix = match near {
                     Some(near) => format!("Did you mean \"{near}\"?"),
                     None => "Write a partition that has patterns, or remove it.".to_owned(),
                 };
@@ -92,6 +91,12 @@ fn partitions(document: &Document, spaces: &AHashSet<&str>, report: &Report) {
                 message,
                 "Use fewer partitions or shorter names; call control would refuse it.",
             );
+        }
+    }
+    for (name, first) in filled.iter().filter(|(name, _)| !dangled.is_of("css") && !meant.contains(*name)) {
+        if let Some(partition) = first.filter(|_| !reachable.contains(name)) {
+            let message = format!("nobody reaches partition \"{name}\": no calling search space in use lists it");
+            report.warning(&partition.place, message, "List it in a CSS, or remove its patterns.");
         }
     }
     let names = document.partitions.iter().map(|row| &row.name);
@@ -133,13 +138,15 @@ pub(super) fn combined(document: &Document, dialing: &Dialing<'_>, spaces: &Spac
     }
 }
 
-fn pools_and_places(document: &Document, report: &Report) {
+fn pools_and_places(document: &Document, dangled: &Dangled, report: &Report) {
+    let is_known = |table| !dangled.is_of(table);
     let pools = &document.device_pools;
     let trunks = document.emcc_trunk.iter().chain(&document.rsvp_trunk).filter_map(|trunk| trunk.device_pool.as_ref());
     let devices = document.devices.iter().filter_map(|device| device.device_pool.as_ref());
     let used: AHashSet<_> = trunks.chain(devices).chain(&document.template_pool).map(|name| name.as_str()).collect();
     // A pool with a place may be chosen for a visiting phone (G-6), whoever else names it.
-    for pool in pools.iter().filter(|pool| pool.geolocation.is_none() && !used.contains(pool.name.as_str())) {
+    let unused = pools.iter().filter(|pool| pool.geolocation.is_none() && !used.contains(pool.name.as_str()));
+    for pool in unused.filter(|_| is_known("device_pool")) {
         let message = format!("nothing is in device pool \"{}\"", pool.name.value);
         report.warning(&pool.name.place, message, "Put a device into it, give it a geolocation, or remove it.");
     }
@@ -150,7 +157,8 @@ fn pools_and_places(document: &Document, report: &Report) {
         .chain(&document.feature.default_geolocation)
         .map(|name| name.as_str())
         .collect();
-    for place in document.geolocations.iter().filter(|place| !places.contains(place.name.as_str())) {
+    let unused = document.geolocations.iter().filter(|place| !places.contains(place.name.as_str()));
+    for place in unused.filter(|_| is_known("geolocation")) {
         let message = format!("nothing is at geolocation \"{}\"", place.name.value);
         report.warning(
             &place.name.place,
@@ -159,23 +167,26 @@ fn pools_and_places(document: &Document, report: &Report) {
         );
     }
     let filter = document.feature.geolocation_filter.as_ref().map(|name| name.as_str());
-    for unused in document.filters.iter().filter(|row| Some(row.name.as_str()) != filter) {
+    let others = document.filters.iter().filter(|row| Some(row.name.as_str()) != filter);
+    for unused in others.filter(|_| is_known("geolocation_filter")) {
         let message = format!("geolocation filter \"{}\" is not used", unused.name.value);
         report.warning(&unused.name.place, message, "Name it in feature.geolocation_filter, or remove it.");
     }
     let scheduled = document.partitions.iter().filter_map(|row| row.schedule.as_ref());
     let scheduled: AHashSet<_> = scheduled.map(|name| name.as_str()).collect();
     let schedules = document.schedules.iter().map(|row| &row.name);
-    for schedule in schedules.filter(|name| !scheduled.contains(name.as_str())) {
+    for schedule in schedules.filter(|name| is_known("schedule") && !scheduled.contains(name.as_str())) {
         let message = format!("no partition has the schedule \"{}\"", schedule.value);
         report.warning(&schedule.place, message, "Name it at a partition, or remove it.");
     }
 }
 
-fn routes(document: &Document, names: &Names<'_>, report: &Report) {
+fn routes(document: &Document, names: &Names<'_>, dangled: &Dangled, report: &Report) {
+    let is_known = |table| !dangled.is_of(table);
     let targets = document.patterns.iter().filter(|row| row.kind == PatternKind::Route);
     let lists: AHashSet<_> = targets.filter_map(|row| row.target.as_ref()).map(|name| name.as_str()).collect();
-    for list in document.route_lists.iter().filter(|list| !lists.contains(list.name.as_str())) {
+    let unused = document.route_lists.iter().filter(|list| !lists.contains(list.name.as_str()));
+    for list in unused.filter(|_| is_known("route_list")) {
         let message = format!("no pattern takes route list \"{}\"", list.name.value);
         report.warning(&list.name.place, message, "Name it at a route pattern, or remove it.");
     }
@@ -185,7 +196,8 @@ fn routes(document: &Document, names: &Names<'_>, report: &Report) {
     let mut groups = members.clone();
     for (local, group) in mapped {
         groups.insert(group.as_str());
-        if local.value != STANDARD_LOCAL_ROUTE_GROUP && !members.contains(local.as_str()) {
+        let is_local = local.value != STANDARD_LOCAL_ROUTE_GROUP && is_known("route_group");
+        if is_local && !members.contains(local.as_str()) {
             let near =
                 nearest(local.as_str(), members.iter().copied().filter(|name| !names.route_groups.contains_key(name)));
             let fix = match near.or_else(|| nearest(local.as_str(), [STANDARD_LOCAL_ROUTE_GROUP].into_iter())) {
@@ -195,7 +207,8 @@ fn routes(document: &Document, names: &Names<'_>, report: &Report) {
             report.warning(&local.place, format!("no route list has the local route group \"{}\"", local.value), fix);
         }
     }
-    for group in document.route_groups.iter().filter(|group| !groups.contains(group.name.as_str())) {
+    let unused = document.route_groups.iter().filter(|group| !groups.contains(group.name.as_str()));
+    for group in unused.filter(|_| is_known("route_group")) {
         let message = format!("nothing leads to route group \"{}\"", group.name.value);
         report.warning(&group.name.place, message, "Name it in a route list or as a local route group, or remove it.");
     }
@@ -203,7 +216,7 @@ fn routes(document: &Document, names: &Names<'_>, report: &Report) {
     let peers: AHashSet<_> = grouped.map(|name| name.as_str()).collect();
     for peer in &document.peers {
         let gateway = peer.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::Gateway);
-        if gateway && !peers.contains(peer.name.as_str()) {
+        if gateway && is_known("peer") && !peers.contains(peer.name.as_str()) {
             let message = format!("no call goes to gateway \"{}\"", peer.name.value);
             report.warning(
                 &peer.name.place,

@@ -171,6 +171,11 @@ impl<'d> Dialing<'d> {
         }
     }
 
+    /// A search space by its name: nothing inside where none is named, nothing at all where the name is nobody's.
+    pub(in crate::config) fn css_if_there(&self, name: Option<&Text>) -> Option<Option<CssId>> {
+        name.map_or(Some(None), |name| self.spaces.get(name.as_str()).copied().map(Some))
+    }
+
     pub(in crate::config) fn css(&self, name: Option<&Text>) -> Option<CssId> {
         self.spaces.get(name?.as_str()).copied()
     }
