@@ -245,11 +245,10 @@ impl Turn<'_> {
                 let carried = self.carried(heard.back(), message, status);
                 self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
                 if carried.body.is_refused() {
-                    let cut = carried.body.cut();
-                    // The other side believes in an answer we may not let through: the call cannot go on (M-6).
-                    self.pass_back(heard.back(), message, status, carried.with(Body::None), None);
+                    let Carried { body, keys } = carried;
+                    self.pass_back(heard.back(), message, status, Carried { body: Body::None, keys }, None);
                     if let Some(call) = heard.call {
-                        self.end_both(call, cut);
+                        self.refused_within(call, heard.callee_tag(of), &body);
                     }
                     return;
                 }
@@ -303,18 +302,19 @@ impl Turn<'_> {
             carried = self.with_room(heard, message, carried);
         }
         self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
-        if let (true, Purpose::Hunt, Some(call)) = (carried.body.is_refused(), heard.purpose, heard.call)
-            && message.value(Name::RSeq).is_some()
-        {
-            // Nobody says it again in the final response (RFC 3262 section 5): as a refused answer there, it is of no use.
-            // Nor is what it answers in spite of that for the caller, who would have half of it.
-            self.cancel_client(key, Bytes::from_static(carried.body.cut().reason().as_bytes()));
-            self.engine.transactions.with(&key, |row| row.partner = None);
-            return self.refused_body(call, key, &carried.body);
+        if !carried.body.is_refused() {
+            return self.pass_back(heard.back(), message, status, carried, None);
+        }
+        let Carried { body, keys } = carried;
+        let reliable_in = heard.call.filter(|_| message.value(Name::RSeq).is_some());
+        if let (Purpose::Hunt, Some(call)) = (heard.purpose, reliable_in) {
+            return self.refuse_try(call, key, &body);
         }
         // What is not reliable and may not pass is left out; the final response decides.
-        let carried = if carried.body.is_refused() { carried.with(Body::Left) } else { carried };
-        self.pass_back(heard.back(), message, status, carried, None);
+        self.pass_back(heard.back(), message, status, Carried { body: Body::Left, keys }, None);
+        if let Some(call) = reliable_in {
+            self.refused_within(call, heard.callee_tag(of), &body);
+        }
     }
 
     fn success(&mut self, key: TransactionKey, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
@@ -322,16 +322,18 @@ impl Turn<'_> {
             let carried = self.carried(heard.back(), message, status);
             let carried = self.with_room(heard, message, carried);
             self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
-            let (refused, cut) = (carried.body.is_refused(), carried.body.cut());
             let agreed = Agreed::of(heard.session, message);
             if let Some(call) = heard.call {
                 self.session_refreshed(call, agreed);
                 self.targets_refreshed(call, heard, message, of);
             }
-            let carried = if refused { carried.with(Body::None) } else { carried };
-            self.pass_back(heard.back(), message, status, carried, Some(agreed));
-            if refused && let Some(call) = heard.call {
-                self.end_both(call, cut);
+            if !carried.body.is_refused() {
+                return self.pass_back(heard.back(), message, status, carried, Some(agreed));
+            }
+            let Carried { body, keys } = carried;
+            self.pass_back(heard.back(), message, status, Carried { body: Body::None, keys }, Some(agreed));
+            if let Some(call) = heard.call {
+                self.refused_within(call, heard.callee_tag(of), &body);
             }
             return;
         };
@@ -375,8 +377,7 @@ impl Turn<'_> {
     fn targets_refreshed(&mut self, call: CallKey, heard: &Heard, answer: &Message<'_>, of: &Essentials<'_>) {
         let mut index = Index::new();
         let Ok(request) = crate::sip::scan(&heard.request, &mut index) else { return };
-        let callee_tag = if heard.by == Party::Caller { of.to_tag } else { of.from_tag };
-        let callee_tag = callee_tag.unwrap_or_default();
+        let callee_tag = heard.callee_tag(of);
         self.engine.calls.with(&call, |call| call.targets_refreshed(heard.by, callee_tag, &request, answer));
     }
 
@@ -742,6 +743,12 @@ impl Heard {
     /// What a description in the response is (RFC 3264).
     fn role(&self) -> Role {
         if self.offered { Role::Answer } else { Role::Offer }
+    }
+
+    /// The tag of the callee in a response to a request of a dialog.
+    fn callee_tag<'t>(&self, of: &Essentials<'t>) -> &'t [u8] {
+        let tag = if self.by == Party::Caller { of.to_tag } else { of.from_tag };
+        tag.unwrap_or_default()
     }
 
     /// Who wrote it.
