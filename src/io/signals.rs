@@ -33,7 +33,8 @@ pub enum End {
     Drained,
     /// It was told to drain, the bound passed, and what was left was ended.
     DrainBound,
-    /// It was told to stop: SIGINT, or SIGTERM a second time.
+    /// It was told to stop: SIGINT, or a SIGTERM after the one that let it drain, or after the first that came while it
+    /// drained because it was asked to.
     Stopped,
 }
 
@@ -74,10 +75,13 @@ enum State {
     Serving,
     Draining {
         looks: u32,
+        /// A SIGTERM told it to, or one came since: the next one stops.
+        is_told: bool,
     },
     /// The calls left were ended; what that caused is on its way, and emergency calls go on.
     Ending {
         looks: u32,
+        is_told: bool,
     },
 }
 
@@ -103,22 +107,30 @@ fn step(state: State, event: Event, drain_bound: Duration) -> (State, Act) {
     match (state, event) {
         (_, Event::Interrupt) => (state, Act::End(End::Stopped)),
         (State::Serving, Event::Hangup) => (state, Act::Reload),
-        (State::Serving, Event::Terminate | Event::Asked) => (State::Draining { looks: 0 }, Act::Drain),
+        (State::Serving, Event::Terminate) => (State::Draining { looks: 0, is_told: true }, Act::Drain),
+        (State::Serving, Event::Asked) => (State::Draining { looks: 0, is_told: false }, Act::Drain),
+        // Who asked over HTTP is often not who signals: the first SIGTERM means the drain that is under way.
+        (State::Draining { looks, is_told: false }, Event::Terminate) => {
+            (State::Draining { looks, is_told: true }, Act::Nothing)
+        }
+        (State::Ending { looks, is_told: false }, Event::Terminate) => {
+            (State::Ending { looks, is_told: true }, Act::Nothing)
+        }
         (_, Event::Terminate) => (state, Act::End(End::Stopped)),
         (State::Serving, Event::Look { .. }) | (_, Event::Hangup | Event::Asked) => (state, Act::Nothing),
         (State::Draining { .. }, Event::Look { is_drained: true }) => (state, Act::End(End::Drained)),
-        (State::Draining { looks }, Event::Look { is_drained: false }) => {
+        (State::Draining { looks, is_told }, Event::Look { is_drained: false }) => {
             let looks = looks.saturating_add(1);
             if DRAIN_LOOK.saturating_mul(looks) > drain_bound {
-                (State::Ending { looks: 0 }, Act::EndCalls)
+                (State::Ending { looks: 0, is_told }, Act::EndCalls)
             } else {
-                (State::Draining { looks }, Act::Nothing)
+                (State::Draining { looks, is_told }, Act::Nothing)
             }
         }
-        (State::Ending { looks }, Event::Look { is_drained }) => {
+        (State::Ending { looks, is_told }, Event::Look { is_drained }) => {
             let looks = looks.saturating_add(1);
             let ends = is_drained && DRAIN_LOOK.saturating_mul(looks) > LAST_WORDS;
-            (State::Ending { looks }, if ends { Act::End(End::DrainBound) } else { Act::Nothing })
+            (State::Ending { looks, is_told }, if ends { Act::End(End::DrainBound) } else { Act::Nothing })
         }
     }
 }
@@ -128,7 +140,8 @@ mod tests {
     use super::*;
 
     const BOUND: Duration = Duration::from_secs(30);
-    const DRAINING: State = State::Draining { looks: 0 };
+    const DRAINING: State = State::Draining { looks: 0, is_told: true };
+    const ENDING: State = State::Ending { looks: 3, is_told: true };
 
     #[test]
     fn every_signal_means_what_the_command_line_promises() {
@@ -139,16 +152,34 @@ mod tests {
             (DRAINING, Event::Hangup, Act::Nothing),
             (State::Serving, Event::Asked, Act::Drain),
             (DRAINING, Event::Asked, Act::Nothing),
-            (State::Ending { looks: 3 }, Event::Asked, Act::Nothing),
-            (State::Ending { looks: 3 }, Event::Hangup, Act::Nothing),
-            (State::Ending { looks: 3 }, Event::Terminate, Act::End(End::Stopped)),
-            (State::Ending { looks: 3 }, Event::Look { is_drained: false }, Act::Nothing),
+            (ENDING, Event::Asked, Act::Nothing),
+            (ENDING, Event::Hangup, Act::Nothing),
+            (ENDING, Event::Terminate, Act::End(End::Stopped)),
+            (ENDING, Event::Look { is_drained: false }, Act::Nothing),
             (DRAINING, Event::Terminate, Act::End(End::Stopped)),
             (DRAINING, Event::Interrupt, Act::End(End::Stopped)),
             (DRAINING, Event::Look { is_drained: true }, Act::End(End::Drained)),
             (DRAINING, Event::Look { is_drained: false }, Act::Nothing),
         ] {
             assert_eq!(step(state, event, BOUND).1, want, "{event:?} in {state:?}");
+        }
+    }
+
+    #[test]
+    fn after_a_drain_asked_for_over_http_the_first_sigterm_is_that_drain_and_the_second_stops() {
+        for ends in [false, true] {
+            let (mut state, act) = step(State::Serving, Event::Asked, BOUND);
+            assert_eq!(act, Act::Drain);
+            let is_over = |state| matches!(state, State::Ending { .. });
+            while ends && !is_over(state) {
+                state = step(state, Event::Look { is_drained: false }, BOUND).0;
+            }
+            // An emergency call goes on.
+            let (state, act) = step(state, Event::Terminate, BOUND);
+            assert_eq!((act, is_over(state)), (Act::Nothing, ends));
+            let (state, act) = step(state, Event::Look { is_drained: false }, BOUND);
+            assert_eq!((act, is_over(state)), (Act::Nothing, ends));
+            assert_eq!(step(state, Event::Terminate, BOUND).1, Act::End(End::Stopped));
         }
     }
 
@@ -167,7 +198,7 @@ mod tests {
             }
         };
         assert_eq!((end, ended_at, emergencies_until), (End::DrainBound, vec![301], 902));
-        let (mut state, mut looks) = (State::Ending { looks: 0 }, 0);
+        let (mut state, mut looks) = (State::Ending { looks: 0, is_told: true }, 0);
         while let (next, Act::Nothing) = step(state, Event::Look { is_drained: true }, BOUND) {
             (state, looks) = (next, looks + 1);
         }
