@@ -17,6 +17,7 @@ use super::reject::{Refusal, Reject};
 use super::salvage::as_it_came;
 use super::session::Agreed;
 use super::trust::{self, Crossing};
+use crate::config::plan::Neighbour;
 use crate::dialog;
 use crate::limits::{EMERGENCY_TRUNK_MORE_MS, LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::{Flow, Transport};
@@ -120,7 +121,7 @@ impl Turn<'_> {
     fn hear(&mut self, key: TransactionKey, flow: Flow, status: u16) -> Option<Heard> {
         let now = self.now.moment;
         self.engine.transactions.with(&key, |row| {
-            if row.flow.remote.ip() != flow.remote.ip() {
+            if !self.is_from_where(row.flow, flow) {
                 return None;
             }
             let before = row.machine;
@@ -186,6 +187,14 @@ impl Turn<'_> {
                 hint: row.timing.arm(),
             })
         })?
+    }
+
+    /// Whether a response comes from where its request went: from that address, or from another of the same neighbour, as one
+    /// with several may answer (RFC 3261 section 18.1.2 matches by branch, which nobody else knows). Phones are many.
+    pub(super) fn is_from_where(&self, sent: Flow, from: Flow) -> bool {
+        let plan = &self.running.plan;
+        let neighbour = |flow: Flow| plan.neighbour(flow.transport, flow.remote).filter(|of| *of != Neighbour::Phone);
+        sent.remote.ip() == from.remote.ip() || neighbour(sent).is_some_and(|sent| neighbour(from) == Some(sent))
     }
 
     fn invite_response(
