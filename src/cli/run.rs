@@ -1,30 +1,31 @@
 //! `emcc-trunk run`: the node, until a signal ends it.
 
-use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use super::halt::Halt;
 use super::node::Running;
 use super::progress::Progress;
-use crate::certificates::Material;
+use crate::certificates::{Certificates, Material};
 use crate::config::plan::Plan;
 use crate::config::{self, Problem, Severity};
+use crate::engine::Engine;
 use crate::io::resolve;
 use crate::io::retire::Retired;
-use crate::io::signals::{self, End, Operate};
+use crate::io::signals::{self, End, Hangup, Operate, Signals};
 use crate::io::{Clock, log};
 use crate::metrics::Counters;
 
 /// Runs the node of a configuration file until it is stopped or drained.
 pub(super) fn run(path: &Path) -> Result<(), Halt> {
+    // Before anything slow: a reload may be asked for as soon as the process is there, and has to find the file as it is then.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Halt::System)?;
+    let hangup = Hangup::hear(&runtime).map_err(Halt::System)?;
     log::open().map_err(Halt::Log)?;
     let progress = Progress::of_stages(true);
     let loaded = config::load_watched(path, &|stage| progress.at(&stage)).map_err(Halt::refused)?;
@@ -33,6 +34,8 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
     let clock = Clock::start();
     let cluster = loaded.plan.cluster.id.clone();
     let asked = Arc::new(Notify::new());
+    // From here on calls may come: no signal may cost them anything before it is served.
+    let signals = Signals::hear(&runtime, hangup).map_err(Halt::System)?;
     let node = Running::start(loaded.plan, Arc::clone(&asked)).map_err(Halt::Start)?;
     if let Some(ended) = node.certificates().filter(|certificates| has_ended(&certificates.current(), clock)) {
         let since_s = clock.now().civil.0 - ended.current().expires.0;
@@ -40,21 +43,17 @@ pub(super) fn run(path: &Path) -> Result<(), Halt> {
     }
     alarm_of_regions(&node.engine().plan(), node.engine().counters());
     let retired = Retired::start().map_err(Halt::System)?;
-    let mut operator = Operator { node: &node, clock, path: path.to_owned(), retired };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Halt::System)?;
-    let ended = runtime.block_on(async {
-        let mut serving = pin!(signals::serve(&mut operator, &asked));
-        // "ready" is said once the signals are heard: who reads it may send one at once.
-        match poll_fn(|context| Poll::Ready(serving.as_mut().poll(context))).await {
-            Poll::Ready(end) => end,
-            Poll::Pending => {
-                // Nobody who waits for the line, nobody who misses it: the node serves all the same.
-                let _ = say_ready(&cluster, &node);
-                serving.await
-            }
-        }
+    let again = Arc::new(Again {
+        engine: Arc::clone(node.engine()),
+        certificates: node.certificates().cloned(),
+        clock,
+        path: path.to_owned(),
+        retired,
     });
-    match ended.map_err(Halt::System)? {
+    // Nobody who waits for the line, nobody who misses it: the node serves all the same.
+    let _ = say_ready(&cluster, &node);
+    let ended = runtime.block_on(signals::serve(signals, &mut Operator { node: &node, again }, &asked));
+    match ended {
         End::Drained => tracing::info!("stopped: every call has ended"),
         End::DrainBound => tracing::warn!("stopped: calls that outlasted the drain were ended"),
         End::Stopped => tracing::info!(calls = node.engine().calls(), "stopped at once"),
@@ -76,15 +75,24 @@ fn say_ready(cluster: &str, node: &Running) -> io::Result<()> {
 /// What signals do to the node.
 struct Operator<'n> {
     node: &'n Running,
-    clock: Clock,
-    path: PathBuf,
-    retired: Retired,
+    again: Arc<Again>,
 }
 
 impl Operate for Operator<'_> {
-    fn reload(&mut self) {
-        let runs = self.reloaded();
-        self.node.engine().counters().reloaded(runs);
+    fn reload(&mut self) -> oneshot::Receiver<()> {
+        let (done, reload) = oneshot::channel();
+        let again = Arc::clone(&self.again);
+        // On a thread of its own: a file may be long and a name server silent, and signals are heard meanwhile.
+        let begun = thread::Builder::new().name("reload".to_owned()).stack_size(RELOAD_STACK_BYTES).spawn(move || {
+            again.engine.counters().reloaded(again.reloaded());
+            // Nobody waits for it where the node has ended.
+            let _ = done.send(());
+        });
+        if let Err(error) = begun {
+            tracing::error!("reload refused: the system has no thread for it: {error}");
+            self.node.engine().counters().reloaded(false);
+        }
+        reload
     }
 
     fn drain(&mut self) {
@@ -110,7 +118,16 @@ impl Operate for Operator<'_> {
     }
 }
 
-impl Operator<'_> {
+/// What a reload needs.
+struct Again {
+    engine: Arc<Engine>,
+    certificates: Option<Arc<Certificates>>,
+    clock: Clock,
+    path: PathBuf,
+    retired: Retired,
+}
+
+impl Again {
     /// Whether the file's new content runs now. Anything wrong with it changes nothing.
     fn reloaded(&self) -> bool {
         let loaded = match config::load(&self.path) {
@@ -122,7 +139,7 @@ impl Operator<'_> {
             }
         };
         tell(&loaded.warnings);
-        let fixed = changed_for_good(&self.node.engine().plan(), &loaded.plan);
+        let fixed = changed_for_good(&self.engine.plan(), &loaded.plan);
         if !fixed.is_empty() {
             let keys = fixed.join(", ");
             tracing::error!(
@@ -142,18 +159,14 @@ impl Operator<'_> {
             tracing::error!("reload refused: the TLS certificate has ended; the configuration that runs goes on");
             return false;
         }
-        if let (Some(certificates), Some(material)) = (self.node.certificates(), material) {
+        if let (Some(certificates), Some(material)) = (&self.certificates, material) {
             certificates.swap(material);
         }
-        // On a thread of its own: this one waits in a runtime. Where the system gives none its names are looked up afterwards.
-        let (engine, clock) = (self.node.engine(), self.clock);
-        let _ = thread::scope(|scope| {
-            let first = || resolve::look_up_first(engine, &loaded.plan, clock);
-            thread::Builder::new().spawn_scoped(scope, first).map(thread::ScopedJoinHandle::join)
-        });
-        self.retired.keep(self.node.engine().plan().keep());
-        self.node.engine().reload(loaded.plan);
-        alarm_of_regions(&self.node.engine().plan(), self.node.engine().counters());
+        // Where the system gives no reactor its names are looked up afterwards.
+        let _ = resolve::look_up_first(&self.engine, &loaded.plan, self.clock);
+        self.retired.keep(self.engine.plan().keep());
+        self.engine.reload(loaded.plan);
+        alarm_of_regions(&self.engine.plan(), self.engine.counters());
         tracing::info!("reloaded: new calls follow the new configuration");
         true
     }
@@ -174,6 +187,9 @@ fn alarm_of_regions(plan: &Plan, counters: &Counters) {
         );
     }
 }
+
+/// Stack of the thread that reads the configuration again: as much as the first reading has on most systems.
+const RELOAD_STACK_BYTES: usize = 8 << 20;
 
 const REGION_DIFFERS: &str = "region parameters differ";
 

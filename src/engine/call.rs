@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::decide::{Decision, Next};
 use super::effects::{CallKey, Party, TransactionKey};
 use super::hunt::{Failure, Hunt, rank};
-use super::patience::{Open, Patience};
+use super::patience::{Missed, Open, Patience};
 use super::reject::Refusal;
 use crate::config::plan::Plan;
 use crate::dialog::{self, Kept, Towards};
@@ -297,32 +297,41 @@ impl Call {
         if self.client != Some(client) {
             return self.after_open(client, failure, said);
         }
-        let is_last = self.next >= self.decision.next_hops.len();
+        let tried = self.patience.as_mut().map(|patience| patience.tried(self.next.saturating_sub(1)));
+        // One that had taken the location, and is asked again after it was lost, is not silent for that.
+        let was_lost = tried.is_some_and(|tried| tried.was_lost);
+        let is_last = self.next >= self.decision.next_hops.len() && !was_lost;
         let is_of_our_place =
             self.place == Told::Ours && !self.cancelled && failure.is_of_a_location(self.decision.emergency, is_last);
         if !self.cancelled
             && let Some(patience) = &mut self.patience
-            && let Some(last) = self.next.checked_sub(1)
+            && let Some(Missed { hop, .. }) = tried
         {
-            let hop = patience.tried(last);
             match failure {
-                Failure::Silent | Failure::Overtaken => {
+                Failure::Silent | Failure::Overtaken | Failure::Lost(_) => {
                     let place = if is_of_our_place { Told::NotAgain } else { self.place };
-                    patience.keep(Open { client, hop, place, rang: self.alerted });
+                    let is_lost = matches!(failure, Failure::Lost(_));
+                    patience.keep(Open { client, hop, place, rang: self.alerted, is_lost });
                 }
-                Failure::Unreachable => patience.note_unreached(hop),
+                Failure::Unreachable => patience.note_missed(Missed { hop, was_lost }),
                 _ => {}
             }
+            if let Failure::Lost(at) = failure {
+                patience.note_lost(hop, at);
+            }
         }
-        if is_of_our_place && let Some(hop) = self.current().copied() {
+        let again = tried.map_or_else(|| self.current(), |tried| self.decision.next_hops.get(tried.hop)).copied();
+        if is_of_our_place && let Some(hop) = again {
             self.place = Told::NotAgain;
+            self.tries_again(tried);
             return Onward::WithoutPlace(hop);
         }
         if self.offer == Offer::Narrowed
             && !self.cancelled
             && failure.is_of_the_codecs()
-            && let Some(hop) = self.current().copied()
+            && let Some(hop) = again
         {
+            self.tries_again(tried);
             self.offer = Offer::Whole;
             self.alerted = false;
             return Onward::WithWholeOffer(hop);
@@ -355,7 +364,10 @@ impl Call {
         if open.place == Told::Ours && failure.is_of_a_location(true, false) {
             patience.note_again(open.hop);
         } else if failure == Failure::Unreachable {
-            patience.note_unreached(open.hop);
+            patience.note_missed(Missed { hop: open.hop, was_lost: false });
+        } else if failure == Failure::Silent && patience.has_lost() {
+            // Nobody is there yet.
+            patience.note_missed(Missed { hop: open.hop, was_lost: true });
         } else if let Some((status, ours)) = failure.verdict() {
             self.weigh(status, said, ours);
         }
@@ -364,6 +376,7 @@ impl Call {
 
     /// What is left when no hop is at work and none is next.
     fn at_the_end(&mut self) -> Onward {
+        let is_unanswered = self.is_unanswered();
         if !self.cancelled
             && let Some(patience) = &mut self.patience
         {
@@ -372,8 +385,7 @@ impl Call {
                 return Onward::WithoutPlace(*hop);
             }
             // Where a callee has answered, the caller is told what.
-            let is_unanswered = self.best.as_ref().is_none_or(|best| (500..600).contains(&best.status));
-            if patience.is_open() || patience.has_unreached() && is_unanswered {
+            if patience.is_open() || patience.has_missed() && is_unanswered {
                 return Onward::Wait;
             }
         }
@@ -381,6 +393,12 @@ impl Call {
             return Onward::Cancelled;
         }
         Onward::Fail(self.best.take())
+    }
+
+    /// Whether nobody has refused it but with a failure of their own.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.best.as_ref().is_none_or(|best| (500..600).contains(&best.status))
     }
 
     /// Lets go of what only setting the call up needed: the hops, and of INVITE and 2xx all but what a BYE of our own is

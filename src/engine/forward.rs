@@ -9,9 +9,9 @@ use emcc_policies::digits::Digits;
 use emcc_policies::emergency::service_sos;
 
 use super::Turn;
-use super::call::{Offer, Phase, Told};
+use super::call::{Offer, Onward, Phase, Said, Told};
 use super::decide::{Decision, Next, NextHop, Role};
-use super::effects::{CallKey, Hint, Party, TransactionKey};
+use super::effects::{CallKey, Hint, Note, Party, TransactionKey};
 use super::hunt::Failure;
 use super::ids::hex;
 use super::keys::{Keys, Passage};
@@ -146,6 +146,45 @@ impl Turn<'_> {
             self.send_invite(key, &outgoing, &message, &of, &next, &body);
         }
         self.desk.index = Some(index);
+    }
+
+    /// What follows when the hop of `client` failed (P-8).
+    pub(crate) fn after(&mut self, call_key: CallKey, client: TransactionKey, failure: Failure, said: Option<Said>) {
+        let onward = self.engine.calls.with(&call_key, |call| {
+            // A silent hop that was left open is silent twice, and counts once.
+            let is_news = call.phase == Phase::Hunting && call.client == Some(client);
+            (call.after(client, failure, said), is_news)
+        });
+        let (onward, is_news) = onward.unwrap_or((Onward::Nothing, false));
+        if is_news && matches!(failure, Failure::Silent | Failure::Unreachable) {
+            self.engine.counters.hop_failed();
+        }
+        match onward {
+            Onward::Try(next) => {
+                self.engine.counters.failed_over();
+                let call_id = self.engine.calls.with(&call_key, |call| call.call_id.clone());
+                self.effects.notes.push(Note::Debug { what: "a hop failed: the next one is tried", call_id });
+                self.hunt(call_key, next);
+            }
+            Onward::WithoutPlace(hop) => {
+                let call_id = self.engine.calls.with(&call_key, |call| call.call_id.clone());
+                self.effects
+                    .notes
+                    .push(Note::Debug { what: "a hop failed with our location: it is tried without", call_id });
+                self.hunt(call_key, hop);
+            }
+            Onward::WithWholeOffer(hop) => {
+                self.alarm_of("emergency call refused for its codecs, tried with all it offered", call_key);
+                self.hunt(call_key, hop);
+            }
+            Onward::Fail(None) if failure == Failure::Overloaded => {
+                self.fail_with(call_key, Reject::Refusal(Refusal::NextHopOverloaded));
+            }
+            Onward::Fail(best) => self.fail(call_key, best),
+            Onward::Cancelled => self.fail_with(call_key, Reject::Refusal(Refusal::Cancelled)),
+            Onward::Wait => self.look(call_key),
+            Onward::Nothing => {}
+        }
     }
 
     /// Writes and sends the INVITE of one hop. The call row stands already.

@@ -1,5 +1,7 @@
 //! When the next hop is tried, and which failure goes back when there is none (P-8, RFC 3261 section 16.7).
 
+use emcc_policies::moment::Moment;
+
 use super::reject::{Refusal, Reject};
 
 /// How one hop failed.
@@ -11,9 +13,11 @@ pub enum Failure {
     Unreachable,
     /// The request may not be sent over it, for this reason of ours.
     Barred(Refusal),
-    /// It said no more than 100 for long, or is known to be dead since it spoke: an emergency call tries the next one beside
-    /// it.
+    /// It said no more than 100 for long, or is no neighbour any more: an emergency call tries the next one beside it.
     Overtaken,
+    /// It spoke and is known to be dead or restarted since, noticed at that moment: an emergency call tries the next one
+    /// beside it, and asks it again where there is none.
+    Lost(Moment),
     /// It asked for less than it gets, and is spared this one (RFC 7339).
     Overloaded,
     /// It rang longer than a phone may ring.
@@ -48,7 +52,12 @@ impl Failure {
         match self {
             Self::Status(status) => Some((status, None)),
             Self::Barred(refusal) => Some((Reject::Refusal(refusal).answer().status, Some(refusal))),
-            Self::Silent | Self::Unreachable | Self::Overtaken | Self::Overloaded | Self::RangTooLong => None,
+            Self::Silent
+            | Self::Unreachable
+            | Self::Overtaken
+            | Self::Lost(_)
+            | Self::Overloaded
+            | Self::RangTooLong => None,
         }
     }
 }
@@ -80,6 +89,7 @@ impl Hunt {
             Failure::Silent
             | Failure::Unreachable
             | Failure::Overtaken
+            | Failure::Lost(_)
             | Failure::Overloaded
             | Failure::RangTooLong
             | Failure::Barred(_) => true,
@@ -143,6 +153,7 @@ mod tests {
             (Failure::Silent, true),
             (Failure::Unreachable, true),
             (Failure::Overtaken, true),
+            (Failure::Lost(Moment(1)), true),
             (Failure::Overloaded, true),
             (Failure::RangTooLong, true),
             (Failure::Barred(Refusal::KeysInClear), true),

@@ -1,5 +1,6 @@
 //! Region policy on the session descriptions of a call, and what they ask of its link.
 
+use bytes::Bytes;
 use emcc_policies::admission::{Ask, Rate};
 use emcc_policies::region::{self, Allowed, OfferedModes, Role, Shaped, Trail};
 
@@ -197,6 +198,28 @@ impl Turn<'_> {
         if owner.is_some() {
             // What this pass rides on follows the answer too: not every message goes through both.
             self.settle_media(owner, answered);
+        }
+    }
+
+    /// What nobody will say again may not pass, in a reliable response of a hop (RFC 3262 section 5) or in an early dialog with
+    /// it: as a refused answer in the final response, it makes the hop of no use. Nor is what it answers in spite of that for
+    /// the caller, who would have half of it.
+    pub(crate) fn refuse_try(&mut self, call: CallKey, client: TransactionKey, body: &Body) {
+        self.cancel_client(client, Bytes::from_static(body.cut().reason().as_bytes()));
+        self.engine.transactions.with(&client, |row| row.partner = None);
+        self.refused_body(call, client, body);
+    }
+
+    /// An answer within a call that its author believes in may not pass: the call cannot go on (M-6). Where nobody has taken it
+    /// yet that is the try whose early dialog has `callee_tag`.
+    pub(crate) fn refused_within(&mut self, call: CallKey, callee_tag: &[u8], body: &Body) {
+        let tag = self.leg_hash(callee_tag);
+        let hunts = self.engine.calls.with(&call, |call| (call.phase == Phase::Hunting).then(|| call.try_of(tag)));
+        match hunts.flatten() {
+            Some(Some(client)) => self.refuse_try(call, client, body),
+            // Its try is over.
+            Some(None) => {}
+            None => self.end_both(call, body.cut()),
         }
     }
 

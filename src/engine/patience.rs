@@ -14,8 +14,10 @@ use super::hunt::Failure;
 use super::probe::address_of;
 use super::reject::{Refusal, Reject};
 use crate::config::plan::Neighbour;
-use crate::limits::{EARLY_DIALOGS_MAX, EMERGENCY_LOOK_MS, EMERGENCY_TRUNK_TRYING_MS, EMERGENCY_TRYING_MS};
-use crate::neighbour::Flow;
+use crate::limits::{
+    EARLY_DIALOGS_MAX, EMERGENCY_LOOK_MS, EMERGENCY_OPEN_MAX, EMERGENCY_TRUNK_TRYING_MS, EMERGENCY_TRYING_MS,
+};
+use crate::neighbour::{Address, Flow};
 use crate::sip::Essentials;
 use crate::transaction::LIFETIME_MS;
 use crate::transaction::client_invite;
@@ -38,6 +40,17 @@ pub struct Open {
     pub place: Told,
     /// It rings, or did.
     pub rang: bool,
+    /// It spoke, and was found dead or restarted since.
+    pub is_lost: bool,
+}
+
+/// A hop that is tried again once nothing else is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// Its place in the order of hops.
+    pub hop: usize,
+    /// It had spoken before; the others could not be reached at all.
+    pub was_lost: bool,
 }
 
 /// What an emergency call keeps in mind while it hunts; other calls have none.
@@ -51,10 +64,12 @@ pub struct Patience {
     open: SmallVec<[Open; OPEN_INLINE]>,
     /// Hops that refused the location of ours when the call had gone on already: each is tried once more without (G-17).
     again: SmallVec<[usize; OPEN_INLINE]>,
-    /// Hops that could not be reached at all: a process may be starting again.
-    unreached: SmallVec<[usize; OPEN_INLINE]>,
+    /// Hops whose process may be starting again, each once.
+    missed: SmallVec<[Missed; OPEN_INLINE]>,
     /// The one of them that is tried again now.
-    knocking: Option<usize>,
+    knocking: Option<Missed>,
+    /// When it was last noticed that the hop it was at is dead.
+    lost_at: Option<Moment>,
     /// Early dialogs: the hash of the tag of whoever said more than 100, and the try it came by. With several tries open a
     /// PRACK has to find its own (RFC 3262 section 4). At most [`EARLY_DIALOGS_MAX`].
     dialogs: SmallVec<[(u64, TransactionKey); OPEN_INLINE]>,
@@ -70,8 +85,9 @@ impl Patience {
             looks_at,
             open: SmallVec::new(),
             again: SmallVec::new(),
-            unreached: SmallVec::new(),
+            missed: SmallVec::new(),
             knocking: None,
+            lost_at: None,
             dialogs: SmallVec::new(),
         }
     }
@@ -119,24 +135,38 @@ impl Patience {
     }
 
     /// The hop that failed: `last`, unless one was tried again.
-    pub fn tried(&mut self, last: usize) -> usize {
-        self.knocking.take().unwrap_or(last)
+    pub fn tried(&mut self, last: usize) -> Missed {
+        self.knocking.take().unwrap_or(Missed { hop: last, was_lost: false })
     }
 
-    /// Notes that a hop could not be reached.
-    pub fn note_unreached(&mut self, hop: usize) {
-        self.unreached.push(hop);
+    /// Notes a hop that is to be tried again.
+    pub fn note_missed(&mut self, missed: Missed) {
+        if self.missed.iter().all(|known| known.hop != missed.hop) {
+            self.missed.push(missed);
+        }
     }
 
-    /// Whether a hop that could not be reached is to be tried again.
+    /// Notes that the hop it was at was found dead.
+    pub fn note_lost(&mut self, hop: usize, at: Moment) {
+        self.lost_at = Some(at);
+        self.note_missed(Missed { hop, was_lost: true });
+    }
+
+    /// Whether a hop that had spoken was found dead.
     #[must_use]
-    pub fn has_unreached(&self) -> bool {
-        !self.unreached.is_empty()
+    pub fn has_lost(&self) -> bool {
+        self.lost_at.is_some()
     }
 
-    /// Open tries that have not rung.
+    /// Whether a hop that was dead or could not be reached is to be tried again.
+    #[must_use]
+    pub fn has_missed(&self) -> bool {
+        !self.missed.is_empty()
+    }
+
+    /// Open tries that have not rung, at hops that are not known to be dead since they spoke.
     pub fn quiet(&self) -> impl Iterator<Item = TransactionKey> {
-        self.open.iter().filter(|open| !open.rang).map(|open| open.client)
+        self.open.iter().filter(|open| !open.rang && !open.is_lost).map(|open| open.client)
     }
 
     /// Its open tries.
@@ -176,22 +206,44 @@ impl Call {
         open.filter(|open| open.client == client).for_each(|open| open.rang = true);
     }
 
-    /// What an emergency call does that waits for a hop it could not reach: it tries the one that was tried longest ago
-    /// again, or gives up when a silent one would be given up.
-    fn knock(&mut self, now: Moment) -> Knock {
+    /// The same hop is tried once more: `tried`, if that was one tried again.
+    pub(super) fn tries_again(&mut self, tried: Option<Missed>) {
+        if let Some(patience) = &mut self.patience {
+            patience.knocking = tried;
+        }
+    }
+
+    /// Hops found dead that are to be tried again, each with its place and its address.
+    fn lost(&self) -> SmallVec<[(usize, Address); OPEN_INLINE]> {
+        let missed = self.patience.iter().flat_map(|patience| &patience.missed).filter(|missed| missed.was_lost);
+        missed.filter_map(|Missed { hop, .. }| Some((*hop, self.decision.next_hops.get(*hop)?.address))).collect()
+    }
+
+    /// What an emergency call does that waits for a hop it missed: it tries the one that was tried longest ago again, or
+    /// gives up when a silent one would be given up. While an INVITE is open a hop that spoke before is tried later too,
+    /// unless it is among those that are `down`.
+    fn knock(&mut self, now: Moment, down: &[usize]) -> Knock {
         let may_knock = self.phase == Phase::Hunting && !self.cancelled && self.client.is_none();
-        let Some(patience) = self.patience.as_mut().filter(|patience| may_knock && patience.has_unreached()) else {
+        let is_unanswered = self.is_unanswered();
+        let Some(patience) = self.patience.as_mut().filter(|patience| may_knock && patience.has_missed()) else {
             return Knock::Nothing;
         };
-        if now.since_ms(self.began) >= LIFETIME_MS {
-            patience.unreached.clear();
-            return if patience.is_open() { Knock::Nothing } else { Knock::Over(self.best.take()) };
+        let since = patience.lost_at.map_or(self.began, |lost_at| lost_at.max(self.began));
+        let is_late = now.since_ms(since) >= LIFETIME_MS;
+        if is_late && !patience.is_open() {
+            patience.missed.clear();
+            return Knock::Over(self.best.take());
         }
-        let hop = patience.unreached.remove(0);
-        patience.knocking = Some(hop);
+        patience.missed.retain(|missed| missed.was_lost || !is_late);
+        let may_try = |missed: &Missed| !missed.was_lost || is_unanswered && !(is_late && down.contains(&missed.hop));
+        let Some(at) = patience.missed.iter().position(may_try) else { return Knock::Nothing };
+        let missed = patience.missed.remove(at);
+        patience.knocking = Some(missed);
         patience.tried_at = now;
         self.alerted = false;
-        self.decision.next_hops.get(hop).map_or(Knock::Nothing, |hop| Knock::Try(*hop))
+        // The try of another hop may have gone without.
+        self.place = Told::Nothing;
+        self.decision.next_hops.get(missed.hop).map_or(Knock::Nothing, |hop| Knock::Try(*hop))
     }
 
     /// Whether the time to look at its hops has come; plans the next look.
@@ -221,8 +273,8 @@ enum Knock {
 
 /// What a look finds.
 enum Looked {
-    /// A hop at work, tried at that moment, and another one next.
-    At { client: TransactionKey, tried_at: Moment, rang: bool },
+    /// A hop at work, tried at that moment; whether another one is next.
+    At { client: TransactionKey, tried_at: Moment, rang: bool, has_next: bool },
     /// None at work; these were left open and have not rung.
     Waits(Tries),
 }
@@ -265,35 +317,43 @@ impl Turn<'_> {
     }
 
     /// A look at the hops of an emergency call that hunts. One that says no more than 100 for long, or spoke and is known to
-    /// be dead or restarted since, is left for the next one, its INVITE open all the same; one that is down and has not rung is waited for no longer when no other is
-    /// at work. What probes know of a hop that was down before it was tried says nothing: it may answer no probe at all.
+    /// be dead or restarted since, is left for the next one, its INVITE open all the same; where there is none, a dead or
+    /// restarted one is asked again. One that is down and has not rung is waited for no longer when no other is at work. What probes know of a hop that was down before it was tried says nothing: it may answer no probe at all.
     pub(crate) fn look(&mut self, key: CallKey) {
         let looked = self.engine.calls.with(&key, |call| {
             let patience = call.patience.as_ref().filter(|_| call.phase == Phase::Hunting && !call.cancelled)?;
             let has_next = call.next < call.decision.next_hops.len() || patience.has_again();
             match call.client {
-                Some(client) if has_next => {
-                    Some(Looked::At { client, tried_at: patience.tried_at, rang: call.alerted })
+                Some(client) if has_next || call.is_unanswered() && patience.open.len() < EMERGENCY_OPEN_MAX => {
+                    Some(Looked::At { client, tried_at: patience.tried_at, rang: call.alerted, has_next })
                 }
                 Some(_) => None,
                 None => Some(Looked::Waits(patience.quiet().collect())),
             }
         });
         match looked.flatten() {
-            Some(Looked::At { client, tried_at, rang }) => {
+            Some(Looked::At { client, tried_at, rang, has_next }) => {
                 let Some(flow) = self.proceeding(client) else { return };
-                let lost_at = self.down_since(flow).max(self.restarted_at(flow));
+                let lost_at = self.went_down(flow).max(self.restarted_at(flow));
+                let is_lost = lost_at.is_some_and(|since| since > tried_at);
+                if !has_next {
+                    // However long it has rung: a late answer of whoever was there before still takes the call.
+                    if is_lost {
+                        self.after(key, client, Failure::Lost(self.now.moment), None);
+                    }
+                    return;
+                }
                 // Of who is no neighbour any more nothing is known: it may have been taken away because it is dead.
                 let is_gone = self.running.plan.neighbour(flow.transport, flow.remote).is_none();
-                let is_dead = is_gone || lost_at.is_some_and(|since| since > tried_at);
                 let trying_ms = if self.is_trunk(flow) { EMERGENCY_TRUNK_TRYING_MS } else { EMERGENCY_TRYING_MS };
                 let is_slow = !rang && self.now.moment.since_ms(tried_at) >= trying_ms;
-                if is_dead || is_slow {
+                if is_lost || is_gone || is_slow {
                     if rang {
                         // No ringing is too long (P-23), but nobody may be there any more: the next word sets it anew.
                         self.bound(client, self.running.plan.sip.ring_ms);
                     }
-                    self.after(key, client, Failure::Overtaken, None);
+                    let failure = if is_lost { Failure::Lost(self.now.moment) } else { Failure::Overtaken };
+                    self.after(key, client, failure, None);
                 }
             }
             Some(Looked::Waits(quiet)) => {
@@ -309,11 +369,14 @@ impl Turn<'_> {
         }
     }
 
-    /// Tries a hop of an emergency call again that could not be reached, where none is at work: a gateway whose process starts
-    /// again refuses for a moment, and is asked for as long as a silent one.
+    /// Tries a hop of an emergency call again that was lost or could not be reached, where none is at work: a gateway whose
+    /// process starts again refuses for a moment, and is asked for as long as a silent one.
     pub(crate) fn knock(&mut self, key: CallKey) {
         let now = self.now.moment;
-        match self.engine.calls.with(&key, |call| call.knock(now)) {
+        let lost = self.engine.calls.with(&key, |call| call.lost()).unwrap_or_default();
+        let is_down = |(hop, address): (usize, Address)| self.running.watches.is_down(address).then_some(hop);
+        let down: SmallVec<[usize; OPEN_INLINE]> = lost.into_iter().filter_map(is_down).collect();
+        match self.engine.calls.with(&key, |call| call.knock(now, &down)) {
             Some(Knock::Try(next)) => self.hunt(key, next),
             Some(Knock::Over(best)) => self.fail(key, best),
             Some(Knock::Nothing) | None => {}
@@ -341,6 +404,11 @@ impl Turn<'_> {
             Neighbour::Remote { cluster, .. } => self.engine.links.restarted_at(self.running.slot(cluster)?),
             _ => None,
         }
+    }
+
+    /// When it went down last, be it up again: nobody there knows of what it was asked before, or not for certain.
+    fn went_down(&self, flow: Flow) -> Option<Moment> {
+        self.running.watches.went_down(address_of(flow))
     }
 
     fn down_since(&self, flow: Flow) -> Option<Moment> {

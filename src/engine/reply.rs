@@ -7,8 +7,8 @@ use emcc_codecs::keys;
 use emcc_policies::region::Role;
 
 use super::Turn;
-use super::call::{Best, EndedBy, Onward, Phase, Said};
-use super::effects::{CallKey, Hint, Note, Party, TransactionKey};
+use super::call::{Best, EndedBy, Phase, Said};
+use super::effects::{CallKey, Hint, Party, TransactionKey};
 use super::ending::Cut;
 use super::hunt::{Failure, outward};
 use super::keys::{Keys, Passage};
@@ -17,6 +17,7 @@ use super::reject::{Refusal, Reject};
 use super::salvage::as_it_came;
 use super::session::Agreed;
 use super::trust::{self, Crossing};
+use crate::config::plan::Neighbour;
 use crate::dialog;
 use crate::limits::{EMERGENCY_TRUNK_MORE_MS, LEGS_MAX, SETUP_MS_MAX};
 use crate::neighbour::{Flow, Transport};
@@ -120,7 +121,7 @@ impl Turn<'_> {
     fn hear(&mut self, key: TransactionKey, flow: Flow, status: u16) -> Option<Heard> {
         let now = self.now.moment;
         self.engine.transactions.with(&key, |row| {
-            if row.flow.remote.ip() != flow.remote.ip() {
+            if !self.is_from_where(row.flow, flow) {
                 return None;
             }
             let before = row.machine;
@@ -188,6 +189,14 @@ impl Turn<'_> {
         })?
     }
 
+    /// Whether a response comes from where its request went: from that address, or from another of the same neighbour, as one
+    /// with several may answer (RFC 3261 section 18.1.2 matches by branch, which nobody else knows). Phones are many.
+    pub(super) fn is_from_where(&self, sent: Flow, from: Flow) -> bool {
+        let plan = &self.running.plan;
+        let neighbour = |flow: Flow| plan.neighbour(flow.transport, flow.remote).filter(|of| *of != Neighbour::Phone);
+        sent.remote.ip() == from.remote.ip() || neighbour(sent).is_some_and(|sent| neighbour(from) == Some(sent))
+    }
+
     fn invite_response(
         &mut self,
         key: TransactionKey,
@@ -245,11 +254,10 @@ impl Turn<'_> {
                 let carried = self.carried(heard.back(), message, status);
                 self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
                 if carried.body.is_refused() {
-                    let cut = carried.body.cut();
-                    // The other side believes in an answer we may not let through: the call cannot go on (M-6).
-                    self.pass_back(heard.back(), message, status, carried.with(Body::None), None);
+                    let Carried { body, keys } = carried;
+                    self.pass_back(heard.back(), message, status, Carried { body: Body::None, keys }, None);
                     if let Some(call) = heard.call {
-                        self.end_both(call, cut);
+                        self.refused_within(call, heard.callee_tag(of), &body);
                     }
                     return;
                 }
@@ -303,18 +311,19 @@ impl Turn<'_> {
             carried = self.with_room(heard, message, carried);
         }
         self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
-        if let (true, Purpose::Hunt, Some(call)) = (carried.body.is_refused(), heard.purpose, heard.call)
-            && message.value(Name::RSeq).is_some()
-        {
-            // Nobody says it again in the final response (RFC 3262 section 5): as a refused answer there, it is of no use.
-            // Nor is what it answers in spite of that for the caller, who would have half of it.
-            self.cancel_client(key, Bytes::from_static(carried.body.cut().reason().as_bytes()));
-            self.engine.transactions.with(&key, |row| row.partner = None);
-            return self.refused_body(call, key, &carried.body);
+        if !carried.body.is_refused() {
+            return self.pass_back(heard.back(), message, status, carried, None);
+        }
+        let Carried { body, keys } = carried;
+        let reliable_in = heard.call.filter(|_| message.value(Name::RSeq).is_some());
+        if let (Purpose::Hunt, Some(call)) = (heard.purpose, reliable_in) {
+            return self.refuse_try(call, key, &body);
         }
         // What is not reliable and may not pass is left out; the final response decides.
-        let carried = if carried.body.is_refused() { carried.with(Body::Left) } else { carried };
-        self.pass_back(heard.back(), message, status, carried, None);
+        self.pass_back(heard.back(), message, status, Carried { body: Body::Left, keys }, None);
+        if let Some(call) = reliable_in {
+            self.refused_within(call, heard.callee_tag(of), &body);
+        }
     }
 
     fn success(&mut self, key: TransactionKey, heard: &Heard, message: &Message<'_>, of: &Essentials<'_>, status: u16) {
@@ -322,16 +331,18 @@ impl Turn<'_> {
             let carried = self.carried(heard.back(), message, status);
             let carried = self.with_room(heard, message, carried);
             self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
-            let (refused, cut) = (carried.body.is_refused(), carried.body.cut());
             let agreed = Agreed::of(heard.session, message);
             if let Some(call) = heard.call {
                 self.session_refreshed(call, agreed);
                 self.targets_refreshed(call, heard, message, of);
             }
-            let carried = if refused { carried.with(Body::None) } else { carried };
-            self.pass_back(heard.back(), message, status, carried, Some(agreed));
-            if refused && let Some(call) = heard.call {
-                self.end_both(call, cut);
+            if !carried.body.is_refused() {
+                return self.pass_back(heard.back(), message, status, carried, Some(agreed));
+            }
+            let Carried { body, keys } = carried;
+            self.pass_back(heard.back(), message, status, Carried { body: Body::None, keys }, Some(agreed));
+            if let Some(call) = heard.call {
+                self.refused_within(call, heard.callee_tag(of), &body);
             }
             return;
         };
@@ -375,8 +386,7 @@ impl Turn<'_> {
     fn targets_refreshed(&mut self, call: CallKey, heard: &Heard, answer: &Message<'_>, of: &Essentials<'_>) {
         let mut index = Index::new();
         let Ok(request) = crate::sip::scan(&heard.request, &mut index) else { return };
-        let callee_tag = if heard.by == Party::Caller { of.to_tag } else { of.from_tag };
-        let callee_tag = callee_tag.unwrap_or_default();
+        let callee_tag = heard.callee_tag(of);
         self.engine.calls.with(&call, |call| call.targets_refreshed(heard.by, callee_tag, &request, answer));
     }
 
@@ -454,45 +464,6 @@ impl Turn<'_> {
 
     pub(crate) fn leg_hash(&self, tag: &[u8]) -> u64 {
         self.engine.hash(&[b"leg", tag]) as u64
-    }
-
-    /// What follows when the hop of `client` failed (P-8).
-    pub(crate) fn after(&mut self, call_key: CallKey, client: TransactionKey, failure: Failure, said: Option<Said>) {
-        let onward = self.engine.calls.with(&call_key, |call| {
-            // A silent hop that was left open is silent twice, and counts once.
-            let is_news = call.phase == Phase::Hunting && call.client == Some(client);
-            (call.after(client, failure, said), is_news)
-        });
-        let (onward, is_news) = onward.unwrap_or((Onward::Nothing, false));
-        if is_news && matches!(failure, Failure::Silent | Failure::Unreachable) {
-            self.engine.counters.hop_failed();
-        }
-        match onward {
-            Onward::Try(next) => {
-                self.engine.counters.failed_over();
-                let call_id = self.engine.calls.with(&call_key, |call| call.call_id.clone());
-                self.effects.notes.push(Note::Debug { what: "a hop failed: the next one is tried", call_id });
-                self.hunt(call_key, next);
-            }
-            Onward::WithoutPlace(hop) => {
-                let call_id = self.engine.calls.with(&call_key, |call| call.call_id.clone());
-                self.effects
-                    .notes
-                    .push(Note::Debug { what: "a hop failed with our location: it is tried without", call_id });
-                self.hunt(call_key, hop);
-            }
-            Onward::WithWholeOffer(hop) => {
-                self.alarm_of("emergency call refused for its codecs, tried with all it offered", call_key);
-                self.hunt(call_key, hop);
-            }
-            Onward::Fail(None) if failure == Failure::Overloaded => {
-                self.fail_with(call_key, Reject::Refusal(Refusal::NextHopOverloaded));
-            }
-            Onward::Fail(best) => self.fail(call_key, best),
-            Onward::Cancelled => self.fail_with(call_key, Reject::Refusal(Refusal::Cancelled)),
-            Onward::Wait => self.look(call_key),
-            Onward::Nothing => {}
-        }
     }
 
     /// Ends a call that was never answered with the best failure that came back.
@@ -781,6 +752,12 @@ impl Heard {
     /// What a description in the response is (RFC 3264).
     fn role(&self) -> Role {
         if self.offered { Role::Answer } else { Role::Offer }
+    }
+
+    /// The tag of the callee in a response to a request of a dialog.
+    fn callee_tag<'t>(&self, of: &Essentials<'t>) -> &'t [u8] {
+        let tag = if self.by == Party::Caller { of.to_tag } else { of.from_tag };
+        tag.unwrap_or_default()
     }
 
     /// Who wrote it.

@@ -288,7 +288,7 @@ impl Turn<'_> {
     /// where nobody waits.
     pub(super) fn with_vias(&mut self, key: TransactionKey, flow: Flow, message: &Message<'_>) -> Option<Vec<u8>> {
         let request = self.engine.transactions.with(&key, |row| {
-            (row.partner.is_some() && row.flow.remote.ip() == flow.remote.ip()).then(|| row.request.clone())
+            (row.partner.is_some() && self.is_from_where(row.flow, flow)).then(|| row.request.clone())
         })??;
         let mut index = Index::new();
         let sent = scan(&request, &mut index).ok()?;
@@ -308,7 +308,7 @@ impl Turn<'_> {
         let found = self
             .engine
             .transactions
-            .with(&key, |row| (row.flow.remote.ip() == flow.remote.ip()).then_some((row.is_patient, row.call)));
+            .with(&key, |row| self.is_from_where(row.flow, flow).then_some((row.is_patient, row.call)));
         match found.flatten() {
             Some((false, Some(call))) => self.engine.calls.with(&call, |call| call.decision.emergency) == Some(true),
             Some((is_patient, _)) => is_patient,

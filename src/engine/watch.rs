@@ -111,6 +111,12 @@ impl Watches {
         self.at(address)?.lock().down_since()
     }
 
+    /// When the address went down last, whether it is up again or not; `None` where it never was, or is not watched.
+    #[must_use]
+    pub fn went_down(&self, address: Address) -> Option<Moment> {
+        self.at(address)?.lock().went_down()
+    }
+
     /// Whether emergency calls go elsewhere first: not where somebody only asked to be left alone.
     #[must_use]
     pub fn is_down(&self, address: Address) -> bool {

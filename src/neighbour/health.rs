@@ -93,6 +93,12 @@ impl Health {
         self.down_at.filter(|_| self.standing == Standing::Down)
     }
 
+    /// When it went down last, whether it is up again or not.
+    #[must_use]
+    pub fn went_down(&self) -> Option<Moment> {
+        self.down_at
+    }
+
     /// What is left of the rest a 503 asked for.
     #[must_use]
     pub fn rest(&self, now: Moment) -> Option<Duration> {

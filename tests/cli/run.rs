@@ -141,3 +141,45 @@ fn a_log_level_nobody_knows_is_a_usage_error() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("EMCC_LOG is not a level"));
 }
+
+/// A configuration whose first gateway has a name, and a name server that never answers; the text and the server.
+fn with_silent_dns(network: &str) -> (String, String, UdpSocket) {
+    let silent = UdpSocket::bind(format!("{network}53:0")).unwrap();
+    let plain = home(network).replace("[sip]", &format!("[sip]\ndns = [\"{}\"]", silent.local_addr().unwrap()));
+    let named = plain.replace(&format!("\"udp:{network}20:5060\""), "\"udp:gw.example.com:5060\"");
+    assert_ne!(named, plain, "the pair has that gateway");
+    (plain, named, silent)
+}
+
+/// Waits until somebody asks the name server.
+fn asked(silent: &UdpSocket) {
+    silent.recv_from(&mut [0; 512]).unwrap();
+}
+
+#[test]
+fn a_sighup_before_a_node_is_ready_is_a_reload_once_it_is() {
+    let (_, named, silent) = with_silent_dns("127.0.74.");
+    let mut node = Node::start(&file("early.toml", &named));
+    asked(&silent);
+    node.signal("-HUP");
+    assert!(!node.read_until("ready:").contains("reloaded"));
+    node.read_until("reloaded:");
+    node.signal("-TERM");
+    node.read_until("draining");
+    assert_eq!(node.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_sigterm_while_a_reload_waits_for_a_name_drains_at_once() {
+    let (plain, named, silent) = with_silent_dns("127.0.73.");
+    let config = file("lookup.toml", &plain);
+    let mut node = Node::start(&config);
+    node.read_until("ready:");
+    std::fs::write(&config, named).unwrap();
+    node.signal("-HUP");
+    asked(&silent);
+    node.signal("-TERM");
+    let log = node.read_until("draining");
+    assert!(!log.contains("reloaded:") && !log.contains("no address yet"), "{log}");
+    assert_eq!(node.child.wait().unwrap().code(), Some(0));
+}

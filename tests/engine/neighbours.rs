@@ -7,7 +7,7 @@ use emcc_policies::moment::Moment;
 use emcc_trunk::engine::overload::Stage;
 
 use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Sent, name, plan};
-use crate::wire::{Dialog, Request, alice, answer, assert_refused, audio, from_hq, says, stand};
+use crate::wire::{Dialog, Request, alice, answer, assert_refused, audio, bob, from_hq, says, stand};
 
 const CALLED: &str = "02079460000";
 const PROBED: (&str, &str) = ("[sip]", "[sip]\nhealth_s = 10");
@@ -455,4 +455,21 @@ fn an_answer_to_a_call_brings_an_address_back_without_a_probe() {
     let answered = node.hear(GW_BR_1, answer(&sent, 200, "b1", &[], &audio("18"))).the("200");
     node.hear(HQ, &Dialog::of_caller(&invite, &answered).request("ACK")).the("ACK");
     assert_eq!(state(&node, GW_BR_1), "up");
+}
+
+#[test]
+fn rfc_3261_18_1_2_a_neighbour_with_two_addresses_may_answer_from_either_and_nobody_else() {
+    let two =
+        ("addresses = [\"udp:127.0.1.20:5060\"]", "addresses = [\"udp:127.0.1.20:5060\", \"udp:127.0.1.25:5060\"]");
+    let mut node = Node::hq_with(&[two]);
+    let sent = node.hear(CC_HQ, &bob("911")).the("INVITE");
+    let other: SocketAddr = "127.0.1.25:5060".parse().unwrap();
+    assert_eq!(sent.to, GW_HQ);
+    for from in [BR, CC_HQ, "127.0.1.26:5060".parse().unwrap()] {
+        assert_eq!(node.hear(from, says(&sent, 200)).told(), Vec::<String>::new(), "{from}");
+    }
+    for status in [180, 200] {
+        assert_eq!(node.hear(other, says(&sent, status)).told(), [format!("{status} to cc-hq")]);
+    }
+    assert_eq!(node.ended(), [], "it stands");
 }

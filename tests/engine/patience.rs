@@ -574,3 +574,126 @@ fn p_23_an_emergency_goes_to_the_next_gateway_of_its_country_before_the_home_nod
         assert_eq!(to(CC_HQ), ["100", "200"], "{ring_s}");
     }
 }
+
+/// The first gateway refuses with `status`, and the second rings.
+fn rings_at_the_last(node: &mut Node, status: u16) -> (Request, Sent) {
+    let invite = emergency();
+    let first = node.hear(HQ, &invite).the("INVITE");
+    let last = node.hear(GW_BR_1, says(&first, status)).to(GW_BR_2);
+    assert_eq!(node.hear(GW_BR_2, answer(&last, 180, "b2", &[], "")).told(), ["180 to hq"]);
+    (invite, last)
+}
+
+/// The INVITEs sent there.
+fn invites_to(out: &Out, to: SocketAddr) -> Vec<Sent> {
+    out.0.iter().filter(|sent| sent.to == to && sent.what() == "INVITE").cloned().collect()
+}
+
+#[test]
+fn p_23_the_last_gateway_that_dies_while_it_rings_is_asked_again_and_both_tries_count() {
+    for late in [false, true] {
+        let mut node = Node::br_with(&[PROBED]);
+        let (_, old) = rings_at_the_last(&mut node, 503);
+        let asked = (0..24).map(|_| seconds(&mut node, 1, &[GW_BR_2])).find(|out| !out.0.is_empty());
+        let asked = asked.expect("it is asked again");
+        assert_eq!(asked.told(), ["INVITE to gw-br-2"], "the old one stays open");
+        let again = asked.the("INVITE");
+        assert_ne!(again.header("Via"), old.header("Via"), "a try of its own");
+        if late {
+            // It was there all the time.
+            assert_eq!(node.hear(GW_BR_2, answer(&old, 200, "b2", &[], "")).told(), ["200 to hq"]);
+            assert_eq!(node.hear(GW_BR_2, answer(&again, 180, "b3", &[], "")).told(), ["CANCEL to gw-br-2"]);
+        } else {
+            assert_eq!(node.hear(GW_BR_2, answer(&again, 180, "b3", &[], "")).told(), ["180 to hq"]);
+            let out = node.hear(GW_BR_2, answer(&again, 200, "b3", &[], ""));
+            assert_eq!(out.told(), ["CANCEL to gw-br-2", "200 to hq"]);
+        }
+        assert_eq!(node.ended(), [], "it stands");
+    }
+}
+
+#[test]
+fn p_23_a_lost_gateway_is_asked_every_2_s_until_32_s_after_that_is_noticed_and_once_it_is_back() {
+    let mut node = Node::br_with(&[PROBED]);
+    let (invite, _) = rings_at_the_last(&mut node, 503);
+    let (mut asked_at, mut refused) = (Vec::new(), Vec::new());
+    for second in 0..120 {
+        let out = seconds(&mut node, 1, &[GW_BR_2]);
+        assert_eq!(sent_to(&out, HQ), Vec::<String>::new(), "the old INVITE is open");
+        for again in invites_to(&out, GW_BR_2) {
+            asked_at.push(second);
+            refused.append(&mut node.fail(&again).told());
+        }
+    }
+    let (first, last) = (asked_at[0], asked_at[asked_at.len() - 1]);
+    assert!((14..=16).contains(&asked_at.len()) && (28..32).contains(&(last - first)), "{asked_at:?}");
+    assert_eq!(refused, Vec::<String>::new());
+    // Two minutes to boot.
+    let out = seconds(&mut node, 14, &[]);
+    let again = invites_to(&out, GW_BR_2).first().expect("it is asked again").clone();
+    assert_eq!(invites_to(&out, GW_BR_2).iter().filter(|sent| sent.header("Via") != again.header("Via")).count(), 0);
+    assert_eq!(node.hear(GW_BR_2, answer(&again, 180, "b3", &[], "")).told(), ["180 to hq"]);
+    // Who called gives up: every try is cancelled.
+    let out = node.hear(HQ, &invite.cancel());
+    assert_eq!(out.told(), ["200 to hq", "CANCEL to gw-br-2", "CANCEL to gw-br-2", "487 to hq"]);
+}
+
+#[test]
+fn p_23_a_lost_gateway_that_takes_every_octet_and_says_nothing_is_asked_again_and_again() {
+    let mut node = Node::br_with(&[PROBED]);
+    rings_at_the_last(&mut node, 503);
+    let out = seconds(&mut node, 45, &[GW_BR_2]);
+    let mut tries: Vec<_> = invites_to(&out, GW_BR_2).iter().map(|sent| sent.header("Via")).collect();
+    tries.dedup();
+    assert!((3..=8).contains(&tries.len()), "one every few seconds: {tries:#?}");
+    assert_eq!(sent_to(&out, HQ), Vec::<String>::new());
+    // Each took the place of the one before, so that whoever starts again there hears of one call.
+    let open = seconds(&mut node, 3, &[]);
+    assert!(open.0.iter().all(|sent| sent.what() == "INVITE"), "{:?}", open.told());
+}
+
+#[test]
+fn p_23_a_gateway_lost_while_it_rings_is_asked_again_when_the_others_have_failed() {
+    let mut node = Node::br_with(&[PROBED]);
+    let first = node.hear(HQ, &emergency()).the("INVITE");
+    node.hear(GW_BR_1, says(&first, 180));
+    let second = seconds(&mut node, 22, &[GW_BR_1]).to(GW_BR_2);
+    assert_eq!(node.fail(&second).told(), Vec::<String>::new());
+    let mut asked = Vec::new();
+    for _ in 0..5 {
+        let again = node.wait(2_100).0.into_iter().rfind(|sent| sent.what() == "INVITE").expect("one of them is asked");
+        asked.push(again.to);
+        assert_eq!(node.fail(&again).told(), Vec::<String>::new());
+    }
+    assert!(asked.contains(&GW_BR_1) && asked.contains(&GW_BR_2), "in turn: {asked:?}");
+}
+
+#[test]
+fn p_23_a_visited_node_that_rang_and_was_restarted_is_asked_again_where_no_gateway_is_left() {
+    let mut node = Node::hq();
+    let beat = |epoch: u64| {
+        let mut options = Request::new("OPTIONS", BR, HQ, "x", "x");
+        options.uri = format!("sip:{HQ}");
+        options.more.clear();
+        options.header(&format!("Call-Info: <urn:emcc:keepalive:BR>;purpose=emcc-keepalive;epoch={epoch}"))
+    };
+    node.hear(BR, &beat(5));
+    let first = node.hear(CC_HQ, &alice("9999")).the("INVITE");
+    node.hear(BR, says(&first, 180));
+    node.wait_with_peer(1_000);
+    node.hear(BR, &beat(9));
+    let mut gateways = Vec::new();
+    let again = (0..8).find_map(|_| {
+        let out = node.wait_with_peer(2_100);
+        let sent = out.0.into_iter().rfind(|sent| sent.what() == "INVITE")?;
+        if sent.to == BR {
+            return Some(sent);
+        }
+        gateways.push(sent.to);
+        node.hear(sent.to, answer(&sent, 503, "g", &[], ""));
+        None
+    });
+    assert!(gateways.contains(&GW_HQ), "the gateway first: {gateways:?}");
+    let again = again.expect("the node that was restarted is asked again");
+    assert!(node.hear(BR, answer(&again, 200, "b9", &[], "")).told().contains(&"200 to cc-hq".to_owned()));
+}

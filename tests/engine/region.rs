@@ -1,6 +1,6 @@
 //! The region's codecs and bit rates on every description of a call of a visiting phone (M-1 to M-25).
 
-use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node};
+use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, Sent, name};
 use crate::wire::{Dialog, Request, alice, answer, assert_refused, audio, audio_and_video, bob, from_hq, says, stand};
 
 fn gateway_to(called: &str) -> Request {
@@ -560,4 +560,80 @@ fn m_19_the_offer_of_a_2xx_and_one_within_the_call_count_as_the_first() {
         assert_eq!(back.description(), g729(want), "{offered:?}");
         node.hear(CC_HQ, &caller.request("ACK"));
     }
+}
+
+/// A call whose callee answered its offer with a reliable 183; the INVITE sent and both ends of the early
+/// dialog.
+fn early(node: &mut Node, invite: Request) -> (Sent, Dialog, Dialog) {
+    let invite = invite.header("Supported: 100rel").body(&audio("0 18"));
+    let sent = node.hear(invite.at, &invite).the("INVITE");
+    let back = node.hear(sent.to, answer(&sent, 183, "b1", &["Require: 100rel", "RSeq: 1"], &audio("18"))).the("183");
+    let (caller, callee) = (Dialog::of_caller(&invite, &back), Dialog::of_callee(&sent, "b1"));
+    (sent, caller, callee)
+}
+
+#[test]
+fn m_6_an_answer_beyond_the_region_in_an_early_dialog_ends_the_try_and_the_caller_hears_488() {
+    for what in ["PRACK", "UPDATE", "UPDATE of the callee"] {
+        let mut node = Node::hq();
+        let (sent, mut caller, mut callee) = early(&mut node, alice("901614960000"));
+        let method = what.split(' ').next().unwrap();
+        let (by, asks) = if what == method { (CC_HQ, &mut caller) } else { (BR, &mut callee) };
+        let request = asks.request(method).body(&audio("18"));
+        let request = if method == "PRACK" { request.header("RAck: 1 1 INVITE") } else { request };
+        let asked = node.hear(by, &request).the(method);
+        let out = node.hear(asked.to, answer(&asked, 200, "b1", &[], &audio("0")));
+        let back = format!("200 to {}", name(by));
+        assert_eq!(out.told(), [back.as_str(), "CANCEL to br", "488 to cc-hq"], "{what}");
+        assert!(out.the("CANCEL").header("Reason").contains("cause=488"), "{what}");
+        assert_refused(&out, 488, "305", "65");
+        assert_eq!((node.ended(), node.booked()), (vec![(488, "refused")], [0; 4]), "{what}");
+        // An answer that crosses the CANCEL is for nobody.
+        let out = node.hear(BR, answer(&sent, 200, "b1", &[], &audio("18")));
+        assert_eq!(out.told(), ["ACK to br", "BYE to br"], "{what}");
+    }
+}
+
+#[test]
+fn p_8_an_answer_beyond_the_region_in_an_early_dialog_is_followed_by_the_next_gateway() {
+    let mut node = Node::br();
+    let (first, mut caller, _) = early(&mut node, from_hq("02079460000"));
+    let asked = node.hear(HQ, &caller.request("UPDATE").body(&audio("18"))).the("UPDATE");
+    let out = node.hear(GW_BR_1, answer(&asked, 200, "b1", &[], &audio("0")));
+    assert_eq!(out.told(), ["200 to hq", "CANCEL to gw-br-1", "INVITE to gw-br-2"]);
+    let second = out.the("INVITE");
+    assert_eq!(node.hear(GW_BR_1, says(&first, 487)).told(), ["ACK to gw-br-1"]);
+    assert_eq!(node.hear(GW_BR_2, answer(&second, 200, "b2", &[], &audio("18"))).told(), ["200 to hq"]);
+    assert_eq!(node.ended(), [], "it stands");
+}
+
+#[test]
+fn m_6_a_reliable_answer_of_a_re_invite_beyond_the_region_ends_the_call() {
+    for by_callee in [false, true] {
+        let mut node = Node::hq();
+        let mut call = stand(&mut node, alice("901614960000").body(&audio("18")), &audio("18"));
+        let (from, asks) = if by_callee { (BR, &mut call.callee) } else { (CC_HQ, &mut call.caller) };
+        let sent =
+            node.hear(from, &asks.request("INVITE").header("Supported: 100rel").body(&audio("18"))).the("INVITE");
+        let reliable = ["Require: 100rel", "RSeq: 1"];
+        let out = node.hear(sent.to, answer(&sent, 183, "b1", &reliable, &audio("0")));
+        let back = format!("183 to {}", name(from));
+        assert_eq!(out.told(), [back.as_str(), "BYE to br", "BYE to cc-hq"]);
+        assert_eq!(out.the("183").body(), "");
+        assert_eq!((node.ended(), node.booked()), (vec![(200, "node")], [0; 4]));
+        // The re-INVITE has its own end (RFC 3261 section 15.1.2).
+        let out = node.hear(sent.to, says(&sent, 487));
+        assert!(out.told().contains(&format!("487 to {}", name(from))), "{:?}", out.told());
+    }
+    // One that is not reliable is left out, and the final one decides.
+    let mut node = Node::hq();
+    let mut call = stand(&mut node, alice("901614960000").body(&audio("18")), &audio("18"));
+    let sent = node.hear(CC_HQ, &call.caller.request("INVITE").body(&audio("18"))).the("INVITE");
+    assert_eq!(node.hear(BR, answer(&sent, 183, "b1", &[], &audio("0"))).told(), ["183 to cc-hq"]);
+    assert_eq!(node.ended(), []);
+    // Nothing ends an emergency call (P-23).
+    let mut call = stand(&mut node, alice("9999").body(&audio("18")), &audio("18"));
+    let sent = node.hear(CC_HQ, &call.caller.request("INVITE").body(&audio("18"))).the("INVITE");
+    let out = node.hear(BR, answer(&sent, 183, "b1", &["Require: 100rel", "RSeq: 1"], &audio("0")));
+    assert_eq!((out.told(), out.the("183").body()), (vec!["183 to cc-hq".to_owned()], audio("0")));
 }
