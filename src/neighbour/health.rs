@@ -226,7 +226,7 @@ mod tests {
             assert_eq!(health.down_since(), Some(at(9_000)));
         }
         health.heard(Event::Answered, at(40_000), &TIMES);
-        assert_eq!(health.down_since(), None);
+        assert_eq!((health.down_since(), health.went_down()), (None, Some(at(9_000))), "up again");
     }
 
     #[test]
