@@ -306,6 +306,36 @@ fn p_23_without_a_last_resort_each_device_that_could_be_refused_is_named() {
 }
 
 #[test]
+fn p_23_without_a_last_resort_users_without_a_device_are_told_of_too() {
+    let no_last_resort = ("last_resort = [\"gw\"]\n", "");
+    let both = ("numbers = [\"112\"]", "numbers = [\"112\", \"113\"]");
+    let users = "[[user]]\nid = \"bob\"\ndirectory_number = \"5077\"\nline_css = \"CSS-Phone\"\n\
+                 [[user]]\nid = \"carol\"\ndirectory_number = \"5078\"\nline_css = \"CSS-Phone\"\n";
+    let has_no_way = |changes: &[(&str, &str)]| -> Vec<String> {
+        warned(changes, users).into_iter().filter(|text| text.contains("has no way")).collect()
+    };
+    let of_bob =
+        "an emergency call of user \"bob\" (and 1 more with its line CSS), whose number is on no device, has no way: ";
+    // Without a device they have no pool, and the standard local route group stands for nothing.
+    let all = "112, 113, 9911";
+    assert_eq!(has_no_way(&[no_last_resort, both]), [format!("{of_bob}{all}")]);
+    assert_eq!(has_no_way(&[both]), [""; 0]);
+}
+
+/// A named local route group that only the trunk's search space asks for, and the phone's pool lacks.
+#[test]
+fn p_23_a_guest_whose_call_leaves_by_the_last_resort_alone_is_told_of() {
+    let lists = "[[route_list]]\nname = \"RL-Named\"\nmembers = [\"LRG-911\"]\n\
+                 [[route_pattern]]\npattern = \"114\"\npartition = \"PT-Guest\"\nroute_list = \"RL-Named\"\nemergency = true\n\
+                 [[css]]\nname = \"CSS-Guest\"\npartitions = [\"PT-Guest\", \"PT-Emergency\"]\n\
+                 [[device_pool]]\nname = \"DP-Named\"\nlocal_route_groups = { \"LRG-911\" = \"RG\" }\n";
+    let told = warned(&[("css = \"CSS-Trunk\"", "css = \"CSS-Guest\"")], lists);
+    let want =
+        "an emergency call of \"SEP01\" leaves by the last resort alone, wherever the phone stands: 114 over the trunk";
+    assert!(told.iter().any(|message| message == want), "{told:#?}");
+}
+
+#[test]
 fn p_23_callers_that_reach_no_emergency_number_are_told_of_whoever_they_are() {
     let device = |name: &str, rest: &str| format!("[[device]]\nname = \"{name}\"\ndevice_pool = \"DP-HQ\"\n{rest}\n");
     let line = "[[css]]\nname = \"CSS-Bare\"\npartitions = [\"PT-Internal\"]\n";
@@ -368,7 +398,7 @@ fn p_22_a_pool_whose_local_route_groups_lead_nowhere_leaves_emergencies_to_the_l
         afar(warned(&[], elsewhere)),
         [
             "an emergency call of \"SEP03\" (and 1 more of its search space and local route groups) leaves by the last resort \
-          alone, wherever the phone stands: 112, 9911"
+          alone, wherever the phone stands: 112, 9911, 112 over the trunk, 9911 over the trunk"
         ]
     );
     let mapped = elsewhere.replacen("\n[[device]]", &format!("\n{own}[[device]]"), 1);

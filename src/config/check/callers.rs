@@ -1,6 +1,6 @@
 //! The search spaces a dial plan is looked at in: those calls begin with, and every other.
 
-use crate::config::document::{Device, Document};
+use crate::config::document::{Device, Document, User};
 use crate::config::plan::build::roaming_pools;
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::Place;
@@ -68,6 +68,31 @@ pub(super) fn of_device(device: &Device, lines: &Lines<'_>, dialing: &Dialing<'_
         }
     }
     Some(found)
+}
+
+/// The users whose number is on no device and who are logged in nowhere: the search space of their calls, the first who has
+/// it, and how many more there are; in the order written.
+pub(super) fn without_device<'d>(document: &'d Document, dialing: &Dialing<'_>) -> Vec<(SearchSpace, &'d User, usize)> {
+    let on_devices: AHashSet<_> =
+        document.devices.iter().flat_map(|device| &device.directory_numbers).map(|number| number.as_str()).collect();
+    let abroad: AHashSet<_> =
+        document.sessions.iter().filter_map(|session| session.user.as_ref()).map(|user| user.as_str()).collect();
+    let mut places: AHashMap<SearchSpace, usize> = AHashMap::new();
+    let mut found: Vec<(SearchSpace, &User, usize)> = Vec::new();
+    for user in &document.users {
+        let has_own = user.directory_number.as_ref().is_some_and(|number| !on_devices.contains(number.as_str()));
+        let line =
+            dialing.css_if_there(user.line_css.as_ref()).filter(|_| has_own && !abroad.contains(user.id.as_str()));
+        let Some(space) = line.map(|line| of_phone(line, None)) else { continue };
+        match places.get(&space).and_then(|place| found.get_mut(*place)) {
+            Some((_, _, more)) => *more += 1,
+            None => {
+                places.insert(space.clone(), found.len());
+                found.push((space, user, 0));
+            }
+        }
+    }
+    found
 }
 
 /// Search spaces while they are gathered.

@@ -2,7 +2,7 @@
 //! before the last resort, which is far away, or is not there, so that the call is refused. The call is decided as it would be,
 //! by the same function.
 
-use super::callers::{lines, of_device};
+use super::callers::{lines, of_device, without_device};
 use crate::config::document::{Device, Document};
 use crate::config::plan::build::Routing;
 use crate::config::plan::dial_plan::Dialing;
@@ -61,8 +61,10 @@ pub(super) fn check(
         report.warning(&first.name.place, message, fix);
     }
     let trunk = document.emcc_trunk.as_ref().filter(|_| !document.remote_clusters.is_empty());
-    let is_visited =
-        wrong == Wrong::Refused && trunk.is_some_and(|trunk| dialing.css_if_there(trunk.css.as_ref()).is_some());
+    let is_visited = trunk.is_some_and(|trunk| dialing.css_if_there(trunk.css.as_ref()).is_some());
+    if wrong == Wrong::Refused {
+        placeless(document, &judge, numbers, report);
+    }
     for ((home, visited, groups), (device, alike)) in devices(document, dialing, routing) {
         let mut lost = judge.lost(&home, Caller::Local { pool: None, groups }, numbers, "");
         if is_visited {
@@ -84,6 +86,25 @@ pub(super) fn check(
         };
         let message = format!("an emergency call of \"{}\"{others} {becomes}: {}", device.name.value, lost.join(", "));
         report.warning_of(&device.name.place, alike, message, fix);
+    }
+}
+
+/// Warns of users who have no device, and so no place, and whose emergency calls nothing takes.
+fn placeless(document: &Document, judge: &Judge<'_, '_>, numbers: &[Digits], report: &Report) {
+    let groups = judge.routing.local_route_groups(None);
+    let lost = |space| judge.lost(&[space], Caller::Local { pool: None, groups }, numbers, "");
+    let fix = "Write emergency.last_resort.";
+    for (space, user, more) in without_device(document, judge.dialing) {
+        let lost = lost(space);
+        if !lost.is_empty() {
+            let others = if more == 0 { String::new() } else { format!(" (and {more} more with its line CSS)") };
+            let message = format!(
+                "an emergency call of user \"{}\"{others}, whose number is on no device, has no way: {}",
+                user.id.value,
+                lost.join(", ")
+            );
+            report.warning(&user.id.place, message, fix);
+        }
     }
 }
 
