@@ -221,6 +221,17 @@ impl Decision {
                 return followed.translated;
             }
         }
+        // The closest one leads nowhere from this caller's device pool; another partition's may.
+        for dialed in tried() {
+            for row in plan.emergency_rows(&dialed) {
+                let outcome = Outcome::Found { row, dialed, calling: call.calling };
+                let analysis = Analysis { outcome, translations: SmallVec::new(), emergency: true };
+                if let Ok(followed) = self.follow(plan, book, call, &analysis, trail) {
+                    self.hops = followed.hops;
+                    return followed.translated;
+                }
+            }
+        }
         None
     }
 }

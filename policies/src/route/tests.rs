@@ -264,6 +264,24 @@ fn an_emergency_that_goes_on_asks_the_callers_own_search_space_before_those_of_o
     }
 }
 
+/// The closest pattern asks for a local route group that the caller's pool does not have.
+#[test]
+fn an_emergency_that_goes_on_tries_every_emergency_pattern_of_its_number_p23() {
+    let named = RouteList { members: vec![(Member::Named(LocalRouteGroupId(7)), None)] };
+    let mut book = hq().book;
+    book.last_resort.clear();
+    book.lists.push(named);
+    let nowhere = Target::RouteList(RouteListId(2));
+    let rows = [("911", 0, nowhere, true), ("91[1-3]", 1, OUT, true), ("911", 2, Target::Block, true)];
+    let hq = cluster(3, &[&[0]], &rows, book, &["cc-hq", "gw-hq"]);
+    let groups = pool(0);
+    for caller in [Caller::Local { pool: None, groups: &groups }, Caller::Visiting { pool: None, groups: &groups }] {
+        let (decision, _) = hq.decide(&hq.spaces(&[0]), "911", caller, false);
+        assert_eq!((hq.told(&decision).as_str(), hq.won(&decision)), ("gw-hq:911", "91[1-3]"));
+        assert_eq!(decision.refused, Some(NoRoute::Exhausted));
+    }
+}
+
 /// RFC 3261 section 25.1: a `sip` URI without a user names nobody.
 #[test]
 fn a_transform_that_leaves_nothing_of_this_number_is_no_way_and_never_for_an_emergency_d22_p23() {

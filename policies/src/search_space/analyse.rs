@@ -10,6 +10,9 @@ use super::{CssId, DialPlan, Hours, PartitionId, PatternId, Row, Target, Transla
 use crate::digits::Digits;
 use crate::moment::Civil;
 
+/// Most emergency patterns of one number that a call which goes on is tried with, one after the other.
+const EMERGENCY_WAYS_MAX: usize = 64;
+
 /// How often a number is analysed before translations are given up (D-15).
 pub const PASSES_MAX: usize = 10;
 
@@ -118,6 +121,22 @@ impl DialPlan {
     #[must_use]
     pub fn analyse_emergency(&self, dialed: &Digits, calling: Option<&Digits>, at: Civil) -> Analysis {
         self.passes(Scope::Emergency, dialed, calling, at)
+    }
+
+    /// The emergency patterns of every partition that match the number and lead out, blocks and translations not among them:
+    /// the closest first, at most [`EMERGENCY_WAYS_MAX`] (P-23).
+    #[must_use]
+    pub fn emergency_rows(&self, dialed: &Digits) -> SmallVec<[PatternId; 4]> {
+        let index = &self.emergency_ways;
+        let groups = index.walk(&self.rows, dialed).whole;
+        let rows = groups.iter().flat_map(|group| index.firsts(*group)).filter_map(|(_, id)| Some((id, self.row(id)?)));
+        let mut found: SmallVec<[(PatternId, &Row); 4]> =
+            rows.filter(|(_, row)| !matches!(row.target, Target::Translate { .. })).collect();
+        found.sort_by(|(a, of_a), (b, of_b)| {
+            let counts = of_a.pattern.count(dialed.len()).cmp(&of_b.pattern.count(dialed.len()));
+            counts.then_with(|| within_partition(of_a, of_b)).then(of_a.partition.cmp(&of_b.partition)).then(a.cmp(b))
+        });
+        found.into_iter().map(|(id, _)| id).take(EMERGENCY_WAYS_MAX).collect()
     }
 
     /// The closest emergency pattern of any partition that matches the number as written (P-23).
