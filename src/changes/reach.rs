@@ -185,15 +185,9 @@ impl<'a, 'p> Reach<'a, 'p> {
                 number != self.pair.none() && a.open(&[number], self.at) != b.open(&[number], self.at)
             })
         };
-        // Of those that match as closely the one of the first partition is taken, whoever calls.
-        let place = |side: &Side<'_>, id: PatternId| (side.plan.dial_plan.row(id).and_then(|row| row.partition), id);
-        let mut kept: Vec<_> = a
-            .emergency
-            .iter()
-            .filter_map(|id| Some((place(a, *id), place(b, a.same.get(id.0 as usize).copied().flatten()?))))
-            .collect();
-        kept.sort_unstable();
-        let is_in_other_order = !kept.is_sorted_by_key(|(_, next)| *next);
+        // Of those that match as closely the first one is taken, whatever partition it is in.
+        let kept: Vec<_> = a.emergency.iter().filter_map(|id| a.same.get(id.0 as usize).copied().flatten()).collect();
+        let is_in_other_order = !kept.is_sorted();
         a.plan.emergency.numbers != b.plan.emergency.numbers
             || a.plan.emergency.access_codes != b.plan.emergency.access_codes
             || last_resort(a) != last_resort(b)

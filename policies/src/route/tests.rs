@@ -275,7 +275,10 @@ fn an_emergency_that_goes_on_tries_every_emergency_pattern_of_its_number_p23() {
     let rows = [("911", 0, nowhere, true), ("91[1-3]", 1, OUT, true), ("911", 2, Target::Block, true)];
     let hq = cluster(3, &[&[0]], &rows, book, &["cc-hq", "gw-hq"]);
     let groups = pool(0);
+    let equal = [("911", 0, nowhere, true), ("911", 1, OUT, true), ("91[1-3]", 2, Target::Block, true)];
+    let same = cluster(3, &[&[0]], &equal, hq.book.clone(), hq.peers);
     for caller in [Caller::Local { pool: None, groups: &groups }, Caller::Visiting { pool: None, groups: &groups }] {
+        assert_eq!(same.told(&same.decide(&[same.css[0]], "911", caller, false).0), "gw-hq:911");
         let (decision, _) = hq.decide(&hq.spaces(&[0]), "911", caller, false);
         assert_eq!((hq.told(&decision).as_str(), hq.won(&decision)), ("gw-hq:911", "91[1-3]"));
         assert_eq!(decision.refused, Some(NoRoute::Exhausted));

@@ -129,12 +129,12 @@ impl DialPlan {
     pub fn emergency_rows(&self, dialed: &Digits) -> SmallVec<[PatternId; 4]> {
         let index = &self.emergency_ways;
         let groups = index.walk(&self.rows, dialed).whole;
-        let rows = groups.iter().flat_map(|group| index.firsts(*group)).filter_map(|(_, id)| Some((id, self.row(id)?)));
+        let rows = groups.iter().flat_map(|group| index.rows(*group)).filter_map(|id| Some((id, self.row(id)?)));
         let mut found: SmallVec<[(PatternId, &Row); 4]> =
             rows.filter(|(_, row)| !matches!(row.target, Target::Translate { .. })).collect();
         found.sort_by(|(a, of_a), (b, of_b)| {
             let counts = of_a.pattern.count(dialed.len()).cmp(&of_b.pattern.count(dialed.len()));
-            counts.then_with(|| within_partition(of_a, of_b)).then(of_a.partition.cmp(&of_b.partition)).then(a.cmp(b))
+            counts.then_with(|| within_partition(of_a, of_b)).then(a.cmp(b))
         });
         found.into_iter().map(|(id, _)| id).take(EMERGENCY_WAYS_MAX).collect()
     }
