@@ -300,15 +300,17 @@ fn p_23_the_home_node_leaves_a_visited_node_that_rang_and_died() {
     assert_eq!(node.hear(GW_HQ, answer(&second, 200, "g", &[], "")).told(), ["CANCEL to br", "200 to cc-hq"]);
 }
 
+/// The keepalive of BR's node, which began at that epoch.
+fn beat(epoch: u64) -> Request {
+    let mut options = Request::new("OPTIONS", BR, HQ, "x", "x");
+    options.uri = format!("sip:{HQ}");
+    options.more.clear();
+    options.header(&format!("Call-Info: <urn:emcc:keepalive:BR>;purpose=emcc-keepalive;epoch={epoch}"))
+}
+
 #[test]
 fn p_23_the_home_node_leaves_a_visited_node_that_rang_and_was_restarted() {
     let mut node = Node::hq();
-    let beat = |epoch: u64| {
-        let mut options = Request::new("OPTIONS", BR, HQ, "x", "x");
-        options.uri = format!("sip:{HQ}");
-        options.more.clear();
-        options.header(&format!("Call-Info: <urn:emcc:keepalive:BR>;purpose=emcc-keepalive;epoch={epoch}"))
-    };
     node.hear(BR, &beat(5));
     let first = node.hear(CC_HQ, &alice("9999")).the("INVITE");
     assert_eq!(first.to, BR);
@@ -671,12 +673,6 @@ fn p_23_a_gateway_lost_while_it_rings_is_asked_again_when_the_others_have_failed
 #[test]
 fn p_23_a_visited_node_that_rang_and_was_restarted_is_asked_again_where_no_gateway_is_left() {
     let mut node = Node::hq();
-    let beat = |epoch: u64| {
-        let mut options = Request::new("OPTIONS", BR, HQ, "x", "x");
-        options.uri = format!("sip:{HQ}");
-        options.more.clear();
-        options.header(&format!("Call-Info: <urn:emcc:keepalive:BR>;purpose=emcc-keepalive;epoch={epoch}"))
-    };
     node.hear(BR, &beat(5));
     let first = node.hear(CC_HQ, &alice("9999")).the("INVITE");
     node.hear(BR, says(&first, 180));
