@@ -2,7 +2,7 @@
 //! phone, or leaves with another number, is misled; one that leaves as it is, or meets a block, is doubtful.
 
 use super::callers::Spaces;
-use super::emergency::named;
+use super::emergency::{NUMBERS_OF_PATTERN_MAX, named};
 use super::patterns::{list_name, member_name};
 use crate::config::document::Document;
 use crate::config::plan::build::Routing;
@@ -105,8 +105,9 @@ fn behind_dots(
 ) {
     let plan = &dialing.plan;
     let flagged = plan.rows().filter(|(_, row)| row.emergency && row.pattern.has_dot());
+    let every = |row: &Row| row.pattern.every_number(NUMBERS_OF_PATTERN_MAX).unwrap_or_default();
     let mut numbers: Vec<Digits> =
-        flagged.filter_map(|(_, row)| Some(number_of(row, &row.pattern.only_number()?))).collect();
+        flagged.flat_map(|(_, row)| every(row).into_iter().map(|dialed| number_of(row, &dialed))).collect();
     numbers.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     numbers.dedup();
     numbers.retain(|number| {
