@@ -28,13 +28,9 @@ pub(super) fn check(
     let moments = looked.moments.as_slice();
     let captures = captures(dialing, &spaces.all, looked.hours.as_deref(), report);
     let taken = taken::check(document, dialing, routing, spaces, &captures, moments, report);
-    let own = EmergencyNumbers {
-        numbers: document.emergency.numbers.iter().map(|at| at.value).collect(),
-        access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
-    };
-    let numbers = numbers(document, dialing, &own);
+    let numbers = numbers(dialing, &routing.book.emergency);
     if !dangled.is_of_translations() {
-        reach(document, dialing, spaces, &numbers, moments, report);
+        reach(document, dialing, spaces, (&numbers, &routing.book.emergency), moments, report);
     }
     strays(
         document,
@@ -44,16 +40,17 @@ pub(super) fn check(
         moments,
         report,
     );
-    changed(document, dialing, routing, &own, report);
+    changed(document, dialing, routing, report);
     sites::check(document, routing, report);
     if !dangled.is_of_routes() {
-        helpless::check(document, dialing, routing, &own, &numbers, moments, report);
+        helpless::check(document, dialing, routing, &numbers, moments, report);
     }
 }
 
 /// Emergency patterns of which a member of their route list makes what is no emergency number: the transform may have been
 /// written for other calls of that list. What a pattern makes of its own number was meant for it.
-fn changed(document: &Document, dialing: &Dialing<'_>, routing: &Routing<'_>, own: &EmergencyNumbers, report: &Report) {
+fn changed(document: &Document, dialing: &Dialing<'_>, routing: &Routing<'_>, report: &Report) {
+    let own = &routing.book.emergency;
     for (id, row) in dialing.plan.rows().filter(|(_, row)| row.emergency) {
         let (Target::RouteList(list), Some(origin)) = (row.target, dialing.origin(id)) else { continue };
         let numbers = row.pattern.shortest_numbers(NUMBERS_OF_PATTERN_MAX);
@@ -123,10 +120,10 @@ const NUMBERS_MAX: usize = 4_096;
 
 /// A number of each emergency there is, each once: the configured ones, and those of the emergency patterns, of numbers that
 /// no pattern tells apart one.
-fn numbers(document: &Document, dialing: &Dialing<'_>, own: &EmergencyNumbers) -> Vec<Digits> {
+fn numbers(dialing: &Dialing<'_>, own: &EmergencyNumbers) -> Vec<Digits> {
     let plan = &dialing.plan;
     let (mut seen, mut alike, mut texts) = (HashSet::new(), HashSet::new(), HashSet::new());
-    let mut numbers: Vec<Digits> = document.emergency.numbers.iter().map(|at| at.value).collect();
+    let mut numbers = own.numbers.clone();
     numbers.retain(|number| seen.insert(*number));
     for (_, row) in plan.rows().filter(|(_, row)| row.emergency && texts.insert(row.pattern.text())) {
         let most = if seen.len() < NUMBERS_MAX { NUMBERS_OF_PATTERN_MAX } else { 1 };
@@ -157,22 +154,18 @@ fn reach(
     document: &Document,
     dialing: &Dialing<'_>,
     spaces: &Spaces<'_>,
-    numbers: &[Digits],
+    (numbers, own): (&[Digits], &EmergencyNumbers),
     moments: &[Civil],
     report: &Report,
 ) {
     let plan = &dialing.plan;
-    let configured: HashSet<_> = document.emergency.numbers.iter().map(|at| at.value).collect();
-    let codes = &document.emergency.access_codes;
+    let configured: HashSet<_> = own.numbers.iter().copied().collect();
     let finds = |css: &[CssId], number: &Digits, at: Civil| {
         matches!(plan.analyse(css, number, None, at).outcome, Outcome::Found { .. })
     };
     let behind = |number: &Digits, css: &[CssId], at: Civil| {
         configured.contains(number)
-            && codes.iter().any(|code| {
-                let dialed = format!("{}{number}", code.value);
-                Digits::from_bytes(dialed.as_bytes()).is_ok_and(|digits| finds(css, &digits, at))
-            })
+            && own.access_codes.iter().any(|code| code.then(number).is_ok_and(|digits| finds(css, &digits, at)))
     };
     for css in &spaces.callers {
         let reaches = |number: &Digits, at: Civil| finds(css, number, at) || behind(number, css, at);
