@@ -362,6 +362,10 @@ fn p_23_without_a_last_resort_users_without_a_device_are_told_of_too() {
     let all = "112, 113, 9911";
     assert_eq!(has_no_way(&[no_last_resort, both]), [format!("{of_bob}{all}")]);
     assert_eq!(has_no_way(&[both]), [""; 0]);
+    // A guest of the same name is somebody else.
+    let guest = "[[emcc_session]]\nuser = \"bob\"\ndevice = \"SEP01\"\nhome_cluster = \"BR\"\n";
+    let told = warned(&[no_last_resort, both], &format!("{users}{guest}"));
+    assert!(told.contains(&format!("{of_bob}{all}")), "{told:#?}");
 }
 
 /// A named local route group that only the trunk's search space asks for, and the phone's pool lacks.
