@@ -127,6 +127,16 @@ impl<'r> Row<'r> {
         [(b';', "semicolons"), (b'\t', "tabs")].into_iter().find(|(octet, _)| has(*octet)).map(|(_, words)| words)
     }
 
+    /// Whether a carriage return alone ends it, as in files of an old Macintosh: no line end is counted there.
+    pub(crate) fn ends_in_carriage_return(&self) -> bool {
+        let raw = self.text.get(..self.end).unwrap_or_default();
+        let body = raw.iter().rposition(|octet| !is_line_end(*octet)).map_or(0, |last| last.saturating_add(1));
+        let behind = self.text.get(body..).unwrap_or_default();
+        let ends = behind.iter().position(|octet| !is_line_end(*octet)).unwrap_or(behind.len());
+        let line_ends = behind.get(..ends).unwrap_or_default();
+        !line_ends.is_empty() && memchr::memchr(b'\n', line_ends).is_none()
+    }
+
     /// Offset of a quote that opens a field and is never closed: by nothing, or only by the quote of a later line that
     /// opens another field, as what stands behind it tells.
     pub(crate) fn open_quote(&self) -> Option<usize> {

@@ -95,6 +95,10 @@ impl Operate for Operator<'_> {
         reload
     }
 
+    fn leave_unread(&mut self) {
+        tracing::warn!("the configuration is not read again: the node drains, and the one that runs goes on");
+    }
+
     fn drain(&mut self) {
         let engine = self.node.engine();
         engine.drain();

@@ -196,7 +196,9 @@ pub(super) fn text_of(path: &Path) -> Result<(Arc<String>, Option<NotUtf8>), Unr
         Err(error) => {
             let offset = error.utf8_error().valid_up_to();
             let octet = error.as_bytes().get(offset).copied().unwrap_or_default();
-            Ok((Arc::new(String::from_utf8_lossy(error.as_bytes()).into_owned()), Some(NotUtf8 { octet, offset })))
+            let is_utf16 = [[0xff, 0xfe], [0xfe, 0xff]].iter().any(|mark| error.as_bytes().starts_with(mark));
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            Ok((Arc::new(text), Some(NotUtf8 { octet, offset, is_utf16 })))
         }
     }
 }

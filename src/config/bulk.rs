@@ -189,6 +189,8 @@ type Column = (&'static str, Form);
 pub(super) struct NotUtf8 {
     pub(super) octet: u8,
     pub(super) offset: usize,
+    /// Whether the file begins with the byte order mark of UTF-16.
+    pub(super) is_utf16: bool,
 }
 
 impl NotUtf8 {
@@ -213,6 +215,11 @@ pub(super) fn read(
     reader: &mut Reader,
     report: &Report,
 ) -> bool {
+    if flaw.is_some_and(|flaw| flaw.is_utf16) {
+        let fix = "Save the file as UTF-8, which spreadsheets call \"CSV UTF-8\".";
+        report.error(&Place::new(file, 0, ""), "the file is UTF-16 text, not UTF-8", fix);
+        return false;
+    }
     if let Some(flaw) = flaw {
         flaw.tell(file, report);
     }
@@ -221,6 +228,11 @@ pub(super) fn read(
     let mut rows = Rows::of(text.as_bytes());
     let first = rows.next();
     if first.as_ref().is_some_and(is_lost) {
+        return false;
+    }
+    if first.as_ref().is_some_and(Row::ends_in_carriage_return) {
+        let message = "the lines of the file end in a carriage return alone";
+        report.error(&Place::new(file, 0, ""), message, "Save the file with lines that end in LF or CRLF.");
         return false;
     }
     if let Some(quote) = first.as_ref().and_then(Row::open_quote) {

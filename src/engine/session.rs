@@ -18,7 +18,7 @@ use crate::transaction::row::Asked;
 /// The deadline of a call without a session timer.
 pub const NEVER: Moment = Moment(u64::MAX);
 
-/// Min-SE of a request that names none, and the lowest there is, seconds (RFC 4028 section 5).
+/// Min-SE of a request that names none, seconds (RFC 4028 section 5). Whoever configures a lower least takes that for it.
 pub const MIN_SE_S: u32 = 90;
 
 /// How a refresh leaves.
@@ -52,7 +52,7 @@ pub fn terms(message: &Message<'_>, policy: SessionTimer) -> Result<Terms, TooBr
         return Ok(Terms::default());
     }
     let is_uac_aware = message.has_token(Name::Supported, "timer");
-    let least_s = message.number(Name::MinSe).unwrap_or(MIN_SE_S);
+    let least_s = message.number(Name::MinSe).unwrap_or(MIN_SE_S.min(policy.min_se_s));
     if !is_stated {
         let interval_s = policy.expires_s.max(least_s);
         let asked = Asked::new(interval_s, is_uac_aware);
@@ -219,6 +219,24 @@ mod tests {
             let left: Vec<_> = left.iter().map(|line| (*line).to_owned()).collect();
             assert_eq!(leaves(lines, policy), Ok((interval_s, is_aware, left)), "{lines:?}");
         }
+    }
+
+    /// Who configures a least below 90 s is warned, and gets what is written.
+    #[test]
+    fn rfc_4028_8_1_an_interval_above_a_least_below_90_s_leaves_as_it_came() {
+        let low = SessionTimer { min_se_s: 20, expires_s: 60 };
+        let rows: [(&str, u32, bool, &[&str]); 5] = [
+            ("Session-Expires: 30\r\nSupported: timer\r\n", 30, true, &["Session-Expires: 30"]),
+            ("Session-Expires: 30\r\n", 30, false, &["Session-Expires: 30"]),
+            ("Session-Expires: 30\r\nMin-SE: 40\r\n", 40, false, &["Session-Expires: 40", "Min-SE: 40"]),
+            ("Session-Expires: 10\r\n", 20, false, &["Session-Expires: 20", "Min-SE: 20"]),
+            ("", 60, false, &["Session-Expires: 60"]),
+        ];
+        for (lines, interval_s, is_aware, left) in rows {
+            let left: Vec<_> = left.iter().map(|line| (*line).to_owned()).collect();
+            assert_eq!(leaves(lines, low), Ok((interval_s, is_aware, left)), "{lines:?}");
+        }
+        assert_eq!(leaves("Session-Expires: 19\r\nSupported: timer\r\n", low), Err(TooBrief(20)));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub trait Operate {
     /// SIGHUP: begin to read the configuration again. What is given back is told, or dropped, when that is done; signals
     /// are heard meanwhile. Never called while draining, nor while it still runs.
     fn reload(&mut self) -> oneshot::Receiver<()>;
+    /// SIGHUP while draining: nothing is read any more.
+    fn leave_unread(&mut self);
     /// First SIGTERM: take no new calls but emergencies.
     fn drain(&mut self);
     /// Longest wait for ordinary calls after [`Self::drain`].
@@ -98,6 +100,7 @@ pub async fn serve(signals: Signals, operate: &mut impl Operate, asked: &Notify)
         match act {
             Act::Nothing => {}
             Act::Reload => reload = Some(operate.reload()),
+            Act::LeaveUnread => operate.leave_unread(),
             Act::Drain => operate.drain(),
             Act::EndCalls => operate.end_calls(),
             Act::End(end) => return end,
@@ -141,6 +144,7 @@ enum Event {
 enum Act {
     Nothing,
     Reload,
+    LeaveUnread,
     Drain,
     EndCalls,
     End(End),
@@ -160,7 +164,8 @@ fn step(state: State, event: Event, drain_bound: Duration) -> (State, Act) {
             (State::Ending { looks, is_told: true }, Act::Nothing)
         }
         (_, Event::Terminate) => (state, Act::End(End::Stopped)),
-        (State::Serving, Event::Look { .. }) | (_, Event::Hangup | Event::Asked) => (state, Act::Nothing),
+        (_, Event::Hangup) => (state, Act::LeaveUnread),
+        (State::Serving, Event::Look { .. }) | (_, Event::Asked) => (state, Act::Nothing),
         (State::Draining { .. }, Event::Look { is_drained: true }) => (state, Act::End(End::Drained)),
         (State::Draining { looks, is_told }, Event::Look { is_drained: false }) => {
             let looks = looks.saturating_add(1);
@@ -192,11 +197,11 @@ mod tests {
             (State::Serving, Event::Hangup, Act::Reload),
             (State::Serving, Event::Terminate, Act::Drain),
             (State::Serving, Event::Interrupt, Act::End(End::Stopped)),
-            (DRAINING, Event::Hangup, Act::Nothing),
+            (DRAINING, Event::Hangup, Act::LeaveUnread),
             (State::Serving, Event::Asked, Act::Drain),
             (DRAINING, Event::Asked, Act::Nothing),
             (ENDING, Event::Asked, Act::Nothing),
-            (ENDING, Event::Hangup, Act::Nothing),
+            (ENDING, Event::Hangup, Act::LeaveUnread),
             (ENDING, Event::Terminate, Act::End(End::Stopped)),
             (ENDING, Event::Look { is_drained: false }, Act::Nothing),
             (DRAINING, Event::Terminate, Act::End(End::Stopped)),
@@ -252,6 +257,7 @@ mod tests {
     struct Operator {
         reloads: u32,
         drains: u32,
+        unread: u32,
         looks: std::cell::Cell<u32>,
         running: Vec<oneshot::Sender<()>>,
     }
@@ -264,6 +270,9 @@ mod tests {
             // It goes on for as long as the process.
             self.running.push(done);
             reload
+        }
+        fn leave_unread(&mut self) {
+            self.unread += 1;
         }
         fn drain(&mut self) {
             self.drains += 1;
@@ -295,5 +304,6 @@ mod tests {
         let mut operator = Operator::default();
         assert_eq!(runtime.block_on(serve(signals, &mut operator, &Notify::new())), End::Drained);
         assert_eq!((operator.reloads, operator.drains, operator.looks.get()), (1, 1, 2));
+        assert_eq!(operator.unread, 0, "the SIGHUP came before it drained");
     }
 }

@@ -70,8 +70,8 @@ impl ControlRef {
     /// What the Via of a response says; `None` where it says nothing, or nothing this node could obey.
     #[must_use]
     pub fn of(via: &ViaRef<'_>) -> Option<Self> {
-        let number = |name| via.params.value(name).and_then(decimal).and_then(|value| u32::try_from(value).ok());
-        let value = number("oc")?;
+        let number = |name| via.params.value(name).and_then(decimal);
+        let value = u32::try_from(number("oc")?).ok()?;
         let algorithm = match via.params.value("oc-algo") {
             Some(name) if name.eq_ignore_ascii_case(b"rate") => Algorithm::Rate,
             Some(name) if !name.eq_ignore_ascii_case(b"loss") => return None,
@@ -79,7 +79,11 @@ impl ControlRef {
             // Every server knows loss (RFC 7339 section 6), so one that does not say which means that.
             _ => Algorithm::Loss,
         };
-        let validity_ms = if via.params.has("oc-validity") { number("oc-validity")? } else { VALIDITY_MS_DEFAULT };
+        // One beyond 32 bits means for long, and who keeps a report bounds it all the same.
+        let validity_ms = match via.params.has("oc-validity") {
+            true => u32::try_from(number("oc-validity")?).unwrap_or(u32::MAX),
+            false => VALIDITY_MS_DEFAULT,
+        };
         let sequence = match via.params.value("oc-seq") {
             Some(text) => Sequence::parse(text)?,
             None => Sequence::default(),
@@ -168,14 +172,16 @@ mod tests {
             (";OC=100;Oc-Algo=\"LOSS\"", loss(100, 500, 0)),
             (";oc=7;oc-seq=12.5", loss(7, 500, 1_250_000)),
             (";oc=7;oc-seq=12", loss(7, 500, 1_200_000)),
+            (";oc=20;oc-validity=99999999999", loss(20, u32::MAX, 0)),
+            (";oc=20;oc-validity=99999999999999999999999", loss(20, u32::MAX, 0)),
             // What cannot be obeyed is not guessed at.
+            (";oc=99999999999", None),
             (";oc", None),
             (";oc=101", None),
             (";oc=-1", None),
             (";oc=20;oc-algo=\"A\"", None),
             (";oc=20;oc-algo=\"loss,rate\"", None),
             (";oc=20;oc-validity=x", None),
-            (";oc=20;oc-validity=99999999999", None),
             (";oc=20;oc-seq=1.123456", None),
             (";oc=20;oc-seq=1234567890123.1", None),
             (";oc-algo=\"loss\"", None),

@@ -411,6 +411,38 @@ fn another_separator_than_a_comma_is_told_once_in_the_header() {
     assert_eq!(told, [(1, 18, "unknown column \"css;description\"".to_owned())]);
 }
 
+/// As spreadsheets save "Unicode text".
+#[test]
+fn a_file_of_utf_16_is_told_once_with_what_to_save_it_as() {
+    let of = |text: &str, octets: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        let mark = std::iter::once(0xfeff);
+        mark.chain(text.encode_utf16()).flat_map(octets).collect()
+    };
+    let wanted = [(1, 1, "the file is UTF-16 text, not UTF-8".to_owned())];
+    for (file, text) in FILES {
+        assert_eq!(errors_of(file, &of(text, u16::to_le_bytes)), wanted, "{file}");
+        assert_eq!(errors_of(file, &of(text, u16::to_be_bytes)), wanted, "{file}");
+    }
+}
+
+#[test]
+fn a_file_whose_lines_end_in_carriage_returns_alone_is_told_once_with_what_to_save_it_as() {
+    for (file, text) in FILES {
+        let told = errors_of(file, text.replace("\r\n", "\n").replace('\n', "\r").as_bytes());
+        let wanted = (1, 1, "the lines of the file end in a carriage return alone".to_owned());
+        assert_eq!(told, [wanted], "{file}");
+    }
+    // Whatever quotes there are in it.
+    let told = errors_of("users.csv", b"id,\"directory_number\"\ralice,\"50\rbob,5002\r");
+    assert!(matches!(&told[..], [(1, 1, message)] if message.contains("carriage return")), "{told:#?}");
+    for (file, text) in FILES {
+        assert_eq!(errors_of(file, text.replace("\r\n", "\n").replace('\n', "\r\n").as_bytes()), [], "{file}");
+    }
+    // One within a quoted field is a part of it, and no text may have it.
+    let told = errors_of("devices.csv", b"name,device_pool,description\nSEP01,DP-HQ,\"a\rb\"\n");
+    assert!(matches!(&told[..], [(2, 13, message)] if message.contains("control character")), "{told:#?}");
+}
+
 /// What is told of a configuration in which `find` stands in place of `put` in one file.
 fn told_of(file: &str, find: &str, put: &str) -> Vec<Problem> {
     let (_, text) = FILES.iter().find(|(name, _)| *name == file).unwrap();

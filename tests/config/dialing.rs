@@ -305,6 +305,48 @@ fn p_23_without_a_last_resort_each_device_that_could_be_refused_is_named() {
     }
 }
 
+/// Of `11[29]` one number is configured, and the other is its own alone.
+#[test]
+fn p_23_each_number_of_an_emergency_pattern_with_brackets_is_looked_at() {
+    let told = |changes: &[(&str, &str)], more: &str, says: &str| -> Vec<String> {
+        warned(changes, more).into_iter().filter(|message| message.contains(says)).collect()
+    };
+    let brackets = "[[route_pattern]]\npattern = \"11[29]\"\npartition = \"PT-Emergency\"\nroute_list = \"RL\"\nemergency = true\n";
+    // Refused: 112 has a pattern whose gateway needs no device pool.
+    let poor = "[[device_pool]]\nname = \"DP-Poor\"\n\
+                [[device]]\nname = \"SEP04\"\ncss = \"CSS-Phone\"\ndevice_pool = \"DP-Poor\"\n\
+                [[route_list]]\nname = \"RL-Fixed\"\nmembers = [\"RG\"]\n";
+    let fixed =
+        (NO_112.0, "pattern = \"112\"\npartition = \"PT-Emergency\"\nroute_list = \"RL-Fixed\"\nemergency = true");
+    let refused = told(&[("last_resort = [\"gw\"]\n", ""), fixed], &format!("{poor}{brackets}"), "could be refused");
+    let want = "an emergency call of \"SEP04\" could be refused: 9911, 119, 9911 over the trunk, 119 over the trunk";
+    assert_eq!(refused, [want]);
+    // Not reached.
+    let bare = BARE.replace("\"112\"", "\"9.911\"") + &BARE[BARE.find("[[route_pattern]]").unwrap()..];
+    let lost = told(&[], &format!("{bare}{brackets}"), "does not reach");
+    assert_eq!(lost, ["the search space CSS-Bare does not reach the emergency number 119"]);
+    // Taken behind the access code: 911 is configured, 915 is not.
+    let row = |text: &str, more: &str| {
+        format!("[[route_pattern]]\npattern = \"{text}\"\npartition = \"PT-Emergency\"\nroute_list = \"RL\"\n{more}\n")
+    };
+    let both = row("9.91[15]", "emergency = true") + &row("9.1!", "discard_digits = \"PreDot\"");
+    let both = both.replace("9.1!", "9.15");
+    let taken = told(&[("numbers = [\"112\"]", "numbers = [\"112\", \"911\"]")], &both, "behind an access code");
+    assert!(
+        matches!(&taken[..], [one] if one.contains("\"9.15\" takes 915, ") && one.contains("changes it to 15")),
+        "{taken:#?}"
+    );
+    // Changed by a member of the route list: 9112 is 112 behind the access code, 9119 is nothing.
+    let prefixed =
+        "[[route_list]]\nname = \"RL-Nine\"\nmembers = [\"RG\"]\n[route_list.transform.RG]\nprefix_digits = \"9\"\n";
+    let nine = format!("{prefixed}{}", brackets.replace("\"RL\"", "\"RL-Nine\""));
+    let by = "the member \"RG\" of route list \"RL-Nine\" makes 9119 of the emergency number 119, which is none";
+    assert_eq!(
+        told(&[("numbers = [\"112\"]", "numbers = [\"112\"]\naccess_codes = [\"9\"]")], &nine, "which is none"),
+        [by]
+    );
+}
+
 #[test]
 fn p_23_without_a_last_resort_users_without_a_device_are_told_of_too() {
     let no_last_resort = ("last_resort = [\"gw\"]\n", "");
@@ -320,6 +362,10 @@ fn p_23_without_a_last_resort_users_without_a_device_are_told_of_too() {
     let all = "112, 113, 9911";
     assert_eq!(has_no_way(&[no_last_resort, both]), [format!("{of_bob}{all}")]);
     assert_eq!(has_no_way(&[both]), [""; 0]);
+    // A guest of the same name is somebody else.
+    let guest = "[[emcc_session]]\nuser = \"bob\"\ndevice = \"SEP01\"\nhome_cluster = \"BR\"\n";
+    let told = warned(&[no_last_resort, both], &format!("{users}{guest}"));
+    assert!(told.contains(&format!("{of_bob}{all}")), "{told:#?}");
 }
 
 /// A named local route group that only the trunk's search space asks for, and the phone's pool lacks.
@@ -520,6 +566,12 @@ fn p_3_an_emergency_translation_of_an_adjunct_css_is_followed_to_its_route_list(
     assert!(matches!(&told[..], [one] if one.starts_with(want)), "{told:#?}");
     assert_eq!(of_rule(warned(&[pool], &adjunct("\"Standard Local Route Group\""))), [""; 0]);
     assert_eq!(of_rule(warned(&[], &adjunct("\"RG\""))), [""; 0]);
+    // Each number of it: 998 leads to the trunk, 999 to the gateway.
+    let local = "[[route_pattern]]\npattern = \"118\"\npartition = \"PT-Out\"\nroute_list = \"RL\"\nemergency = true\n";
+    let both =
+        adjunct("\"RG\"").replace("\"999\"", "\"99[89]\"").replace("called_mask = \"112\"", "called_mask = \"11X\"");
+    let told = of_rule(warned(&[pool], &(both.replace("\"112\"", "\"119\"") + local)));
+    assert!(matches!(&told[..], [one] if one.starts_with(&want.replace("\"999\"", "\"99[89]\""))), "{told:#?}");
 }
 
 #[test]

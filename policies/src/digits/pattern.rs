@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::language::{self, Counts, Element};
-use super::{Digits, character, symbol};
+use super::{Digits, SYMBOLS, character, symbol};
 
 /// Longest pattern, in links of its chain: a wildcard with `+`, and `!`, take two.
 pub const ELEMENTS_MAX: usize = 96;
@@ -141,6 +141,36 @@ impl Pattern {
         let symbols = self.elements.iter().filter_map(|element| u8::try_from(element.class().trailing_zeros()).ok());
         let text: SmallVec<[u8; ELEMENTS_MAX]> = symbols.map(character).collect();
         Digits::from_bytes(&text).ok()
+    }
+
+    /// The shortest numbers it matches, of one character at least and in the order of the alphabet: all of them where they are
+    /// at most `most`, else the first alone. None where even these are longer than [`super::DIGITS_MAX`].
+    #[must_use]
+    pub fn shortest_numbers(&self, most: usize) -> Vec<Digits> {
+        let single = || self.elements.iter().filter(|element| !element.repeats());
+        // Where everything may be left out, one character of the first is a number.
+        let links = single().chain(self.elements.first().filter(|_| single().next().is_none()));
+        let choices = |link: &Element| link.class().count_ones() as usize;
+        let count = links.clone().try_fold(1_usize, |all, link| all.checked_mul(choices(link)));
+        let each = if count.is_some_and(|count| count <= most) { usize::from(SYMBOLS) } else { 1 };
+        let mut numbers = vec![Digits::EMPTY];
+        for link in links {
+            let symbols = || (0..SYMBOLS).filter(|symbol| link.has(*symbol)).take(each);
+            let longer = |head: &Digits, symbol| {
+                let mut number = *head;
+                number.push(character(symbol)).ok().map(|()| number)
+            };
+            numbers =
+                numbers.iter().flat_map(|head| symbols().filter_map(move |symbol| longer(head, symbol))).collect();
+        }
+        numbers
+    }
+
+    /// Every number it matches, in the order of the alphabet, where these are at most `most`.
+    #[must_use]
+    pub fn every_number(&self, most: usize) -> Option<Vec<Digits>> {
+        let is_few = !self.repeats && self.count(self.elements.len()) <= most as u128;
+        is_few.then(|| self.shortest_numbers(most))
     }
 
     /// What it matches, for finding equal patterns.

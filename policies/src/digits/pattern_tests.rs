@@ -53,6 +53,44 @@ fn each_token_matches_what_the_syntax_says_traps_8_and_9() {
 }
 
 #[test]
+fn the_shortest_numbers_of_a_pattern_are_all_of_them_or_one() {
+    let one_of_each =
+        |text: &str| pattern(text).shortest_numbers(10).iter().map(ToString::to_string).collect::<Vec<_>>();
+    for (text, want) in [
+        ("9.911", &["9911"][..]),
+        ("11[29]", &["112", "119"]),
+        ("[91*]1", &["11", "91", "*1"]),
+        ("[^0-5]", &["6", "7", "8", "9"]),
+        ("1[2-9]X", &["120"]),
+        ("[12][1-5]", &["11", "12", "13", "14", "15", "21", "22", "23", "24", "25"]),
+        ("[12][1-6]", &["11"]),
+        (r"\+4[12]!", &["+410"]),
+        ("0!#", &["00#", "01#", "02#", "03#", "04#", "05#", "06#", "07#", "08#", "09#"]),
+        ("91X?", &["91"]),
+        ("1[34]+", &["13", "14"]),
+        ("1[34]??", &["13", "14"]),
+        ("[34]?1?", &["3", "4"]),
+        ("AX?", &["A"]),
+    ] {
+        assert_eq!(one_of_each(text), want, "{text}");
+    }
+    for (text, want) in [
+        ("9.911", Some(&["9911"][..])),
+        ("11[29]", Some(&["112", "119"])),
+        ("1X", Some(&["10", "11", "12", "13", "14", "15", "16", "17", "18", "19"])),
+        ("[01]X", None),
+        ("11[29]?", None),
+        ("1!", None),
+    ] {
+        let every = pattern(text).every_number(10).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(every, want.map(|all| all.iter().map(ToString::to_string).collect()), "{text}");
+    }
+    let long = "1".repeat(DIGITS_MAX);
+    assert_eq!(pattern(&long).shortest_numbers(1), [digits(&long)]);
+    assert_eq!(pattern(&format!("{long}1")).shortest_numbers(1), []);
+}
+
+#[test]
 fn a_wrong_text_is_told_where_and_a_numbering_plan_is_refused_d2() {
     for (text, at, what) in [
         ("", 0, Wrong::Empty),

@@ -210,7 +210,7 @@ impl Decision {
         let calling = call.calling.as_ref();
         let own = |number| plan.analyse(call.css, &number, calling, call.at);
         let any = |number| plan.analyse_emergency(&number, calling, call.at);
-        let tried = || recognised.tried_in_patterns(&book.access_codes);
+        let tried = || recognised.tried_in_patterns(&book.emergency.access_codes);
         let found = tried().map(own).chain(tried().map(any));
         for analysis in found {
             if !analysis.emergency || !matches!(analysis.outcome, Outcome::Found { .. }) {

@@ -7,7 +7,7 @@ use super::{
     RouteGroupId, RouteListId, Transformations, add,
 };
 use crate::digits::{Digits, TooLong, Transform};
-use crate::emergency::number_of;
+use crate::emergency::{EmergencyNumbers, number_of};
 use crate::search_space::{Row, Target};
 use crate::trail::{Step, Trail};
 
@@ -49,8 +49,8 @@ pub struct RouteBook {
     pub peers: Vec<PeerKind>,
     /// Peers an emergency call is left to when everything else failed, in order (P-23).
     pub last_resort: Vec<PeerId>,
-    /// What may be dialed before an emergency number: a dial plan may have the number in that form alone (P-23).
-    pub access_codes: Vec<Digits>,
+    /// What is an emergency number, and behind which access codes: a dial plan may have one in that form alone (P-23).
+    pub emergency: Arc<EmergencyNumbers>,
     /// Transformation patterns, where there are any (D-24).
     pub transformations: Option<Arc<Transformations>>,
 }

@@ -20,7 +20,6 @@ struct Cluster {
     book: RouteBook,
     peers: &'static [&'static str],
     css: Vec<CssId>,
-    emergency: EmergencyNumbers,
 }
 
 const LOCAL: RouteListId = RouteListId(0);
@@ -52,7 +51,7 @@ fn cluster(
             target: *target,
         });
     }
-    Cluster { plan: builder.build(), book, peers, css, emergency: EmergencyNumbers::default() }
+    Cluster { plan: builder.build(), book, peers, css }
 }
 
 const PHONES: Target = Target::DirectoryNumber { peer: Some(PeerId(0)), intercom: false };
@@ -88,8 +87,7 @@ fn hq() -> Cluster {
             groups: vec![RouteGroup { peers: [PeerId(1)].into(), distribution: Distribution::TopDown }],
             peers: vec![PeerKind::CallControl, PeerKind::Gateway],
             last_resort: vec![PeerId(1)],
-            access_codes: vec![],
-            transformations: None,
+            ..RouteBook::default()
         },
         &["cc-hq", "gw-hq"],
     )
@@ -119,8 +117,7 @@ fn br() -> Cluster {
             ],
             peers: vec![PeerKind::CallControl, PeerKind::Gateway, PeerKind::Gateway, PeerKind::Gateway],
             last_resort: vec![PeerId(2)],
-            access_codes: vec![],
-            transformations: None,
+            ..RouteBook::default()
         },
         &["cc-br", "gw-br-1", "gw-br-2", "gw-trunk-pool"],
     )
@@ -134,7 +131,7 @@ fn pool(group: u32) -> LocalRouteGroups {
 impl Cluster {
     fn decide(&self, css: &[CssId], dialed: &str, caller: Caller<'_>, marked: bool) -> (Decision, Trail) {
         let (mut trail, dialed) = (Trail::new(), digits(dialed));
-        let emergency = self.emergency.recognise(&self.plan, Called::Number(&dialed), marked);
+        let emergency = self.book.emergency.recognise(&self.plan, Called::Number(&dialed), marked);
         let (calling, turns) = (None, &(|_| 0usize) as &dyn Fn(RouteGroupId) -> usize);
         let call = Call { css, dialed: Some(dialed), calling, caller, emergency, at: Civil(0), turns };
         (decide(&self.plan, &self.book, &call, &mut trail), trail)
@@ -239,7 +236,7 @@ fn an_emergency_that_goes_on_asks_the_callers_own_search_space_before_those_of_o
         groups: vec![group(0), group(1)],
         peers: vec![PeerKind::Gateway; 2],
         last_resort: vec![],
-        access_codes: vec![digits("9")],
+        emergency: Arc::new(EmergencyNumbers { numbers: vec![digits("911")], access_codes: vec![digits("9")] }),
         transformations: None,
     };
     let rows = [
@@ -249,14 +246,13 @@ fn an_emergency_that_goes_on_asks_the_callers_own_search_space_before_those_of_o
         // A site that has the number behind its access code alone.
         ("9.911", 3, site(1), true),
     ];
-    let mut sites = cluster(4, &[&[0], &[1], &[2], &[2, 1], &[3]], &rows, book, &["gw-a", "gw-b"]);
-    sites.emergency = EmergencyNumbers { numbers: vec![digits("911")], access_codes: vec![digits("9")] };
+    let sites = cluster(4, &[&[0], &[1], &[2], &[2, 1], &[3]], &rows, book, &["gw-a", "gw-b"]);
     let groups = LocalRouteGroups::default();
     for caller in [Caller::Local { pool: None, groups: &groups }, Caller::Visiting { pool: None, groups: &groups }] {
         for (space, want) in (0..).zip(["gw-a:911", "gw-b:911", "gw-a:911", "gw-b:911", "gw-b:911"]) {
             let told = |dialed| sites.told(&sites.decide(&[sites.css[space]], dialed, caller, false).0);
             assert_eq!((told("911"), told("9911")), (want.to_owned(), want.to_owned()), "search space {space}");
-            let urn = sites.emergency.recognise(&sites.plan, Called::Uri(b"urn:service:sos"), false);
+            let urn = sites.book.emergency.recognise(&sites.plan, Called::Uri(b"urn:service:sos"), false);
             let (css, turns) = ([sites.css[space]], &(|_| 0usize) as &dyn Fn(RouteGroupId) -> usize);
             let call = Call { css: &css, dialed: None, calling: None, caller, emergency: urn, at: Civil(0), turns };
             assert_eq!(sites.told(&decide(&sites.plan, &sites.book, &call, &mut Trail::new())), want, "the URN");
@@ -377,7 +373,7 @@ fn the_original_device_search_space_is_the_phones_p9_trap_12() {
 #[test]
 fn an_emergency_number_without_a_pattern_goes_to_where_the_phone_is_trap_22() {
     let mut hq = hq();
-    hq.emergency = EmergencyNumbers { numbers: vec![digits("112")], access_codes: vec![digits("9")] };
+    hq.book.emergency = Arc::new(EmergencyNumbers { numbers: vec![digits("112")], access_codes: vec![digits("9")] });
     let css = hq.spaces(&[ADJUNCT_LONDON, LINE, EMCC]);
     for dialed in ["112", "9112"] {
         let (decision, _) = hq.decide(&css, dialed, Caller::RoamingAtHome, false);
@@ -394,8 +390,8 @@ fn an_emergency_number_without_a_pattern_goes_to_where_the_phone_is_trap_22() {
 fn a_service_urn_goes_on_as_the_first_number_or_unchanged() {
     let mut hq = hq();
     for (numbers, want) in [(vec![digits("911")], "trunk:911 gw-hq:911"), (vec![], "trunk:- gw-hq:-")] {
-        hq.emergency.numbers = numbers;
-        let emergency = hq.emergency.recognise(&hq.plan, Called::Uri(b"urn:service:sos.fire"), false);
+        hq.book.emergency = Arc::new(EmergencyNumbers { numbers, ..EmergencyNumbers::default() });
+        let emergency = hq.book.emergency.recognise(&hq.plan, Called::Uri(b"urn:service:sos.fire"), false);
         let css = hq.spaces(&[HQ_TRUNK]);
         let (caller, turns) = (Caller::RoamingAtHome, &(|_| 0usize) as &dyn Fn(RouteGroupId) -> usize);
         let call = Call { css: &css, dialed: None, calling: None, caller, emergency, at: Civil(0), turns };
@@ -517,7 +513,7 @@ fn one_partition(closed: bool, rows: Vec<Row>) -> Cluster {
         peers: vec![PeerKind::CallControl, PeerKind::Gateway],
         ..RouteBook::default()
     };
-    Cluster { plan: builder.build(), book, peers: &["cc", "gw"], css, emergency: EmergencyNumbers::default() }
+    Cluster { plan: builder.build(), book, peers: &["cc", "gw"], css }
 }
 
 fn plain(text: &str, target: Target, emergency: bool, transform: Transform) -> Row {
@@ -565,7 +561,8 @@ fn the_trail_goes_on_to_a_last_resort_only_where_there_is_one_p23() {
         (vec![PeerId(1)], "gw:112", "emergency goes on to the last resort: no pattern matches"),
     ] {
         let mut cluster = one_partition(false, Vec::new());
-        cluster.emergency.numbers = vec![digits("112")];
+        cluster.book.emergency =
+            Arc::new(EmergencyNumbers { numbers: vec![digits("112")], ..EmergencyNumbers::default() });
         cluster.book.last_resort = last_resort;
         let (decision, trail) = cluster.decide(&cluster.css, "112", caller, false);
         assert_eq!(cluster.told(&decision), want);
@@ -724,7 +721,7 @@ fn a_gateway_makes_the_numbers_that_leave_by_it_of_those_before_the_route_d24() 
         ("112", Some("5001"), ("112", Some("4085555001"))),
     ] {
         let (mut trail, dialed, calling) = (Trail::new(), digits(dialed), calling.map(digits));
-        let emergency = cluster.emergency.recognise(&cluster.plan, Called::Number(&dialed), false);
+        let emergency = cluster.book.emergency.recognise(&cluster.plan, Called::Number(&dialed), false);
         let caller = Caller::Local { pool: Some(DevicePoolId(0)), groups: &groups };
         let turns = &(|_| 0usize) as &dyn Fn(RouteGroupId) -> usize;
         let call = Call { css: &cluster.css, dialed: Some(dialed), calling, caller, emergency, at: Civil(0), turns };

@@ -145,6 +145,17 @@ impl DialPlan {
         self.best(&self.emergencies, Scope::Emergency, dialed, Hour::Without(&[])).0.map(|best| best.id)
     }
 
+    /// The rows of any partition that match the number as written, open or closed: of rows with equal patterns one, in the
+    /// order added. Numbers of one length with the same rows are won by the same row in every search space at
+    /// any hour.
+    #[must_use]
+    pub fn rows_of(&self, dialed: &Digits) -> Vec<PatternId> {
+        let groups = self.index.walk(&self.rows, dialed).whole;
+        let mut rows: Vec<_> = groups.iter().filter_map(|group| self.index.first(*group)).collect();
+        rows.sort_unstable();
+        rows
+    }
+
     /// Whether a translation of any partition matches the number as written: only such a number may become an emergency
     /// one on its way, which nothing short of analysis can tell (P-23).
     #[must_use]

@@ -444,6 +444,21 @@ fn emergency_patterns_are_found_in_every_partition_and_hour_p23() {
 }
 
 #[test]
+fn the_rows_of_a_number_are_those_of_every_partition_and_hour() {
+    let mut builder = DialPlanBuilder::default();
+    let (closed, open) = (builder.partition(Some(Arc::new(Before(0)))), builder.partition(None));
+    for (pattern, partition) in [("11[29]", closed), ("112", closed), ("112", open), ("1!", open), ("119X", open)] {
+        builder.row(row(pattern, Some(partition)));
+    }
+    let plan = builder.build();
+    let rows = ["112", "119", "113", "1", "911"].map(|dialed| plan.rows_of(&digits(dialed)));
+    assert_eq!(
+        rows.map(|rows| rows.iter().map(|id| id.0).collect::<Vec<_>>()),
+        [vec![0, 1, 3], vec![0, 3], vec![3], vec![], vec![]]
+    );
+}
+
+#[test]
 fn search_spaces_are_concatenated_in_order_p2_d5() {
     // P-2: adjunct, line, device; D-5: line, device. No order of the ids themselves.
     let [adjunct, line, device] = [3, 1, 2].map(|id| Some(CssId(id)));

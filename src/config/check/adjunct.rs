@@ -1,7 +1,7 @@
 //! Adjunct search spaces: the emergency patterns of the country visited, which must leave there (P-3).
 
-use super::emergency::sample;
-use crate::config::document::{Document, PatternRow, RouteList};
+use super::emergency::NUMBERS_OF_PATTERN_MAX;
+use crate::config::document::{Document, RouteList};
 use crate::config::plan::dial_plan::{Dialing, Origin};
 use crate::config::report::Report;
 use emcc_policies::moment::Civil;
@@ -42,15 +42,14 @@ pub(super) fn check(document: &Document, dialing: &Dialing<'_>, moments: &[Civil
             continue;
         };
         let leads = match row.target {
-            Target::RouteList(_) => Some(id),
+            Target::RouteList(_) => vec![id],
             Target::Translate { .. } => followed(dialing, *space, id, moments),
-            Target::Block | Target::DirectoryNumber { .. } => None,
+            Target::Block | Target::DirectoryNumber { .. } => Vec::new(),
         };
-        let last = leads.and_then(|id| dialing.origin(id)).and_then(|origin| match origin {
-            Origin::Row(row) => Some(row),
+        let list = leads.iter().find_map(|id| match dialing.origin(*id)? {
+            Origin::Row(row) => row.target.as_ref().filter(|name| lists.contains(name.as_str())),
             Origin::Number(_) => None,
         });
-        let list = last.and_then(|row: &&PatternRow| row.target.as_ref()).filter(|name| lists.contains(name.as_str()));
         let Some(list) = list else { continue };
         let text = row.pattern.text();
         let (what, whose) = match row.target {
@@ -69,13 +68,16 @@ pub(super) fn check(document: &Document, dialing: &Dialing<'_>, moments: &[Civil
     }
 }
 
-/// The pattern that takes a number of a translation once it is translated, in its search space, where that leads out.
-fn followed(dialing: &Dialing<'_>, space: CssId, translation: PatternId, moments: &[Civil]) -> Option<PatternId> {
-    let number = sample(&dialing.plan.row(translation)?.pattern)?;
-    moments.iter().find_map(|at| {
-        let analysis = dialing.plan.analyse(&[space], &number, None, *at);
+/// The patterns that take the numbers of a translation once they are translated, in its search space, where these lead out.
+fn followed(dialing: &Dialing<'_>, space: CssId, translation: PatternId, moments: &[Civil]) -> Vec<PatternId> {
+    let row = dialing.plan.row(translation);
+    let numbers = row.map(|row| row.pattern.shortest_numbers(NUMBERS_OF_PATTERN_MAX)).unwrap_or_default();
+    let looked_at = numbers.iter().flat_map(|number| moments.iter().map(move |at| (number, *at)));
+    let found = looked_at.filter_map(|(number, at)| {
+        let analysis = dialing.plan.analyse(&[space], number, None, at);
         let Outcome::Found { row, .. } = analysis.outcome else { return None };
         let leads_out = matches!(dialing.plan.row(row)?.target, Target::RouteList(_));
         (leads_out && analysis.translations.contains(&translation)).then_some(row)
-    })
+    });
+    found.collect()
 }

@@ -6,6 +6,7 @@ use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::Place;
 use ahash::{AHashMap, AHashSet};
 use emcc_policies::pstn_access::PstnAccessCss;
+use emcc_policies::route::DevicePoolId;
 use emcc_policies::search_space::{CssId, SearchSpace, of_emcc_phone, of_phone};
 
 /// Different search spaces that are looked at; a cluster has tens.
@@ -70,20 +71,48 @@ pub(super) fn of_device(device: &Device, lines: &Lines<'_>, dialing: &Dialing<'_
     Some(found)
 }
 
+/// Where users can call from.
+struct Whereabouts<'d> {
+    /// The numbers that devices have.
+    on_devices: AHashSet<&'d str>,
+    /// The roaming pools of who is logged in elsewhere, one a session.
+    abroad: AHashMap<&'d str, Vec<Option<DevicePoolId>>>,
+}
+
+impl<'d> Whereabouts<'d> {
+    fn of(document: &'d Document) -> Self {
+        let numbers = document.devices.iter().flat_map(|device| &device.directory_numbers);
+        let on_devices = numbers.map(|number| number.as_str()).collect();
+        let mut abroad: AHashMap<_, Vec<_>> = AHashMap::new();
+        for (session, pool) in document.sessions.iter().zip(roaming_pools(document)) {
+            if let Some(user) = session.user.as_ref().filter(|_| session.visiting_cluster.is_some()) {
+                abroad.entry(user.as_str()).or_default().push(pool);
+            }
+        }
+        Self { on_devices, abroad }
+    }
+
+    /// The roaming pools of a user's sessions.
+    fn sessions(&self, user: &User) -> &[Option<DevicePoolId>] {
+        self.abroad.get(user.id.as_str()).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether a user has a number, which is on no device, and is logged in nowhere: whose calls have the line's search space.
+    fn is_without_device(&self, user: &User) -> bool {
+        let number = user.directory_number.as_ref().filter(|_| self.sessions(user).is_empty());
+        number.is_some_and(|number| !self.on_devices.contains(number.as_str()))
+    }
+}
+
 /// The users whose number is on no device and who are logged in nowhere: the search space of their calls, the first who has
 /// it, and how many more there are; in the order written.
 pub(super) fn without_device<'d>(document: &'d Document, dialing: &Dialing<'_>) -> Vec<(SearchSpace, &'d User, usize)> {
-    let on_devices: AHashSet<_> =
-        document.devices.iter().flat_map(|device| &device.directory_numbers).map(|number| number.as_str()).collect();
-    let abroad: AHashSet<_> =
-        document.sessions.iter().filter_map(|session| session.user.as_ref()).map(|user| user.as_str()).collect();
+    let whereabouts = Whereabouts::of(document);
     let mut places: AHashMap<SearchSpace, usize> = AHashMap::new();
     let mut found: Vec<(SearchSpace, &User, usize)> = Vec::new();
-    for user in &document.users {
-        let has_own = user.directory_number.as_ref().is_some_and(|number| !on_devices.contains(number.as_str()));
-        let line =
-            dialing.css_if_there(user.line_css.as_ref()).filter(|_| has_own && !abroad.contains(user.id.as_str()));
-        let Some(space) = line.map(|line| of_phone(line, None)) else { continue };
+    for user in document.users.iter().filter(|user| whereabouts.is_without_device(user)) {
+        let Some(line) = dialing.css_if_there(user.line_css.as_ref()) else { continue };
+        let space = of_phone(line, None);
         match places.get(&space).and_then(|place| found.get_mut(*place)) {
             Some((_, _, more)) => *more += 1,
             None => {
@@ -149,14 +178,7 @@ fn of_users<'d>(document: &'d Document, dialing: &Dialing<'_>, begun: &mut Begun
     if document.users.is_empty() {
         return;
     }
-    let on_devices: AHashSet<_> =
-        document.devices.iter().flat_map(|device| &device.directory_numbers).map(|number| number.as_str()).collect();
-    let mut abroad: AHashMap<&str, Vec<_>> = AHashMap::new();
-    for (session, pool) in document.sessions.iter().zip(roaming_pools(document)) {
-        if let Some(user) = session.user.as_ref().filter(|_| session.visiting_cluster.is_some()) {
-            abroad.entry(user.as_str()).or_default().push(pool);
-        }
-    }
+    let whereabouts = Whereabouts::of(document);
     let roaming = document.device_pools.iter().filter(|pool| {
         pool.geolocation.is_some() || document.template_pool.as_ref().is_some_and(|name| name.value == pool.name.value)
     });
@@ -169,15 +191,12 @@ fn of_users<'d>(document: &'d Document, dialing: &Dialing<'_>, begun: &mut Begun
         let both = dialing.css_if_there(user.line_css.as_ref()).zip(dialing.css_if_there(user.emcc_css.as_ref()));
         // Of a CSS that is not there the error says enough.
         let Some((line, emcc)) = both else { continue };
-        let sessions = abroad.get(user.id.as_str()).map(Vec::as_slice).unwrap_or_default();
         let mut spaces = Vec::new();
-        if let Some(number) = user.directory_number.as_ref().filter(|_| sessions.is_empty())
-            && !on_devices.contains(number.as_str())
-        {
+        if whereabouts.is_without_device(user) {
             spaces.push(of_phone(line, None));
         }
         // A session that stands goes on whatever the user may begin (L-22).
-        for pool in sessions {
+        for pool in whereabouts.sessions(user) {
             let pool = pool.and_then(|id| document.device_pools.get(id.0 as usize));
             let adjunct = pool.map_or(Some(None), |pool| dialing.css_if_there(pool.adjunct_css.as_ref()));
             spaces.extend(adjunct.map(|adjunct| of_emcc_phone(adjunct, line, emcc)));

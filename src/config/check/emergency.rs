@@ -9,11 +9,12 @@ use crate::config::document::Document;
 use crate::config::plan::build::Routing;
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::{Place, Report};
-use emcc_policies::digits::{Digits, Pattern};
-use emcc_policies::emergency::{Called, EmergencyNumbers};
+use emcc_policies::digits::Digits;
+use emcc_policies::emergency::{Called, EmergencyNumbers, Recognised};
 use emcc_policies::moment::Civil;
-use emcc_policies::search_space::{Capture, Captures, CssId, Outcome, PatternId, SearchSpace, Target};
+use emcc_policies::search_space::{Capture, Captures, CssId, DialPlan, Outcome, PatternId, SearchSpace, Target};
 use std::collections::HashSet;
+use std::mem::{Discriminant, discriminant};
 
 pub(super) fn check(
     document: &Document,
@@ -27,9 +28,9 @@ pub(super) fn check(
     let moments = looked.moments.as_slice();
     let captures = captures(dialing, &spaces.all, looked.hours.as_deref(), report);
     let taken = taken::check(document, dialing, routing, spaces, &captures, moments, report);
-    let numbers = numbers(document, dialing);
+    let numbers = numbers(dialing, &routing.book.emergency);
     if !dangled.is_of_translations() {
-        reach(document, dialing, spaces, &numbers, moments, report);
+        reach(document, dialing, spaces, (&numbers, &routing.book.emergency), moments, report);
     }
     strays(
         document,
@@ -39,34 +40,28 @@ pub(super) fn check(
         moments,
         report,
     );
-    let own = EmergencyNumbers {
-        numbers: document.emergency.numbers.iter().map(|at| at.value).collect(),
-        access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
-    };
-    changed(document, dialing, routing, &own, report);
+    changed(document, dialing, routing, report);
     sites::check(document, routing, report);
     if !dangled.is_of_routes() {
-        helpless::check(document, dialing, routing, &own, &numbers, moments, report);
+        helpless::check(document, dialing, routing, &numbers, moments, report);
     }
 }
 
 /// Emergency patterns of which a member of their route list makes what is no emergency number: the transform may have been
 /// written for other calls of that list. What a pattern makes of its own number was meant for it.
-fn changed(document: &Document, dialing: &Dialing<'_>, routing: &Routing<'_>, own: &EmergencyNumbers, report: &Report) {
+fn changed(document: &Document, dialing: &Dialing<'_>, routing: &Routing<'_>, report: &Report) {
+    let own = &routing.book.emergency;
     for (id, row) in dialing.plan.rows().filter(|(_, row)| row.emergency) {
-        let (Target::RouteList(list), Some(number), Some(origin)) =
-            (row.target, sample(&row.pattern), dialing.origin(id))
-        else {
-            continue;
-        };
-        let meant = row.transform.called(&row.pattern, &number).ok();
-        let is_kept = |called: &Digits| {
-            Some(*called) == meant || own.recognise(&dialing.plan, Called::Number(called), false).is_some()
-        };
+        let (Target::RouteList(list), Some(origin)) = (row.target, dialing.origin(id)) else { continue };
+        let numbers = row.pattern.shortest_numbers(NUMBERS_OF_PATTERN_MAX);
         for (member, transform) in routing.book.transforms(list, row) {
-            let Some(called) = transform.called(&row.pattern, &number).ok().filter(|called| !is_kept(called)) else {
-                continue;
-            };
+            let changed = numbers.iter().find_map(|number| {
+                let called = transform.called(&row.pattern, number).ok()?;
+                let is_meant = row.transform.called(&row.pattern, number) == Ok(called);
+                let is_kept = is_meant || own.recognise(&dialing.plan, Called::Number(&called), false).is_some();
+                (!is_kept).then_some((number, called))
+            });
+            let Some((number, called)) = changed else { continue };
             let (member, list) = (member_name(document, member), list_name(document, list));
             let message = format!(
                 "the member \"{member}\" of route list \"{list}\" makes {called} of the emergency number {number}, which is none"
@@ -118,41 +113,40 @@ pub(super) fn named(dialing: &Dialing<'_>, css: &[CssId]) -> String {
     if names.is_empty() { "every search space".to_owned() } else { format!("the search space {}", names.join(" + ")) }
 }
 
-/// A number that the pattern matches, if one is easily found.
-pub(super) fn sample(pattern: &Pattern) -> Option<Digits> {
-    let mut made = String::new();
-    let mut characters = pattern.text().chars();
-    while let Some(c) = characters.next() {
-        match c {
-            'X' | '!' => made.push('0'),
-            '[' => {
-                let inside: String = characters.by_ref().take_while(|c| *c != ']').collect();
-                let one = match inside.strip_prefix('^') {
-                    Some(not) => ('0'..='9').find(|digit| !in_brackets(not, *digit)),
-                    None => inside.chars().next(),
-                };
-                made.extend(one);
-            }
-            '\\' => made.extend(characters.next()),
-            '.' | '?' | '+' => {}
-            literal => made.push(literal),
-        }
+/// Most numbers of one emergency pattern that are looked at each; of one with more, and with the shortest so many, one is.
+pub(super) const NUMBERS_OF_PATTERN_MAX: usize = 64;
+/// Most numbers that are looked at because of their patterns; beyond, each pattern has one.
+const NUMBERS_MAX: usize = 4_096;
+
+/// A number of each emergency there is, each once: the configured ones, and those of the emergency patterns, of numbers that
+/// no pattern tells apart one.
+fn numbers(dialing: &Dialing<'_>, own: &EmergencyNumbers) -> Vec<Digits> {
+    let plan = &dialing.plan;
+    let (mut seen, mut alike, mut texts) = (HashSet::new(), HashSet::new(), HashSet::new());
+    let mut numbers = own.numbers.clone();
+    numbers.retain(|number| seen.insert(*number));
+    for (_, row) in plan.rows().filter(|(_, row)| row.emergency && texts.insert(row.pattern.text())) {
+        let most = if seen.len() < NUMBERS_MAX { NUMBERS_OF_PATTERN_MAX } else { 1 };
+        let found = row.pattern.shortest_numbers(most).into_iter().filter(|number| seen.insert(*number));
+        numbers.extend(found.filter(|number| decided_by(plan, own, number).is_none_or(|key| alike.insert(key))));
     }
-    Digits::from_bytes(made.as_bytes()).ok().filter(|digits| pattern.matches(digits).full)
+    numbers
 }
 
-fn in_brackets(text: &str, digit: char) -> bool {
-    let written: Vec<_> = text.chars().collect();
-    let ranged = written.windows(3).any(|range| range[1] == '-' && (range[0]..=range[2]).contains(&digit));
-    ranged || written.contains(&digit)
-}
-
-/// A number of each emergency there is, each once: the configured ones, and one of each emergency pattern.
-fn numbers(document: &Document, dialing: &Dialing<'_>) -> Vec<Digits> {
-    let configured = document.emergency.numbers.iter().map(|at| at.value);
-    let marked = dialing.plan.rows().filter(|(_, row)| row.emergency).filter_map(|(_, row)| sample(&row.pattern));
-    let mut seen = HashSet::new();
-    configured.chain(marked).filter(|number| seen.insert(*number)).collect()
+/// What decides where an emergency call to a number goes, for finding those that go alike: what it is recognised by, and
+/// length and rows of every number it is looked for as. Nothing where a translation makes of it what only it becomes.
+fn decided_by(
+    plan: &DialPlan,
+    own: &EmergencyNumbers,
+    dialed: &Digits,
+) -> Option<(Discriminant<Recognised>, Vec<(usize, Vec<PatternId>)>)> {
+    let emergency = own.recognise(plan, Called::Number(dialed), false)?;
+    let number = emergency.number?;
+    let behind = own.access_codes.iter().filter_map(|code| code.then(&number).ok());
+    let tried: Vec<Digits> = [*dialed, number].into_iter().chain(behind).collect();
+    let is_translated = tried.iter().any(|number| plan.may_translate(number));
+    let rows = || tried.iter().map(|number| (number.len(), plan.rows_of(number))).collect();
+    (!is_translated).then(|| (discriminant(&emergency.by), rows()))
 }
 
 /// Emergency numbers some caller's search space has no way for, at some hour.
@@ -160,22 +154,18 @@ fn reach(
     document: &Document,
     dialing: &Dialing<'_>,
     spaces: &Spaces<'_>,
-    numbers: &[Digits],
+    (numbers, own): (&[Digits], &EmergencyNumbers),
     moments: &[Civil],
     report: &Report,
 ) {
     let plan = &dialing.plan;
-    let configured: HashSet<_> = document.emergency.numbers.iter().map(|at| at.value).collect();
-    let codes = &document.emergency.access_codes;
+    let configured: HashSet<_> = own.numbers.iter().copied().collect();
     let finds = |css: &[CssId], number: &Digits, at: Civil| {
         matches!(plan.analyse(css, number, None, at).outcome, Outcome::Found { .. })
     };
     let behind = |number: &Digits, css: &[CssId], at: Civil| {
         configured.contains(number)
-            && codes.iter().any(|code| {
-                let dialed = format!("{}{number}", code.value);
-                Digits::from_bytes(dialed.as_bytes()).is_ok_and(|digits| finds(css, &digits, at))
-            })
+            && own.access_codes.iter().any(|code| code.then(number).is_ok_and(|digits| finds(css, &digits, at)))
     };
     for css in &spaces.callers {
         let reaches = |number: &Digits, at: Civil| finds(css, number, at) || behind(number, css, at);
@@ -263,26 +253,5 @@ fn bare(caller: &Bare<'_>) -> String {
     match caller.more {
         0 => format!("{}, without a search space,", caller.who),
         more => format!("{} (and {more} more), without a search space,", caller.who),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sample_is_a_number_of_its_pattern() {
-        for (text, want) in [
-            ("9.911", Some("9911")),
-            ("1[2-9]X", Some("120")),
-            ("[^0-5]", Some("6")),
-            ("\\+44!", Some("+440")),
-            ("0!#", Some("00#")),
-            ("91X?", Some("910")),
-            ("1X+", Some("10")),
-        ] {
-            let pattern = Pattern::parse(text).unwrap();
-            assert_eq!(sample(&pattern).map(|d| d.to_string()).as_deref(), want, "{text}");
-        }
     }
 }

@@ -10,7 +10,7 @@ use crate::config::problem::Devices;
 use crate::config::report::Report;
 use ahash::AHashMap;
 use emcc_policies::digits::Digits;
-use emcc_policies::emergency::{Alarm, Called, Emergency, EmergencyNumbers, GoesOn};
+use emcc_policies::emergency::{Alarm, Called, Emergency, GoesOn};
 use emcc_policies::moment::Civil;
 use emcc_policies::pstn_access::PstnAccessCss;
 use emcc_policies::route::{Call, Caller, LocalRouteGroups, NoRoute, decide};
@@ -38,7 +38,6 @@ enum Wrong {
 struct Judge<'a, 'd> {
     dialing: &'a Dialing<'d>,
     routing: &'a Routing<'a>,
-    own: &'a EmergencyNumbers,
     moments: &'a [Civil],
     wrong: Wrong,
 }
@@ -48,14 +47,15 @@ pub(super) fn check(
     document: &Document,
     dialing: &Dialing<'_>,
     routing: &Routing<'_>,
-    own: &EmergencyNumbers,
     numbers: &[Digits],
     moments: &[Civil],
     report: &Report,
 ) {
     let wrong = if document.emergency.last_resort.is_empty() { Wrong::Refused } else { Wrong::Afar };
-    let judge = Judge { dialing, routing, own, moments, wrong };
-    if let Some(first) = document.devices.first().filter(|_| wrong == Wrong::Refused && own.numbers.is_empty()) {
+    let judge = Judge { dialing, routing, moments, wrong };
+    if let Some(first) =
+        document.devices.first().filter(|_| wrong == Wrong::Refused && routing.book.emergency.numbers.is_empty())
+    {
         let message = format!("an emergency call to {SERVICE_URN} is refused: it has no number to go on as (P-23)");
         let fix = "Write emergency.numbers, the first of which it goes on as, or emergency.last_resort.";
         report.warning(&first.name.place, message, fix);
@@ -112,13 +112,13 @@ impl Judge<'_, '_> {
     /// The emergencies that go wrong in one of these search spaces, each said with `how` they are called.
     fn lost(&self, spaces: &[SearchSpace], caller: Caller<'_>, numbers: &[Digits], how: &str) -> Vec<String> {
         let is_lost = |called: Called<'_>| {
-            let emergency = self.own.recognise(&self.dialing.plan, called, false);
+            let emergency = self.routing.book.emergency.recognise(&self.dialing.plan, called, false);
             spaces.iter().any(|css| self.moments.iter().any(|at| self.goes_wrong(css, caller, called, emergency, *at)))
         };
         let of_numbers = numbers.iter().filter(|number| is_lost(Called::Number(number)));
         let mut lost: Vec<_> = of_numbers.map(|number| format!("{number}{how}")).collect();
         // Without a number to go on as it is lost for everybody, which is told once. Where numbers are lost, so is it.
-        let has_number = self.wrong == Wrong::Refused && !self.own.numbers.is_empty();
+        let has_number = self.wrong == Wrong::Refused && !self.routing.book.emergency.numbers.is_empty();
         if lost.is_empty() && has_number && is_lost(Called::Uri(SERVICE_URN.as_bytes())) {
             lost.push(format!("{SERVICE_URN}{how}"));
         }

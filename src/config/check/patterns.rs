@@ -21,7 +21,7 @@ pub(super) fn check(
     report: &Report,
 ) {
     alone(document, dialing, report);
-    circles(document, dialing, spaces, moments, report);
+    circles(dialing, &routing.book.emergency, spaces, moments, report);
     discards(document, dialing, routing, report);
 }
 
@@ -58,12 +58,8 @@ fn same_numbers(pattern: &At<Pattern>, partition: Option<&Text>, first: &Place, 
 }
 
 /// Translations that take a number which the tenth pass still translates (D-15), in any search space at any hour.
-fn circles(document: &Document, dialing: &Dialing<'_>, spaces: &[SearchSpace], moments: &[Civil], report: &Report) {
+fn circles(dialing: &Dialing<'_>, own: &EmergencyNumbers, spaces: &[SearchSpace], moments: &[Civil], report: &Report) {
     let Circles { found, unproved } = dialing.plan.circles(spaces, moments);
-    let own = EmergencyNumbers {
-        numbers: document.emergency.numbers.iter().map(|at| at.value).collect(),
-        access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
-    };
     let looked_at = || spaces.iter().flat_map(|css| moments.iter().map(move |at| (css, *at)));
     for Circle { row, digits } in found {
         let Some(origin) = dialing.origin(row) else { continue };

@@ -2,7 +2,7 @@
 //! phone, or leaves with another number, is misled; one that leaves as it is, or meets a block, is doubtful.
 
 use super::callers::Spaces;
-use super::emergency::named;
+use super::emergency::{NUMBERS_OF_PATTERN_MAX, named};
 use super::patterns::{list_name, member_name};
 use crate::config::document::Document;
 use crate::config::plan::build::Routing;
@@ -60,17 +60,18 @@ pub(super) fn check(
     report: &Report,
 ) -> HashSet<(PatternId, Digits)> {
     let plan = &dialing.plan;
-    let codes: Vec<Digits> = document.emergency.access_codes.iter().map(|at| at.value).collect();
+    let own = &routing.book.emergency;
+    let codes = own.access_codes.as_slice();
     let nobody = SearchSpace::new();
     // Whoever is not known calls with the search space of nothing.
     let begun: Vec<_> = spaces.callers.iter().chain([&nobody]).collect();
     let known: HashSet<_> = begun.iter().copied().collect();
     let others: Vec<_> = spaces.all.iter().filter(|space| !known.contains(space)).collect();
     let (mut told, mut doubtful, mut doubts) = (HashSet::new(), HashSet::new(), Vec::new());
-    for number in document.emergency.numbers.iter().map(|at| at.value) {
+    for &number in &own.numbers {
         let behind = codes.iter().filter_map(|code| code.then(&number).ok());
         for dialed in std::iter::once(number).chain(behind) {
-            let tried = Tried { number, dialed, codes: &codes };
+            let tried = Tried { number, dialed, codes };
             let looked_at = begun.iter().map(|css| (*css, true)).chain(others.iter().map(|css| (*css, false)));
             for (css, is_begun) in looked_at {
                 for (won, fate) in moments.iter().filter_map(|at| fate(plan, routing, css, &tried, *at)) {
@@ -84,7 +85,7 @@ pub(super) fn check(
             }
         }
     }
-    behind_dots(document, dialing, routing, (&begun, &codes), moments, report);
+    behind_dots(document, dialing, routing, &begun, moments, report);
     doubts.retain(|(won, _, _, number, _)| !captures.contains(won) && !told.contains(&(*won, *number)));
     for (won, fate, dialed, number, css) in doubts {
         doubt(document, dialing, (won, &fate), &dialed, css, report);
@@ -99,21 +100,20 @@ fn behind_dots(
     document: &Document,
     dialing: &Dialing<'_>,
     routing: &Routing<'_>,
-    (begun, codes): (&[&SearchSpace], &[Digits]),
+    begun: &[&SearchSpace],
     moments: &[Civil],
     report: &Report,
 ) {
-    let plan = &dialing.plan;
+    let (plan, own) = (&dialing.plan, &routing.book.emergency);
     let flagged = plan.rows().filter(|(_, row)| row.emergency && row.pattern.has_dot());
+    let every = |row: &Row| row.pattern.every_number(NUMBERS_OF_PATTERN_MAX).unwrap_or_default();
     let mut numbers: Vec<Digits> =
-        flagged.filter_map(|(_, row)| Some(number_of(row, &row.pattern.only_number()?))).collect();
+        flagged.flat_map(|(_, row)| every(row).into_iter().map(|dialed| number_of(row, &dialed))).collect();
     numbers.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     numbers.dedup();
-    numbers.retain(|number| {
-        plan.emergency_match(number).is_none() && document.emergency.numbers.iter().all(|at| at.value != *number)
-    });
+    numbers.retain(|number| plan.emergency_match(number).is_none() && !own.numbers.contains(number));
     for number in numbers {
-        let tried = Tried { number, dialed: number, codes };
+        let tried = Tried { number, dialed: number, codes: &own.access_codes };
         let mut told = HashSet::new();
         for css in begun {
             for (won, fate) in moments.iter().filter_map(|at| fate(plan, routing, css, &tried, *at)) {

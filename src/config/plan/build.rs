@@ -93,6 +93,7 @@ pub(in crate::config) fn build(document: &Document, mut dialing: Dialing<'_>, co
     let marked = marked.chain(remote_clusters.iter().map(|remote| &remote.device_header));
     let device_headers =
         Headers::listed(marked.filter(|header| **header != DeviceHeader::CallInfo).map(DeviceHeader::name));
+    let routes = routes(document, &ids, transformations);
     Plan {
         device_headers,
         trusts_everybody,
@@ -120,10 +121,7 @@ pub(in crate::config) fn build(document: &Document, mut dialing: Dialing<'_>, co
             device_pool: ids.pool(trunk.device_pool.as_ref()),
         }),
         template_pool: ids.pool(document.template_pool.as_ref()),
-        emergency: EmergencyNumbers {
-            numbers: document.emergency.numbers.iter().map(|at| at.value).collect(),
-            access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
-        },
+        emergency: Arc::clone(&routes.emergency),
         emergency_priority_kbps: value(&document.emergency.priority_kbps, 0),
         rsvp: Rsvp {
             retry_s: value(&document.rsvp.retry_s, RSVP_RETRY_S),
@@ -133,7 +131,7 @@ pub(in crate::config) fn build(document: &Document, mut dialing: Dialing<'_>, co
                 Some(at) => u32::try_from(at.value).ok(),
             },
         },
-        routes: Arc::new(routes(document, &ids, transformations)),
+        routes: Arc::new(routes),
         device_pools,
         names: Arc::new(NameTables {
             partitions: dialing.partition_names.iter().map(|name| (*name).into()).collect(),
@@ -460,7 +458,10 @@ fn routes(document: &Document, ids: &Ids<'_>, transformations: Option<Arc<Transf
         groups: groups.collect(),
         peers: document.peers.iter().map(|row| peer(row).kind).collect(),
         last_resort: ids.peers(&document.emergency.last_resort).collect(),
-        access_codes: document.emergency.access_codes.iter().map(|code| code.value).collect(),
+        emergency: Arc::new(EmergencyNumbers {
+            numbers: document.emergency.numbers.iter().map(|at| at.value).collect(),
+            access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
+        }),
         transformations,
     }
 }

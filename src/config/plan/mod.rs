@@ -76,8 +76,8 @@ pub struct Plan {
     pub rsvp_trunk: Option<Trunk>,
     /// Device pool of a visiting phone that matches no other (G-8).
     pub template_pool: Option<DevicePoolId>,
-    /// Emergency numbers beside those of the patterns (P-23).
-    pub emergency: EmergencyNumbers,
+    /// Emergency numbers beside those of the patterns (P-23), as routes ask for them too.
+    pub emergency: Arc<EmergencyNumbers>,
     /// Bandwidth meant for emergency calls on every link, in kbps; 0 for none.
     pub emergency_priority_kbps: u32,
     /// What follows a failed reservation.
