@@ -10,11 +10,10 @@ use emcc_policies::moment::Civil;
 use emcc_policies::pstn_access::{self, Arrival, NamedPhone};
 use emcc_policies::region;
 use emcc_policies::route::{self, Caller, DevicePoolId, LocalRouteGroups, NoRoute, PeerId, PeerKind};
-use emcc_policies::search_space::{CssId, PatternId, SearchSpace, Target as RowTarget, of_emcc_phone, of_phone};
-use emcc_policies::trail::{CssPart, Step, Trail};
+use emcc_policies::search_space::{CssId, PatternId, Target as RowTarget};
+use emcc_policies::trail::{Step, Trail};
 use smallvec::SmallVec;
 
-use super::register::{Claim, claimed, claimed_device};
 use super::reject::Refusal;
 use super::trust::told_calling;
 use super::turns::Turns;
@@ -22,7 +21,7 @@ use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, User
 use crate::neighbour::mark::DeviceHeader;
 use crate::neighbour::select::Rank;
 use crate::neighbour::{Address, Flow};
-use crate::sip::{Message, Name, UriRef};
+use crate::sip::{Message, UriRef};
 use crate::transaction::key::Party;
 
 /// Where an INVITE came from.
@@ -110,7 +109,7 @@ pub struct Question<'a> {
 
 impl Question<'_> {
     /// The devices of the marks behind the first one.
-    fn further_devices(&self) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn further_devices(&self) -> impl Iterator<Item = &[u8]> {
         let marked = self.aside.as_ref().and_then(|aside| Some((aside.marks?, aside.message)));
         marked.into_iter().flat_map(|(header, message)| header.marks(message).skip(1).map(|mark| mark.device))
     }
@@ -540,112 +539,6 @@ impl Decision {
         }
     }
 
-    /// Who calls: by the device marks, then by P-Asserted-Identity (one or two values, RFC 3325 section 9.1), then by From.
-    /// The caller of an emergency call is also whoever it says it is: the device its Contact names stands where help has to
-    /// go, and a number may be that of several phones; then whoever registered from that address.
-    fn find_caller(&mut self, plan: &Plan, question: &Question<'_>, is_emergency: bool) {
-        let aside = question.aside.as_ref();
-        if let Some(name) = question.device {
-            let mut further = question.further_devices();
-            if let Some(claim) = named(plan, name).or_else(|| further.find_map(|name| named(plan, name))) {
-                return self.is_caller(plan, question, claim);
-            }
-        }
-        if is_emergency {
-            let device = aside.and_then(|aside| claimed_device(plan, aside.message));
-            if let Some(claim) = device.or(question.registered_there.map(Claim::Session)) {
-                return self.is_caller(plan, question, claim);
-            }
-        }
-        let [asserted, from] = question.numbers;
-        if asserted.is_some_and(|number| self.has_number(plan, &number)) {
-            return;
-        }
-        if let (Some(first), Some(aside)) = (asserted, aside) {
-            let others = aside.message.addresses(Name::PAssertedIdentity);
-            let mut others = others.filter_map(|address| super::invite::number(&address.ok()?.uri));
-            if others.any(|number| number != first && self.has_number(plan, &number)) {
-                return;
-            }
-        }
-        if from.is_some_and(|number| self.has_number(plan, &number)) {
-            return;
-        }
-        let aside = aside.filter(|_| is_emergency);
-        if let Some(claim) = aside.and_then(|aside| claimed(plan, aside.message, &aside.from)) {
-            self.is_caller(plan, question, claim);
-        }
-    }
-
-    /// Takes that phone for the caller; of several lines of a device the one it says counts (D-5).
-    fn is_caller(&mut self, plan: &Plan, question: &Question<'_>, claim: Claim) {
-        match claim {
-            Claim::Session(session) => self.roaming(plan, session),
-            Claim::Device(device) => {
-                let lines = plan.device(device).map(|device| &device.directory_numbers);
-                let is_line =
-                    |said: &&Digits| lines.is_some_and(|lines| lines.iter().any(|line| **line == *said.as_str()));
-                self.ordinary(plan, device, question.numbers.iter().flatten().find(is_line));
-            }
-        }
-    }
-
-    /// Takes whoever has that number for the caller: a device of this cluster goes before an EMCC session. `false` where
-    /// nobody has it.
-    fn has_number(&mut self, plan: &Plan, number: &Digits) -> bool {
-        if let Some(device) = plan.device_with_number(number.as_str()) {
-            self.ordinary(plan, device, Some(number));
-            return true;
-        }
-        let Some(user) = plan.user_with_number(number.as_str()) else { return false };
-        if let Some(session) = plan.session_of(user).filter(|id| plan.is_home(*id)) {
-            self.roaming(plan, session);
-            return true;
-        }
-        self.user = Some(user);
-        let line = plan.user(user).and_then(|user| user.line_css);
-        self.search_with(&[(CssPart::Line, line)], of_phone(line, None));
-        true
-    }
-
-    /// A phone of an EMCC session: adjunct CSS, line CSS, EMCC CSS (P-2).
-    fn roaming(&mut self, plan: &Plan, id: SessionId) {
-        self.role = Role::Home;
-        self.session = Some(id);
-        let Some(session) = plan.session(id) else { return };
-        let Side::Home { user: owner, visiting, ref roaming, .. } = session.side else { return };
-        let device_pool = roaming.device_pool;
-        self.link = Some(visiting);
-        self.device_pool = device_pool;
-        self.user = Some(owner);
-        let user = plan.user(owner);
-        let adjunct = device_pool.and_then(|pool| plan.device_pool(pool)).and_then(|pool| pool.adjunct_css);
-        if let Some(pool) = device_pool {
-            let score = u16::try_from(roaming.score).unwrap_or(u16::MAX);
-            self.trail.push(Step::RoamingPool { pool, score, fallback: roaming.fallback });
-        }
-        let (line, emcc) = (user.and_then(|user| user.line_css), user.and_then(|user| user.emcc_css));
-        let parts = [(CssPart::Adjunct, adjunct), (CssPart::Line, line), (CssPart::Emcc, emcc)];
-        self.search_with(&parts, of_emcc_phone(adjunct, line, emcc));
-    }
-
-    /// A phone of this cluster: line CSS, then device CSS (D-5).
-    fn ordinary(&mut self, plan: &Plan, id: DeviceId, number: Option<&Digits>) {
-        self.device = Some(id);
-        let Some(device) = plan.device(id) else { return };
-        self.device_pool = Some(device.device_pool);
-        let number = number.map(Digits::as_str).or_else(|| device.directory_numbers.first().map(AsRef::as_ref));
-        self.user = number.and_then(|number| plan.user_with_number(number));
-        let line = self.user.and_then(|user| plan.user(user)).and_then(|user| user.line_css);
-        self.search_with(&[(CssPart::Line, line), (CssPart::Device, device.css)], of_phone(line, device.css));
-    }
-
-    fn search_with(&mut self, parts: &[(CssPart, Option<CssId>)], space: SearchSpace) {
-        let steps = parts.iter().filter_map(|(part, css)| Some(Step::SearchSpace { part: *part, css: (*css)? }));
-        self.trail.extend(steps);
-        self.css = space;
-    }
-
     /// A target that is no number, or a Route beyond this node: to the neighbour it names.
     fn name_hop(&mut self, question: &Question<'_>) {
         match question.named {
@@ -741,13 +634,6 @@ impl Decision {
             self.phone_party = Party::Callee;
         }
     }
-}
-
-/// Whom a device of this name makes the caller.
-fn named(plan: &Plan, name: &[u8]) -> Option<Claim> {
-    let name = std::str::from_utf8(name).ok()?;
-    let session = plan.session_on(name).filter(|id| plan.is_home(*id));
-    session.map(Claim::Session).or_else(|| plan.device_named(name).map(Claim::Device))
 }
 
 /// Whether it is an emergency: asked before anything else (P-23).
