@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use super::reject::Refusal;
 use super::trust::told_calling;
 use super::turns::Turns;
-use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
+use crate::config::plan::{DeviceId, Peer, Plan, RemoteCluster, RemoteClusterId, SessionId, Side, UserId};
 use crate::neighbour::mark::DeviceHeader;
 use crate::neighbour::select::Rank;
 use crate::neighbour::{Address, Flow};
@@ -212,6 +212,8 @@ pub struct Decision {
     pub emergency: bool,
     /// Every address in the order it is tried; empty on a refusal.
     pub next_hops: Vec<Next>,
+    /// Ways of an emergency call whose names lead to no address yet, in their order: it goes on once one does (P-23).
+    pub nameless: Vec<route::Hop>,
     /// Whether the sender's device mark is believed (P-13).
     pub believes_mark: bool,
     /// It comes from a phone itself.
@@ -272,6 +274,7 @@ impl Decision {
             translations: SmallVec::new(),
             emergency: false,
             next_hops: Vec::new(),
+            nameless: Vec::new(),
             believes_mark: false,
             is_from_phone: false,
             refusal: None,
@@ -300,6 +303,7 @@ impl Decision {
     /// Lets go of what only setting the call up needs; the trail stays for the call's line in the log.
     pub fn settle(&mut self) {
         self.next_hops = Vec::new();
+        self.nameless = Vec::new();
         self.alarms = SmallVec::new();
         self.trail.shrink_to_fit();
         self.region_trail.shrink_to_fit();
@@ -521,7 +525,9 @@ impl Decision {
             if !self.emergency && !plan.pstn_access_active(link) {
                 self.leave_the_trunk_out();
             }
-            let to_trunk = self.next_hops.first().is_some_and(Next::is_trunk);
+            let is_nameless_trunk =
+                || self.nameless.first().is_some_and(|hop| hop.to == route::NextHop::TrunkToVisiting);
+            let to_trunk = self.next_hops.first().map_or_else(is_nameless_trunk, Next::is_trunk);
             self.policy = plan.policy(link, to_trunk);
         }
     }
@@ -570,7 +576,7 @@ impl Decision {
         for hop in &routed.hops {
             self.expand(plan, hop, calling);
         }
-        if self.next_hops.is_empty() {
+        if self.next_hops.is_empty() && self.nameless.is_empty() {
             let why = match question.target {
                 // Places there are, and none of them has an address yet.
                 _ if !routed.hops.is_empty() => Refusal::NoMember,
@@ -581,34 +587,51 @@ impl Decision {
         }
     }
 
-    /// Every address of a hop, each once at its first place; of an emergency call once with each called number: the last
-    /// resort dials its own, wherever the gateway was tried before (P-23).
+    /// Every address of a hop; a hop without one is left out, and of an emergency call kept in mind.
     fn expand(&mut self, plan: &Plan, hop: &route::Hop, caller: Option<Digits>) {
-        let (to, addresses, terms, is_gateway) = match hop.to {
-            route::NextHop::TrunkToVisiting => {
-                let Some(link) = self.link else { return };
-                let Some(remote) = plan.remote_cluster(link) else { return };
-                (NextHop::Remote(link), &remote.addresses, &remote.terms, false)
-            }
-            route::NextHop::Peer(id) => {
-                let Some(peer) = plan.peer(id) else { return };
-                (NextHop::Peer(id), &peer.addresses, &peer.terms, peer.kind == PeerKind::Gateway)
-            }
-        };
-        if addresses.is_empty() {
-            self.trail.push(Step::NoAddress { to: hop.to.peer() });
-        }
         // A number nobody changed leaves as it came.
-        let made = hop.calling.filter(|number| Some(*number) != caller);
-        let calling = told_calling(plan, to, made, &mut self.trail);
-        for (place, address) in addresses.iter().enumerate() {
+        let hop = route::Hop { calling: hop.calling.filter(|number| Some(*number) != caller), ..*hop };
+        let Some(place) = Place::of(plan, self.link, hop.to) else { return };
+        if place.addresses.is_empty() {
+            self.trail.push(Step::NoAddress { to: hop.to.peer() });
+            if self.emergency {
+                self.nameless.push(hop);
+            }
+        } else {
+            self.add(plan, &place, &hop);
+        }
+    }
+
+    /// Adds every address of a hop, each once at its first place; of an emergency call once with each called number: the
+    /// last resort dials its own, wherever the gateway was tried before (P-23).
+    fn add(&mut self, plan: &Plan, place: &Place<'_>, hop: &route::Hop) {
+        let &Place { to, addresses, ranks, is_gateway } = place;
+        let calling = told_calling(plan, to, hop.calling, &mut self.trail);
+        for (at, address) in addresses.iter().enumerate() {
             let is_same_try =
                 |earlier: &Next| earlier.address == *address && (!self.emergency || earlier.called == hop.called);
             if !self.next_hops.iter().any(is_same_try) {
-                let rank = terms.ranks.get(place).copied().unwrap_or_default();
+                let rank = ranks.get(at).copied().unwrap_or_default();
                 self.next_hops.push(Next { to, address: *address, called: hop.called, calling, is_gateway, rank });
             }
         }
+    }
+
+    /// Adds the addresses that its nameless ways have in `now`, the configuration that runs, where `plan` is the one it was
+    /// decided by; those that still have none go on waiting. Whether there are any.
+    pub(super) fn find(&mut self, plan: &Plan, now: &Plan) -> bool {
+        let before = self.next_hops.len();
+        for hop in std::mem::take(&mut self.nameless) {
+            let Some(place) = Place::of(plan, self.link, hop.to) else { continue };
+            match place.within(plan, now) {
+                Some(place) if !place.addresses.is_empty() => {
+                    self.add(plan, &place, &hop);
+                    self.trail.push(Step::AddressFound { to: hop.to.peer() });
+                }
+                _ => self.nameless.push(hop),
+            }
+        }
+        self.next_hops.len() > before
     }
 
     /// A call to an EMCC phone. Where the caller is of no session, the called user's rules the call.
@@ -633,6 +656,49 @@ impl Decision {
             self.policy = plan.policy(*visiting, false);
             self.phone_party = Party::Callee;
         }
+    }
+}
+
+/// Where a hop of the route leads.
+struct Place<'p> {
+    to: NextHop,
+    addresses: &'p [Address],
+    ranks: &'p [Rank],
+    is_gateway: bool,
+}
+
+impl<'p> Place<'p> {
+    /// That of a hop by its configuration; none for the trunk of a caller without one.
+    fn of(plan: &'p Plan, link: Option<RemoteClusterId>, to: route::NextHop) -> Option<Self> {
+        match to {
+            route::NextHop::TrunkToVisiting => {
+                let link = link?;
+                let Some(RemoteCluster { addresses, terms, .. }) = plan.remote_cluster(link) else { return None };
+                Some(Self { to: NextHop::Remote(link), addresses, ranks: &terms.ranks, is_gateway: false })
+            }
+            route::NextHop::Peer(id) => {
+                let Peer { addresses, terms, kind, .. } = plan.peer(id)?;
+                let is_gateway = *kind == PeerKind::Gateway;
+                Some(Self { to: NextHop::Peer(id), addresses, ranks: &terms.ranks, is_gateway })
+            }
+        }
+    }
+
+    /// The same place of `plan` with the addresses of another configuration, which may not have it any more.
+    fn within<'n>(&self, plan: &Plan, now: &'n Plan) -> Option<Place<'n>> {
+        let place = match self.to {
+            NextHop::Remote(link) => {
+                let link = now.remote_cluster_with_id(&plan.remote_cluster(link)?.id)?;
+                Place::of(now, Some(link), route::NextHop::TrunkToVisiting)?
+            }
+            NextHop::Peer(id) => {
+                let name = &plan.peer(id)?.name;
+                let id = (0..).map(PeerId).zip(&now.peers).find(|(_, peer)| peer.name == *name)?.0;
+                Place::of(now, None, route::NextHop::Peer(id))?
+            }
+            NextHop::Named | NextHop::Phone { .. } => return None,
+        };
+        Some(Place { to: self.to, ..place })
     }
 }
 
