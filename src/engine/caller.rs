@@ -6,8 +6,8 @@ use emcc_policies::trail::{CssPart, Step};
 
 use super::decide::{Decision, Question, Role};
 use super::register::{Claim, claimed, claimed_device};
-use crate::config::plan::{DeviceId, Plan, SessionId, Side};
-use crate::sip::Name;
+use crate::config::plan::{DeviceId, Plan, SessionId, Side, UserId};
+use crate::sip::{Message, Name, NameAddrRef};
 
 impl Decision {
     /// Who calls: by the device marks, then by P-Asserted-Identity (one or two values, RFC 3325 section 9.1), then by From.
@@ -41,9 +41,27 @@ impl Decision {
         if from.is_some_and(|number| self.has_number(plan, &number)) {
             return;
         }
-        let aside = aside.filter(|_| is_emergency);
-        if let Some(claim) = aside.and_then(|aside| claimed(plan, aside.message, &aside.from)) {
+        let Some(aside) = aside else { return };
+        if !is_emergency {
+            if question.is_believed {
+                self.forwarded(plan, aside.message);
+            }
+        } else if let Some(claim) = claimed(plan, aside.message, &aside.from) {
             self.is_caller(plan, question, claim);
+        }
+    }
+
+    /// A call of somebody else that call control sends on for one of ours, as `Diversion` (RFC 5806, the last one first) or
+    /// else `History-Info` (RFC 7044, the last one last) tells: it goes where that one may call. An EMCC phone of theirs has
+    /// no part in it, so that neither its search space nor its link does.
+    fn forwarded(&mut self, plan: &Plan, message: &Message<'_>) {
+        let number = |address: Result<NameAddrRef<'_>, _>| super::invite::number(&address.ok()?.uri);
+        let diverted = message.addresses(Name::Diversion).filter_map(number).find(|number| is_of_ours(plan, number));
+        let before = || message.addresses(Name::HistoryInfo).filter_map(number).filter(|n| is_of_ours(plan, n)).last();
+        let Some(number) = diverted.or_else(before) else { return };
+        match plan.device_with_number(number.as_str()) {
+            Some(device) => self.ordinary(plan, device, Some(&number)),
+            None => self.line(plan, plan.user_with_number(number.as_str())),
         }
     }
 
@@ -72,10 +90,15 @@ impl Decision {
             self.roaming(plan, session);
             return true;
         }
-        self.user = Some(user);
-        let line = plan.user(user).and_then(|user| user.line_css);
-        self.search_with(&[(CssPart::Line, line)], of_phone(line, None));
+        self.line(plan, Some(user));
         true
+    }
+
+    /// A user without a phone: line CSS alone.
+    fn line(&mut self, plan: &Plan, user: Option<UserId>) {
+        self.user = user;
+        let line = user.and_then(|user| plan.user(user)).and_then(|user| user.line_css);
+        self.search_with(&[(CssPart::Line, line)], of_phone(line, None));
     }
 
     /// A phone of an EMCC session: adjunct CSS, line CSS, EMCC CSS (P-2).
@@ -122,4 +145,9 @@ fn named(plan: &Plan, name: &[u8]) -> Option<Claim> {
     let name = std::str::from_utf8(name).ok()?;
     let session = plan.session_on(name).filter(|id| plan.is_home(*id));
     session.map(Claim::Session).or_else(|| plan.device_named(name).map(Claim::Device))
+}
+
+/// Whether a device or a user of this cluster has that number.
+fn is_of_ours(plan: &Plan, number: &Digits) -> bool {
+    plan.device_with_number(number.as_str()).is_some() || plan.user_with_number(number.as_str()).is_some()
 }
