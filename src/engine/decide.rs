@@ -70,6 +70,9 @@ pub struct Aside<'a> {
     pub marks: Option<&'a DeviceHeader>,
 }
 
+/// Addresses of a neighbour that was named, by their ranks.
+pub type NamedHops = SmallVec<[(Address, Rank); 1]>;
+
 /// What is known of a call before anything is decided.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
@@ -93,8 +96,8 @@ pub struct Question<'a> {
     pub calling: Option<Digits>,
     /// What was called.
     pub target: Target<'a>,
-    /// The neighbour that a Route, or a target that is no number, names.
-    pub named: Option<Address>,
+    /// The addresses of the neighbour that a Route, or a target that is no number, names.
+    pub named: NamedHops,
     /// A Route beyond this node decides where it goes.
     pub is_routed: bool,
     /// Marked as an emergency by the home cluster (P-23).
@@ -182,8 +185,8 @@ impl Next {
 
     /// A neighbour the request itself named: nothing is rewritten for it.
     #[must_use]
-    pub fn as_named(address: Address) -> Self {
-        Self { to: NextHop::Named, address, called: None, calling: None, is_gateway: false, rank: Rank::default() }
+    pub fn as_named(address: Address, rank: Rank) -> Self {
+        Self { to: NextHop::Named, address, called: None, calling: None, is_gateway: false, rank }
     }
 }
 
@@ -464,24 +467,26 @@ impl Decision {
         }
         self.trail.push(Step::ToCallControl);
         let is_call_control = |address: &Address| plan.call_controls().any(|(_, known)| known == *address);
-        match question.named.filter(|_| question.is_routed) {
-            Some(address) if is_call_control(&address) => self.next_hops.push(Next::as_named(address)),
-            _ if question.is_routed => self.refusal = Some(Refusal::RouteForbidden),
-            _ => {
-                let called = match question.target {
-                    Target::Digits(digits) => Some(digits),
-                    Target::Service(_) | Target::Other => None,
-                };
-                for id in (0..).map(PeerId).take(plan.peers.len()) {
-                    if plan.routes.kind(id) == Some(PeerKind::CallControl) {
-                        let to = route::NextHop::Peer(id);
-                        self.expand(plan, &route::Hop { to, called, calling: None }, None);
-                    }
-                }
-                if self.next_hops.is_empty() {
-                    self.refusal = Some(Refusal::NoMember);
-                }
+        if question.is_routed {
+            let named = question.named.iter().filter(|(address, _)| is_call_control(address));
+            self.next_hops.extend(named.map(|(address, rank)| Next::as_named(*address, *rank)));
+            if self.next_hops.is_empty() {
+                self.refusal = Some(Refusal::RouteForbidden);
             }
+            return;
+        }
+        let called = match question.target {
+            Target::Digits(digits) => Some(digits),
+            Target::Service(_) | Target::Other => None,
+        };
+        for id in (0..).map(PeerId).take(plan.peers.len()) {
+            if plan.routes.kind(id) == Some(PeerKind::CallControl) {
+                let to = route::NextHop::Peer(id);
+                self.expand(plan, &route::Hop { to, called, calling: None }, None);
+            }
+        }
+        if self.next_hops.is_empty() {
+            self.refusal = Some(Refusal::NoMember);
         }
     }
 
@@ -498,7 +503,7 @@ impl Decision {
         self.phone_party = Party::Callee;
         self.trail.push(Step::ToPhone);
         let PhoneHop { address, flow, .. } = *phone;
-        let next = Next { is_gateway: false, ..Next::as_named(address) };
+        let next = Next { is_gateway: false, ..Next::as_named(address, Rank::default()) };
         let listener = flow.listener;
         if flow.connection != 0 && flow.transport == address.transport {
             let to = NextHop::Phone { listener, connection: flow.connection };
@@ -547,9 +552,9 @@ impl Decision {
 
     /// A target that is no number, or a Route beyond this node: to the neighbour it names.
     fn name_hop(&mut self, question: &Question<'_>) {
-        match question.named {
-            Some(address) => self.next_hops.push(Next::as_named(address)),
-            None => self.refusal = Some(Refusal::NotANeighbour),
+        self.next_hops.extend(question.named.iter().map(|(address, rank)| Next::as_named(*address, *rank)));
+        if self.next_hops.is_empty() {
+            self.refusal = Some(Refusal::NotANeighbour);
         }
     }
 

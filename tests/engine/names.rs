@@ -8,8 +8,8 @@ use emcc_trunk::neighbour::locate::{Located, Named};
 use emcc_trunk::neighbour::select::Rank;
 use emcc_trunk::neighbour::{Address, Transport};
 
-use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, HQ, Node, Out, plan};
-use crate::wire::{Request, alice, audio, from_hq, says, stand};
+use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, HQ, Node, Out, plan};
+use crate::wire::{Dialog, Request, alice, answer, audio, from_hq, says, stand};
 
 const CALLED: &str = "02079460000";
 const BY_NAME: (&str, &str) = ("\"udp:127.0.2.20:5060\"", "\"udp:gw.example.com\"");
@@ -225,12 +225,64 @@ fn a_target_that_is_a_neighbour_s_name_goes_to_that_neighbour() {
     let mut node = Node::br_with(&[BY_NAME]);
     learn(&node, vec![at(40, 0, 0)]);
     for uri in ["sip:carol@gw.example.com", "sip:carol@GW.Example.com"] {
-        let mut invite = Request::new("INVITE", crate::node::CC_BR, BR, "7001", "x");
+        let mut invite = Request::new("INVITE", CC_BR, BR, "7001", "x");
         invite.uri = uri.to_owned();
-        let sent = node.hear(crate::node::CC_BR, &invite).the("INVITE");
+        let sent = node.hear(CC_BR, &invite).the("INVITE");
         assert_eq!((sent.to, sent.start()), (host(40), format!("INVITE {uri} SIP/2.0")));
     }
-    let mut stranger = Request::new("INVITE", crate::node::CC_BR, BR, "7001", "x");
+    let mut stranger = Request::new("INVITE", CC_BR, BR, "7001", "x");
     stranger.uri = "sip:carol@gw.example.org".to_owned();
-    assert_eq!(node.hear(crate::node::CC_BR, &stranger).refusal().what(), "404");
+    assert_eq!(node.hear(CC_BR, &stranger).refusal().what(), "404");
+}
+
+/// Where the ACK of a call and what follows go, whose gateway answers from the second address and names itself by name.
+fn a_call_at_the_second_address(node: &mut Node, number: &str) -> Dialog {
+    learn(node, vec![at(40, 0, 0), at(41, 1, 0)]);
+    let invite = from_hq(number).body(&audio("18"));
+    let first = node.hear(HQ, &invite).to(host(40));
+    let sent = node.hear(host(40), says(&first, 503)).to(host(41));
+    let text = answer(&sent, 200, "b1", &[], &audio("18"));
+    let text = text.replace("<sip:callee@127.0.2.41:5060>", "<sip:psap@GW.example.com>");
+    assert!(text.contains("GW.example"));
+    let mut caller = Dialog::of_caller(&invite, &node.hear(host(41), text).the("200"));
+    assert_eq!(node.hear(HQ, &caller.request("ACK")).the("ACK").to, host(41), "{number}");
+    caller
+}
+
+#[test]
+fn rfc_3261_12_2_what_is_for_a_dialog_goes_to_the_address_that_has_it_whichever_its_name_leads_to_first() {
+    for number in ["999", CALLED] {
+        let mut node = Node::br_with(&[BY_NAME]);
+        let mut caller = a_call_at_the_second_address(&mut node, number);
+        for method in ["INFO", "UPDATE"] {
+            assert_eq!(node.hear(HQ, &caller.request(method)).the(method).to, host(41), "{number}");
+        }
+        // Meanwhile the name has gone elsewhere.
+        learn(&node, vec![at(50, 0, 0)]);
+        assert_eq!(node.hear(HQ, &caller.request("BYE")).the("BYE").to, host(41), "{number}");
+    }
+}
+
+#[test]
+fn rfc_3263_4_3_a_call_for_a_neighbours_name_is_tried_at_every_address_of_that_name_and_at_no_other() {
+    let two = "[\"udp:gw.example.com\", \"udp:gw2.example.com\"]";
+    let mut node = Node::br_with(&[("[\"udp:127.0.2.20:5060\"]", two)]);
+    learn(&node, vec![at(40, 0, 0)]);
+    let second = Named { host: "gw2.example.com".into(), ..name() };
+    node.engine.located(&second, vec![at(62, 9, 0), at(60, 0, 0), at(61, 5, 0)], Moment(node.now_ms));
+    let mut invite = Request::new("INVITE", CC_BR, BR, "7001", "x");
+    invite.uri = "sip:carol@gw2.example.com".to_owned();
+    let mut sent = node.hear(CC_BR, &invite).the("INVITE");
+    for next in [60, 61] {
+        assert_eq!(sent.to, host(next));
+        sent = node.hear(sent.to, says(&sent, 503)).the("INVITE");
+    }
+    assert_eq!((sent.to, sent.start()), (host(62), format!("INVITE {} SIP/2.0", invite.uri)));
+    assert_eq!(node.hear(sent.to, says(&sent, 503)).refusal().what(), "500", "none is left");
+    // What sets up no call goes to the first.
+    let message = Request { uri: invite.uri.clone(), ..Request::new("INFO", CC_BR, BR, "7001", "x") };
+    assert_eq!(node.hear(CC_BR, &message).the("INFO").to, host(60));
+    // A Route that names it.
+    let routed = Request::new("INVITE", CC_BR, BR, "7001", "7002").header("Route: <sip:gw.example.com;lr>");
+    assert_eq!(node.hear(CC_BR, &routed).the("INVITE").to, host(40));
 }
