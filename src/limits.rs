@@ -147,6 +147,9 @@ pub const SETUP_MS_MAX: u64 = 3 * 3_600_000;
 /// From one look at the hops of an emergency call that hunts to the next, milliseconds: is one of them slow or down?
 pub const EMERGENCY_LOOK_MS: u64 = 2_000;
 
+/// The same of one that has no way at all until a name leads to an address, milliseconds.
+pub const EMERGENCY_NAMES_LOOK_MS: u64 = 500;
+
 /// INVITEs of one emergency call that may be open when its last hop is taken for dead and asked again: a gateway that
 /// comes and goes leaves one behind each time.
 pub const EMERGENCY_OPEN_MAX: usize = 16;

@@ -4,10 +4,7 @@
 
 use smallvec::SmallVec;
 
-use crate::catalogue::{
-    Named, OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, average_bps, decimal, highest_mode_bps, mode_set, parameter,
-    stream_bps,
-};
+use crate::catalogue::{Named, OPUS_LOWEST_BPS, Parameter, ToldBy, Variant, decimal, highest_mode_bps, parameter};
 use crate::sdp::{About, Format, Line, Media, MediaKind, Session, attribute, payload_type_and_rest, place_of, words};
 
 /// Rank of formats the configuration added to the catalogue: behind all of it, in offered order (M-24).
@@ -36,6 +33,14 @@ pub enum Bound {
     NoAverageBitrate,
     /// MP4A-LATM: no `bitrate`, whose value is no rate.
     NoBitrate,
+}
+
+impl Bound {
+    /// The modes of AMR and AMR-WB it allows, a bit for each.
+    #[must_use]
+    pub fn modes(self) -> Option<u16> {
+        if let Self::Modes { set } = self { Some(set) } else { None }
+    }
 }
 
 /// What becomes of one format of an audio stream.
@@ -125,28 +130,11 @@ pub fn bound_within(format: &Format<'_>, variant: Variant, cap_bps: u32, offered
         }
         ToldBy::ModeSet(rates) => {
             let slow_enough = (0u16..).zip(rates).filter(|(_, bps)| **bps <= cap_bps);
-            let set = slow_enough.fold(0u16, |set, (mode, _)| set | 1 << mode) & offered & modes(format, rates)?;
+            let set = slow_enough.fold(0u16, |set, (mode, _)| set | 1 << mode) & offered & variant.modes?;
             Some((Bound::Modes { set }, highest_mode_bps(set, rates)?))
         }
         _ => None,
     }
-}
-
-/// The modes that a format of AMR or AMR-WB says it uses, a bit for each of `rates`: all where it says nothing (RFC 4867,
-/// section 8.1). `None` where its line cannot be read for certain.
-#[must_use]
-pub fn modes(format: &Format<'_>, rates: &[u32]) -> Option<u16> {
-    match parameter(format.fmtp, b"mode-set") {
-        _ if format.fmtp_lines > 1 => None,
-        Parameter::Absent => mode_set_of_all(rates),
-        Parameter::Once(list) => mode_set(list, rates),
-        Parameter::Repeated => None,
-    }
-}
-
-/// A bit for each mode there is.
-fn mode_set_of_all(rates: &[u32]) -> Option<u16> {
-    1u16.checked_shl(u32::try_from(rates.len()).ok()?)?.checked_sub(1)
 }
 
 /// What takes Annex B out of a format of G.729. `None` where it has none, or where the line there cannot be read for
@@ -163,25 +151,12 @@ pub fn without_annex_b(format: &Format<'_>) -> Option<Bound> {
     is_written.then_some(Bound::NoAnnexB)
 }
 
-/// What takes the rate out of a format of Opus or MP4A-LATM that is no rate, so that everybody reads it as absent: no number,
-/// or for Opus none from 6000 to 510000 bit/s. `None` where there is none to take out.
+/// What takes a rate out of a format that is no rate, so that everybody reads it as absent. `None` where there is none to
+/// take out.
 #[must_use]
-pub fn without_stray_rate(format: &Format<'_>) -> Option<Bound> {
-    let Named::Codec(id) = format.named else { return None };
-    let codec = id.codec();
-    let stated = |bound| parameter(format.fmtp, parameter_of(bound).as_bytes()).once();
-    match codec.told_by {
-        ToldBy::AverageBitrate => {
-            let is_stray = stated(Bound::NoAverageBitrate).is_some_and(|value| average_bps(value).is_none());
-            is_stray.then_some(Bound::NoAverageBitrate)
-        }
-        // RFC 5577 has G.722.1 always name its rate.
-        ToldBy::Bitrate if codec.encoding == Some("MP4A-LATM") => {
-            let is_stray = stated(Bound::NoBitrate).is_some_and(|value| stream_bps(value).is_none());
-            is_stray.then_some(Bound::NoBitrate)
-        }
-        _ => None,
-    }
+pub fn without_stray_rate(variant: Variant) -> Option<Bound> {
+    let is_average = variant.id.codec().told_by == ToldBy::AverageBitrate;
+    variant.has_stray_rate.then_some(if is_average { Bound::NoAverageBitrate } else { Bound::NoBitrate })
 }
 
 /// Rate in bit/s that a block's `b=AS` and `b=TIAS` allow once held to `allowance_kbps`; a lower value stands (M-23).

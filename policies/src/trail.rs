@@ -98,6 +98,11 @@ pub enum Step {
         /// The peer; none: the EMCC trunk.
         to: Option<PeerId>,
     },
+    /// A next hop of an emergency call that had no address when it began, and has one now (P-23).
+    AddressFound {
+        /// The peer; none: the EMCC trunk.
+        to: Option<PeerId>,
+    },
     /// The EMCC trunk left out: PSTN access is not active with the cluster it leads to (P-14).
     TrunkInactive,
     /// The EMCC trunk left out: the session is secure, and its addresses have no TLS (S-7).
@@ -261,6 +266,10 @@ impl fmt::Display for Told<'_> {
                 let to = to.map_or("the EMCC trunk", |peer| names.peer(peer));
                 write!(f, "{to} left out: its name leads to no address")
             }
+            Step::AddressFound { to } => {
+                let to = to.map_or("the EMCC trunk", |peer| names.peer(peer));
+                write!(f, "{to} taken in: its name leads to an address now")
+            }
             Step::TrunkInactive => f.write_str("the EMCC trunk left out: PSTN access is not active with that cluster"),
             Step::TrunkNotSecure => f.write_str("the EMCC trunk left out: a secure session needs TLS there"),
             Step::KeysBarred { to } => {
@@ -423,6 +432,7 @@ mod tests {
                 "member 2 of RL left out: nothing would be left of the number",
             ),
             (Step::NoAddress { to: Some(PeerId(0)) }, "gw left out: its name leads to no address"),
+            (Step::AddressFound { to: None }, "the EMCC trunk taken in: its name leads to an address now"),
             (Step::TrunkNotSecure, "the EMCC trunk left out: a secure session needs TLS there"),
             (
                 Step::KeysBarred { to: Some(PeerId(0)) },

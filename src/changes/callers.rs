@@ -108,7 +108,7 @@ impl Who {
             aside: None,
             calling: asked.calling,
             target,
-            named: None,
+            named: Default::default(),
             is_routed: false,
             is_marked_emergency: false,
             is_believed: true,

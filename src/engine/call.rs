@@ -385,7 +385,8 @@ impl Call {
                 return Onward::WithoutPlace(*hop);
             }
             // Where a callee has answered, the caller is told what.
-            if patience.is_open() || patience.has_missed() && is_unanswered {
+            let is_way_left = patience.has_missed() || !self.decision.nameless.is_empty();
+            if patience.is_open() || is_way_left && is_unanswered {
                 return Onward::Wait;
             }
         }

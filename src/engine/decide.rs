@@ -10,19 +10,18 @@ use emcc_policies::moment::Civil;
 use emcc_policies::pstn_access::{self, Arrival, NamedPhone};
 use emcc_policies::region;
 use emcc_policies::route::{self, Caller, DevicePoolId, LocalRouteGroups, NoRoute, PeerId, PeerKind};
-use emcc_policies::search_space::{CssId, PatternId, SearchSpace, Target as RowTarget, of_emcc_phone, of_phone};
-use emcc_policies::trail::{CssPart, Step, Trail};
+use emcc_policies::search_space::{CssId, PatternId, Target as RowTarget};
+use emcc_policies::trail::{Step, Trail};
 use smallvec::SmallVec;
 
-use super::register::{Claim, claimed, claimed_device};
 use super::reject::Refusal;
 use super::trust::told_calling;
 use super::turns::Turns;
-use crate::config::plan::{DeviceId, Plan, RemoteClusterId, SessionId, Side, UserId};
+use crate::config::plan::{DeviceId, Peer, Plan, RemoteCluster, RemoteClusterId, SessionId, Side, UserId};
 use crate::neighbour::mark::DeviceHeader;
 use crate::neighbour::select::Rank;
 use crate::neighbour::{Address, Flow};
-use crate::sip::{Message, Name, UriRef};
+use crate::sip::{Message, UriRef};
 use crate::transaction::key::Party;
 
 /// Where an INVITE came from.
@@ -71,6 +70,9 @@ pub struct Aside<'a> {
     pub marks: Option<&'a DeviceHeader>,
 }
 
+/// Addresses of a neighbour that was named, by their ranks.
+pub type NamedHops = SmallVec<[(Address, Rank); 1]>;
+
 /// What is known of a call before anything is decided.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
@@ -94,8 +96,8 @@ pub struct Question<'a> {
     pub calling: Option<Digits>,
     /// What was called.
     pub target: Target<'a>,
-    /// The neighbour that a Route, or a target that is no number, names.
-    pub named: Option<Address>,
+    /// The addresses of the neighbour that a Route, or a target that is no number, names.
+    pub named: NamedHops,
     /// A Route beyond this node decides where it goes.
     pub is_routed: bool,
     /// Marked as an emergency by the home cluster (P-23).
@@ -110,7 +112,7 @@ pub struct Question<'a> {
 
 impl Question<'_> {
     /// The devices of the marks behind the first one.
-    fn further_devices(&self) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn further_devices(&self) -> impl Iterator<Item = &[u8]> {
         let marked = self.aside.as_ref().and_then(|aside| Some((aside.marks?, aside.message)));
         marked.into_iter().flat_map(|(header, message)| header.marks(message).skip(1).map(|mark| mark.device))
     }
@@ -183,8 +185,8 @@ impl Next {
 
     /// A neighbour the request itself named: nothing is rewritten for it.
     #[must_use]
-    pub fn as_named(address: Address) -> Self {
-        Self { to: NextHop::Named, address, called: None, calling: None, is_gateway: false, rank: Rank::default() }
+    pub fn as_named(address: Address, rank: Rank) -> Self {
+        Self { to: NextHop::Named, address, called: None, calling: None, is_gateway: false, rank }
     }
 }
 
@@ -213,6 +215,8 @@ pub struct Decision {
     pub emergency: bool,
     /// Every address in the order it is tried; empty on a refusal.
     pub next_hops: Vec<Next>,
+    /// Ways of an emergency call whose names lead to no address yet, in their order: it goes on once one does (P-23).
+    pub nameless: Vec<route::Hop>,
     /// Whether the sender's device mark is believed (P-13).
     pub believes_mark: bool,
     /// It comes from a phone itself.
@@ -273,6 +277,7 @@ impl Decision {
             translations: SmallVec::new(),
             emergency: false,
             next_hops: Vec::new(),
+            nameless: Vec::new(),
             believes_mark: false,
             is_from_phone: false,
             refusal: None,
@@ -301,6 +306,7 @@ impl Decision {
     /// Lets go of what only setting the call up needs; the trail stays for the call's line in the log.
     pub fn settle(&mut self) {
         self.next_hops = Vec::new();
+        self.nameless = Vec::new();
         self.alarms = SmallVec::new();
         self.trail.shrink_to_fit();
         self.region_trail.shrink_to_fit();
@@ -461,24 +467,26 @@ impl Decision {
         }
         self.trail.push(Step::ToCallControl);
         let is_call_control = |address: &Address| plan.call_controls().any(|(_, known)| known == *address);
-        match question.named.filter(|_| question.is_routed) {
-            Some(address) if is_call_control(&address) => self.next_hops.push(Next::as_named(address)),
-            _ if question.is_routed => self.refusal = Some(Refusal::RouteForbidden),
-            _ => {
-                let called = match question.target {
-                    Target::Digits(digits) => Some(digits),
-                    Target::Service(_) | Target::Other => None,
-                };
-                for id in (0..).map(PeerId).take(plan.peers.len()) {
-                    if plan.routes.kind(id) == Some(PeerKind::CallControl) {
-                        let to = route::NextHop::Peer(id);
-                        self.expand(plan, &route::Hop { to, called, calling: None }, None);
-                    }
-                }
-                if self.next_hops.is_empty() {
-                    self.refusal = Some(Refusal::NoMember);
-                }
+        if question.is_routed {
+            let named = question.named.iter().filter(|(address, _)| is_call_control(address));
+            self.next_hops.extend(named.map(|(address, rank)| Next::as_named(*address, *rank)));
+            if self.next_hops.is_empty() {
+                self.refusal = Some(Refusal::RouteForbidden);
             }
+            return;
+        }
+        let called = match question.target {
+            Target::Digits(digits) => Some(digits),
+            Target::Service(_) | Target::Other => None,
+        };
+        for id in (0..).map(PeerId).take(plan.peers.len()) {
+            if plan.routes.kind(id) == Some(PeerKind::CallControl) {
+                let to = route::NextHop::Peer(id);
+                self.expand(plan, &route::Hop { to, called, calling: None }, None);
+            }
+        }
+        if self.next_hops.is_empty() {
+            self.refusal = Some(Refusal::NoMember);
         }
     }
 
@@ -495,7 +503,7 @@ impl Decision {
         self.phone_party = Party::Callee;
         self.trail.push(Step::ToPhone);
         let PhoneHop { address, flow, .. } = *phone;
-        let next = Next { is_gateway: false, ..Next::as_named(address) };
+        let next = Next { is_gateway: false, ..Next::as_named(address, Rank::default()) };
         let listener = flow.listener;
         if flow.connection != 0 && flow.transport == address.transport {
             let to = NextHop::Phone { listener, connection: flow.connection };
@@ -522,7 +530,9 @@ impl Decision {
             if !self.emergency && !plan.pstn_access_active(link) {
                 self.leave_the_trunk_out();
             }
-            let to_trunk = self.next_hops.first().is_some_and(Next::is_trunk);
+            let is_nameless_trunk =
+                || self.nameless.first().is_some_and(|hop| hop.to == route::NextHop::TrunkToVisiting);
+            let to_trunk = self.next_hops.first().map_or_else(is_nameless_trunk, Next::is_trunk);
             self.policy = plan.policy(link, to_trunk);
         }
     }
@@ -540,117 +550,11 @@ impl Decision {
         }
     }
 
-    /// Who calls: by the device marks, then by P-Asserted-Identity (one or two values, RFC 3325 section 9.1), then by From.
-    /// The caller of an emergency call is also whoever it says it is: the device its Contact names stands where help has to
-    /// go, and a number may be that of several phones; then whoever registered from that address.
-    fn find_caller(&mut self, plan: &Plan, question: &Question<'_>, is_emergency: bool) {
-        let aside = question.aside.as_ref();
-        if let Some(name) = question.device {
-            let mut further = question.further_devices();
-            if let Some(claim) = named(plan, name).or_else(|| further.find_map(|name| named(plan, name))) {
-                return self.is_caller(plan, question, claim);
-            }
-        }
-        if is_emergency {
-            let device = aside.and_then(|aside| claimed_device(plan, aside.message));
-            if let Some(claim) = device.or(question.registered_there.map(Claim::Session)) {
-                return self.is_caller(plan, question, claim);
-            }
-        }
-        let [asserted, from] = question.numbers;
-        if asserted.is_some_and(|number| self.has_number(plan, &number)) {
-            return;
-        }
-        if let (Some(first), Some(aside)) = (asserted, aside) {
-            let others = aside.message.addresses(Name::PAssertedIdentity);
-            let mut others = others.filter_map(|address| super::invite::number(&address.ok()?.uri));
-            if others.any(|number| number != first && self.has_number(plan, &number)) {
-                return;
-            }
-        }
-        if from.is_some_and(|number| self.has_number(plan, &number)) {
-            return;
-        }
-        let aside = aside.filter(|_| is_emergency);
-        if let Some(claim) = aside.and_then(|aside| claimed(plan, aside.message, &aside.from)) {
-            self.is_caller(plan, question, claim);
-        }
-    }
-
-    /// Takes that phone for the caller; of several lines of a device the one it says counts (D-5).
-    fn is_caller(&mut self, plan: &Plan, question: &Question<'_>, claim: Claim) {
-        match claim {
-            Claim::Session(session) => self.roaming(plan, session),
-            Claim::Device(device) => {
-                let lines = plan.device(device).map(|device| &device.directory_numbers);
-                let is_line =
-                    |said: &&Digits| lines.is_some_and(|lines| lines.iter().any(|line| **line == *said.as_str()));
-                self.ordinary(plan, device, question.numbers.iter().flatten().find(is_line));
-            }
-        }
-    }
-
-    /// Takes whoever has that number for the caller: a device of this cluster goes before an EMCC session. `false` where
-    /// nobody has it.
-    fn has_number(&mut self, plan: &Plan, number: &Digits) -> bool {
-        if let Some(device) = plan.device_with_number(number.as_str()) {
-            self.ordinary(plan, device, Some(number));
-            return true;
-        }
-        let Some(user) = plan.user_with_number(number.as_str()) else { return false };
-        if let Some(session) = plan.session_of(user).filter(|id| plan.is_home(*id)) {
-            self.roaming(plan, session);
-            return true;
-        }
-        self.user = Some(user);
-        let line = plan.user(user).and_then(|user| user.line_css);
-        self.search_with(&[(CssPart::Line, line)], of_phone(line, None));
-        true
-    }
-
-    /// A phone of an EMCC session: adjunct CSS, line CSS, EMCC CSS (P-2).
-    fn roaming(&mut self, plan: &Plan, id: SessionId) {
-        self.role = Role::Home;
-        self.session = Some(id);
-        let Some(session) = plan.session(id) else { return };
-        let Side::Home { user: owner, visiting, ref roaming, .. } = session.side else { return };
-        let device_pool = roaming.device_pool;
-        self.link = Some(visiting);
-        self.device_pool = device_pool;
-        self.user = Some(owner);
-        let user = plan.user(owner);
-        let adjunct = device_pool.and_then(|pool| plan.device_pool(pool)).and_then(|pool| pool.adjunct_css);
-        if let Some(pool) = device_pool {
-            let score = u16::try_from(roaming.score).unwrap_or(u16::MAX);
-            self.trail.push(Step::RoamingPool { pool, score, fallback: roaming.fallback });
-        }
-        let (line, emcc) = (user.and_then(|user| user.line_css), user.and_then(|user| user.emcc_css));
-        let parts = [(CssPart::Adjunct, adjunct), (CssPart::Line, line), (CssPart::Emcc, emcc)];
-        self.search_with(&parts, of_emcc_phone(adjunct, line, emcc));
-    }
-
-    /// A phone of this cluster: line CSS, then device CSS (D-5).
-    fn ordinary(&mut self, plan: &Plan, id: DeviceId, number: Option<&Digits>) {
-        self.device = Some(id);
-        let Some(device) = plan.device(id) else { return };
-        self.device_pool = Some(device.device_pool);
-        let number = number.map(Digits::as_str).or_else(|| device.directory_numbers.first().map(AsRef::as_ref));
-        self.user = number.and_then(|number| plan.user_with_number(number));
-        let line = self.user.and_then(|user| plan.user(user)).and_then(|user| user.line_css);
-        self.search_with(&[(CssPart::Line, line), (CssPart::Device, device.css)], of_phone(line, device.css));
-    }
-
-    fn search_with(&mut self, parts: &[(CssPart, Option<CssId>)], space: SearchSpace) {
-        let steps = parts.iter().filter_map(|(part, css)| Some(Step::SearchSpace { part: *part, css: (*css)? }));
-        self.trail.extend(steps);
-        self.css = space;
-    }
-
     /// A target that is no number, or a Route beyond this node: to the neighbour it names.
     fn name_hop(&mut self, question: &Question<'_>) {
-        match question.named {
-            Some(address) => self.next_hops.push(Next::as_named(address)),
-            None => self.refusal = Some(Refusal::NotANeighbour),
+        self.next_hops.extend(question.named.iter().map(|(address, rank)| Next::as_named(*address, *rank)));
+        if self.next_hops.is_empty() {
+            self.refusal = Some(Refusal::NotANeighbour);
         }
     }
 
@@ -677,7 +581,7 @@ impl Decision {
         for hop in &routed.hops {
             self.expand(plan, hop, calling);
         }
-        if self.next_hops.is_empty() {
+        if self.next_hops.is_empty() && self.nameless.is_empty() {
             let why = match question.target {
                 // Places there are, and none of them has an address yet.
                 _ if !routed.hops.is_empty() => Refusal::NoMember,
@@ -688,34 +592,51 @@ impl Decision {
         }
     }
 
-    /// Every address of a hop, each once at its first place; of an emergency call once with each called number: the last
-    /// resort dials its own, wherever the gateway was tried before (P-23).
+    /// Every address of a hop; a hop without one is left out, and of an emergency call kept in mind.
     fn expand(&mut self, plan: &Plan, hop: &route::Hop, caller: Option<Digits>) {
-        let (to, addresses, terms, is_gateway) = match hop.to {
-            route::NextHop::TrunkToVisiting => {
-                let Some(link) = self.link else { return };
-                let Some(remote) = plan.remote_cluster(link) else { return };
-                (NextHop::Remote(link), &remote.addresses, &remote.terms, false)
-            }
-            route::NextHop::Peer(id) => {
-                let Some(peer) = plan.peer(id) else { return };
-                (NextHop::Peer(id), &peer.addresses, &peer.terms, peer.kind == PeerKind::Gateway)
-            }
-        };
-        if addresses.is_empty() {
-            self.trail.push(Step::NoAddress { to: hop.to.peer() });
-        }
         // A number nobody changed leaves as it came.
-        let made = hop.calling.filter(|number| Some(*number) != caller);
-        let calling = told_calling(plan, to, made, &mut self.trail);
-        for (place, address) in addresses.iter().enumerate() {
+        let hop = route::Hop { calling: hop.calling.filter(|number| Some(*number) != caller), ..*hop };
+        let Some(place) = Place::of(plan, self.link, hop.to) else { return };
+        if place.addresses.is_empty() {
+            self.trail.push(Step::NoAddress { to: hop.to.peer() });
+            if self.emergency {
+                self.nameless.push(hop);
+            }
+        } else {
+            self.add(plan, &place, &hop);
+        }
+    }
+
+    /// Adds every address of a hop, each once at its first place; of an emergency call once with each called number: the
+    /// last resort dials its own, wherever the gateway was tried before (P-23).
+    fn add(&mut self, plan: &Plan, place: &Place<'_>, hop: &route::Hop) {
+        let &Place { to, addresses, ranks, is_gateway } = place;
+        let calling = told_calling(plan, to, hop.calling, &mut self.trail);
+        for (at, address) in addresses.iter().enumerate() {
             let is_same_try =
                 |earlier: &Next| earlier.address == *address && (!self.emergency || earlier.called == hop.called);
             if !self.next_hops.iter().any(is_same_try) {
-                let rank = terms.ranks.get(place).copied().unwrap_or_default();
+                let rank = ranks.get(at).copied().unwrap_or_default();
                 self.next_hops.push(Next { to, address: *address, called: hop.called, calling, is_gateway, rank });
             }
         }
+    }
+
+    /// Adds the addresses that its nameless ways have in `now`, the configuration that runs, where `plan` is the one it was
+    /// decided by; those that still have none go on waiting. Whether there are any.
+    pub(super) fn find(&mut self, plan: &Plan, now: &Plan) -> bool {
+        let before = self.next_hops.len();
+        for hop in std::mem::take(&mut self.nameless) {
+            let Some(place) = Place::of(plan, self.link, hop.to) else { continue };
+            match place.within(plan, now) {
+                Some(place) if !place.addresses.is_empty() => {
+                    self.add(plan, &place, &hop);
+                    self.trail.push(Step::AddressFound { to: hop.to.peer() });
+                }
+                _ => self.nameless.push(hop),
+            }
+        }
+        self.next_hops.len() > before
     }
 
     /// A call to an EMCC phone. Where the caller is of no session, the called user's rules the call.
@@ -743,11 +664,47 @@ impl Decision {
     }
 }
 
-/// Whom a device of this name makes the caller.
-fn named(plan: &Plan, name: &[u8]) -> Option<Claim> {
-    let name = std::str::from_utf8(name).ok()?;
-    let session = plan.session_on(name).filter(|id| plan.is_home(*id));
-    session.map(Claim::Session).or_else(|| plan.device_named(name).map(Claim::Device))
+/// Where a hop of the route leads.
+struct Place<'p> {
+    to: NextHop,
+    addresses: &'p [Address],
+    ranks: &'p [Rank],
+    is_gateway: bool,
+}
+
+impl<'p> Place<'p> {
+    /// That of a hop by its configuration; none for the trunk of a caller without one.
+    fn of(plan: &'p Plan, link: Option<RemoteClusterId>, to: route::NextHop) -> Option<Self> {
+        match to {
+            route::NextHop::TrunkToVisiting => {
+                let link = link?;
+                let Some(RemoteCluster { addresses, terms, .. }) = plan.remote_cluster(link) else { return None };
+                Some(Self { to: NextHop::Remote(link), addresses, ranks: &terms.ranks, is_gateway: false })
+            }
+            route::NextHop::Peer(id) => {
+                let Peer { addresses, terms, kind, .. } = plan.peer(id)?;
+                let is_gateway = *kind == PeerKind::Gateway;
+                Some(Self { to: NextHop::Peer(id), addresses, ranks: &terms.ranks, is_gateway })
+            }
+        }
+    }
+
+    /// The same place of `plan` with the addresses of another configuration, which may not have it any more.
+    fn within<'n>(&self, plan: &Plan, now: &'n Plan) -> Option<Place<'n>> {
+        let place = match self.to {
+            NextHop::Remote(link) => {
+                let link = now.remote_cluster_with_id(&plan.remote_cluster(link)?.id)?;
+                Place::of(now, Some(link), route::NextHop::TrunkToVisiting)?
+            }
+            NextHop::Peer(id) => {
+                let name = &plan.peer(id)?.name;
+                let id = (0..).map(PeerId).zip(&now.peers).find(|(_, peer)| peer.name == *name)?.0;
+                Place::of(now, None, route::NextHop::Peer(id))?
+            }
+            NextHop::Named | NextHop::Phone { .. } => return None,
+        };
+        Some(Place { to: self.to, ..place })
+    }
 }
 
 /// Whether it is an emergency: asked before anything else (P-23).

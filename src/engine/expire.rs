@@ -281,6 +281,7 @@ impl Turn<'_> {
             What::Adjust => self.adjust(key),
             What::Retry => self.retry(key),
             What::Look => {
+                self.find_ways(key);
                 self.look(key);
                 self.knock(key);
             }

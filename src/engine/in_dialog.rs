@@ -7,7 +7,7 @@ use emcc_policies::region::{Allowed, Role};
 
 use super::Turn;
 use super::call::Phase;
-use super::decide::{Next, NextHop};
+use super::decide::{NamedHops, Next, NextHop};
 use super::effects::{CallKey, Hint, Party};
 use super::ending::Cut;
 use super::forward::{self, Launch, Urgency, is_neighbour};
@@ -22,8 +22,9 @@ use super::routes::Routes;
 use super::running::transport_of;
 use super::session::{self, Terms, TooBrief};
 use super::{strict, trust};
-use crate::config::plan::{Neighbour, RemoteClusterId, SessionTimer};
+use crate::config::plan::{Led, Neighbour, RemoteClusterId, SessionTimer};
 use crate::limits::{ADJUST_AFTER_MS, CALL_MS_MAX};
+use crate::neighbour::select::Rank;
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::reply::Reply;
 use crate::sip::{Essentials, Host, Message, Method, Name, multipart};
@@ -73,12 +74,16 @@ impl Found {
     /// Whether the request comes from the side its tags say. Of a phone its address is asked too: whoever learnt the tags
     /// of another phone's call cannot speak in it.
     fn is_from(&self, request: &Request<'_>) -> bool {
-        let side = match self.by {
+        let ip = request.flow.remote.ip();
+        request.from != Neighbour::Phone || self.side().is_some_and(|side| side.remote.ip() == ip)
+    }
+
+    /// Where the side it comes from is.
+    fn side(&self) -> Option<Flow> {
+        match self.by {
             Party::Caller => Some(self.caller),
             Party::Callee => self.callee,
-        };
-        let ip = request.flow.remote.ip();
-        request.from != Neighbour::Phone || side.is_some_and(|side| side.remote.ip() == ip)
+        }
     }
 }
 
@@ -114,15 +119,15 @@ impl Turn<'_> {
             self.verify_reader(&request);
             return self.ack_without_row(&request);
         };
-        if !found.is_from(&request) {
+        if !found.is_from(&request) && !self.has_moved(&found, &request) {
             return;
         }
         // Before an answer there is nothing to acknowledge; such an ACK must not touch a call that still hunts.
         if self.engine.calls.with(&found.key, |call| call.phase == Phase::Hunting) != Some(false) {
             return;
         }
-        self.verify_party(&found, request.flow);
         let found = self.follow(found, &request);
+        self.verify_party(&found, request.flow);
         let body = self.call_body(Some(found.key), request.message, Role::Answer);
         for key in self.rows_of_leg(request.essentials) {
             self.acknowledged(key);
@@ -214,12 +219,12 @@ impl Turn<'_> {
     pub(crate) fn in_dialog(&mut self, request: Request<'_>) {
         let found = self.find(request.essentials, request.routes);
         let Some(found) = found else { return self.without_row(request) };
-        if !found.is_from(&request) {
+        if !found.is_from(&request) && !self.has_moved(&found, &request) {
             let why = Reject::Refusal(Refusal::NoSuchCall);
             return self.refuse_unseen(request.flow, request.message, request.method, why);
         }
-        self.verify_party(&found, request.flow);
         let found = self.follow(found, &request);
+        self.verify_party(&found, request.flow);
         let role = match request.method {
             Method::Prack => self.prack_role(found.key),
             _ => Role::Offer,
@@ -290,12 +295,32 @@ impl Turn<'_> {
         }
     }
 
-    /// A phone speaks in its call over another stream than it had: what is for it goes there from now on, and so does the
-    /// answer to an INVITE that is still open. The one before may be gone, and nothing listens where a phone is.
+    /// Whether a phone speaks in its call from another address than it had, and has registered from there since: by the
+    /// REGISTER its call control knows it (RFC 3261 section 14.2).
+    fn has_moved(&self, found: &Found, request: &Request<'_>) -> bool {
+        let is_phone = |side: Flow| self.running.plan.neighbour(side.transport, side.remote) == Some(Neighbour::Phone);
+        if request.from != Neighbour::Phone || !found.side().is_some_and(is_phone) {
+            return false;
+        }
+        let key = self.engine.calls.with(&found.key, |call| {
+            let of_callee = call.decision.called_session;
+            let session = if found.by == Party::Caller { call.decision.session } else { of_callee };
+            Some(self.registered_key(call.plan.session(session?)?))
+        });
+        let is_from = |key| self.engine.registered.with(&key, |row| row.is_from(request.flow)) == Some(true);
+        key.flatten().is_some_and(is_from)
+    }
+
+    /// A phone speaks in its call over another stream than it had, or from another address: what is for it goes there from
+    /// now on, and so does the answer to an INVITE that is still open. The one before may be gone, and nothing listens where
+    /// a phone is.
     fn follow(&mut self, mut found: Found, request: &Request<'_>) -> Found {
         let flow = request.flow;
-        let is_newer = |side: &Flow| side.transport == flow.transport && side.connection < flow.connection;
-        if request.from != Neighbour::Phone || flow.connection == 0 {
+        let is_newer = |side: &Flow| {
+            let is_stream = flow.connection != 0 && side.transport == flow.transport;
+            is_stream && side.connection < flow.connection || side.remote.ip() != flow.remote.ip()
+        };
+        if request.from != Neighbour::Phone {
             return found;
         }
         match found.by {
@@ -318,11 +343,7 @@ impl Turn<'_> {
 
     /// A party of a dialog has shown that it hears us, if it is the one whose side the request claims to be.
     fn verify_party(&self, found: &Found, flow: Flow) {
-        let side = match found.by {
-            Party::Caller => Some(found.caller),
-            Party::Callee => found.callee,
-        };
-        if found.is_leg && side.is_some_and(|side| side.remote.ip() == flow.remote.ip()) {
+        if found.is_leg && found.side().is_some_and(|side| side.remote.ip() == flow.remote.ip()) {
             self.verify(flow);
         }
     }
@@ -438,6 +459,13 @@ impl Turn<'_> {
             Party::Caller => found.callee,
             Party::Callee => Some(found.caller),
         };
+        // A name that leads to where the dialog is, or did, is that place: of several it may lead to one alone has the call.
+        let is_at_side = |address: &Address| {
+            side.is_some_and(|side| side.transport == address.transport && side.remote.ip() == address.socket.ip())
+        };
+        if self.named_by(request).any(|led| led.any_address().any(|address| is_at_side(&address))) {
+            return side;
+        }
         let named = self.named_target(request).and_then(|address| {
             let listener = side.map_or(request.flow.listener, |side| side.listener);
             self.running.way(address, listener)
@@ -484,30 +512,50 @@ impl Turn<'_> {
         })
     }
 
-    /// The neighbour's address that the next Route after ours, or else the Request-URI, names.
+    /// The neighbour's address that the next Route after ours, or else the Request-URI, names: of a name the first.
     pub(crate) fn named_target(&self, request: &Request<'_>) -> Option<Address> {
-        let uri = request.routes.next.or(request.essentials.uri)?;
-        let ip = match uri.host {
-            Host::Name(name) => {
-                return self.running.plan.address_named(std::str::from_utf8(name).ok()?, uri.port);
-            }
-            host => host.ip()?,
+        self.named_targets(request).first().map(|(address, _)| *address)
+    }
+
+    /// Every address of a neighbour that it names, by its rank: a name may lead to several (RFC 3263 section 4.3).
+    fn named_targets(&self, request: &Request<'_>) -> NamedHops {
+        let Some(uri) = request.routes.next.or(request.essentials.uri) else { return NamedHops::new() };
+        let Some(ip) = uri.host.ip() else {
+            let mut found: NamedHops = self.named_by(request).flat_map(|led| led.now.iter().copied()).collect();
+            found.sort_by_key(|(_, rank)| rank.priority);
+            return found;
         };
         let transport = transport_of(&uri);
         let port = uri.port.unwrap_or(transport.default_port());
-        is_neighbour(&self.running, ip, port, transport).then_some(Address { transport, socket: (ip, port).into() })
+        let address = Address { transport, socket: (ip, port).into() };
+        let is_there = is_neighbour(&self.running, ip, port, transport);
+        is_there.then_some((address, Rank::default())).into_iter().collect()
     }
 
-    /// As [`Self::named_target`], of a request outside a dialog: a phone is called along its Path alone, at an address
+    /// The names of neighbours that it is, if it is a name.
+    fn named_by(&self, request: &Request<'_>) -> impl Iterator<Item = &Led> {
+        let uri = request.routes.next.or(request.essentials.uri);
+        let name = uri.and_then(|uri| match uri.host {
+            Host::Name(name) => Some((std::str::from_utf8(name).ok()?, uri.port)),
+            _ => None,
+        });
+        name.into_iter().flat_map(|(name, port)| self.running.plan.led_to(name, port))
+    }
+
+    /// As [`Self::named_targets`], of a request outside a dialog: a phone is called along its Path alone, at an address
     /// that was registered.
-    pub(crate) fn named_outside(&self, request: &Request<'_>) -> Option<Address> {
-        let is_phone = |at: &Address| self.running.plan.neighbour(at.transport, at.socket) == Some(Neighbour::Phone);
-        self.named_target(request).filter(|address| !is_phone(address))
+    pub(crate) fn named_outside(&self, request: &Request<'_>) -> NamedHops {
+        let is_phone = |at: Address| self.running.plan.neighbour(at.transport, at.socket) == Some(Neighbour::Phone);
+        let mut found = self.named_targets(request);
+        found.retain(|(address, _)| !is_phone(*address));
+        found
     }
 
-    /// The target of a request outside a dialog that names no number.
+    /// The target of a request outside a dialog that names no number: the first address that is not known to be down.
     pub(crate) fn neighbour_target(&self, request: &Request<'_>) -> Option<Next> {
-        self.named_outside(request).map(Next::as_named)
+        let found = self.named_outside(request);
+        let serves = found.iter().find(|(address, _)| !self.running.watches.is_down(*address));
+        serves.or(found.first()).map(|(address, rank)| Next::as_named(*address, *rank))
     }
 
     /// A request in a dialog we have no row of: after a restart, or once the row's time is over. It passes between

@@ -349,14 +349,16 @@ impl Turn<'_> {
             status: 0,
             cseq: [request.essentials.cseq.number, 0],
         };
-        call.patience = call.decision.emergency.then(|| Box::new(Patience::new(now)));
+        let has_way = !call.decision.next_hops.is_empty();
+        call.patience = call.decision.emergency.then(|| Box::new(Patience::new(now, has_way)));
         call.plan_retry(now);
         let owner = call.rides_on();
         let decision = call.decision.clone();
-        let Some(first) = call.advance() else {
+        let first = call.advance();
+        if first.is_none() && !call.waits_for_names() {
             self.give_back(call.take());
             return self.refuse_new(request, &decision, Reject::Refusal(Refusal::NoMember));
-        };
+        }
         let caller = call.caller;
         let Some((key, pass)) = self.place(call, request, &decision) else { return };
         if let Some(owner) = owner {
@@ -368,6 +370,8 @@ impl Turn<'_> {
         if !self.may_try_at_once(&decision, request) {
             self.trying_within(request, octets_of_trying_max(request.message));
         }
+        // An emergency call whose ways have no address yet is looked at again soon (P-23).
+        let Some(first) = first else { return };
         let outgoing = Outgoing { plan, decision: &decision, caller, pass, without_place: false };
         self.send_invite(key, &outgoing, request.message, request.essentials, &first, body);
     }
@@ -449,10 +453,13 @@ impl Turn<'_> {
                     let mut decision = decide(&plan, &question);
                     match decision.refusal {
                         Some(refusal) => return refuse(self, Reject::Refusal(refusal)),
+                        None if decision.next_hops.is_empty() => {
+                            return refuse(self, Reject::Refusal(Refusal::NoMember));
+                        }
                         None => {
                             urgency = Urgency::of(&decision);
                             self.order(&mut decision);
-                            (!decision.next_hops.is_empty()).then(|| decision.next_hops.swap_remove(0))
+                            Some(decision.next_hops.swap_remove(0))
                         }
                     }
                 }

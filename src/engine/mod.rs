@@ -2,6 +2,7 @@
 //! effects; it reads no clock, draws no randomness of its own and touches no socket.
 
 pub mod call;
+mod caller;
 mod cancel;
 pub mod decide;
 pub mod effects;

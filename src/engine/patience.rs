@@ -1,13 +1,15 @@
 //! The patience of an emergency call (P-23). A hop it leaves behind without a final word keeps its INVITE: whatever comes
 //! of that counts as any hop's, and no failure goes back while one is open (RFC 3261 section 16.7, steps 5 and 6).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use emcc_policies::moment::Moment;
 use smallvec::SmallVec;
 
 use super::Turn;
 use super::call::{Best, Call, Phase, Told};
-use super::decide::Next;
+use super::decide::{Decision, Next};
 use super::effects::{CallKey, Hint, TransactionKey};
 use super::ending::Cut;
 use super::hunt::Failure;
@@ -15,7 +17,8 @@ use super::probe::address_of;
 use super::reject::{Refusal, Reject};
 use crate::config::plan::Neighbour;
 use crate::limits::{
-    EARLY_DIALOGS_MAX, EMERGENCY_LOOK_MS, EMERGENCY_OPEN_MAX, EMERGENCY_TRUNK_TRYING_MS, EMERGENCY_TRYING_MS,
+    EARLY_DIALOGS_MAX, EMERGENCY_LOOK_MS, EMERGENCY_NAMES_LOOK_MS, EMERGENCY_OPEN_MAX, EMERGENCY_TRUNK_TRYING_MS,
+    EMERGENCY_TRYING_MS,
 };
 use crate::neighbour::{Address, Flow};
 use crate::sip::Essentials;
@@ -76,10 +79,10 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// That of a call which begins at `now`.
+    /// That of a call which begins at `now`; without a way it looks sooner.
     #[must_use]
-    pub fn new(now: Moment) -> Self {
-        let looks_at = now.plus_ms(EMERGENCY_LOOK_MS);
+    pub fn new(now: Moment, has_way: bool) -> Self {
+        let looks_at = now.plus_ms(if has_way { EMERGENCY_LOOK_MS } else { EMERGENCY_NAMES_LOOK_MS });
         Self {
             tried_at: now,
             looks_at,
@@ -219,20 +222,44 @@ impl Call {
         missed.filter_map(|Missed { hop, .. }| Some((*hop, self.decision.next_hops.get(*hop)?.address))).collect()
     }
 
-    /// What an emergency call does that waits for a hop it missed: it tries the one that was tried longest ago again, or
-    /// gives up when a silent one would be given up. While an INVITE is open a hop that spoke before is tried later too,
+    /// Whether it waits for a name to lead to an address: it hunts, is an emergency, and knows ways that have none.
+    #[must_use]
+    pub fn waits_for_names(&self) -> bool {
+        self.phase == Phase::Hunting && !self.cancelled && !self.decision.nameless.is_empty()
+    }
+
+    /// Takes in what was found of the ways that had no address: hops at the end of its own, and ways that still have none.
+    fn take_in(&mut self, found: Decision) {
+        let decision = Arc::make_mut(&mut self.decision);
+        let is_same_try = |a: &Next, b: &Next| a.address == b.address && a.called == b.called;
+        for hop in found.next_hops {
+            if !decision.next_hops.iter().any(|known| is_same_try(known, &hop)) {
+                decision.next_hops.push(hop);
+            }
+        }
+        decision.nameless = found.nameless;
+        decision.trail = found.trail;
+    }
+
+    /// What an emergency call does that waits for a hop it missed, or for one to have an address: it goes to one that has it
+    /// now, tries the one that was tried longest ago again, or gives up when a silent one would be given up. While an INVITE is open a hop that spoke before is tried later too,
     /// unless it is among those that are `down`.
     fn knock(&mut self, now: Moment, down: &[usize]) -> Knock {
         let may_knock = self.phase == Phase::Hunting && !self.cancelled && self.client.is_none();
+        if may_knock && let Some(next) = self.advance() {
+            return Knock::Try(next);
+        }
         let is_unanswered = self.is_unanswered();
-        let Some(patience) = self.patience.as_mut().filter(|patience| may_knock && patience.has_missed()) else {
+        let (was_tried, waits_for_names) = (self.next > 0, self.waits_for_names());
+        let may_knock = |patience: &Patience| may_knock && (patience.has_missed() || waits_for_names);
+        let Some(patience) = self.patience.as_deref_mut().filter(|patience| may_knock(patience)) else {
             return Knock::Nothing;
         };
         let since = patience.lost_at.map_or(self.began, |lost_at| lost_at.max(self.began));
         let is_late = now.since_ms(since) >= LIFETIME_MS;
         if is_late && !patience.is_open() {
             patience.missed.clear();
-            return Knock::Over(self.best.take());
+            return if was_tried { Knock::Over(self.best.take()) } else { Knock::NoWay };
         }
         patience.missed.retain(|missed| missed.was_lost || !is_late);
         let may_try = |missed: &Missed| !missed.was_lost || is_unanswered && !(is_late && down.contains(&missed.hop));
@@ -249,7 +276,8 @@ impl Call {
     /// Whether the time to look at its hops has come; plans the next look.
     pub fn looks(&mut self, now: Moment) -> bool {
         let Some(patience) = self.patience.as_mut().filter(|patience| patience.looks_at <= now) else { return false };
-        patience.looks_at = now.plus_ms(EMERGENCY_LOOK_MS);
+        let has_way = !self.decision.next_hops.is_empty();
+        patience.looks_at = now.plus_ms(if has_way { EMERGENCY_LOOK_MS } else { EMERGENCY_NAMES_LOOK_MS });
         true
     }
 }
@@ -268,6 +296,7 @@ struct GivenUp {
 enum Knock {
     Try(Next),
     Over(Option<Box<Best>>),
+    NoWay,
     Nothing,
 }
 
@@ -369,6 +398,19 @@ impl Turn<'_> {
         }
     }
 
+    /// Looks for addresses of ways of an emergency call that had none, and has their names looked up again.
+    pub(crate) fn find_ways(&mut self, key: CallKey) {
+        let waits =
+            |call: &mut Call| call.waits_for_names().then(|| (call.plan.clone(), Decision::clone(&call.decision)));
+        let Some(Some((plan, mut found))) = self.engine.calls.with(&key, waits) else { return };
+        self.engine.want_names();
+        found.next_hops.clear();
+        if found.find(&plan, &self.running.plan) {
+            self.order(&mut found);
+            self.engine.calls.with(&key, |call| call.take_in(found));
+        }
+    }
+
     /// Tries a hop of an emergency call again that was lost or could not be reached, where none is at work: a gateway whose
     /// process starts again refuses for a moment, and is asked for as long as a silent one.
     pub(crate) fn knock(&mut self, key: CallKey) {
@@ -379,6 +421,7 @@ impl Turn<'_> {
         match self.engine.calls.with(&key, |call| call.knock(now, &down)) {
             Some(Knock::Try(next)) => self.hunt(key, next),
             Some(Knock::Over(best)) => self.fail(key, best),
+            Some(Knock::NoWay) => self.fail_with(key, Reject::Refusal(Refusal::NoMember)),
             Some(Knock::Nothing) | None => {}
         }
     }

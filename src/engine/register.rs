@@ -359,7 +359,7 @@ impl Turn<'_> {
     }
 
     /// The row of a session.
-    fn registered_key(&self, session: &EmccSession) -> RegisteredKey {
+    pub(crate) fn registered_key(&self, session: &EmccSession) -> RegisteredKey {
         let device = session.device.to_ascii_lowercase();
         RegisteredKey(self.engine.hash(&[b"device", device.as_bytes(), session.user.as_bytes()]))
     }

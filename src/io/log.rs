@@ -226,7 +226,7 @@ mod tests {
             aside: None,
             calling: None,
             target: Target::Digits(Digits::from_bytes(b"9911").unwrap()),
-            named: None,
+            named: Default::default(),
             is_routed: false,
             is_marked_emergency: false,
             is_believed: true,

@@ -8,8 +8,8 @@ use emcc_trunk::neighbour::locate::{Located, Named};
 use emcc_trunk::neighbour::select::Rank;
 use emcc_trunk::neighbour::{Address, Transport};
 
-use crate::node::{BR, CC_HQ, GW_BR_1, GW_BR_2, HQ, Node, Out, plan};
-use crate::wire::{Request, alice, audio, from_hq, says, stand};
+use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, HQ, Node, Out, plan};
+use crate::wire::{Dialog, Request, alice, answer, audio, from_hq, says, stand};
 
 const CALLED: &str = "02079460000";
 const BY_NAME: (&str, &str) = ("\"udp:127.0.2.20:5060\"", "\"udp:gw.example.com\"");
@@ -43,28 +43,106 @@ fn before_the_first_answer_a_named_neighbour_is_nowhere_and_the_next_is_tried() 
     assert!(node.hear(GW_BR_1, &Request::new("OPTIONS", GW_BR_1, BR, "x", "x")).0.is_empty(), "a stranger so far");
 }
 
-#[test]
-fn p_23_an_emergency_call_whose_hops_have_no_address_wants_their_names_and_no_member_resolves() {
-    // The last resort has a name too, and the search space of the second call matches nothing.
-    let mut changes = vec![BY_NAME];
-    changes.extend([
-        ("\"udp:127.0.2.21:5060\"", "\"udp:gw.example.com:5062\""),
-        ("\"udp:127.0.2.22:5060\"", "\"udp:gw.example.com:5064\""),
-    ]);
-    let mut node = Node::br_with(&changes);
+/// Every way of an emergency at BR, the last resort too, is given by a name.
+const NO_ADDRESS: [(&str, &str); 3] = [
+    BY_NAME,
+    ("\"udp:127.0.2.21:5060\"", "\"udp:gw.example.com:5062\""),
+    ("\"udp:127.0.2.22:5060\"", "\"udp:gw.example.com:5064\""),
+];
+
+/// What a node with these names says at once to an emergency call: nothing final, and that it wants them looked up.
+fn waits_for_names(node: &mut Node, invite: &Request) {
     assert!(!node.engine.takes_wish_for_names());
-    let refused = node.hear(HQ, &from_hq("999")).refusal();
-    assert_eq!((refused.what().as_str(), refused.header("Reason").contains("cause=27")), ("500", true));
+    assert_eq!(node.hear(HQ, invite).told(), ["100 to hq"]);
     assert!(node.engine.takes_wish_for_names() && !node.engine.takes_wish_for_names(), "once");
+}
+
+/// Nothing is kept of a call that is over.
+fn is_empty_in_the_end(node: &mut Node) {
+    node.wait(70_000);
+    assert_eq!((node.engine.transactions(), node.engine.calls(), node.booked()), (0, 0, [0; 4]));
+}
+
+#[test]
+fn p_23_an_emergency_call_whose_hops_have_no_address_waits_for_one_and_goes_on_as_soon_as_there_is() {
+    // The last resort alone is left to who says no number.
+    let urn = Request { uri: "urn:service:sos".to_owned(), ..from_hq("999") };
+    let last_resort = Named { port: Some(5062), ..name() };
+    for (invite, called, name, address) in
+        [(from_hq("999"), "999", name(), at(20, 0, 0)), (urn, "urn:service:sos", last_resort, at(21, 0, 0))]
+    {
+        let mut node = Node::br_with(&NO_ADDRESS);
+        waits_for_names(&mut node, &invite);
+        assert!(node.engine.leads_nowhere(&name));
+        assert_eq!(node.wait_with_peer(10_000).told(), Vec::<String>::new());
+        assert!(node.engine.takes_wish_for_names(), "it asks on");
+        assert!(node.hear(HQ, &invite).told().iter().all(|told| told == "100 to hq"), "the caller's copy");
+        node.engine.located(&name, vec![address], Moment(node.now_ms));
+        let sent = node.wait(600).the("INVITE");
+        assert_eq!((sent.to, sent.number()), (address.address.socket, called.to_owned()));
+        assert_eq!(node.hear(sent.to, says(&sent, 180)).told(), ["180 to hq"]);
+        assert_eq!(node.hear(sent.to, says(&sent, 200)).told(), ["200 to hq"]);
+        assert_eq!((node.ended(), node.engine.calls()), (vec![], 1));
+    }
+}
+
+#[test]
+fn p_23_of_an_emergency_call_whose_names_lead_nowhere_for_as_long_as_a_silent_hop_is_waited_for_no_member_resolves() {
+    let mut node = Node::br_with(&NO_ADDRESS);
+    waits_for_names(&mut node, &from_hq("999"));
+    assert_eq!(node.wait_with_peer(31_500).told(), Vec::<String>::new());
+    let refused = node.wait_with_peer(1_000).refusal();
+    assert_eq!((refused.what().as_str(), refused.header("Reason").contains("cause=27")), ("500", true));
+    is_empty_in_the_end(&mut node);
     // Who is not known may be one whose name leads nowhere yet.
+    assert!(node.engine.takes_wish_for_names(), "asked for to the end");
     node.hear("127.0.1.77:5060".parse().unwrap(), &from_hq("999"));
     assert!(node.engine.takes_wish_for_names());
-    assert!(node.engine.leads_nowhere(&name()));
-    let urn = Request { uri: "urn:service:sos".to_owned(), ..from_hq("999") };
-    assert_eq!(node.hear(HQ, &urn).refusal().what(), "500", "no pattern is asked for");
+}
+
+#[test]
+fn p_23_an_emergency_call_that_waits_for_names_is_cancelled_by_its_caller() {
+    let mut node = Node::br_with(&NO_ADDRESS);
+    let invite = from_hq("999");
+    waits_for_names(&mut node, &invite);
+    assert_eq!(node.hear(HQ, &invite.cancel()).told(), ["200 to hq", "487 to hq"]);
+    is_empty_in_the_end(&mut node);
+}
+
+#[test]
+fn p_23_a_way_that_is_found_after_the_others_failed_takes_the_emergency_call() {
+    let mut node = Node::br_with(&[BY_NAME]);
+    let second = node.hear(HQ, &from_hq("999")).the("INVITE");
+    assert_eq!(second.to, GW_BR_2);
+    let mut out = node.hear(GW_BR_2, says(&second, 503));
+    // The last resort is the third gateway.
+    while let Some(sent) = out.0.iter().find(|sent| sent.what() == "INVITE").cloned() {
+        out = node.hear(sent.to, says(&sent, 503));
+    }
+    assert!(out.told().iter().all(|told| told.starts_with("ACK")), "{:?}", out.told());
     learn(&node, vec![at(20, 0, 0)]);
-    assert!(!node.engine.leads_nowhere(&name()));
-    assert_eq!(invite_to(&node.hear(HQ, &from_hq("999"))), GW_BR_1, "the next try");
+    assert_eq!(invite_to(&node.wait(2_100)), GW_BR_1);
+}
+
+#[test]
+fn p_23_the_trunk_to_where_the_phone_is_takes_the_emergency_call_once_its_name_leads_there() {
+    let by_name = ("trunk = [\"udp:127.0.2.1:5060\"]", "trunk = [\"udp:gw.example.com\"]");
+    let mut node = Node::hq_with(&[by_name]);
+    let mut out = node.hear(CC_HQ, &alice("911"));
+    while let Some(sent) = out.0.iter().find(|sent| sent.what() == "INVITE").cloned() {
+        out = node.hear(sent.to, says(&sent, 503));
+    }
+    learn(&node, vec![at(1, 0, 0)]);
+    let sent = node.wait(2_100).the("INVITE");
+    assert_eq!((sent.to, sent.header("Priority")), (BR, "emergency".to_owned()), "{out:?}");
+}
+
+#[test]
+fn p_23_a_reload_that_gives_the_way_an_address_ends_the_wait() {
+    let mut node = Node::br_with(&NO_ADDRESS);
+    waits_for_names(&mut node, &from_hq("999"));
+    node.engine.reload(plan("br", &[BY_NAME]));
+    assert_eq!(invite_to(&node.wait(600)), GW_BR_2);
 }
 
 #[test]
@@ -147,12 +225,64 @@ fn a_target_that_is_a_neighbour_s_name_goes_to_that_neighbour() {
     let mut node = Node::br_with(&[BY_NAME]);
     learn(&node, vec![at(40, 0, 0)]);
     for uri in ["sip:carol@gw.example.com", "sip:carol@GW.Example.com"] {
-        let mut invite = Request::new("INVITE", crate::node::CC_BR, BR, "7001", "x");
+        let mut invite = Request::new("INVITE", CC_BR, BR, "7001", "x");
         invite.uri = uri.to_owned();
-        let sent = node.hear(crate::node::CC_BR, &invite).the("INVITE");
+        let sent = node.hear(CC_BR, &invite).the("INVITE");
         assert_eq!((sent.to, sent.start()), (host(40), format!("INVITE {uri} SIP/2.0")));
     }
-    let mut stranger = Request::new("INVITE", crate::node::CC_BR, BR, "7001", "x");
+    let mut stranger = Request::new("INVITE", CC_BR, BR, "7001", "x");
     stranger.uri = "sip:carol@gw.example.org".to_owned();
-    assert_eq!(node.hear(crate::node::CC_BR, &stranger).refusal().what(), "404");
+    assert_eq!(node.hear(CC_BR, &stranger).refusal().what(), "404");
+}
+
+/// Where the ACK of a call and what follows go, whose gateway answers from the second address and names itself by name.
+fn a_call_at_the_second_address(node: &mut Node, number: &str) -> Dialog {
+    learn(node, vec![at(40, 0, 0), at(41, 1, 0)]);
+    let invite = from_hq(number).body(&audio("18"));
+    let first = node.hear(HQ, &invite).to(host(40));
+    let sent = node.hear(host(40), says(&first, 503)).to(host(41));
+    let text = answer(&sent, 200, "b1", &[], &audio("18"));
+    let text = text.replace("<sip:callee@127.0.2.41:5060>", "<sip:psap@GW.example.com>");
+    assert!(text.contains("GW.example"));
+    let mut caller = Dialog::of_caller(&invite, &node.hear(host(41), text).the("200"));
+    assert_eq!(node.hear(HQ, &caller.request("ACK")).the("ACK").to, host(41), "{number}");
+    caller
+}
+
+#[test]
+fn rfc_3261_12_2_what_is_for_a_dialog_goes_to_the_address_that_has_it_whichever_its_name_leads_to_first() {
+    for number in ["999", CALLED] {
+        let mut node = Node::br_with(&[BY_NAME]);
+        let mut caller = a_call_at_the_second_address(&mut node, number);
+        for method in ["INFO", "UPDATE"] {
+            assert_eq!(node.hear(HQ, &caller.request(method)).the(method).to, host(41), "{number}");
+        }
+        // Meanwhile the name has gone elsewhere.
+        learn(&node, vec![at(50, 0, 0)]);
+        assert_eq!(node.hear(HQ, &caller.request("BYE")).the("BYE").to, host(41), "{number}");
+    }
+}
+
+#[test]
+fn rfc_3263_4_3_a_call_for_a_neighbours_name_is_tried_at_every_address_of_that_name_and_at_no_other() {
+    let two = "[\"udp:gw.example.com\", \"udp:gw2.example.com\"]";
+    let mut node = Node::br_with(&[("[\"udp:127.0.2.20:5060\"]", two)]);
+    learn(&node, vec![at(40, 0, 0)]);
+    let second = Named { host: "gw2.example.com".into(), ..name() };
+    node.engine.located(&second, vec![at(62, 9, 0), at(60, 0, 0), at(61, 5, 0)], Moment(node.now_ms));
+    let mut invite = Request::new("INVITE", CC_BR, BR, "7001", "x");
+    invite.uri = "sip:carol@gw2.example.com".to_owned();
+    let mut sent = node.hear(CC_BR, &invite).the("INVITE");
+    for next in [60, 61] {
+        assert_eq!(sent.to, host(next));
+        sent = node.hear(sent.to, says(&sent, 503)).the("INVITE");
+    }
+    assert_eq!((sent.to, sent.start()), (host(62), format!("INVITE {} SIP/2.0", invite.uri)));
+    assert_eq!(node.hear(sent.to, says(&sent, 503)).refusal().what(), "500", "none is left");
+    // What sets up no call goes to the first.
+    let message = Request { uri: invite.uri.clone(), ..Request::new("INFO", CC_BR, BR, "7001", "x") };
+    assert_eq!(node.hear(CC_BR, &message).the("INFO").to, host(60));
+    // A Route that names it.
+    let routed = Request::new("INVITE", CC_BR, BR, "7001", "7002").header("Route: <sip:gw.example.com;lr>");
+    assert_eq!(node.hear(CC_BR, &routed).the("INVITE").to, host(40));
 }

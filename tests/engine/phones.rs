@@ -1079,3 +1079,51 @@ fn a_phone_that_registers_at_too_many_places_is_told_so() {
     let out = node().hear(phone(), &with_contact(register(), &contacts.join(", ")));
     assert_eq!(out.the("403").start(), "SIP/2.0 403 Forbidden: more Contacts than a phone may register");
 }
+
+/// Alice's phone once it has another address.
+fn moved() -> SocketAddr {
+    at("127.0.3.6:5060")
+}
+
+/// A request of a dialog, as the phone sends it from there.
+fn from_there(mut request: Request) -> Request {
+    request.at = moved();
+    with_contact(request, "<sip:5001@127.0.3.6:5060>")
+}
+
+#[test]
+fn rfc_3261_14_a_phone_that_has_a_new_address_and_registered_from_it_speaks_in_its_call() {
+    let (mut node, path) = a_registered_phone();
+    let mut call = stands_twice(&mut node);
+    let ring = rings(&path, "sip:5001@127.0.3.5:5060");
+    let sent = node.hear(CC_HQ, &ring).the("INVITE");
+    let answered = node.hear(phone(), answer(&sent, 200, "p1", &[], &audio("18"))).the("200");
+    node.hear(CC_HQ, &Dialog::of_caller(&ring, &answered).request("ACK"));
+    let called = Dialog::of_callee(&sent, "p1");
+    assert_eq!(node.hear(moved(), &from_there(call.caller.request("UPDATE"))).told(), ["481 to 127.0.3.6:5060"]);
+    registered(&mut node, &register_of(moved(), "5001"));
+    let again = from_there(call.caller.request("INVITE").body(&audio("18")));
+    let again = node.hear(moved(), &again).the("INVITE");
+    assert_eq!(again.to, BR);
+    assert_eq!(node.hear(BR, answer(&again, 200, "b1", &[], &audio("18"))).the("200").to, moved());
+    assert_eq!(node.hear(moved(), &from_there(call.caller.request("ACK"))).the("ACK").to, BR);
+    for (mut dialog, to) in [(call.caller, BR), (called, CC_HQ)] {
+        assert_eq!(node.hear(moved(), &from_there(dialog.request("BYE"))).the("BYE").to, to);
+    }
+}
+
+#[test]
+fn p_23_a_phone_that_has_a_new_address_hangs_up_its_call_for_help_and_nobody_else_does() {
+    let (mut node, _) = a_registered_phone();
+    let invite = dials("911").body(&audio("18"));
+    let sent = node.hear(phone(), &invite).the("INVITE");
+    let answered = node.hear(sent.to, answer(&sent, 200, "b1", &[], &audio("18"))).the("200");
+    let mut call = Dialog::of_caller(&invite, &answered);
+    node.hear(phone(), &call.request("ACK")).the("ACK");
+    // Whoever has not registered from there has no word in it.
+    let mut stranger = call.request("BYE");
+    stranger.at = moved();
+    assert_eq!(node.hear(moved(), &stranger).told(), ["481 to 127.0.3.6:5060"]);
+    registered(&mut node, &register_of(moved(), "5001"));
+    assert_eq!(node.hear(moved(), &from_there(call.request("BYE"))).the("BYE").to, sent.to);
+}

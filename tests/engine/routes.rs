@@ -1,7 +1,7 @@
 //! Who may call whom and by which way (P-1 to P-15).
 
 use crate::node::{BR, CC_BR, CC_HQ, GW_BR_1, GW_BR_2, GW_HQ, HQ, Node, name};
-use crate::wire::{PHONE, Request, alice, assert_refused, bob, from_hq};
+use crate::wire::{PHONE, Request, alice, assert_refused, audio, bob, from_hq};
 
 #[test]
 fn p_4_a_visiting_phones_local_route_group_is_its_visited_cluster() {
@@ -319,4 +319,63 @@ fn rfc_3261_16_4_our_own_routes_on_top_lead_nowhere_and_the_first_of_others_does
         assert!(out.0.iter().all(|sent| sent.what() != "INVITE" || sent.to == GW_HQ), "{routes:?}");
         assert_eq!(first(out), called, "{routes:?}");
     }
+}
+
+/// A call from outside that call control sends on to the PSTN, as these headers tell.
+fn forwarded(headers: &[&str]) -> Request {
+    let invite = Request::new("INVITE", CC_HQ, HQ, "12025550199", "912125550100").body(&audio("0"));
+    headers.iter().fold(invite, |invite, header| invite.header(header))
+}
+
+#[test]
+fn rfc_5806_and_rfc_7044_a_call_that_call_control_forwards_for_one_of_ours_goes_where_that_one_may_call_d_5() {
+    for headers in [
+        &["Diversion: \"Bob\" <sip:5002@hq.example>;reason=no-answer"][..],
+        &["Diversion: <tel:12025550177>;reason=unconditional, <sip:5002@hq.example>;reason=deflection"],
+        &[
+            "History-Info: <sip:5002@hq.example?Reason=SIP%3Bcause%3D302>;index=1, <sip:912125550100@hq.example>;index=1.1",
+        ],
+        &["Diversion: <sip:4711@elsewhere.example>", "History-Info: <sip:5002@hq.example>;index=1"],
+    ] {
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &forwarded(headers)).the("INVITE");
+        assert_eq!((sent.to, sent.number().as_str()), (GW_HQ, "12125550100"), "{headers:?}");
+        let name = if headers.len() > 1 { "History-Info" } else { headers[0].split(':').next().unwrap() };
+        assert!(headers.iter().any(|header| header.ends_with(&sent.header(name))), "untouched: {}", sent.header(name));
+        assert_eq!(node.booked(), [0; 4], "no EMCC phone has a part in it");
+    }
+}
+
+#[test]
+fn a_forwarded_call_has_no_caller_here_where_nobody_of_ours_forwarded_it_or_call_control_is_not_believed() {
+    let bob = "Diversion: <sip:5002@hq.example>;reason=no-answer";
+    let distrusted = ("name = \"cc-hq\"\n", "name = \"cc-hq\"\ntrust_identity = false\n");
+    for (changes, headers) in [
+        (&[][..], &[][..]),
+        (&[], &["Diversion: <sip:4711@hq.example>;reason=no-answer"]),
+        (&[], &["Diversion: <sip:bob@hq.example>", "History-Info: <>;index=1"]),
+        (&[distrusted], &[bob]),
+    ] {
+        let refused = Node::hq_with(changes).hear(CC_HQ, &forwarded(headers)).refusal();
+        assert_eq!(refused.what(), "404", "{headers:?}");
+    }
+    // Alice is abroad: her own line reaches no PSTN, and where her phone stands says nothing of who is forwarded.
+    let by_alice = forwarded(&["Diversion: <sip:5001@hq.example>;reason=unconditional"]);
+    assert_eq!(Node::hq().hear(CC_HQ, &by_alice).refusal().what(), "404");
+    let line = (
+        "partitions = [\"PT-Internal\", \"PT-Emergency\"]",
+        "partitions = [\"PT-Internal\", \"PT-Emergency\", \"PT-Local\"]",
+    );
+    let mut node = Node::hq_with(&[line]);
+    assert_eq!(node.hear(CC_HQ, &by_alice).the("INVITE").to, GW_HQ);
+    assert_eq!(node.booked(), [0; 4]);
+}
+
+#[test]
+fn p_23_who_forwarded_an_emergency_call_is_not_where_help_has_to_go() {
+    let by_bob =
+        Request { uri: "sip:911@127.0.1.1:5060".to_owned(), ..forwarded(&["Diversion: <sip:5002@hq.example>"]) };
+    let mut node = Node::hq();
+    assert_eq!(node.hear(CC_HQ, &by_bob).the("INVITE").to, GW_HQ);
+    assert!(node.alarms().contains(&"emergency call went on past analysis"), "nobody's search space");
 }

@@ -143,6 +143,12 @@ pub struct Variant {
     pub highest_bps: u32,
     /// Shortest frame in ms with these parameters.
     pub frame_ms: u8,
+    /// The modes of AMR and AMR-WB, a bit for each: all of them where the parameters say nothing (RFC 4867, section 8.1).
+    /// `None` where that cannot be read for certain; of other codecs nothing.
+    pub modes: Option<u16>,
+    /// The parameters state a rate of Opus or of MPEG-4 audio that is none: no number, or for Opus none from 6000 to 510000
+    /// bit/s.
+    pub has_stray_rate: bool,
 }
 
 /// Finds the row of a format by its encoding and its fmtp parameters (the text after the payload type; empty where
@@ -163,8 +169,10 @@ pub fn variant(named: CodecId, encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<V
     let rows = || std::iter::successors(Some(named), next).filter(|id| has_shape(id.codec(), encoding));
     let first = rows().next()?;
     let codec = first.codec();
-    let whole =
-        |id: CodecId| Variant { id, highest_bps: id.codec().highest_bps, frame_ms: id.codec().shortest_frame_ms };
+    let whole = |id: CodecId| {
+        let Codec { highest_bps, shortest_frame_ms: frame_ms, .. } = *id.codec();
+        Variant { id, highest_bps, frame_ms, modes: None, has_stray_rate: false }
+    };
     let narrowed = |highest_bps| Variant { highest_bps, ..whole(first) };
     // Nearly all are told by their name: no search for a parameter, and no jump that is hard to foresee.
     if codec.told_by == ToldBy::Name {
@@ -178,26 +186,36 @@ pub fn variant(named: CodecId, encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<V
         }
         ToldBy::Bitrate => {
             let rate = |id: &CodecId| id.codec().highest_bps;
-            whole(match parameter(fmtp, b"bitrate").once().and_then(stream_bps) {
+            let stated = parameter(fmtp, b"bitrate").once().map(stream_bps);
+            let row = match stated.flatten() {
                 None => rows().max_by_key(rate)?,
                 Some(bps) => rows().filter(|id| rate(id) >= bps).min_by_key(rate)?,
-            })
+            };
+            // RFC 5577 has G.722.1 always name its rate.
+            let has_stray_rate = stated == Some(None) && row.codec().clock_hz == MP4A_LATM_HZ;
+            Variant { has_stray_rate, ..whole(row) }
         }
         ToldBy::BitrateKbps => match parameter(fmtp, b"bitrate") {
             Parameter::Once(b"5.3") => narrowed(5_300),
             _ => whole(first),
         },
         ToldBy::FrameMode => match parameter(fmtp, b"mode") {
-            Parameter::Once(b"30") => Variant { id: first, highest_bps: 13_333, frame_ms: 30 },
+            Parameter::Once(b"30") => Variant { frame_ms: 30, ..narrowed(13_333) },
             _ => whole(first),
         },
-        ToldBy::AverageBitrate => match parameter(fmtp, b"maxaveragebitrate").once().and_then(average_bps) {
-            Some(bps) => narrowed(bps),
+        ToldBy::AverageBitrate => match parameter(fmtp, b"maxaveragebitrate").once().map(average_bps) {
+            Some(Some(bps)) => narrowed(bps),
+            Some(None) => Variant { has_stray_rate: true, ..whole(first) },
             None => whole(first),
         },
         ToldBy::ModeSet(rates) => {
-            let modes = parameter(fmtp, b"mode-set").once().and_then(|list| mode_set(list, rates));
-            narrowed(modes.and_then(|set| highest_mode_bps(set, rates)).unwrap_or(codec.highest_bps))
+            let stated = match parameter(fmtp, b"mode-set") {
+                Parameter::Absent => return Some(Variant { modes: all_modes(rates), ..whole(first) }),
+                Parameter::Once(list) => mode_set(list, rates),
+                Parameter::Repeated => None,
+            };
+            let highest_bps = stated.and_then(|set| highest_mode_bps(set, rates)).unwrap_or(codec.highest_bps);
+            Variant { modes: stated, ..narrowed(highest_bps) }
         }
     })
 }
@@ -291,6 +309,11 @@ fn value_if<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         behind @ ([] | [b';', ..]) => Some(behind),
         _ => None,
     }
+}
+
+/// A bit for each mode there is.
+fn all_modes(rates: &[u32]) -> Option<u16> {
+    1u16.checked_shl(u32::try_from(rates.len()).ok()?)?.checked_sub(1)
 }
 
 /// Reads a `mode-set` value into a bit for each mode; `None` when empty or when a mode is not one of `rates`.

@@ -4,7 +4,7 @@
 use emcc_codecs::bandwidth::{AddressFamily, Kbps, answered_kbps, worst_case_kbps};
 use emcc_codecs::catalogue::{CodecId, EncodingName, Named, ToldBy, decimal, highest_mode_bps, variant};
 use emcc_codecs::offer::{
-    Bound, Placed, RANK_BEYOND, RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within, modes, without_annex_b,
+    Bound, Placed, RANK_BEYOND, RANK_FOLLOWS, RANK_OWN, Verdict, Verdicts, bound_within, without_annex_b,
     without_stray_rate,
 };
 use emcc_codecs::sdp::{Format, Media};
@@ -28,6 +28,9 @@ pub struct Leaving {
     pub highest_bps: u32,
     /// Shortest frame in ms, 10 where it may be shorter.
     pub frame_ms: u8,
+    /// The modes of AMR and AMR-WB that it leaves with, a bit for each; all ones where that cannot be read, which rules
+    /// nothing out, and of any other codec.
+    pub modes: u16,
 }
 
 impl Leaving {
@@ -80,25 +83,30 @@ impl Region {
             within_cap(check_kbps, cap_kbps)?;
             let name = EncodingName::of(encoding.name);
             let highest_bps = check_kbps.saturating_mul(1_000);
-            let leaving = Leaving { name, codec: None, payload_type, highest_bps, frame_ms: OWN_FRAME_MS };
+            let frame_ms = OWN_FRAME_MS;
+            let leaving = Leaving { name, codec: None, payload_type, highest_bps, frame_ms, modes: u16::MAX };
             return Ok((Verdict::Keep { rank: RANK_OWN }, leaving));
         };
         let codec = variant.id.codec();
         self.switched_on(variant.id)?;
         within_cap(configured_kbps.unwrap_or(codec.check_kbps), cap_kbps)?;
         let rank = codec.rank(self.link_loss);
-        let offered = offered.of(variant.id, payload_type);
-        let narrowed = narrowed(format, codec.told_by, offered)?;
+        let has_modes = matches!(codec.told_by, ToldBy::ModeSet(_));
+        let offered = if has_modes { offered.of(variant.id, payload_type) } else { u16::MAX };
+        let stated = variant.modes.filter(|_| format.fmtp_lines <= 1);
+        let narrowed = narrowed(stated, codec.told_by, offered)?;
+        let narrowed_to = narrowed.and_then(|(bound, _)| bound.modes());
         let leaving = Leaving {
             name: variant.id.name(),
             codec: Some(variant.id),
             payload_type,
             highest_bps: narrowed.map_or(variant.highest_bps, |(_, highest_bps)| highest_bps),
             frame_ms: variant.frame_ms,
+            modes: narrowed_to.or(stated).unwrap_or(u16::MAX),
         };
         let cap_bps = cap_kbps.saturating_mul(1_000);
         if !codec.is_variable_rate() || leaving.highest_bps <= cap_bps {
-            let bound = narrowed.map(|(bound, _)| bound).or_else(|| without_stray_rate(format));
+            let bound = narrowed.map(|(bound, _)| bound).or_else(|| without_stray_rate(variant));
             let verdict = bound.map_or(Verdict::Keep { rank }, |bound| Verdict::Bound { rank, bound });
             return Ok((verdict, leaving));
         }
@@ -107,7 +115,8 @@ impl Region {
             VariableRate::Bound => {
                 let (bound, highest_bps) =
                     bound_within(format, variant, cap_bps, offered).ok_or(Why::Unbindable { cap_kbps })?;
-                Ok((Verdict::Bound { rank, bound }, Leaving { highest_bps, ..leaving }))
+                let modes = bound.modes().unwrap_or(leaving.modes);
+                Ok((Verdict::Bound { rank, bound }, Leaving { highest_bps, modes, ..leaving }))
             }
         }
     }
@@ -248,13 +257,13 @@ fn within_cap(rate_kbps: u32, cap_kbps: u32) -> Result<(), Why> {
     if rate_kbps > cap_kbps { Err(Why::OverCap { rate_kbps, cap_kbps }) } else { Ok(()) }
 }
 
-/// What holds an answer's format to the modes `offered`, and its highest rate in bit/s then; nothing where it has no others.
-fn narrowed(format: &Format<'_>, told_by: ToldBy, offered: u16) -> Result<Option<(Bound, u32)>, Why> {
+/// What holds an answer's format of these `stated` modes to those `offered`, and its highest rate in bit/s then; nothing where it has no others.
+fn narrowed(stated: Option<u16>, told_by: ToldBy, offered: u16) -> Result<Option<(Bound, u32)>, Why> {
     let ToldBy::ModeSet(rates) = told_by else { return Ok(None) };
     if (0..).zip(rates).all(|(mode, _): (u32, _)| offered >> mode & 1 == 1) {
         return Ok(None);
     }
-    let stated = modes(format, rates).ok_or(Why::ModesNotOffered)?;
+    let stated = stated.ok_or(Why::ModesNotOffered)?;
     let set = stated & offered;
     let highest_bps = highest_mode_bps(set, rates).ok_or(Why::ModesNotOffered)?;
     Ok((set != stated).then_some((Bound::Modes { set }, highest_bps)))

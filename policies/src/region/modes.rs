@@ -1,9 +1,7 @@
 //! The modes of AMR and AMR-WB that an offer leaves its answer: they hold both ways, and an answer has those of its offer or
 //! fewer (RFC 4867, section 8.3.1).
 
-use emcc_codecs::catalogue::{CodecId, Named, ToldBy};
-use emcc_codecs::offer::{Bound, Verdict, modes};
-use emcc_codecs::sdp::Media;
+use emcc_codecs::catalogue::CodecId;
 use smallvec::SmallVec;
 
 /// What the formats of AMR and AMR-WB of an offer said of their modes as they left; as many as it had, which is at most what
@@ -20,19 +18,9 @@ struct Offered {
 }
 
 impl OfferedModes {
-    /// Adds those of one audio stream.
-    pub(super) fn note(&mut self, media: &Media<'_>, verdicts: &[Verdict]) {
-        for (format, verdict) in media.formats.iter().zip(verdicts) {
-            let (Named::Codec(codec), Some(payload_type)) = (format.named, format.payload_type) else { continue };
-            let ToldBy::ModeSet(rates) = codec.codec().told_by else { continue };
-            let set = match verdict {
-                Verdict::Drop => continue,
-                Verdict::Bound { bound: Bound::Modes { set }, .. } => *set,
-                // What nobody can read rules nothing out.
-                _ => modes(format, rates).unwrap_or(u16::MAX),
-            };
-            self.0.push(Offered { codec, payload_type, set });
-        }
+    /// Adds those of a format that leaves.
+    pub(super) fn note(&mut self, codec: CodecId, payload_type: u8, set: u16) {
+        self.0.push(Offered { codec, payload_type, set });
     }
 
     /// The modes an answer may have of a codec, a bit for each: those offered under its payload type, else those of all

@@ -2,6 +2,7 @@
 //! the bandwidth the call will ask a link for.
 
 use emcc_codecs::bandwidth::{AddressFamily, Kbps};
+use emcc_codecs::catalogue::ToldBy;
 use emcc_codecs::offer::{Edit, bounded_bps, has_mandatory_qos, has_qos, session_bps, write};
 use emcc_codecs::sdp::{Direction, Malformed, Media, MediaKind, Session};
 use smallvec::SmallVec;
@@ -96,7 +97,7 @@ pub struct Shaped {
     pub has_mandatory_qos: bool,
     /// Whether it has G.729, and nowhere with Annex B (M-19).
     pub is_without_annex_b: bool,
-    /// The modes that its formats of AMR and AMR-WB leave to an answer.
+    /// The modes that the formats of AMR and AMR-WB of an offer leave to its answer.
     pub modes: OfferedModes,
 }
 
@@ -176,10 +177,13 @@ impl Region {
             offered_streams += 1;
             let mut leaving = Leavings::new();
             let verdicts = self.judge_stream(media, (role, offered), trail, &mut leaving);
-            shaped.modes.note(media, &verdicts);
-            for has_annex_b in leaving.iter().filter_map(|codec| codec.codec?.codec().annex_b()) {
-                let seen = if has_annex_b { &mut with_annex_b } else { &mut without_annex_b };
-                *seen = true;
+            for (codec, id) in leaving.iter().filter_map(|codec| Some((codec, codec.codec?))) {
+                match id.codec().told_by {
+                    ToldBy::Annexb(true) => with_annex_b = true,
+                    ToldBy::Annexb(false) => without_annex_b = true,
+                    ToldBy::ModeSet(_) if role == Role::Offer => shaped.modes.note(id, codec.payload_type, codec.modes),
+                    _ => {}
+                }
             }
             let counted = match role {
                 Role::Offer => leaving.iter().map(|codec| codec.highest_bps).max(),

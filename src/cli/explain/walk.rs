@@ -165,7 +165,7 @@ impl Cluster {
             aside: None,
             calling,
             target,
-            named: None,
+            named: Default::default(),
             is_routed: false,
             is_marked_emergency,
             is_believed: true,

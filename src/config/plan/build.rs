@@ -148,6 +148,7 @@ pub(in crate::config) fn build(document: &Document, mut dialing: Dialing<'_>, co
         sessions,
         indexes,
         senders: Arc::new(Senders::new(&neighbours, &sip.phones)),
+        led: [].into(),
         neighbours,
         sip,
     }

@@ -19,7 +19,7 @@ pub use service::Trust;
 
 pub(in crate::config) use build::build;
 pub use emcc_policies::pstn_access::ClusterId as RemoteClusterId;
-pub use sites::Site;
+pub use sites::{Led, Site};
 
 use crate::certificates::Files;
 use crate::config::address::Address;
@@ -104,6 +104,8 @@ pub struct Plan {
     roaming: Arc<RoamingIndex>,
     names: Arc<lookup::NameTables>,
     indexes: Arc<index::Indexes>,
+    /// Where names of neighbours lead.
+    led: Arc<[Led]>,
     neighbours: index::ByAddress,
     /// One for all configurations in a row whose neighbours are the same.
     senders: Arc<Senders>,

@@ -105,9 +105,13 @@ pub(super) fn owners(peers: &[Peer], clusters: &[RemoteCluster], names: &Names) 
 impl Plan {
     /// Every name of a neighbour; one that is written twice comes twice.
     pub fn names(&self) -> impl Iterator<Item = &Named> + Clone {
+        self.sites().filter_map(|site| site.place.named())
+    }
+
+    fn sites(&self) -> impl Iterator<Item = &Site> + Clone {
         let peers = self.peers.iter().flat_map(|peer| peer.sites.iter());
         let clusters = self.remote_clusters.iter().flat_map(|row| row.sites.iter().chain(row.rsvp_sites.iter()));
-        peers.chain(clusters).filter_map(|site| site.place.named())
+        peers.chain(clusters)
     }
 
     /// The same configuration with its neighbours where `names` lead. All but the neighbours is shared, not copied.
@@ -123,22 +127,46 @@ impl Plan {
             row.rsvp_trunk = addresses(&row.rsvp_sites, names).0;
             row.certificate_names = certificate_names(row.sites.iter().chain(&*row.rsvp_sites), names);
         }
+        plan.led = led(plan.sites(), names);
         plan.neighbours = owners(&plan.peers, &plan.remote_clusters, names);
         plan.senders = Arc::new(Senders::new(&plan.neighbours, &plan.sip.phones));
         plan
     }
 
-    /// The first address of the neighbour that is configured under this name; letters are compared without case.
-    #[must_use]
-    pub fn address_named(&self, host: &str, port: Option<u16>) -> Option<Address> {
-        let is_it = |site: &Site| {
-            let named = site.place.named();
-            named.is_some_and(|named| {
-                named.host.eq_ignore_ascii_case(host) && port.is_none_or(|p| named.port == Some(p))
-            })
-        };
-        let peers = self.peers.iter().filter(|peer| peer.sites.iter().any(is_it)).map(|peer| &peer.addresses);
-        let rows = self.remote_clusters.iter().filter(|row| row.sites.iter().any(is_it)).map(|row| &row.addresses);
-        peers.chain(rows).find_map(|addresses| addresses.first().copied())
+    /// Where the name that some neighbour is configured by leads; letters are compared without case, and a port that is
+    /// not said is any.
+    pub fn led_to(&self, host: &str, port: Option<u16>) -> impl Iterator<Item = &Led> {
+        self.led.iter().filter(move |led| {
+            led.name.host.eq_ignore_ascii_case(host) && port.is_none_or(|port| led.name.port == Some(port))
+        })
     }
+}
+
+/// Where a name leads by which a neighbour is configured.
+#[derive(Clone, Debug)]
+pub struct Led {
+    name: Named,
+    /// Now, by their ranks.
+    pub now: Box<[(Address, Rank)]>,
+    /// Before, within the time a call may stand.
+    pub before: Box<[Address]>,
+}
+
+impl Led {
+    /// Now and before.
+    pub fn any_address(&self) -> impl Iterator<Item = Address> {
+        self.now.iter().map(|(address, _)| *address).chain(self.before.iter().copied())
+    }
+}
+
+/// Where each of those names leads, each once.
+pub(super) fn led<'s>(sites: impl Iterator<Item = &'s Site>, names: &Names) -> Arc<[Led]> {
+    let mut found: Vec<Led> = Vec::new();
+    for site in sites {
+        let Some(name) = site.place.named().filter(|name| found.iter().all(|led| led.name != **name)) else { continue };
+        let (now, ranks) = addresses(std::slice::from_ref(site), names);
+        let now = now.into_iter().zip(ranks).collect();
+        found.push(Led { name: name.clone(), now, before: names.before(name).collect() });
+    }
+    found.into()
 }
