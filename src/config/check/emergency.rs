@@ -133,13 +133,12 @@ fn numbers(dialing: &Dialing<'_>, own: &EmergencyNumbers) -> Vec<Digits> {
     numbers
 }
 
-/// What decides where an emergency call to a number goes, for finding those that go alike: what it is recognised by, and
-/// length and rows of every number it is looked for as. Nothing where a translation makes of it what only it becomes.
-fn decided_by(
-    plan: &DialPlan,
-    own: &EmergencyNumbers,
-    dialed: &Digits,
-) -> Option<(Discriminant<Recognised>, Vec<(usize, Vec<PatternId>)>)> {
+/// What decides where an emergency call to a number goes: what it is recognised by, and length and rows of every number it is
+/// looked for as.
+type DecidedBy = (Discriminant<Recognised>, Vec<(usize, Vec<PatternId>)>);
+
+/// What decides of a number, for finding those that go alike. Nothing where a translation makes of it what only it becomes.
+fn decided_by(plan: &DialPlan, own: &EmergencyNumbers, dialed: &Digits) -> Option<DecidedBy> {
     let emergency = own.recognise(plan, Called::Number(dialed), false)?;
     let number = emergency.number?;
     let behind = own.access_codes.iter().filter_map(|code| code.then(&number).ok());
