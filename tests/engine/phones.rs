@@ -651,6 +651,27 @@ fn a_call_to_the_phone_goes_along_its_path_to_the_contact_that_registered() {
 }
 
 #[test]
+fn rfc_3261_19_1_4_a_contact_with_escapes_is_the_one_they_spell() {
+    let (escaped, plain) = ("sip:50%301@127.0.3.5:5060", "sip:5001@127.0.3.5:5060");
+    for (asked, granted) in [(escaped, plain), (plain, escaped), (escaped, escaped)] {
+        let mut node = node();
+        let sent = node.hear(phone(), &with_contact(register(), &format!("<{asked}>"))).the("REGISTER");
+        assert_eq!(sent.headers("Contact"), [format!("<{asked}>")], "it passes as it came");
+        let line = format!("Contact: <{granted}>;expires=3600");
+        let granting = answer(&sent, 200, "reg", &[&line], "");
+        node.hear(CC_HQ, granting.replace(&format!("Contact: <sip:callee@{CC_HQ}>\r\n"), "")).the("200");
+        assert_eq!(node.engine.registered(), 1, "{asked}, {granted}");
+        assert_eq!(node.hear(phone(), &dials("901614960000").body(&audio("0 18"))).the("INVITE").to, CC_HQ);
+        for target in [escaped, plain, "sip:%35%30%30%31@127.0.3.5:5060"] {
+            let rung = node.hear(CC_HQ, &rings(&sent.header("Path"), target)).the("INVITE");
+            assert_eq!((rung.to, rung.start()), (phone(), format!("INVITE {target} SIP/2.0")));
+        }
+        let other = node.hear(CC_HQ, &rings(&sent.header("Path"), "sip:50%302@127.0.3.5:5060"));
+        assert_eq!(other.told(), ["480 to cc-hq"], "another user");
+    }
+}
+
+#[test]
 fn s_2_along_the_path_no_key_goes_to_or_from_the_phone_of_a_non_secure_session_over_udp() {
     let (mut node, path) = a_registered_phone();
     let ringing = |protocol: &str| rings(&path, "sip:5001@127.0.3.5:5060").body(&keyed(protocol, "18"));
