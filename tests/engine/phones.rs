@@ -461,6 +461,25 @@ fn one_reservation_a_call_however_often_it_passes() {
 }
 
 #[test]
+fn rfc_6337_2_1_what_the_winner_answered_early_is_booked_by_whichever_pass_books() {
+    let (both, none) = (audio_and_video("18"), audio("18") + "m=video 0 RTP/AVP 97\r\n");
+    for (answers, kbps) in [([&both, &none], 376), ([&none, &both], 0)] {
+        let (mut node, _) = a_registered_phone();
+        let first = node.hear(phone(), &dials("901614960000").body(&both)).the("INVITE");
+        let second = node.hear(CC_HQ, passed_on(&first, CC_HQ, &format!("sip:901614960000@{HQ}"), &[])).the("INVITE");
+        for (tag, sdp) in ["b1", "b2"].into_iter().zip(answers) {
+            let early = answer(&second, 183, tag, &["Require: 100rel", "RSeq: 1"], sdp);
+            let back = node.hear(BR, early).the("183");
+            assert_eq!(node.hear(CC_HQ, without_top_via(&back)).the("183").to, phone());
+        }
+        let back = node.hear(BR, answer(&second, 200, "b1", &[], "")).the("200");
+        assert_eq!(node.hear(CC_HQ, without_top_via(&back)).the("200").to, phone());
+        node.wait_with_peer(1_100);
+        assert_eq!(node.booked(), [24, 24, kbps, kbps]);
+    }
+}
+
+#[test]
 fn a_call_control_in_the_dialog_is_passed_twice_and_booked_once() {
     let (mut node, _) = a_registered_phone();
     let invite = dials("901614960000").body(&audio("18"));
