@@ -134,7 +134,8 @@ pub const EMERGENCY_PASSES_MAX: u8 = 64;
 /// Parties behind one call that may have answered it, when somebody behind us forks.
 pub const LEGS_MAX: usize = 4;
 
-/// Early dialogs of an emergency call whose try is known: as many parties as may ring behind all its hops.
+/// Early dialogs of a call that are told apart by their answers, and of an emergency call also by their try: as many parties
+/// as may ring behind all its hops.
 pub const EARLY_DIALOGS_MAX: usize = 16;
 
 /// Remote clusters a process has links to, over all reloads.

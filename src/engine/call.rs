@@ -9,6 +9,7 @@ use emcc_policies::region::OfferedModes;
 use smallvec::SmallVec;
 
 use super::decide::{Decision, Next};
+use super::early::EarlyAnswers;
 use super::effects::{CallKey, Party, TransactionKey};
 use super::hunt::{Failure, Hunt, rank};
 use super::patience::{Missed, Open, Patience};
@@ -117,7 +118,8 @@ pub struct Call {
     pub offered_modes: OfferedModes,
     /// The caller gave up.
     pub cancelled: bool,
-    /// The INVITE carried an offer, or the one that came back was answered in a PRACK (RFC 3262 section 5).
+    /// The INVITE carried an offer, or the one that came back in the dialog that won was answered in a PRACK (RFC 3262
+    /// section 5).
     pub had_offer: bool,
     /// Video does not leave: the link refused it.
     pub audio_only: bool,
@@ -138,6 +140,8 @@ pub struct Call {
     pub asked_audio: Rate,
     /// What the answer needs, once known (V-17).
     pub answered: Option<Ask>,
+    /// Which early dialogs have answered, until one of them wins.
+    pub early: EarlyAnswers,
     /// When the booking is adjusted to `answered` (V-18).
     pub adjust_at: Option<Moment>,
     /// When it lets go of what only its setup needed.

@@ -35,6 +35,8 @@ struct Lost {
     request: Bytes,
     flow: Flow,
     must_cancel: bool,
+    /// Whether its sender had taken it back.
+    is_cancelled: bool,
 }
 
 impl Turn<'_> {
@@ -184,10 +186,11 @@ impl Turn<'_> {
     }
 
     /// Tells the sender of a request inside a call that the next hop did not answer. A silent hop is told of an INVITE
-    /// only: a 408 to anything else comes when its sender gave up already (RFC 4320 section 4.2).
+    /// only: a 408 to anything else comes when its sender gave up already (RFC 4320 section 4.2). One that its sender
+    /// cancelled is 487.
     fn answer_for(&mut self, lost: &Lost) {
         let Some(server) = lost.server else { return };
-        if lost.failure == Failure::Unreachable {
+        if lost.failure == Failure::Unreachable && !lost.is_cancelled {
             return self.answer_unreachable(server, lost);
         }
         let invite = self.engine.transactions.with(&server, |row| match row.machine {
@@ -196,7 +199,8 @@ impl Turn<'_> {
         });
         let Some(Some((invite, flow))) = invite else { return };
         let mut index = self.desk.index.take().unwrap_or_default();
-        let why = Reject::Refusal(Refusal::NextHopSilent);
+        // At a 408 its sender would end the whole dialog (RFC 3261 section 12.2.1.2), and this it did not ask for.
+        let why = Reject::Refusal(if lost.is_cancelled { Refusal::Cancelled } else { Refusal::NextHopSilent });
         if let Ok(message) = scan(&invite, &mut index)
             && let Some(range) = self.write_refusal(flow, &message, why)
         {
@@ -439,6 +443,7 @@ fn report_of(row: &Row, failure: Failure, must_cancel: bool) -> Lost {
         request: row.request.clone(),
         flow: row.flow,
         must_cancel,
+        is_cancelled: row.cancel != Cancel::No && !must_cancel,
     }
 }
 

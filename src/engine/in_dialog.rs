@@ -71,6 +71,13 @@ impl<'a> Passing<'a> {
 }
 
 impl Found {
+    /// Whose description the request carries, and the tag of the callee in its dialog.
+    fn answerer<'m>(&self, request: &Request<'m>) -> (Party, &'m [u8]) {
+        let of = request.essentials;
+        let tag = if self.by == Party::Caller { of.to_tag } else { of.from_tag };
+        (self.by, tag.unwrap_or_default())
+    }
+
     /// Whether the request comes from the side its tags say. Of a phone its address is asked too: whoever learnt the tags
     /// of another phone's call cannot speak in it.
     fn is_from(&self, request: &Request<'_>) -> bool {
@@ -132,7 +139,7 @@ impl Turn<'_> {
         for key in self.rows_of_leg(request.essentials) {
             self.acknowledged(key);
         }
-        self.settle_body(Some(found.key), &body, Role::Answer, found.by);
+        self.settle_body(Some(found.key), &body, Role::Answer, found.answerer(&request));
         let Some(flow) = self.way_on(&found, &request) else { return };
         // An ACK cannot be refused: what may not leave is left out, and the stream it was for is off.
         let keys = self.call_keys(&found, &request, flow);
@@ -226,7 +233,7 @@ impl Turn<'_> {
         let found = self.follow(found, &request);
         self.verify_party(&found, request.flow);
         let role = match request.method {
-            Method::Prack => self.prack_role(found.key),
+            Method::Prack => self.prack_role(&found, &request),
             _ => Role::Offer,
         };
         let terms = match found.session.filter(|_| session::is_refresh(request.method)) {
@@ -258,7 +265,7 @@ impl Turn<'_> {
         if !self.open(&request, request.method == Method::Invite) {
             return;
         }
-        self.settle_body(Some(found.key), &body, role, found.by);
+        self.settle_body(Some(found.key), &body, role, found.answerer(&request));
         // What other methods carry is no offer (RFC 3264, RFC 6337 section 2).
         let may_offer = matches!(request.method, Method::Invite | Method::Update | Method::Prack);
         if role == Role::Offer && may_offer {
@@ -275,8 +282,9 @@ impl Turn<'_> {
             if session::is_refresh(request.method) {
                 call.session_refreshing(now);
             }
-            // The offer of a reliable provisional response has its answer: the next description is an offer again.
-            call.had_offer |= role == Role::Answer && body.shaped().is_some();
+            // The offer of a reliable provisional response has its answer: the next description is an offer again. Early
+            // dialogs have their answers each.
+            call.had_offer |= role == Role::Answer && body.shaped().is_some() && call.phase != Phase::Hunting;
         });
         if keys != Keys::Pass && !matches!(body, Body::Left) {
             body = self.without_keys(request.message, &body);
@@ -644,9 +652,11 @@ impl Turn<'_> {
         }
     }
 
-    /// A PRACK of a call whose INVITE had no offer carries the answer (RFC 3262 section 5).
-    fn prack_role(&self, key: CallKey) -> Role {
-        let had_offer = self.engine.calls.with(&key, |call| call.had_offer);
+    /// The first PRACK with a description, in a dialog of a call whose INVITE had no offer, carries the answer (RFC 3262
+    /// section 5).
+    fn prack_role(&self, found: &Found, request: &Request<'_>) -> Role {
+        let dialog = self.leg_hash(found.answerer(request).1);
+        let had_offer = self.engine.calls.with(&found.key, |call| call.had_offer || call.early.hold(dialog));
         if had_offer == Some(false) { Role::Answer } else { Role::Offer }
     }
 

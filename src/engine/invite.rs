@@ -337,6 +337,7 @@ impl Turn<'_> {
             riders: Vec::new(),
             asked_audio,
             answered: None,
+            early: Default::default(),
             adjust_at: None,
             settles_at: None,
             retry_at: None,

@@ -188,12 +188,18 @@ impl Turn<'_> {
         body
     }
 
-    /// Notes what an answer that passes settles; an offer settles nothing.
-    pub(crate) fn settle_body(&mut self, key: Option<CallKey>, body: &Body, role: Role, author: Party) {
+    /// Notes what an answer that passes settles, in the dialog of the callee with that tag; an offer settles nothing.
+    pub(crate) fn settle_body(
+        &mut self,
+        key: Option<CallKey>,
+        body: &Body,
+        role: Role,
+        (author, callee_tag): (Party, &[u8]),
+    ) {
         let (Some(key), Some(shaped), Role::Answer) = (key, body.shaped(), role) else { return };
         let facts = self.engine.calls.with(&key, |call| (call.decision.clone(), call.rides_on()));
         let Some((decision, owner)) = facts else { return };
-        let answered = Some(ask(&decision, shaped, author, Rates::Answered));
+        let answered = Some((self.leg_hash(callee_tag), ask(&decision, shaped, author, Rates::Answered)));
         self.settle_media(Some(key), answered);
         if owner.is_some() {
             // What this pass rides on follows the answer too: not every message goes through both.
@@ -244,14 +250,20 @@ impl Turn<'_> {
         }
     }
 
-    /// Notes what the answered codec needs, and that the booking is to follow it one second from now (V-18). Without
-    /// an answer the booking goes back to what the last one needed.
-    fn settle_media(&mut self, key: Option<CallKey>, answered: Option<Ask>) {
+    /// Notes in which dialog was answered and what the answered codec needs, and that the booking is to follow it one second
+    /// from now (V-18). Without an answer the booking goes back to what the last one needed.
+    fn settle_media(&mut self, key: Option<CallKey>, answered: Option<(u64, Ask)>) {
         let Some(key) = key else { return };
         let now = self.now.moment;
         let hint = self.engine.calls.with(&key, |call: &mut Call| {
-            let is_new = answered.is_some() && call.answered != answered;
-            call.answered = answered.or(call.answered);
+            let last = call.answered;
+            if let Some((dialog, needs)) = answered {
+                if call.phase == Phase::Hunting {
+                    call.early.note(dialog, needs, last);
+                }
+                call.answered = Some(needs);
+            }
+            let is_new = call.answered != last;
             if matches!(call.phase, Phase::Answered | Phase::Standing)
                 && call.answered.is_some()
                 && (is_new || call.adjust_at.is_none())

@@ -5,6 +5,7 @@ pub mod call;
 mod caller;
 mod cancel;
 pub mod decide;
+pub mod early;
 pub mod effects;
 pub mod ending;
 pub mod expire;

@@ -21,11 +21,15 @@ use super::request::Request;
 use crate::config::plan::{DeviceId, EmccSession, Plan, SessionId, Side};
 use crate::limits::{CONTACTS_MAX, REGISTRATION_S_MAX};
 use crate::neighbour::{Address, Flow};
+use crate::sip::uri::unescape;
 use crate::sip::{
     ContactRef, Essentials, Message, Method, Name, NameAddrRef, Scheme, Strictness, UriRef, essentials, scan,
 };
 use crate::table::{Full, Inserted};
 use crate::transaction::row::{Machine, Purpose};
+
+/// Octets of a contact's user that are read without a buffer on the heap.
+const USER_INLINE: usize = 64;
 
 /// Lifetime of a contact where neither side says one (RFC 3261 section 10.2.1.1), seconds.
 const EXPIRES_S: u32 = 3_600;
@@ -364,8 +368,12 @@ impl Turn<'_> {
         RegisteredKey(self.engine.hash(&[b"device", device.as_bytes(), session.user.as_bytes()]))
     }
 
+    /// A user with escapes is the one they spell: a registrar may write it either way (RFC 3261 section 19.1.4).
     fn contact_id(&self, uri: &UriRef<'_>, socket: SocketAddr) -> ContactId {
-        ContactId { socket, user: self.engine.hash(&[b"user", uri.user.unwrap_or_default()]) as u64 }
+        let written = uri.user.unwrap_or_default();
+        let mut spelt: SmallVec<[u8; USER_INLINE]> = SmallVec::from_elem(0, written.len());
+        let user = unescape(written, &mut spelt).unwrap_or(written);
+        ContactId { socket, user: self.engine.hash(&[b"user", user]) as u64 }
     }
 }
 

@@ -252,7 +252,7 @@ impl Turn<'_> {
             }
             Purpose::Pass | Purpose::PassBye => {
                 let carried = self.carried(heard.back(), message, status);
-                self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
+                self.settle_body(heard.call, &carried.body, heard.role(), heard.answerer(of));
                 if carried.body.is_refused() {
                     let Carried { body, keys } = carried;
                     self.pass_back(heard.back(), message, status, Carried { body: Body::None, keys }, None);
@@ -310,7 +310,7 @@ impl Turn<'_> {
         if heard.purpose == Purpose::Pass {
             carried = self.with_room(heard, message, carried);
         }
-        self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
+        self.settle_body(heard.call, &carried.body, heard.role(), heard.answerer(of));
         if !carried.body.is_refused() {
             return self.pass_back(heard.back(), message, status, carried, None);
         }
@@ -330,7 +330,7 @@ impl Turn<'_> {
         let (Purpose::Hunt, Some(call_key)) = (heard.purpose, heard.call) else {
             let carried = self.carried(heard.back(), message, status);
             let carried = self.with_room(heard, message, carried);
-            self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
+            self.settle_body(heard.call, &carried.body, heard.role(), heard.answerer(of));
             let agreed = Agreed::of(heard.session, message);
             if let Some(call) = heard.call {
                 self.session_refreshed(call, agreed);
@@ -369,7 +369,7 @@ impl Turn<'_> {
             }
         }
         let carried = if carried.body.is_refused() { carried.with(Body::None) } else { carried };
-        self.settle_body(heard.call, &carried.body, heard.role(), heard.author());
+        self.settle_body(heard.call, &carried.body, heard.role(), heard.answerer(of));
         self.pass_back(heard.back(), message, status, carried, Some(Agreed::of(heard.session, message)));
     }
 
@@ -420,6 +420,10 @@ impl Turn<'_> {
                 // The caller has 64 T1 for its ACK, and as long again for what was lost.
                 call.ends_at = now.plus_ms(2 * LIFETIME_MS);
                 call.session_agreed(now, agreed, false);
+                // Its own answer counts, and not the last one that another early dialog gave.
+                let early = std::mem::take(&mut call.early);
+                call.had_offer |= early.hold(leg);
+                call.answered = early.needs_of(leg).or(call.answered);
                 if call.answered.is_some() {
                     call.adjust_at = Some(now.plus_ms(crate::limits::ADJUST_AFTER_MS));
                 }
@@ -758,6 +762,11 @@ impl Heard {
     fn callee_tag<'t>(&self, of: &Essentials<'t>) -> &'t [u8] {
         let tag = if self.by == Party::Caller { of.to_tag } else { of.from_tag };
         tag.unwrap_or_default()
+    }
+
+    /// Who wrote it, and the tag of the callee in its dialog.
+    fn answerer<'t>(&self, of: &Essentials<'t>) -> (Party, &'t [u8]) {
+        (self.author(), self.callee_tag(of))
     }
 
     /// Who wrote it.

@@ -106,8 +106,11 @@ impl Agreed {
     /// Reads a 2xx to a refresh that left with `asked` (RFC 4028 section 8.2).
     pub(crate) fn of(asked: Asked, answer: &Message<'_>) -> Self {
         if answer.first(Name::SessionExpires).is_some() {
-            let interval_s = answer.session_expires().map(|header| header.interval_s);
-            return Self { interval_s, is_ours_to_tell: false };
+            // One that cannot be read, or is beyond what is read, takes no timer away that was asked for.
+            let stated_s =
+                answer.session_expires().map(|header| header.interval_s).filter(|stated_s| *stated_s < u32::MAX);
+            let asked_s = Some(asked.interval_s()).filter(|asked_s| *asked_s > 0);
+            return Self { interval_s: stated_s.or(asked_s), is_ours_to_tell: false };
         }
         let is_ours_to_tell = asked.is_uac_aware() && asked.interval_s() > 0;
         Self { interval_s: is_ours_to_tell.then(|| asked.interval_s()), is_ours_to_tell }
@@ -249,8 +252,14 @@ mod tests {
     #[test]
     fn rfc_4028_8_2_what_an_answer_means() {
         let (aware, unaware) = (Asked::new(1_800, true), Asked::new(1_800, false));
-        let rows: [(&str, Asked, Option<u32>, &[&str]); 6] = [
+        let rows: [(&str, Asked, Option<u32>, &[&str]); 12] = [
             ("", Asked::default(), None, &[]),
+            ("Session-Expires: soon\r\n", Asked::default(), None, &[]),
+            ("Session-Expires: soon\r\n", aware, Some(1_800), &[]),
+            ("Session-Expires: -4;refresher=uas\r\n", unaware, Some(1_800), &[]),
+            ("Session-Expires:\r\n", unaware, Some(1_800), &[]),
+            ("Session-Expires: 99999999999\r\n", unaware, Some(1_800), &[]),
+            ("Session-Expires: 3600\r\n", unaware, Some(3_600), &[]),
             ("", unaware, None, &[]),
             ("", aware, Some(1_800), &["Session-Expires: 1800;refresher=uac", "Require: timer"]),
             (

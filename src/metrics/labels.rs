@@ -171,8 +171,20 @@ label! {
     UnsupportedScheme = "416",
     /// Unknown extension.
     BadExtension = "420",
+    /// A phone's REGISTER without Path.
+    PathRequired = "421",
+    /// Too brief a session.
+    SessionTooBrief = "422",
+    /// A location that cannot be read.
+    BadLocation = "424",
+    /// No Max-Breadth left.
+    NoBreadthLeft = "440",
+    /// Not registered here, or not by a secure way.
+    NotReachable = "480",
     /// No such call.
     NoSuchCall = "481",
+    /// A loop.
+    Looped = "482",
     /// Max-Forwards is spent.
     TooManyHops = "483",
     /// Only the beginning of a number.
@@ -363,6 +375,18 @@ mod tests {
         holds::<LookupOutcome>();
         holds::<ReloadOutcome>();
         holds::<StreamEvent>();
+    }
+
+    #[test]
+    fn every_status_that_this_node_refuses_with_is_counted_by_itself() {
+        let refusals = [
+            400, 403, 404, 405, 408, 413, 416, 420, 421, 422, 424, 440, 480, 481, 482, 483, 484, 487, 488, 500, 501,
+            503, 505, 513, 580,
+        ];
+        for status in refusals {
+            assert_eq!(RefusalStatus::of(status).text(), status.to_string());
+        }
+        assert_eq!(RefusalStatus::of(599), RefusalStatus::Other);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Requests of calls that stand: by which way they go, and what becomes of them when the other end is gone.
 
+use std::collections::BTreeSet;
+
 use emcc_trunk::neighbour::Transport;
 
-use crate::node::{BR, CC_HQ, GW_BR_1, GW_HQ, HQ, Node, plan};
+use crate::node::{BR, CC_HQ, GW_BR_1, GW_HQ, HQ, Node, Out, Sent, plan};
 use crate::wire::{
     Dialog, Request, Standing, alice, answer, audio, bob, from_hq, hang_up, says, serial, stand, without_top_via,
 };
@@ -138,6 +140,35 @@ fn a_re_invite_is_cancelled_by_itself() {
     assert_eq!(out.the("CANCEL").header("Via"), sent.header("Via"));
     assert_eq!(node.hear(GW_HQ, says(&sent, 487)).told(), ["ACK to gw-hq", "487 to cc-hq"]);
     assert_eq!(node.engine.calls(), 1);
+}
+
+#[test]
+fn rfc_3261_9_1_a_cancelled_re_invite_whose_far_end_says_no_more_is_487() {
+    let finals = |out: &Out| {
+        let told: BTreeSet<_> = out.0.iter().filter(|sent| sent.to == CC_HQ).map(Sent::what).collect();
+        told.into_iter().collect::<Vec<_>>()
+    };
+    // 408 would have its sender end the call (RFC 3261 section 12.2.1.2), one for help too (P-23).
+    for called in ["912025550123", "9911"] {
+        for said in [Some(100), Some(180), None] {
+            let mut node = Node::hq();
+            let mut call = stand(&mut node, bob(called).body(&audio("0")), &audio("0"));
+            let again = call.caller.request("INVITE").body(&audio("0"));
+            let sent = node.hear(CC_HQ, &again).the("INVITE");
+            if let Some(status) = said {
+                node.hear(sent.to, says(&sent, status));
+            }
+            assert_eq!(node.hear(CC_HQ, &again.cancel()).the("200").to, CC_HQ);
+            assert_eq!(finals(&node.wait(33_000)), ["487"], "{called}, {said:?}");
+            assert_eq!((node.engine.calls(), node.ended()), (1, vec![]), "{called}, {said:?}");
+        }
+        let mut node = Node::hq();
+        let mut call = stand(&mut node, bob(called).body(&audio("0")), &audio("0"));
+        let again = call.caller.request("INVITE").body(&audio("0"));
+        let sent = node.hear(CC_HQ, &again).the("INVITE");
+        node.hear(CC_HQ, &again.cancel());
+        assert_eq!(finals(&node.fail(&sent)), ["487"], "{called}, unreachable");
+    }
 }
 
 #[test]

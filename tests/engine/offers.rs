@@ -2,7 +2,7 @@
 //! last is what is booked.
 
 use crate::node::{BR, CC_HQ, GW_HQ, Node, Sent};
-use crate::wire::{Dialog, Request, alice, answer, audio, bob, says};
+use crate::wire::{Dialog, Request, alice, answer, audio, audio_and_video, bob, says};
 
 /// Alice's call over the trunk, where the region leaves G.729 alone.
 fn invite(sdp: &str) -> Request {
@@ -216,6 +216,75 @@ fn m_6_a_description_in_a_reliable_183_that_may_not_pass_is_a_refused_call() {
     let mut node = Node::hq();
     let sent = node.hear(CC_HQ, &alice("9999").body(&audio("18"))).the("INVITE");
     assert_eq!(node.hear(BR, early(&sent)).the("183").formats("audio"), ["0"]);
+}
+
+#[test]
+fn rfc_6337_2_1_of_early_dialogs_that_answer_differently_the_winners_answer_is_booked() {
+    let (both, none) = (audio_and_video("18"), audio("18") + "m=video 0 RTP/AVP 97\r\n");
+    let (yes, no) = (&both, &none);
+    for (is_late, answers, winner, kbps) in [
+        (false, vec![yes], "b1", 376),
+        (false, vec![yes, no], "b1", 376),
+        (false, vec![yes, no], "b2", 0),
+        (false, vec![no, yes], "b1", 0),
+        (false, vec![no, yes, no], "b2", 376),
+        (false, vec![yes, no, no, no, no, no], "b1", 376),
+        (true, vec![no], "b1", 0),
+        (true, vec![yes, no], "b1", 376),
+        (true, vec![yes, no], "b2", 0),
+        (true, vec![no, yes], "b1", 0),
+        (true, vec![no, yes], "b2", 376),
+        (true, vec![no, no, yes, no], "b3", 376),
+    ] {
+        let what = format!("late offer: {is_late}, {} dialogs, {winner} wins", answers.len());
+        let mut node = Node::hq();
+        let invite = invite(if is_late { "" } else { &both });
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        for (place, sdp) in answers.iter().enumerate() {
+            let tag = format!("b{}", place + 1);
+            let early = reliable(&mut node, &sent, &tag, 1, if is_late { &both } else { sdp });
+            let mut caller = Dialog::of_caller(&invite, &early);
+            let passed = prack(&mut node, &mut caller, 1, if is_late { sdp } else { "" });
+            assert_eq!(node.hear(BR, says(&passed, 200)).told(), ["200 to cc-hq"], "{what}");
+        }
+        let answered = node.hear(BR, answer(&sent, 200, winner, &[], "")).the("200");
+        let mut caller = Dialog::of_caller(&invite, &answered);
+        node.hear(CC_HQ, &caller.request("ACK")).the("ACK");
+        node.wait_with_peer(1_100);
+        assert_eq!(node.booked(), [24, 24, kbps, kbps], "{what}");
+        // Inside the call a description is an offer again, and the last answer counts.
+        let passed = node.hear(CC_HQ, &caller.request("UPDATE").body(&both)).the("UPDATE");
+        node.hear(BR, answer(&passed, 200, winner, &[], &none)).the("200");
+        node.wait_with_peer(1_100);
+        assert_eq!(node.booked(), [24, 24, 0, 0], "{what}");
+    }
+}
+
+#[test]
+fn rfc_3311_5_what_an_early_dialog_agreed_last_is_booked_when_it_wins() {
+    let (both, none) = (audio_and_video("18"), audio("18") + "m=video 0 RTP/AVP 97\r\n");
+    for (is_by_caller, updated) in [(true, "b1"), (true, "b2"), (false, "b1"), (false, "b2")] {
+        let mut node = Node::hq();
+        let invite = invite(&both);
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        for tag in ["b1", "b2"] {
+            let early = reliable(&mut node, &sent, tag, 1, &both);
+            if tag != updated {
+                continue;
+            }
+            let (from, mut dialog) = match is_by_caller {
+                true => (CC_HQ, Dialog::of_caller(&invite, &early)),
+                false => (BR, Dialog::of_callee(&sent, tag)),
+            };
+            let passed = node.hear(from, &dialog.request("UPDATE").body(&none)).the("UPDATE");
+            node.hear(passed.to, answer(&passed, 200, tag, &[], &none)).the("200");
+        }
+        let answered = node.hear(BR, answer(&sent, 200, "b1", &[], "")).the("200");
+        node.hear(CC_HQ, &Dialog::of_caller(&invite, &answered).request("ACK")).the("ACK");
+        node.wait_with_peer(1_100);
+        let kbps = if updated == "b1" { 0 } else { 376 };
+        assert_eq!(node.booked(), [24, 24, kbps, kbps], "{updated} updated, by its caller: {is_by_caller}");
+    }
 }
 
 #[test]

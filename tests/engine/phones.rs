@@ -461,6 +461,25 @@ fn one_reservation_a_call_however_often_it_passes() {
 }
 
 #[test]
+fn rfc_6337_2_1_what_the_winner_answered_early_is_booked_by_whichever_pass_books() {
+    let (both, none) = (audio_and_video("18"), audio("18") + "m=video 0 RTP/AVP 97\r\n");
+    for (answers, kbps) in [([&both, &none], 376), ([&none, &both], 0)] {
+        let (mut node, _) = a_registered_phone();
+        let first = node.hear(phone(), &dials("901614960000").body(&both)).the("INVITE");
+        let second = node.hear(CC_HQ, passed_on(&first, CC_HQ, &format!("sip:901614960000@{HQ}"), &[])).the("INVITE");
+        for (tag, sdp) in ["b1", "b2"].into_iter().zip(answers) {
+            let early = answer(&second, 183, tag, &["Require: 100rel", "RSeq: 1"], sdp);
+            let back = node.hear(BR, early).the("183");
+            assert_eq!(node.hear(CC_HQ, without_top_via(&back)).the("183").to, phone());
+        }
+        let back = node.hear(BR, answer(&second, 200, "b1", &[], "")).the("200");
+        assert_eq!(node.hear(CC_HQ, without_top_via(&back)).the("200").to, phone());
+        node.wait_with_peer(1_100);
+        assert_eq!(node.booked(), [24, 24, kbps, kbps]);
+    }
+}
+
+#[test]
 fn a_call_control_in_the_dialog_is_passed_twice_and_booked_once() {
     let (mut node, _) = a_registered_phone();
     let invite = dials("901614960000").body(&audio("18"));
@@ -648,6 +667,27 @@ fn a_call_to_the_phone_goes_along_its_path_to_the_contact_that_registered() {
     let bye = node.hear(phone(), &callee.request("BYE")).the("BYE");
     node.hear(CC_HQ, says(&bye, 200)).the("200");
     assert_eq!((node.booked(), node.ended()), (NOTHING, vec![(200, "callee")]));
+}
+
+#[test]
+fn rfc_3261_19_1_4_a_contact_with_escapes_is_the_one_they_spell() {
+    let (escaped, plain) = ("sip:50%301@127.0.3.5:5060", "sip:5001@127.0.3.5:5060");
+    for (asked, granted) in [(escaped, plain), (plain, escaped), (escaped, escaped)] {
+        let mut node = node();
+        let sent = node.hear(phone(), &with_contact(register(), &format!("<{asked}>"))).the("REGISTER");
+        assert_eq!(sent.headers("Contact"), [format!("<{asked}>")], "it passes as it came");
+        let line = format!("Contact: <{granted}>;expires=3600");
+        let granting = answer(&sent, 200, "reg", &[&line], "");
+        node.hear(CC_HQ, granting.replace(&format!("Contact: <sip:callee@{CC_HQ}>\r\n"), "")).the("200");
+        assert_eq!(node.engine.registered(), 1, "{asked}, {granted}");
+        assert_eq!(node.hear(phone(), &dials("901614960000").body(&audio("0 18"))).the("INVITE").to, CC_HQ);
+        for target in [escaped, plain, "sip:%35%30%30%31@127.0.3.5:5060"] {
+            let rung = node.hear(CC_HQ, &rings(&sent.header("Path"), target)).the("INVITE");
+            assert_eq!((rung.to, rung.start()), (phone(), format!("INVITE {target} SIP/2.0")));
+        }
+        let other = node.hear(CC_HQ, &rings(&sent.header("Path"), "sip:50%302@127.0.3.5:5060"));
+        assert_eq!(other.told(), ["480 to cc-hq"], "another user");
+    }
 }
 
 #[test]

@@ -164,6 +164,31 @@ fn a_refresh_agreed_without_a_timer_ends_the_timer() {
 }
 
 #[test]
+fn rfc_4028_8_2_where_an_answers_interval_cannot_be_read_the_one_asked_for_counts() {
+    for unreadable in ["abc", "", "-4", "99999999999", "; refresher=uas"] {
+        let line = format!("Session-Expires: {unreadable}");
+        let mut node = Node::hq();
+        let call = bobs(&mut node, outward().header("Session-Expires: 600"), &[&line]);
+        assert_eq!(call.answered.headers("Session-Expires"), [unreadable], "it passes as it came");
+        assert!(node.wait_with_peer(599_000).told().is_empty(), "{line}");
+        assert_eq!(told(&node.wait_with_peer(1_500)), ["BYE to gw-hq", "BYE to cc-hq"], "{line}");
+        // So does the one this node asked for, and that of a refresh.
+        let mut node = Node::hq();
+        let mut call = bobs(&mut node, outward(), &[&line]);
+        assert!(node.wait_with_peer(1_790_000).told().is_empty(), "{line}");
+        let passed = node.hear(CC_HQ, &call.caller.request("UPDATE").header("Session-Expires: 600")).the("UPDATE");
+        node.hear(GW_HQ, answer(&passed, 200, "b1", &[&line], "")).the("200");
+        assert!(node.wait_with_peer(599_000).told().is_empty(), "{line}");
+        assert_eq!(told(&node.wait_with_peer(1_500)), ["BYE to gw-hq", "BYE to cc-hq"], "{line}");
+        // Where nobody asked for a timer there is none.
+        let mut node = Node::hq_with(&[("[sip]\n", "[sip]\nsession_expires_s = 0\n")]);
+        let mut call = bobs(&mut node, outward(), &[&line]);
+        assert!(node.wait_with_peer(4_000_000).told().is_empty(), "{line}");
+        hang_up(&mut node, &mut call);
+    }
+}
+
+#[test]
 fn a_refresh_that_fails_leaves_the_end_where_it_was() {
     let mut node = Node::hq();
     let mut call = bobs(&mut node, outward().header(KNOWS), &["Session-Expires: 300;refresher=uac"]);
