@@ -13,6 +13,8 @@ mod bulk;
 mod changes;
 #[path = "config/dialing.rs"]
 mod dialing;
+#[path = "config/flagged.rs"]
+mod flagged;
 #[path = "pki/mod.rs"]
 mod pki;
 #[path = "config/reach.rs"]
