@@ -54,3 +54,9 @@ fn an_access_code_that_stands_before_no_number_is_named_p23() {
     assert_eq!(fix, "Write numbers = [\"911\"] in [emergency], or remove the access code.");
     assert_eq!(told("112", &format!("numbers = [\"112\"]\n{}", coded("\"0\""))), []);
 }
+
+#[test]
+fn an_emergency_pattern_that_is_a_block_is_told_at_itself_p23() {
+    let put = "[[route_pattern]]\npattern = §\"919000\"\npartition = \"PT-Emergency\"\nblock = true\nemergency = true";
+    each_gives_exactly_its_problem(&[warning("", put, "route_pattern[3].pattern", "\"919000\" is a block")]);
+}

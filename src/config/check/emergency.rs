@@ -164,8 +164,11 @@ fn reach(
     let plan = &dialing.plan;
     let configured: HashSet<_> = document.emergency.numbers.iter().map(|at| at.value).collect();
     let codes = &document.emergency.access_codes;
-    let finds = |css: &[CssId], number: &Digits, at: Civil| {
-        matches!(plan.analyse(css, number, None, at).outcome, Outcome::Found { .. })
+    let finds = |css: &[CssId], number: &Digits, at: Civil| match plan.analyse(css, number, None, at).outcome {
+        Outcome::Found { .. } => true,
+        // One that is a block is told at itself.
+        Outcome::Blocked { row } => plan.row(row).is_some_and(|row| row.emergency),
+        _ => false,
     };
     let behind = |number: &Digits, css: &[CssId], at: Civil| {
         configured.contains(number)

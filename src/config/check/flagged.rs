@@ -1,7 +1,7 @@
 //! What is written for emergency calls (P-23) and does less than it seems to.
 
 use super::emergency::NUMBERS_OF_PATTERN_MAX;
-use crate::config::document::Document;
+use crate::config::document::{Document, PatternKind};
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::{Place, Report};
 use emcc_policies::digits::Digits;
@@ -16,6 +16,21 @@ pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report)
     };
     as_dialed(document, dialing, &own, report);
     idle_access_codes(document, dialing, &own, report);
+}
+
+/// Patterns that are emergency ones and blocks: their numbers are emergencies, which the block then gives no way.
+pub(super) fn blocks(document: &Document, report: &Report) {
+    for row in document.patterns.iter().filter(|row| row.emergency && row.block) {
+        let message = format!(
+            "the emergency pattern \"{}\" is a block: its calls go on to other emergency patterns and the last resort",
+            row.pattern.value.text()
+        );
+        let fix = match row.kind {
+            PatternKind::Translation => "Take block = true off it, or emergency = true.",
+            _ => "Write route_list in place of block = true, or take emergency = true off it.",
+        };
+        report.warning(&row.pattern.place, message, fix);
+    }
 }
 
 fn is_emergency(dialing: &Dialing<'_>, own: &EmergencyNumbers, number: &Digits) -> bool {

@@ -63,6 +63,7 @@ pub(super) fn check<'d>(
     let routing = Routing::of(document);
     patterns::check(document, &dialing, &routing, &spaces.all, &looked.moments, report);
     emergency::check(document, &dialing, &routing, &dangled, &spaces, &looked, report);
+    flagged::blocks(document, report);
     flagged::check(document, &dialing, report);
     probe::check(document, probe, report);
     dialing
