@@ -15,6 +15,8 @@ mod changes;
 mod dialing;
 #[path = "config/flagged.rs"]
 mod flagged;
+#[path = "config/followers.rs"]
+mod followers;
 #[path = "pki/mod.rs"]
 mod pki;
 #[path = "config/reach.rs"]

@@ -120,6 +120,11 @@ impl<'a, 'i> Section<'a, 'i> {
         }
     }
 
+    /// Whether something of it could not be read.
+    pub(super) fn is_torn(&self) -> bool {
+        self.torn
+    }
+
     fn get(&self, key: &str) -> Option<&'a Node<'i>> {
         self.entries.iter().find(|(name, _)| *name == key).map(|(_, node)| *node)
     }
@@ -471,6 +476,9 @@ impl<'a, 'i> Section<'a, 'i> {
             // Above a torn line the rest of a table may have come loose and look like keys of the file.
             if !(self.torn && self.class.is_empty() || self.is_lost(key)) {
                 self.unknown_key(key, &place, near);
+                if let Some(near) = near.filter(|_| self.class.is_empty()) {
+                    self.report.slip(near, true);
+                }
             }
         }
         if self.missing.is_empty() {

@@ -20,7 +20,7 @@ pub(super) fn check(
     document: &Document,
     dialing: &Dialing<'_>,
     routing: &Routing<'_>,
-    dangled: &Dangled,
+    dangled: &Dangled<'_>,
     spaces: &Spaces<'_>,
     looked: &Looked,
     report: &Report,
