@@ -91,6 +91,7 @@ fn nothing_that_only_follows_from_a_row_not_understood_is_told_beside_it() {
         ("members = [\"Standard Local Route Group\"]", "members = \"Standard Local Route Group\""),
         ("peers = [\"gw\"]", "peer = [\"gw\"]"),
         ("fields = [\"country\", \"A3\"]", "fields = [\"Country\", \"A3\"]"),
+        ("name = \"SEP01\"\ncss = ", "name = \"SEP01\"\nccs = "),
         ("geolocation_filter = \"city\"", "geolocation_filtr = \"city\""),
         ("geolocation = \"GL-HQ\"", "geolocaton = \"GL-HQ\""),
         ("line_css = ", "line_cs = "),
