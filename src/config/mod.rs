@@ -17,6 +17,7 @@ mod problem;
 mod reader;
 mod report;
 mod section;
+mod slips;
 mod source;
 mod without_effect;
 mod words;

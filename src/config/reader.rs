@@ -12,6 +12,7 @@ use super::document::{
 use super::plan::schedule::DAY_MIN;
 use super::report::{At, Place, Report};
 use super::section::{Section, TRUNKS};
+use super::slips::{row, rows, watched};
 use super::words;
 use emcc_policies::digits::{Digits, RowTransform, Transform};
 use std::collections::HashMap;
@@ -327,41 +328,6 @@ impl Reader {
             }
         }
     }
-}
-
-/// Reads something of a table, which is marked where there are errors in that.
-fn watched<T>(table: &'static str, report: &Report, is_nameless: bool, read: impl FnOnce() -> T) -> T {
-    let before = report.errors();
-    let read = read();
-    if report.errors() > before {
-        report.slip(table, is_nameless);
-    }
-    read
-}
-
-/// The rows of a table, which is marked where one was not understood.
-fn rows<'a, 'i, T>(
-    root: &mut Section<'a, 'i>,
-    table: &'static str,
-    report: &Report,
-    read: impl Fn(Section<'a, 'i>) -> Option<T>,
-) -> impl Iterator<Item = T> {
-    let sections = watched(table, report, true, || root.tables(table));
-    sections.filter_map(move |section| row(section, table, report, &read))
-}
-
-fn row<'a, 'i, T>(
-    section: Section<'a, 'i>,
-    table: &'static str,
-    report: &Report,
-    read: impl Fn(Section<'a, 'i>) -> Option<T>,
-) -> Option<T> {
-    let (before, is_torn) = (report.errors(), section.is_torn());
-    let row = read(section);
-    if is_torn || report.errors() > before {
-        report.slip(table, row.is_none());
-    }
-    row
 }
 
 fn read_cluster(mut section: Section<'_, '_>) -> Cluster {
