@@ -42,7 +42,7 @@ pub(super) struct Dangled<'u> {
 const TRANSLATION: &str = "translation_pattern";
 
 /// What decides which emergency numbers a search space has a way for.
-const SEARCHED: [&str; 10] = [
+const SEARCHED: [&str; 11] = [
     "css",
     "partition",
     "schedule",
@@ -51,13 +51,14 @@ const SEARCHED: [&str; 10] = [
     "device",
     "user",
     "device_pool",
+    "emcc_session",
     "emcc_trunk",
     "emergency",
 ];
 
 /// What decides where a way leads, beside that.
-const ROUTED: [&str; 7] =
-    ["route_list", "route_group", "peer", "remote_cluster", "directory_number", "emcc_session", "emcc_rsvp_trunk"];
+const ROUTED: [&str; 6] =
+    ["route_list", "route_group", "peer", "remote_cluster", "directory_number", "emcc_rsvp_trunk"];
 
 /// What rows of a table name; partitions among it, which are there where a pattern is.
 fn named_in(table: &str) -> &'static [&'static str] {
