@@ -13,6 +13,10 @@ mod bulk;
 mod changes;
 #[path = "config/dialing.rs"]
 mod dialing;
+#[path = "config/flagged.rs"]
+mod flagged;
+#[path = "config/followers.rs"]
+mod followers;
 #[path = "pki/mod.rs"]
 mod pki;
 #[path = "config/reach.rs"]

@@ -41,7 +41,10 @@ pub fn corpus(target: &str) -> Vec<Vec<u8>> {
 ///
 /// `EMCC_FUZZ_ROUNDS` in the environment plays that many instead, `EMCC_FUZZ_FIRST` begins at that seed, and
 /// `EMCC_FUZZ_SECONDS` ends after that time.
-#[expect(clippy::disallowed_methods, reason = "how long it plays is told in real seconds; what is checked reads no clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it plays is told in real seconds; what is checked reads no clock"
+)]
 pub fn replay(target: &str, rounds: u64, check: impl Fn(&[u8])) {
     if cfg!(fuzzing) {
         return;

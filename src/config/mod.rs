@@ -17,6 +17,7 @@ mod problem;
 mod reader;
 mod report;
 mod section;
+mod slips;
 mod source;
 mod without_effect;
 mod words;
@@ -240,7 +241,7 @@ fn inspected(
         check::partly(&document, probe, look, &unread, &report);
     } else {
         watched(Stage::Comparing { patterns: document.patterns.len(), devices: document.devices.len() });
-        let dialing = check::check(&document, probe, look, threads, &report);
+        let dialing = check::check(&document, probe, look, threads, &unread, &report);
         if let Some(cores) = cores.filter(|_| !report.has_errors()) {
             watched(Stage::Making);
             plan = Some(plan::build(&document, dialing, cores));

@@ -12,6 +12,7 @@ use super::document::{
 use super::plan::schedule::DAY_MIN;
 use super::report::{At, Place, Report};
 use super::section::{Section, TRUNKS};
+use super::slips::{row, rows, watched};
 use super::words;
 use emcc_policies::digits::{Digits, RowTransform, Transform};
 use std::collections::HashMap;
@@ -103,14 +104,14 @@ impl Reader {
         let bulk = self.read_csv(&mut root, report);
         self.read_trunks(&mut root, report);
         let document = &mut self.document;
-        document.peers.extend(root.tables("peer").filter_map(read_peer));
-        document.remote_clusters.extend(root.tables("remote_cluster").filter_map(read_remote_cluster));
-        document.geolocations.extend(root.tables("geolocation").filter_map(read_geolocation));
-        document.filters.extend(root.tables("geolocation_filter").filter_map(read_filter));
-        document.device_pools.extend(root.tables("device_pool").filter_map(read_device_pool));
-        document.spaces.extend(root.tables("css").filter_map(read_css));
-        document.partitions.extend(root.tables("partition").filter_map(read_partition));
-        document.schedules.extend(root.tables("schedule").filter_map(|s| read_schedule(s, report)));
+        document.peers.extend(rows(&mut root, "peer", report, read_peer));
+        document.remote_clusters.extend(rows(&mut root, "remote_cluster", report, read_remote_cluster));
+        document.geolocations.extend(rows(&mut root, "geolocation", report, read_geolocation));
+        document.filters.extend(rows(&mut root, "geolocation_filter", report, read_filter));
+        document.device_pools.extend(rows(&mut root, "device_pool", report, read_device_pool));
+        document.spaces.extend(rows(&mut root, "css", report, read_css));
+        document.partitions.extend(rows(&mut root, "partition", report, read_partition));
+        document.schedules.extend(rows(&mut root, "schedule", report, |s| read_schedule(s, report)));
         for ((key, kind), of_kind) in [
             ("route_pattern", PatternKind::Route),
             ("translation_pattern", PatternKind::Translation),
@@ -119,15 +120,15 @@ impl Reader {
         .into_iter()
         .zip(&mut self.of_file)
         {
-            of_kind.extend(root.tables(key).filter_map(|section| read_pattern(section, kind, report)));
+            of_kind.extend(rows(&mut root, key, report, |section| read_pattern(section, kind, report)));
         }
-        document.transformations.extend(root.tables("transformation_pattern").filter_map(read_transformation));
-        document.route_lists.extend(root.tables("route_list").filter_map(read_route_list));
-        document.route_groups.extend(root.tables("route_group").filter_map(read_route_group));
-        document.codecs.extend(root.tables("codec").filter_map(read_codec));
-        document.devices.extend(root.tables("device").filter_map(read_device));
-        document.users.extend(root.tables("user").filter_map(read_user));
-        document.sessions.extend(root.tables("emcc_session").filter_map(|s| read_session(s, report)));
+        document.transformations.extend(rows(&mut root, "transformation_pattern", report, read_transformation));
+        document.route_lists.extend(rows(&mut root, "route_list", report, read_route_list));
+        document.route_groups.extend(rows(&mut root, "route_group", report, read_route_group));
+        document.codecs.extend(rows(&mut root, "codec", report, read_codec));
+        document.devices.extend(rows(&mut root, "device", report, read_device));
+        document.users.extend(rows(&mut root, "user", report, read_user));
+        document.sessions.extend(rows(&mut root, "emcc_session", report, |s| read_session(s, report)));
         root.finish();
         (includes, bulk)
     }
@@ -167,18 +168,22 @@ impl Reader {
     /// Reads one row of a CSV file.
     pub(super) fn row(&mut self, kind: Bulk, section: Section<'_, '_>, report: &Report) {
         let document = &mut self.document;
+        let key = kind.key();
         match kind {
-            Bulk::Device => document.devices.extend(read_device(section)),
-            Bulk::User => document.users.extend(read_user(section)),
-            Bulk::Session => document.sessions.extend(read_session(section, report)),
-            Bulk::DevicePool => document.device_pools.extend(read_device_pool(section)),
-            Bulk::RoutePattern => document.patterns.extend(read_pattern(section, PatternKind::Route, report)),
-            Bulk::TranslationPattern => {
-                document.patterns.extend(read_pattern(section, PatternKind::Translation, report));
+            Bulk::Device => document.devices.extend(row(section, key, report, read_device)),
+            Bulk::User => document.users.extend(row(section, key, report, read_user)),
+            Bulk::Session => document.sessions.extend(row(section, key, report, |s| read_session(s, report))),
+            Bulk::DevicePool => document.device_pools.extend(row(section, key, report, read_device_pool)),
+            Bulk::TransformationPattern => {
+                document.transformations.extend(row(section, key, report, read_transformation));
             }
-            Bulk::TransformationPattern => document.transformations.extend(read_transformation(section)),
-            Bulk::DirectoryNumber => {
-                document.patterns.extend(read_pattern(section, PatternKind::DirectoryNumber, report));
+            Bulk::RoutePattern | Bulk::TranslationPattern | Bulk::DirectoryNumber => {
+                let kind = match kind {
+                    Bulk::TranslationPattern => PatternKind::Translation,
+                    Bulk::DirectoryNumber => PatternKind::DirectoryNumber,
+                    _ => PatternKind::Route,
+                };
+                document.patterns.extend(row(section, key, report, |s| read_pattern(s, kind, report)));
             }
         }
     }
@@ -186,7 +191,7 @@ impl Reader {
     /// The CSV files of `[csv]`, found from the folder of the file that names them.
     fn read_csv(&mut self, root: &mut Section<'_, '_>, report: &Report) -> Vec<BulkFile> {
         let Some(mut csv) = self.single(root, "csv", report) else { return Vec::new() };
-        let mut files = Vec::new();
+        let (mut files, before) = (Vec::new(), report.errors());
         for (key, kind) in BulkKind::ALL {
             let path = csv.parsed(key, words::line);
             files.extend(path.map(|At { value, place }| BulkFile {
@@ -195,6 +200,9 @@ impl Reader {
             }));
         }
         csv.finish();
+        if report.errors() > before {
+            report.slip("csv", true);
+        }
         files
     }
 
@@ -205,7 +213,9 @@ impl Reader {
                 ("cluster", "Write [cluster] with the id of this cluster: id = \"HQ\"."),
                 ("sip", "Write [sip] with a listening address: listen = [\"udp:127.0.0.1:5060\"]."),
             ] {
-                if !self.single.contains_key(table) {
+                let is_there =
+                    self.single.contains_key(table) || report.slipped().iter().any(|slip| slip.table == table);
+                if !is_there {
                     report.error(&Place::new(0, 0, table), format!("the table [{table}] is missing"), fix);
                 }
             }
@@ -220,11 +230,12 @@ impl Reader {
         key: &'static str,
         report: &Report,
     ) -> Option<Section<'a, 'i>> {
-        let section = root.table(key)?;
+        let section = watched(key, report, true, || root.table(key))?;
         if let Some(first) = self.single.get(key) {
             let (file, line, _) = report.locate(first);
             let message = format!("[{key}] is written a second time; the first is at {file}:{line}");
             report.error(&section.place, message, "Put all its keys into one of the two.");
+            report.slip(key, true);
             return None;
         }
         self.single.insert(key, section.place.clone());
@@ -242,19 +253,22 @@ impl Reader {
             (self.document.admin_listen, self.document.admin_token_file) = read_admin(section);
         }
         if let Some(section) = self.single(root, "intercluster_service_profile", report) {
-            self.document.profile = read_profile(section);
+            self.document.profile = watched("intercluster_service_profile", report, false, || read_profile(section));
         }
         if let Some(section) = self.single(root, "feature", report) {
-            self.document.feature = read_feature(section);
+            self.document.feature = watched("feature", report, false, || read_feature(section));
         }
         if let Some(mut section) = self.single(root, "emcc_template", report) {
-            section.require("device_pool", "Name the device pool of visiting phones that match no other (G-8).");
-            section.parsed("description", words::line);
-            self.document.template_pool = section.parsed("device_pool", words::name);
-            section.finish();
+            self.document.template_pool = watched("emcc_template", report, false, || {
+                section.require("device_pool", "Name the device pool of visiting phones that match no other (G-8).");
+                section.parsed("description", words::line);
+                let pool = section.parsed("device_pool", words::name);
+                section.finish();
+                pool
+            });
         }
         if let Some(section) = self.single(root, "emergency", report) {
-            self.document.emergency = read_emergency(section);
+            self.document.emergency = watched("emergency", report, false, || read_emergency(section));
         }
         if let Some(section) = self.single(root, "rsvp", report) {
             self.document.rsvp = read_rsvp(section);
@@ -281,6 +295,7 @@ impl Reader {
     /// At most two EMCC trunks, one table each.
     fn read_trunks(&mut self, root: &mut Section<'_, '_>, report: &Report) {
         for key in TRUNKS {
+            let before = report.errors();
             let sections: Vec<_> =
                 if root.is_array(key) { root.tables(key).collect() } else { root.table(key).into_iter().collect() };
             for mut section in sections {
@@ -307,6 +322,9 @@ impl Reader {
                     report.error(&trunk.place, message, TRUNK_TWICE);
                 }
                 slot.get_or_insert(trunk);
+            }
+            if report.errors() > before {
+                report.slip(key, true);
             }
         }
     }

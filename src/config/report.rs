@@ -117,6 +117,11 @@ impl Place {
         matches!(&self.path, Path::Text(path) if path.is_empty())
     }
 
+    /// Whether it stands before the other in the files read.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        (self.file, self.offset) < (other.file, other.offset)
+    }
+
     /// A key of the table that is here, which stands at `offset`.
     pub(super) fn of_key(&self, offset: usize, key: &'static str) -> Self {
         Self::at(self.file, offset, self.path.then(key))
@@ -197,6 +202,16 @@ pub(super) struct Report {
     problems: RefCell<Vec<Problem>>,
     dropped: Cell<usize>,
     dropped_errors: Cell<usize>,
+    errors: Cell<usize>,
+    slipped: RefCell<Vec<Slipped>>,
+}
+
+/// A table of which something was not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slipped {
+    pub(super) table: &'static str,
+    /// Whether that may be a row's name, or all of a row.
+    pub(super) is_nameless: bool,
 }
 
 impl Report {
@@ -229,6 +244,26 @@ impl Report {
         apart.problems.into_inner().into_iter().for_each(|problem| self.keep(problem));
         self.dropped.set(self.dropped.get() + apart.dropped.get());
         self.dropped_errors.set(self.dropped_errors.get() + apart.dropped_errors.get());
+        apart.slipped.into_inner().into_iter().for_each(|slip| self.slip(slip.table, slip.is_nameless));
+    }
+
+    /// How many errors there are so far.
+    pub(super) fn errors(&self) -> usize {
+        self.errors.get()
+    }
+
+    /// Marks a table as not understood altogether.
+    pub(super) fn slip(&self, table: &'static str, is_nameless: bool) {
+        let mut slipped = self.slipped.borrow_mut();
+        match slipped.iter_mut().find(|slip| slip.table == table) {
+            Some(slip) => slip.is_nameless |= is_nameless,
+            None => slipped.push(Slipped { table, is_nameless }),
+        }
+    }
+
+    /// The tables marked so, each once.
+    pub(super) fn slipped(&self) -> Vec<Slipped> {
+        self.slipped.borrow().clone()
     }
 
     fn file<T>(&self, place: &Place, read: impl FnOnce(&File) -> T) -> Option<T> {
@@ -269,6 +304,7 @@ impl Report {
 
     fn keep(&self, problem: Problem) {
         let mut problems = self.problems.borrow_mut();
+        self.errors.set(self.errors.get() + usize::from(problem.severity == Severity::Error));
         if problems.len() < PROBLEMS_MAX {
             problems.push(problem);
         } else {

@@ -120,6 +120,11 @@ impl<'a, 'i> Section<'a, 'i> {
         }
     }
 
+    /// Whether something of it could not be read.
+    pub(super) fn is_torn(&self) -> bool {
+        self.torn
+    }
+
     fn get(&self, key: &str) -> Option<&'a Node<'i>> {
         self.entries.iter().find(|(name, _)| *name == key).map(|(_, node)| *node)
     }
@@ -471,6 +476,9 @@ impl<'a, 'i> Section<'a, 'i> {
             // Above a torn line the rest of a table may have come loose and look like keys of the file.
             if !(self.torn && self.class.is_empty() || self.is_lost(key)) {
                 self.unknown_key(key, &place, near);
+                if let Some(near) = near.filter(|_| self.class.is_empty()) {
+                    self.report.slip(near, true);
+                }
             }
         }
         if self.missing.is_empty() {
@@ -607,7 +615,8 @@ const WORDS_COMPARED_MAX: usize = 2_000;
 
 /// The word a writer most probably meant, if any is near enough.
 pub(super) fn nearest<'w>(written: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    const NEAR: f64 = 0.8;
+    // Three letters of which the last two are swapped, or one is another, come to 0.8 but for rounding.
+    const NEAR: f64 = 0.8 - 1e-9;
     let lower = written.to_lowercase();
     let scored = words.take(WORDS_COMPARED_MAX).map(|word| (strsim::jaro_winkler(&lower, &word.to_lowercase()), word));
     scored.filter(|(score, _)| *score >= NEAR).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)

@@ -5,7 +5,7 @@ use super::ahead::{self, Ahead, Form, Read, Taken, Unreadable};
 use super::bulk::{BulkFile, BulkKind};
 use super::document::{Document, Text};
 use super::reader::Reader;
-use super::report::{Place, Report};
+use super::report::{Place, Report, Slipped};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub(super) struct Unread {
     pub(super) tables: bool,
     /// CSV files, or rows of them, of these kinds.
     pub(super) rows: Vec<BulkKind>,
+    /// Tables of which something was not understood: what is missing of them is, but who names it may name what slipped.
+    pub(super) slipped: Vec<Slipped>,
 }
 
 impl Unread {
@@ -44,7 +46,24 @@ impl Unread {
 
     /// Whether it may have a row of a table.
     pub(super) fn may_have(&self, table: &str) -> bool {
-        self.main || self.tables || self.rows.iter().any(|kind| kind.has(table))
+        let is_slipped = |slip: &Slipped| {
+            // Local route groups are there where a pool maps them.
+            slip.is_nameless && slip.table == table || slip.table == "device_pool" && table == "local_route_group"
+        };
+        let has_rows = || self.rows.iter().any(|kind| kind.has(table));
+        self.main || self.tables || has_rows() || self.slipped.iter().any(is_slipped)
+    }
+
+    /// Whether something of the table was not understood.
+    pub(super) fn is_slipped(&self, table: &str) -> bool {
+        self.slipped.iter().any(|slip| slip.table == table)
+    }
+
+    /// Adds what slipped in what was read.
+    fn add_slipped(&mut self, report: &Report) {
+        self.slipped = report.slipped();
+        // Which files there are is not known.
+        self.tables |= self.is_slipped("csv");
     }
 
     /// Adds a file; `torn`: not even its tables are known.
@@ -61,7 +80,8 @@ impl Unread {
 pub(super) fn read(path: &Path, threads: usize, watched: &dyn Fn(Stage<'_>)) -> Source {
     let mut loader = Loader::new(threads, watched);
     let readable = loader.file(path, None, 0);
-    let Loader { reader, report, unread, .. } = loader;
+    let Loader { reader, report, mut unread, .. } = loader;
+    unread.add_slipped(&report);
     let document = reader.into_document(&report, unread.is_nothing());
     Source { document, report, unread, readable }
 }
@@ -70,7 +90,8 @@ pub(super) fn read(path: &Path, threads: usize, watched: &dyn Fn(Stage<'_>)) -> 
 pub(super) fn read_text(name: &str, text: &str) -> Source {
     let mut loader = Loader::new(1, &|_| ());
     loader.take(Form::Tables, Path::new(name), Read { text: Arc::new(text.into()), flaw: None, apart: None }, 0);
-    let Loader { reader, report, unread, .. } = loader;
+    let Loader { reader, report, mut unread, .. } = loader;
+    unread.add_slipped(&report);
     let document = reader.into_document(&report, unread.is_nothing());
     Source { document, report, unread, readable: true }
 }

@@ -188,7 +188,10 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, Bad> {
             Wrong::RepeatedTwice => ("repeats what is repeated already", "Keep one of the two."),
             Wrong::OpenBracket => ("has no closing bracket", "Close it with ]."),
             Wrong::EmptyBrackets => ("matches no character", "Write the digits it stands for, as in [2-9]."),
-            Wrong::Range => ("is no range of digits", "Write the lower digit first, as in [2-9]."),
+            Wrong::Range => ("begins no range of digits", "Write two of 0-9, the lower first, as in [2-9]."),
+            Wrong::InBrackets => {
+                ("may not stand in brackets", "Use 0-9, *, #, A-D and ranges of digits there, as in [2-9] or [24-6].")
+            }
             Wrong::Caret => ("stands where no ^ may", "Write one ^ a pattern, first in its brackets."),
             Wrong::Escape => {
                 ("stands before something other than +", "Write \\+ for a dialed +, or remove the backslash.")

@@ -194,7 +194,7 @@ impl Refusal {
         let caused = |status, phrase, cause| Answer { cause: Some(cause), ..Answer::plain(status, phrase) };
         match self {
             Self::NoPattern => caused(404, "Not Found: no pattern of the search space matches", 1),
-            Self::StillTranslating => caused(404, "Not Found: translations lead in a circle", 1),
+            Self::StillTranslating => caused(404, "Not Found: more translations than are followed", 1),
             Self::OnlyBeginnings => caused(484, "Address Incomplete", 28),
             Self::Blocked => caused(403, "Forbidden: the pattern blocks the call", 21),
             Self::MissingPhone => caused(403, "Forbidden: the INVITE names no phone of this cluster", 21),

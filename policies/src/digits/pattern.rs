@@ -55,6 +55,8 @@ pub enum Wrong {
     EmptyBrackets,
     /// A range whose ends are not digits or run downwards.
     Range,
+    /// A character that may not stand in brackets.
+    InBrackets,
     /// `^` anywhere but first in brackets, or a second one in the pattern.
     Caret,
     /// `\` without `+` behind it.
@@ -84,7 +86,8 @@ impl Pattern {
     /// # Errors
     /// The first place where the text leaves the syntax.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        Parser { text: text.as_bytes(), at: 0, elements: Vec::new(), dot: None, carets: 0, last: None }.pattern(text)
+        Parser { text: text.as_bytes(), at: 0, elements: Vec::new(), dot: None, carets: 0, last: None, wrong: None }
+            .pattern(text)
     }
 
     /// The text as configured.
@@ -257,6 +260,8 @@ struct Parser<'a> {
     dot: Option<usize>,
     carets: usize,
     last: Option<Atom>,
+    /// Where something is wrong in brackets.
+    wrong: Option<usize>,
 }
 
 impl Parser<'_> {
@@ -264,7 +269,9 @@ impl Parser<'_> {
         while let Some(&byte) = self.text.get(self.at) {
             let at = self.at;
             self.at = at.saturating_add(1);
-            self.token(byte).map_err(|what| PatternError { at, what })?;
+            if let Err(what) = self.token(byte) {
+                return Err(PatternError { at: self.wrong.unwrap_or(at), what });
+            }
             if self.elements.len() > ELEMENTS_MAX {
                 return Err(PatternError { at, what: Wrong::TooLong });
             }
@@ -351,32 +358,39 @@ impl Parser<'_> {
 
     /// The class of `[..]` or `[^..]`; the complement is one of digits only.
     fn brackets(&mut self) -> Result<u32, Wrong> {
-        let inside = self.text.get(self.at..).unwrap_or_default();
+        let begins = self.at;
+        let inside = self.text.get(begins..).unwrap_or_default();
         let end = inside.iter().position(|&byte| byte == b']').ok_or(Wrong::OpenBracket)?;
+        let ends = begins.saturating_add(end);
         let mut inside = inside.get(..end).unwrap_or_default();
-        self.at = self.at.saturating_add(end).saturating_add(1);
+        self.at = ends.saturating_add(1);
         let negated = inside.first() == Some(&b'^');
         if negated {
             self.carets = self.carets.saturating_add(1);
             inside = inside.get(1..).unwrap_or_default();
         }
-        if self.carets > 1 && negated || inside.contains(&b'^') {
+        if self.carets > 1 && negated {
+            self.wrong = Some(begins);
             return Err(Wrong::Caret);
         }
         let mut class = 0u32;
         while let Some((&first, rest)) = inside.split_first() {
+            self.wrong = Some(ends.saturating_sub(inside.len()));
             if let [b'-', last, after @ ..] = rest {
                 if !first.is_ascii_digit() || !last.is_ascii_digit() || first > *last {
                     return Err(Wrong::Range);
                 }
                 (first..=*last).filter_map(symbol).for_each(|digit| class |= 1 << digit);
                 inside = after;
+            } else if first == b'^' {
+                return Err(Wrong::Caret);
             } else {
-                let listed = symbol(first).filter(|_| first != b'+').ok_or(Wrong::Character)?;
+                let listed = symbol(first).filter(|_| first != b'+').ok_or(Wrong::InBrackets)?;
                 class |= 1 << listed;
                 inside = rest;
             }
         }
+        self.wrong = None;
         if negated {
             class = if class == 0 { 0 } else { ANY_DIGIT & !class };
         }

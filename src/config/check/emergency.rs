@@ -20,7 +20,7 @@ pub(super) fn check(
     document: &Document,
     dialing: &Dialing<'_>,
     routing: &Routing<'_>,
-    dangled: &Dangled,
+    dangled: &Dangled<'_>,
     spaces: &Spaces<'_>,
     looked: &Looked,
     report: &Report,
@@ -159,8 +159,11 @@ fn reach(
 ) {
     let plan = &dialing.plan;
     let configured: HashSet<_> = own.numbers.iter().copied().collect();
-    let finds = |css: &[CssId], number: &Digits, at: Civil| {
-        matches!(plan.analyse(css, number, None, at).outcome, Outcome::Found { .. })
+    let finds = |css: &[CssId], number: &Digits, at: Civil| match plan.analyse(css, number, None, at).outcome {
+        Outcome::Found { .. } => true,
+        // One that is a block is told at itself.
+        Outcome::Blocked { row } => plan.row(row).is_some_and(|row| row.emergency),
+        _ => false,
     };
     let behind = |number: &Digits, css: &[CssId], at: Civil| {
         configured.contains(number)

@@ -10,15 +10,21 @@ use emcc_policies::device_pool::comparable;
 use emcc_policies::location::Field;
 use std::collections::{HashMap, HashSet};
 
-pub(super) fn check(document: &Document, names: &Names<'_>, dangled: &Dangled, report: &Report) {
+pub(super) fn check(document: &Document, names: &Names<'_>, dangled: &Dangled<'_>, report: &Report) {
     location_bandwidth(document, report);
     let on = document.profile.emcc.as_ref().is_some_and(|flag| flag.value);
     let remote = document.remote_clusters.iter().find(|cluster| cluster.offers(Service::Emcc, &document.feature));
     let Some(remote) = remote.filter(|_| on) else { return };
-    visiting_phones(document, names, report);
-    if document.template_pool.is_none() {
+    let is_unknown = |tables: &[&str]| dangled.is_slipped(tables);
+    if !is_unknown(&["device", "device_pool", "feature"]) {
+        visiting_phones(document, names, report);
+    }
+    if document.template_pool.is_none() && !is_unknown(&["emcc_template"]) {
         let message = "there is no [emcc_template]: a visiting phone that matches no device pool gets none (G-8)";
         report.warning(&remote.id.place, message, "Write [emcc_template] with device_pool.");
+    }
+    if is_unknown(&["feature", "geolocation_filter", "geolocation", "device_pool"]) {
+        return;
     }
     let Some(filter) = document.feature.geolocation_filter.as_ref() else {
         let message =

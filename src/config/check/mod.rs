@@ -4,6 +4,7 @@ mod adjunct;
 mod callers;
 mod certificates;
 mod emergency;
+mod flagged;
 mod geography;
 mod helpless;
 mod hours;
@@ -36,13 +37,14 @@ pub(super) fn check<'d>(
     probe: Probe,
     look: Look,
     threads: usize,
+    unread: &Unread,
     report: &Report,
 ) -> Dialing<'d> {
     let (dialing, dangled) = thread::scope(|scope| {
         let made = (threads > 1).then(|| thread::Builder::new().spawn_scoped(scope, || Dialing::of(document)));
         let names = names::Names::of(document, report);
-        let dangled = names::references(document, &names, &Unread::default(), report);
-        neighbours::check(document, &names, report);
+        let dangled = names::references(document, &names, unread, report);
+        neighbours::check(document, &names, &dangled, report);
         phones::check(document, &names, report);
         certificates::check(document, look, report);
         secure::check(document, report);
@@ -62,6 +64,10 @@ pub(super) fn check<'d>(
     let routing = Routing::of(document);
     patterns::check(document, &dialing, &routing, &spaces.all, &looked.moments, report);
     emergency::check(document, &dialing, &routing, &dangled, &spaces, &looked, report);
+    flagged::blocks(document, report);
+    if !unread.is_slipped("emergency") {
+        flagged::check(document, &dialing, report);
+    }
     probe::check(document, probe, report);
     dialing
 }
@@ -78,7 +84,7 @@ pub(super) fn partly(document: &Document, probe: Probe, look: Look, unread: &Unr
     servers::check(document, report);
     patterns::alone(document, &Dialing::of(document), report);
     if !unread.tables {
-        neighbours::check(document, &names, report);
+        neighbours::check(document, &names, &dangled, report);
         phones::check(document, &names, report);
         secure::check(document, report);
     }

@@ -11,6 +11,7 @@ use crate::config::words::{STANDARD_LOCAL_ROUTE_GROUP, UNSPECIFIED};
 use ahash::{AHashMap, AHashSet};
 use emcc_policies::route::PeerKind;
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// Every named row of a document; of two with one name, the first.
 pub(super) struct Names<'d> {
@@ -30,43 +31,127 @@ pub(super) struct Names<'d> {
     pub(super) local_route_groups: AHashSet<&'d str>,
 }
 
-/// Tables of which a row is named that is not there. Who was meant is not known, so nothing is said of what nobody names there
-/// or of what would come of a call that leads there: the name's own error is enough.
-#[derive(Default)]
-pub(super) struct Dangled(RefCell<Vec<&'static str>>);
-
-impl Dangled {
-    /// Whether a row of that table is.
-    pub(super) fn is_of(&self, table: &str) -> bool {
-        self.0.borrow().contains(&table)
-    }
-
-    /// Whether it is unknown where some route leads.
-    pub(super) fn is_of_routes(&self) -> bool {
-        ["route_list", "route_group", "peer", TRANSLATION].into_iter().any(|table| self.is_of(table))
-    }
-
-    /// Whether it is unknown where some translation goes on.
-    pub(super) fn is_of_translations(&self) -> bool {
-        self.is_of(TRANSLATION)
-    }
-
-    fn add(&self, table: &'static str) {
-        if !self.is_of(table) {
-            self.0.borrow_mut().push(table);
-        }
-    }
+/// Tables of which a row is named that is not there, or of which it is not known who names them. Nothing is said of what nobody
+/// names there or of what would come of a call that leads there: the name's own error, or that of what slipped, is enough.
+pub(super) struct Dangled<'u> {
+    tables: RefCell<Vec<&'static str>>,
+    unread: &'u Unread,
 }
 
 /// Stands for the search spaces of translations, apart from those of callers.
 const TRANSLATION: &str = "translation_pattern";
 
+/// What decides which emergency numbers a search space has a way for.
+const SEARCHED: [&str; 11] = [
+    "css",
+    "partition",
+    "schedule",
+    "route_pattern",
+    "translation_pattern",
+    "device",
+    "user",
+    "device_pool",
+    "emcc_session",
+    "emcc_trunk",
+    "emergency",
+];
+
+/// What decides where a way leads, beside that.
+const ROUTED: [&str; 6] =
+    ["route_list", "route_group", "peer", "remote_cluster", "directory_number", "emcc_rsvp_trunk"];
+
+/// What rows of a table name; partitions among it, which are there where a pattern is.
+fn named_in(table: &str) -> &'static [&'static str] {
+    match table {
+        "feature" => &["geolocation_filter", "geolocation"],
+        "emcc_template" => &["device_pool"],
+        "emcc_trunk" | "emcc_rsvp_trunk" => &["css", "device_pool"],
+        "emergency" | "route_group" => &["peer"],
+        "peer" | "user" => &["css"],
+        "device_pool" => &["css", "geolocation", "route_group"],
+        "partition" => &["schedule"],
+        "route_pattern" => &["route_list", "partition"],
+        "translation_pattern" => &["css", "partition", TRANSLATION],
+        "directory_number" => &["peer", "partition"],
+        "transformation_pattern" => &["partition"],
+        "route_list" => &["route_group"],
+        "device" => &["css", "device_pool", "geolocation"],
+        _ => &[],
+    }
+}
+
+impl<'u> Dangled<'u> {
+    fn of(unread: &'u Unread) -> Self {
+        let tables = unread.slipped.iter().flat_map(|slip| named_in(slip.table)).copied().collect();
+        Self { tables: RefCell::new(tables), unread }
+    }
+
+    /// Whether a row of that table is.
+    pub(super) fn is_of(&self, table: &str) -> bool {
+        self.tables.borrow().contains(&table)
+    }
+
+    /// Whether something of one of the tables was not understood.
+    pub(super) fn is_slipped(&self, tables: &[&str]) -> bool {
+        tables.iter().any(|table| self.unread.is_slipped(table))
+    }
+
+    /// Whether it is unknown where some route leads.
+    pub(super) fn is_of_routes(&self) -> bool {
+        ["route_list", "route_group", "peer", TRANSLATION].into_iter().any(|table| self.is_of(table))
+            || self.is_slipped(&SEARCHED)
+            || self.is_slipped(&ROUTED)
+    }
+
+    /// Whether it is unknown where some translation goes on, or what else a search space has.
+    pub(super) fn is_of_translations(&self) -> bool {
+        self.is_of(TRANSLATION) || self.is_slipped(&SEARCHED)
+    }
+
+    fn add(&self, table: &'static str) {
+        if !self.is_of(table) {
+            self.tables.borrow_mut().push(table);
+        }
+    }
+}
+
+/// A name that nothing has.
+struct Missing<'r> {
+    table: &'static str,
+    /// Where it is named first.
+    name: &'r Text,
+    /// How often it is named.
+    count: usize,
+    fix: String,
+}
+
+/// Names that nothing has, each once, in the order met.
+#[derive(Default)]
+struct AllMissing<'r> {
+    found: Vec<Missing<'r>>,
+    at: HashMap<(&'static str, &'r str), usize>,
+}
+
+impl AllMissing<'_> {
+    fn tell(self, report: &Report) {
+        for Missing { table, name, count, fix } in self.found {
+            let more = match count - 1 {
+                0 => String::new(),
+                1 => ", named here and at 1 more place".to_owned(),
+                more => format!(", named here and at {more} more places"),
+            };
+            report.error(&name.place, format!("there is no {table} \"{}\"{more}", name.value), fix);
+        }
+    }
+}
+
 /// Where mistakes of names go, but of those that may stand in what could not be read.
 #[derive(Clone, Copy)]
-struct Dangling<'r> {
+struct Dangling<'r, 'd> {
     report: &'r Report,
     unread: &'r Unread,
-    dangled: &'r Dangled,
+    dangled: &'r Dangled<'r>,
+    missing: &'r RefCell<AllMissing<'d>>,
 }
 
 impl<'d> Names<'d> {
@@ -127,32 +212,55 @@ fn duplicate(name: &Text, what: &str, report: &Report) {
     report.error(&name.place, format!("two {what} are named \"{}\"", name.value), "Rename or remove one of them.");
 }
 
-/// Reports a name that nothing has.
-fn refer<V>(name: Option<&Text>, rows: &AHashMap<&str, V>, table: &'static str, to: Dangling<'_>) {
+/// Keeps a name that nothing has.
+fn refer<'r, V>(name: Option<&'r Text>, rows: &AHashMap<&str, V>, table: &'static str, to: Dangling<'_, 'r>) {
     if let Some(name) = name.filter(|name| !rows.contains_key(name.as_str())) {
-        let near = nearest(name.as_str(), rows.keys().copied());
-        dangling(name, table, near, to);
+        dangling(name, table, || nearest(name.as_str(), rows.keys().copied()), to);
     }
 }
 
-fn dangling(name: &Text, table: &'static str, near: Option<&str>, Dangling { report, unread, dangled }: Dangling<'_>) {
+fn dangling<'r, 'n>(
+    name: &'r Text,
+    table: &'static str,
+    near: impl FnOnce() -> Option<&'n str>,
+    Dangling { unread, dangled, missing, .. }: Dangling<'_, 'r>,
+) {
     dangled.add(table);
     if unread.may_have(table) {
         return;
     }
+    let AllMissing { found, at } = &mut *missing.borrow_mut();
+    if let Some(known) = at.get(&(table, name.as_str())).and_then(|at| found.get_mut(*at)) {
+        known.count += 1;
+        if name.place.is_before(&known.name.place) {
+            known.name = name;
+        }
+        return;
+    }
     let key = if matches!(table, "remote_cluster" | "user") { "id" } else { "name" };
     let add = format!("add [[{table}]] with {key} = \"{}\"", name.value);
-    let fix = match near {
+    let fix = match near() {
         Some(near) => format!("Did you mean \"{near}\"? Otherwise {add}."),
         None => format!("Write the name of one there is, or {add}."),
     };
-    report.error(&name.place, format!("there is no {table} \"{}\"", name.value), fix);
+    at.insert((table, name.as_str()), found.len());
+    found.push(Missing { table, name, count: 1, fix });
 }
 
 /// Reports every name used that nothing has, and every name of the wrong kind of thing. Gives back of which tables.
-pub(super) fn references(document: &Document, names: &Names<'_>, unread: &Unread, report: &Report) -> Dangled {
-    let dangled = Dangled::default();
-    let to = Dangling { report, unread, dangled: &dangled };
+pub(super) fn references<'u>(
+    document: &Document,
+    names: &Names<'_>,
+    unread: &'u Unread,
+    report: &Report,
+) -> Dangled<'u> {
+    let (dangled, missing) = (Dangled::of(unread), RefCell::new(AllMissing::default()));
+    named(document, names, Dangling { report, unread, dangled: &dangled, missing: &missing });
+    missing.into_inner().tell(report);
+    dangled
+}
+
+fn named<'r>(document: &'r Document, names: &Names<'_>, to: Dangling<'_, 'r>) {
     refer(document.feature.geolocation_filter.as_ref(), &names.filters, "geolocation_filter", to);
     let default = document.feature.default_geolocation.as_ref().filter(|name| name.value != UNSPECIFIED);
     refer(default, &names.geolocations, "geolocation", to);
@@ -191,10 +299,9 @@ pub(super) fn references(document: &Document, names: &Names<'_>, unread: &Unread
         refer(user.emcc_css.as_ref(), &names.spaces, "css", to);
     }
     sessions(document, names, to);
-    dangled
 }
 
-fn dial_plan(document: &Document, names: &Names<'_>, to: Dangling<'_>) {
+fn dial_plan<'r>(document: &'r Document, names: &Names<'_>, to: Dangling<'_, 'r>) {
     let report = to.report;
     for css in document.transform_spaces() {
         refer(Some(css), &names.spaces, "css", to);
@@ -225,7 +332,8 @@ fn dial_plan(document: &Document, names: &Names<'_>, to: Dangling<'_>) {
         }
     }
     for list in &document.route_lists {
-        if list.members.is_empty() && !to.unread.tables {
+        let is_whole = !to.unread.tables && !to.unread.is_slipped("route_list");
+        if list.members.is_empty() && is_whole {
             report.warning(
                 &list.name.place,
                 format!("route list \"{}\" has no members", list.name.value),
@@ -241,12 +349,12 @@ fn dial_plan(document: &Document, names: &Names<'_>, to: Dangling<'_>) {
             } else if !group && !local {
                 let all = names.route_groups.keys().chain(&names.local_route_groups).copied();
                 if !to.unread.may_have("local_route_group") {
-                    dangling(member, "route_group", nearest(member.as_str(), all), to);
+                    dangling(member, "route_group", || nearest(member.as_str(), all), to);
                 }
             }
         }
         for (member, _) in &list.transforms {
-            if !list.members.iter().any(|name| name.value == member.value) {
+            if is_whole && !list.members.iter().any(|name| name.value == member.value) {
                 let message = format!("\"{}\" is no member of route list \"{}\"", member.value, list.name.value);
                 report.error(&member.place, message, "Write the name of one of its members.");
             }
@@ -258,7 +366,7 @@ fn dial_plan(document: &Document, names: &Names<'_>, to: Dangling<'_>) {
             gateway(name, names, "a route group leads to the PSTN", to);
         }
         repeated(&group.peers, "peer of this route group", report);
-        if group.peers.is_empty() && !to.unread.tables {
+        if group.peers.is_empty() && !to.unread.tables && !to.unread.is_slipped("route_group") {
             report.warning(
                 &group.name.place,
                 format!("route group \"{}\" has no peers", group.name.value),
@@ -281,7 +389,7 @@ fn is(peer: &Peer, kind: PeerKind) -> bool {
     peer.kind.as_ref().is_some_and(|found| found.value == kind)
 }
 
-fn gateway(name: &Text, names: &Names<'_>, why: &str, to: Dangling<'_>) {
+fn gateway<'r>(name: &'r Text, names: &Names<'_>, why: &str, to: Dangling<'_, 'r>) {
     let report = to.report;
     match names.peers.get(name.as_str()) {
         None => refer(Some(name), &names.peers, "peer", to),
@@ -295,7 +403,7 @@ fn gateway(name: &Text, names: &Names<'_>, why: &str, to: Dangling<'_>) {
 }
 
 /// A session's phone belongs to the visited cluster and its user to the home cluster.
-fn sessions(document: &Document, names: &Names<'_>, to: Dangling<'_>) {
+fn sessions<'r>(document: &'r Document, names: &Names<'_>, to: Dangling<'_, 'r>) {
     let report = to.report;
     let ours = document.cluster.id.as_ref().map(|id| id.as_str());
     let (mut devices, mut users) = (AHashSet::new(), AHashSet::new());
@@ -312,7 +420,7 @@ fn sessions(document: &Document, names: &Names<'_>, to: Dangling<'_>) {
         }
         if session.home_cluster.is_some() && here.is_none() {
             let near = document.devices.iter().map(|device| device.name.as_str());
-            dangling(&session.device, "device", nearest(session.device.as_str(), near), to);
+            dangling(&session.device, "device", || nearest(session.device.as_str(), near), to);
         }
         if session.visiting_cluster.is_some() && session.home_cluster.is_none() {
             if here.is_some() {

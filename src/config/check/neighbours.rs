@@ -1,6 +1,6 @@
 //! Neighbours: addresses that tell them apart, links, services, region parameters.
 
-use super::names::Names;
+use super::names::{Dangled, Names};
 use crate::config::address::{Address, Transport};
 use crate::config::document::{Document, RemoteCluster, Service, Sip, Terms};
 use crate::config::plan::build::{MIN_SE_S, SESSION_EXPIRES_S};
@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr};
 /// Smallest Timer C that RFC 3261 16.6 allows, in seconds: more than three minutes.
 const RING_S_LEAST: u32 = 181;
 
-pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
+pub(super) fn check(document: &Document, names: &Names<'_>, dangled: &Dangled<'_>, report: &Report) {
     listening(document, report);
     tls(document, report);
     addresses(document, report);
@@ -44,7 +44,9 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
             over_udp(flag, report);
         }
     }
-    if names.peers.values().all(|peer| peer.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::Gateway)) {
+    let are_gateways =
+        || names.peers.values().all(|peer| peer.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::Gateway));
+    if !dangled.is_slipped(&["peer"]) && are_gateways() {
         let numbers = document.devices.iter().flat_map(|device| device.directory_numbers.first());
         let numbers = numbers.chain(document.users.iter().filter_map(|user| user.directory_number.as_ref()));
         if let Some(number) = numbers.into_iter().next() {

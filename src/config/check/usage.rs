@@ -12,7 +12,7 @@ use ahash::{AHashMap, AHashSet};
 use emcc_policies::route::PeerKind;
 use std::collections::{BTreeMap, HashMap};
 
-pub(super) fn check(document: &Document, names: &Names<'_>, dangled: &Dangled, report: &Report) {
+pub(super) fn check(document: &Document, names: &Names<'_>, dangled: &Dangled<'_>, report: &Report) {
     let spaces = spaces_in_use(document);
     let is_known = !dangled.is_of("css");
     for space in document.spaces.iter().filter(|space| is_known && !spaces.contains(space.name.as_str())) {
@@ -47,7 +47,7 @@ fn spaces_in_use(document: &Document) -> AHashSet<&str> {
         .collect()
 }
 
-fn partitions(document: &Document, spaces: &AHashSet<&str>, dangled: &Dangled, report: &Report) {
+fn partitions(document: &Document, spaces: &AHashSet<&str>, dangled: &Dangled<'_>, report: &Report) {
     let used = document.spaces.iter().filter(|space| spaces.contains(space.name.as_str()));
     let reachable: AHashSet<_> = used.flat_map(|space| space.partitions.iter().map(|name| name.as_str())).collect();
     let mut filled: AHashMap<&str, Option<&Text>> = AHashMap::new();
@@ -65,12 +65,15 @@ fn partitions(document: &Document, spaces: &AHashSet<&str>, dangled: &Dangled, r
     }
     let filled: BTreeMap<&str, Option<&Text>> = filled.into_iter().collect();
     let declared: AHashSet<_> = document.partitions.iter().map(|row| row.name.as_str()).collect();
+    let are_all_filled = !dangled.is_of("partition");
+    let is_reach_known = !dangled.is_of("css") && !dangled.is_slipped(&["css"]);
     // Those that a name without patterns was most probably meant for.
     let mut meant: AHashSet<&str> = AHashSet::new();
     for space in &document.spaces {
         let mut seen = AHashSet::new();
         for partition in &space.partitions {
-            if !filled.contains_key(partition.as_str()) && !declared.contains(partition.as_str()) {
+            let is_known = filled.contains_key(partition.as_str()) || declared.contains(partition.as_str());
+            if are_all_filled && !is_known {
                 let near = nearest(partition.as_str(), filled.keys().copied());
                 meant.extend(near);
                 let fix = match near {
@@ -93,14 +96,14 @@ fn partitions(document: &Document, spaces: &AHashSet<&str>, dangled: &Dangled, r
             );
         }
     }
-    for (name, first) in filled.iter().filter(|(name, _)| !dangled.is_of("css") && !meant.contains(*name)) {
+    for (name, first) in filled.iter().filter(|(name, _)| is_reach_known && !meant.contains(*name)) {
         if let Some(partition) = first.filter(|_| !reachable.contains(name)) {
             let message = format!("nobody reaches partition \"{name}\": no calling search space in use lists it");
             report.warning(&partition.place, message, "List it in a CSS, or remove its patterns.");
         }
     }
     let names = document.partitions.iter().map(|row| &row.name);
-    for partition in names.filter(|name| !filled.contains_key(name.as_str())) {
+    for partition in names.filter(|name| are_all_filled && !filled.contains_key(name.as_str())) {
         let message = format!("no pattern is in partition \"{}\"", partition.value);
         report.warning(&partition.place, message, "Put a pattern into it, or remove it.");
     }
@@ -138,7 +141,7 @@ pub(super) fn combined(document: &Document, dialing: &Dialing<'_>, spaces: &Spac
     }
 }
 
-fn pools_and_places(document: &Document, dangled: &Dangled, report: &Report) {
+fn pools_and_places(document: &Document, dangled: &Dangled<'_>, report: &Report) {
     let is_known = |table| !dangled.is_of(table);
     let pools = &document.device_pools;
     let trunks = document.emcc_trunk.iter().chain(&document.rsvp_trunk).filter_map(|trunk| trunk.device_pool.as_ref());
@@ -146,7 +149,7 @@ fn pools_and_places(document: &Document, dangled: &Dangled, report: &Report) {
     let used: AHashSet<_> = trunks.chain(devices).chain(&document.template_pool).map(|name| name.as_str()).collect();
     // A pool with a place may be chosen for a visiting phone (G-6), whoever else names it.
     let unused = pools.iter().filter(|pool| pool.geolocation.is_none() && !used.contains(pool.name.as_str()));
-    for pool in unused.filter(|_| is_known("device_pool")) {
+    for pool in unused.filter(|_| is_known("device_pool") && !dangled.is_slipped(&["device_pool"])) {
         let message = format!("nothing is in device pool \"{}\"", pool.name.value);
         report.warning(&pool.name.place, message, "Put a device into it, give it a geolocation, or remove it.");
     }
@@ -181,7 +184,7 @@ fn pools_and_places(document: &Document, dangled: &Dangled, report: &Report) {
     }
 }
 
-fn routes(document: &Document, names: &Names<'_>, dangled: &Dangled, report: &Report) {
+fn routes(document: &Document, names: &Names<'_>, dangled: &Dangled<'_>, report: &Report) {
     let is_known = |table| !dangled.is_of(table);
     let targets = document.patterns.iter().filter(|row| row.kind == PatternKind::Route);
     let lists: AHashSet<_> = targets.filter_map(|row| row.target.as_ref()).map(|name| name.as_str()).collect();
