@@ -678,7 +678,7 @@ impl<'p> Place<'p> {
         match to {
             route::NextHop::TrunkToVisiting => {
                 let link = link?;
-                let Some(RemoteCluster { addresses, terms, .. }) = plan.remote_cluster(link) else { return None };
+                let RemoteCluster { addresses, terms, .. } = plan.remote_cluster(link)?;
                 Some(Self { to: NextHop::Remote(link), addresses, ranks: &terms.ranks, is_gateway: false })
             }
             route::NextHop::Peer(id) => {
