@@ -52,6 +52,11 @@ fn an_access_code_that_stands_before_no_number_is_named_p23() {
         "the access code \"0\" counts before emergency.numbers alone, and there are none: 0911 is no emergency number";
     assert_eq!(message, wanted);
     assert_eq!(fix, "Write numbers = [\"911\"] in [emergency], or remove the access code.");
+    // What another pattern has before its dot is no use of the code.
+    let all = told("118", &coded("\"9\""));
+    let wanted =
+        "the access code \"9\" counts before emergency.numbers alone, and there are none: 9118 is no emergency number";
+    assert!(matches!(&all[..], [(28, _, message, _)] if message == wanted), "{all:#?}");
     assert_eq!(told("112", &format!("numbers = [\"112\"]\n{}", coded("\"0\""))), []);
 }
 

@@ -3,7 +3,7 @@
 use super::emergency::NUMBERS_OF_PATTERN_MAX;
 use crate::config::document::{Document, PatternKind};
 use crate::config::plan::dial_plan::Dialing;
-use crate::config::report::{Place, Report};
+use crate::config::report::{At, Place, Report};
 use emcc_policies::digits::Digits;
 use emcc_policies::emergency::{Called, EmergencyNumbers, PLUS_DIGITS_MAX, number_of};
 use emcc_policies::search_space::Row;
@@ -91,24 +91,23 @@ fn idle_access_codes(document: &Document, dialing: &Dialing<'_>, own: &Emergency
     if !own.numbers.is_empty() {
         return;
     }
-    let rows = dialing.plan.rows().filter(|(_, row)| row.emergency);
-    let flagged: Vec<Digits> =
-        rows.flat_map(|(_, row)| numbers_of(row).into_iter().map(|dialed| number_of(row, &dialed))).collect();
-    for code in &document.emergency.access_codes {
-        let behind: Vec<_> = flagged.iter().filter_map(|number| code.value.then(number).ok()).collect();
-        if !behind.iter().any(|dialed| is_emergency(dialing, own, dialed)) {
-            let code_of =
-                |text: &str| format!("the access code \"{}\" counts before emergency.numbers alone{text}", code.value);
-            let message = match behind.first() {
-                Some(dialed) => code_of(&format!(", and there are none: {dialed} is no emergency number")),
-                None => code_of(", and there are none"),
-            };
-            let number = flagged.first().map_or("112", Digits::as_str);
-            report.warning(
-                &code.place,
-                message,
-                format!("Write numbers = [\"{number}\"] in [emergency], or remove the access code."),
-            );
+    let rows = || dialing.plan.rows().filter(|(_, row)| row.emergency).map(|(_, row)| row);
+    let flagged: Vec<Digits> = rows().flat_map(numbers_of).collect();
+    let alone: Vec<Digits> =
+        rows().flat_map(|row| numbers_of(row).into_iter().map(|dialed| number_of(row, &dialed))).collect();
+    for At { value: code, place } in &document.emergency.access_codes {
+        let counts =
+            |number: &Digits| code.then(number).is_ok_and(|dialed| dialing.plan.emergency_match(&dialed).is_some());
+        // Before the dot of a pattern it stands by that pattern alone.
+        if flagged.iter().any(counts) {
+            continue;
         }
+        let lost = alone.iter().find(|number| !counts(number));
+        let so = lost.map_or_else(String::new, |number| format!(": {code}{number} is no emergency number"));
+        let message =
+            format!("the access code \"{code}\" counts before emergency.numbers alone, and there are none{so}");
+        let number = lost.or(alone.first()).map_or("112", Digits::as_str);
+        let fix = format!("Write numbers = [\"{number}\"] in [emergency], or remove the access code.");
+        report.warning(place, message, fix);
     }
 }
