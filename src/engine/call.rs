@@ -389,7 +389,7 @@ impl Call {
                 return Onward::WithoutPlace(*hop);
             }
             // Where a callee has answered, the caller is told what.
-            let is_way_left = patience.has_missed() || !self.decision.nameless.is_empty();
+            let is_way_left = patience.has_missed() || self.decision.nameless.is_some();
             if patience.is_open() || is_way_left && is_unanswered {
                 return Onward::Wait;
             }

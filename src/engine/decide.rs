@@ -190,6 +190,9 @@ impl Next {
     }
 }
 
+/// Ways without an address. There are seldom any, and a call that stands is not to pay for them.
+pub type Nameless = Option<Box<SmallVec<[route::Hop; 2]>>>;
+
 /// Everything decided of one call.
 #[derive(Clone, Debug)]
 pub struct Decision {
@@ -216,7 +219,7 @@ pub struct Decision {
     /// Every address in the order it is tried; empty on a refusal.
     pub next_hops: Vec<Next>,
     /// Ways of an emergency call whose names lead to no address yet, in their order: it goes on once one does (P-23).
-    pub nameless: Vec<route::Hop>,
+    pub nameless: Nameless,
     /// Whether the sender's device mark is believed (P-13).
     pub believes_mark: bool,
     /// It comes from a phone itself.
@@ -277,7 +280,7 @@ impl Decision {
             translations: SmallVec::new(),
             emergency: false,
             next_hops: Vec::new(),
-            nameless: Vec::new(),
+            nameless: None,
             believes_mark: false,
             is_from_phone: false,
             refusal: None,
@@ -306,7 +309,7 @@ impl Decision {
     /// Lets go of what only setting the call up needs; the trail stays for the call's line in the log.
     pub fn settle(&mut self) {
         self.next_hops = Vec::new();
-        self.nameless = Vec::new();
+        self.nameless = None;
         self.alarms = SmallVec::new();
         self.trail.shrink_to_fit();
         self.region_trail.shrink_to_fit();
@@ -530,8 +533,9 @@ impl Decision {
             if !self.emergency && !plan.pstn_access_active(link) {
                 self.leave_the_trunk_out();
             }
-            let is_nameless_trunk =
-                || self.nameless.first().is_some_and(|hop| hop.to == route::NextHop::TrunkToVisiting);
+            let is_nameless_trunk = || {
+                self.nameless.iter().flat_map(|ways| ways.first()).any(|hop| hop.to == route::NextHop::TrunkToVisiting)
+            };
             let to_trunk = self.next_hops.first().map_or_else(is_nameless_trunk, Next::is_trunk);
             self.policy = plan.policy(link, to_trunk);
         }
@@ -581,7 +585,7 @@ impl Decision {
         for hop in &routed.hops {
             self.expand(plan, hop, calling);
         }
-        if self.next_hops.is_empty() && self.nameless.is_empty() {
+        if self.next_hops.is_empty() && self.nameless.is_none() {
             let why = match question.target {
                 // Places there are, and none of them has an address yet.
                 _ if !routed.hops.is_empty() => Refusal::NoMember,
@@ -600,7 +604,7 @@ impl Decision {
         if place.addresses.is_empty() {
             self.trail.push(Step::NoAddress { to: hop.to.peer() });
             if self.emergency {
-                self.nameless.push(hop);
+                self.nameless.get_or_insert_default().push(hop);
             }
         } else {
             self.add(plan, &place, &hop);
@@ -626,14 +630,14 @@ impl Decision {
     /// decided by; those that still have none go on waiting. Whether there are any.
     pub(super) fn find(&mut self, plan: &Plan, now: &Plan) -> bool {
         let before = self.next_hops.len();
-        for hop in std::mem::take(&mut self.nameless) {
+        for hop in self.nameless.take().into_iter().flat_map(|ways| *ways) {
             let Some(place) = Place::of(plan, self.link, hop.to) else { continue };
             match place.within(plan, now) {
                 Some(place) if !place.addresses.is_empty() => {
                     self.add(plan, &place, &hop);
                     self.trail.push(Step::AddressFound { to: hop.to.peer() });
                 }
-                _ => self.nameless.push(hop),
+                _ => self.nameless.get_or_insert_default().push(hop),
             }
         }
         self.next_hops.len() > before

@@ -225,7 +225,7 @@ impl Call {
     /// Whether it waits for a name to lead to an address: it hunts, is an emergency, and knows ways that have none.
     #[must_use]
     pub fn waits_for_names(&self) -> bool {
-        self.phase == Phase::Hunting && !self.cancelled && !self.decision.nameless.is_empty()
+        self.phase == Phase::Hunting && !self.cancelled && self.decision.nameless.is_some()
     }
 
     /// Takes in what was found of the ways that had no address: hops at the end of its own, and ways that still have none.
