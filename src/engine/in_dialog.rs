@@ -468,8 +468,14 @@ impl Turn<'_> {
             Party::Callee => Some(found.caller),
         };
         // A name that leads to where the dialog is, or did, is that place: of several it may lead to one alone has the call.
+        let plan = &self.running.plan;
         let is_at_side = |address: &Address| {
-            side.is_some_and(|side| side.transport == address.transport && side.remote.ip() == address.socket.ip())
+            let is_same_host =
+                |side: &Flow| side.transport == address.transport && side.remote.ip() == address.socket.ip();
+            // Two neighbours may share a host.
+            let owner = |side: Flow| plan.neighbour(side.transport, side.remote);
+            side.filter(is_same_host)
+                .is_some_and(|side| owner(side) == plan.neighbour(address.transport, address.socket))
         };
         if self.named_by(request).any(|led| led.any_address().any(|address| is_at_side(&address))) {
             return side;

@@ -286,3 +286,18 @@ fn rfc_3263_4_3_a_call_for_a_neighbours_name_is_tried_at_every_address_of_that_n
     let routed = Request::new("INVITE", CC_BR, BR, "7001", "7002").header("Route: <sip:gw.example.com;lr>");
     assert_eq!(node.hear(CC_BR, &routed).the("INVITE").to, host(40));
 }
+
+#[test]
+fn rfc_3261_12_2_a_name_that_leads_to_another_neighbour_of_the_same_host_is_that_neighbour() {
+    let mut node = Node::br_with(&[BY_NAME]);
+    let beside = SocketAddr::from(([127, 0, 2, 21], 5070));
+    let address = Address { transport: Transport::Udp, socket: beside };
+    learn(&node, vec![Located { address, rank: Rank::default() }]);
+    let invite = from_hq(CALLED).body(&audio("18"));
+    let first = node.hear(HQ, &invite).to(beside);
+    let sent = node.hear(beside, says(&first, 503)).to(GW_BR_2);
+    let text = answer(&sent, 200, "b1", &[], &audio("18"));
+    let text = text.replace("<sip:callee@127.0.2.21:5060>", "<sip:callee@gw.example.com>");
+    let mut caller = Dialog::of_caller(&invite, &node.hear(GW_BR_2, text).the("200"));
+    assert_eq!(node.hear(HQ, &caller.request("ACK")).the("ACK").to, beside);
+}

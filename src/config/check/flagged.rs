@@ -9,13 +9,9 @@ use emcc_policies::emergency::{Called, EmergencyNumbers, PLUS_DIGITS_MAX, number
 use emcc_policies::search_space::Row;
 use std::collections::HashSet;
 
-pub(super) fn check(document: &Document, dialing: &Dialing<'_>, report: &Report) {
-    let own = EmergencyNumbers {
-        numbers: document.emergency.numbers.iter().map(|at| at.value).collect(),
-        access_codes: document.emergency.access_codes.iter().map(|at| at.value).collect(),
-    };
-    as_dialed(document, dialing, &own, report);
-    idle_access_codes(document, dialing, &own, report);
+pub(super) fn check(document: &Document, dialing: &Dialing<'_>, own: &EmergencyNumbers, report: &Report) {
+    as_dialed(document, dialing, own, report);
+    idle_access_codes(document, dialing, own, report);
 }
 
 /// Patterns that are emergency ones and blocks: their numbers are emergencies, which the block then gives no way.

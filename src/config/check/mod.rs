@@ -66,7 +66,7 @@ pub(super) fn check<'d>(
     emergency::check(document, &dialing, &routing, &dangled, &spaces, &looked, report);
     flagged::blocks(document, report);
     if !unread.is_slipped("emergency") {
-        flagged::check(document, &dialing, report);
+        flagged::check(document, &dialing, &routing.book.emergency, report);
     }
     probe::check(document, probe, report);
     dialing
