@@ -45,7 +45,7 @@ fn phones_of_the_home_cluster_talk_in_g722_hold_resume_and_transfer() {
     bob.event("CALL_ESTABLISHED");
     hq.shows("emcc_calls", &[], 1);
     // Nothing but the sound itself tells when enough of it went by.
-    alice.event("CALL_RTCP");
+    alice.has_talked();
     alice.command("hold", "");
     bob.event("CALL_REMOTE_SDP");
     alice.command("resume", "");
@@ -55,7 +55,7 @@ fn phones_of_the_home_cluster_talk_in_g722_hold_resume_and_transfer() {
     bob.event("TRANSFER");
     carol.event("CALL_ESTABLISHED");
     alice.event("CALL_CLOSED");
-    carol.event("CALL_RTCP");
+    carol.has_talked();
     carol.command("hangup", "");
     hq.shows("emcc_calls", &[], 0);
 
@@ -94,7 +94,7 @@ fn a_visiting_phone_reaches_the_visited_gateway_in_g711_with_its_video_bounded()
         // One second after the answer the books hold what G.711 needs (V-17, V-18).
         br.link_shows_kbps(80);
         hq.link_shows_kbps(80);
-        gateway.event("CALL_RTCP");
+        gateway.has_talked();
         // Either end hangs up; the gateway's control speaks for its first account.
         let who = if dialed == "9911" { &gateway } else { &alice };
         who.command("hangup", "");

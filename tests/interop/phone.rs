@@ -35,6 +35,8 @@ const CONTROL_PORT: u16 = 4444;
 const LOOK: Duration = Duration::from_millis(50);
 /// Looks until it has come too late: fifteen seconds.
 const LOOKS_MAX: usize = 300;
+/// Packets each way until a phone has talked: a second of sound.
+const SOUND_PACKETS: u64 = 50;
 
 impl Phone {
     /// Starts a phone of that address with one account line for each of `accounts`, answering every call.
@@ -104,6 +106,21 @@ impl Phone {
             kind,
         );
         found
+    }
+
+    /// Waits until it has sent and heard enough sound for a test to find on the wire, as its reports count it. The first
+    /// report may come before any: it answers what opens the way for media.
+    pub(crate) fn has_talked(&self) {
+        let packets = |value: &Value, way: &str| value["rtcp_stats"][way]["sent"].as_u64().unwrap_or_default();
+        self.told(
+            |events| {
+                let talked = |(kind, value): &(String, Value)| {
+                    kind == "CALL_RTCP" && ["tx", "rx"].iter().all(|way| packets(value, way) >= SOUND_PACKETS)
+                };
+                events.iter().position(talked).map(|at| events.drain(..=at)).is_some()
+            },
+            "it talks",
+        );
     }
 
     /// Waits until what it said makes `is_it` true.
