@@ -199,6 +199,9 @@ pub const RIDERS_MAX: usize = 8;
 /// Addresses of neighbours whose health is watched; those beyond count as up.
 pub const WATCHED_MAX: usize = 1_024;
 
+/// Other IP addresses of a neighbour by which a request of it is looked for, as one that came from there.
+pub const OTHER_ADDRESSES_MAX: usize = 16;
+
 /// Names of neighbours that are looked up.
 pub const NAMES_MAX: usize = 256;
 

@@ -277,7 +277,7 @@ impl Call {
         self.decision.next_hops.get(self.next.checked_sub(1)?)
     }
 
-    /// Its INVITE came again, over another stream.
+    /// Its INVITE came again, over another stream or from another address of its caller.
     pub fn speaks_over(&mut self, server: TransactionKey, flow: Flow) {
         if self.server == server {
             self.caller = flow;

@@ -187,10 +187,12 @@ impl Turn<'_> {
     fn is_repeated(&mut self, request: &Request<'_>) -> bool {
         let mut moved = None;
         let again = self.engine.transactions.with(&request.key, |row| {
-            if row.flow.connection < request.flow.connection && row.flow.transport == request.flow.transport {
-                // The stream it came by first may be gone.
-                row.flow = request.flow;
-                moved = row.call;
+            let back = self.response_flow(request.flow, request.essentials);
+            let is_newer = row.flow.connection < back.connection && row.flow.transport == back.transport;
+            if is_newer || row.flow.remote.ip() != back.remote.ip() {
+                // The stream, or the address, it came by first may be gone.
+                row.flow = back;
+                moved = row.call.map(|call| (call, back));
             }
             let resend = match row.machine {
                 Machine::ServerInvite(state) => {
@@ -208,7 +210,7 @@ impl Turn<'_> {
             resend.then(|| (row.flow, row.response.clone(), row.is_patient))
         });
         let Some(resend) = again else { return false };
-        moved.and_then(|call| self.engine.calls.with(&call, |call| call.speaks_over(request.key, request.flow)));
+        moved.and_then(|(call, back)| self.engine.calls.with(&call, |call| call.speaks_over(request.key, back)));
         self.engine.counters.retransmission_absorbed();
         match resend {
             // Nothing but a 100 so far: it is made from the copy as it was from the first.
@@ -301,16 +303,27 @@ impl Turn<'_> {
             return self.unique_key(flow, &of.via, of.call_id, method);
         }
         // RFC 2543: tags, Call-ID, CSeq and the top Via as a whole tell transactions apart.
-        let (source, number) = (source(flow), of.cseq.number.to_be_bytes());
-        let parts = [b"o", &source[..], of.call_id, of.from_tag.unwrap_or_default(), &number, of.via.raw, method];
-        TransactionKey(self.engine.hash(&parts))
+        let (tag, number) = (of.from_tag.unwrap_or_default(), of.cseq.number.to_be_bytes());
+        self.key_from(flow, |source| self.engine.hash(&[b"o", source, of.call_id, tag, &number, of.via.raw, method]))
     }
 
     /// As [`Self::server_key`], where the branch tells transactions apart. Of a sender that writes the same into every call the
     /// Call-ID does; it is the same in all that belongs to one transaction (RFC 3261 section 17.2.3).
     pub(crate) fn unique_key(&self, flow: Flow, via: &ViaRef<'_>, call_id: &[u8], method: &[u8]) -> TransactionKey {
-        let parts = [b"s", &source(flow)[..], via.branch.unwrap_or_default(), via.sent_by, call_id, method];
-        TransactionKey(self.engine.hash(&parts))
+        let branch = via.branch.unwrap_or_default();
+        self.key_from(flow, |source| self.engine.hash(&[b"s", source, branch, via.sent_by, call_id, method]))
+    }
+
+    /// The transaction that `hash` gives of a sender's address. A neighbour of several addresses may send what belongs to a
+    /// transaction from another one than it began at: where none stands by its own, it is that one.
+    fn key_from(&self, flow: Flow, hash: impl Fn(&[u8]) -> u128) -> TransactionKey {
+        let by = |ip| TransactionKey(hash(&octets(ip)));
+        let ip = flow.remote.ip();
+        let (own, others) = (by(ip), self.running.plan.other_ips(ip));
+        if others.is_empty() || self.engine.transactions.contains(&own) {
+            return own;
+        }
+        others.iter().map(|other| by(*other)).find(|key| self.engine.transactions.contains(key)).unwrap_or(own)
     }
 
     /// The client transaction with this branch of ours.
@@ -512,9 +525,9 @@ enum Fit {
     Bare,
 }
 
-/// Where a request came from, as its transaction is known by.
-fn source(flow: Flow) -> [u8; 16] {
-    match flow.remote.ip() {
+/// The address a request came from, as its transaction is known by.
+fn octets(ip: IpAddr) -> [u8; 16] {
+    match ip {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
         IpAddr::V6(ip) => ip.octets(),
     }

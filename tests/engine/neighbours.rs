@@ -473,3 +473,55 @@ fn rfc_3261_18_1_2_a_neighbour_with_two_addresses_may_answer_from_either_and_nob
     }
     assert_eq!(node.ended(), [], "it stands");
 }
+
+/// The home node with a second address, after the one of the pair.
+const TWO_ADDRESSES: (&str, &str) = ("[\"udp:127.0.1.1:5060\"]", "[\"udp:127.0.1.1:5060\", \"udp:127.0.1.9:5060\"]");
+
+fn hq_2() -> SocketAddr {
+    SocketAddr::from(([127, 0, 1, 9], 5060))
+}
+
+#[test]
+fn rfc_3261_17_2_3_a_neighbour_of_several_addresses_repeats_and_cancels_an_invite_from_any() {
+    for called in [CALLED, "999"] {
+        let mut node = Node::br_with(&[TWO_ADDRESSES]);
+        let invite = from_hq(called);
+        let first = node.hear(HQ, &invite).the("INVITE");
+        // What another neighbour sends is another request, whatever it says.
+        assert_eq!(node.hear(CC_BR, &invite.cancel()).told(), ["481 to cc-br"]);
+        assert_eq!(node.hear(GW_BR_1, says(&first, 180)).told(), ["180 to hq"]);
+        // Its first address may be gone: what follows goes to the other.
+        let again = node.hear(hq_2(), &invite);
+        assert_eq!(again.told(), ["180 to 127.0.1.9:5060"], "a copy");
+        node.engine.reload(plan("br", &[TWO_ADDRESSES]));
+        let out = node.hear(hq_2(), &invite.cancel());
+        assert_eq!(out.told(), ["200 to 127.0.1.9:5060", "CANCEL to gw-br-1"]);
+        node.hear(GW_BR_1, says(&out.the("CANCEL"), 200));
+        let out = node.hear(GW_BR_1, says(&first, 487));
+        assert_eq!(out.told(), ["ACK to gw-br-1", "487 to 127.0.1.9:5060"]);
+        let failure = out.the("487");
+        assert_eq!(node.hear(HQ, &invite.ack(&failure)).told(), Vec::<String>::new());
+        assert_eq!(node.wait(600).told(), Vec::<String>::new(), "it is acknowledged");
+        node.wait(70_000);
+        assert_eq!((node.engine.transactions(), node.engine.calls(), node.booked()), (0, 0, [0; 4]));
+    }
+}
+
+#[test]
+fn rfc_3261_17_2_3_a_neighbour_of_several_addresses_acknowledges_a_refusal_from_any() {
+    let mut node = Node::br_with(&[TWO_ADDRESSES]);
+    let invite = from_hq(CALLED);
+    let first = node.hear(HQ, &invite).the("INVITE");
+    let refusal = node.hear(GW_BR_1, says(&first, 486)).the("486");
+    assert_eq!(node.wait(600).told(), ["486 to hq"]);
+    node.hear(hq_2(), &invite.ack(&refusal));
+    assert_eq!(node.wait(4_100).told(), Vec::<String>::new());
+    // One whose branch does not tell (RFC 2543).
+    let mut node = Node::br_with(&[TWO_ADDRESSES]);
+    let text = |what: String| what.replace("z9hG4bK", "old-");
+    let invite = from_hq(CALLED);
+    let first = node.hear(HQ, text(invite.text())).the("INVITE");
+    assert_eq!(node.hear(GW_BR_1, says(&first, 180)).told(), ["180 to hq"]);
+    assert_eq!(node.hear(hq_2(), text(invite.text())).told(), ["180 to 127.0.1.9:5060"]);
+    assert_eq!(node.hear(HQ, text(invite.cancel().text())).told(), ["200 to hq", "CANCEL to gw-br-1"]);
+}

@@ -2,6 +2,7 @@
 
 use super::{DeviceId, Neighbour, RemoteClusterId, SessionId, UserId};
 use crate::config::address::{Address, Transport};
+use crate::limits::OTHER_ADDRESSES_MAX;
 use crate::neighbour::PhoneNetworks;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -65,19 +66,23 @@ enum Owner {
 
 /// Neighbours by where they send from.
 #[derive(Clone, Debug)]
-pub(super) struct ByAddress(Map<(Transport, IpAddr), Owner>);
+pub(super) struct ByAddress {
+    owners: Map<(Transport, IpAddr), Owner>,
+    /// Of each IP address whose neighbour has several, the others. Most configurations have none.
+    others: Map<IpAddr, Box<[IpAddr]>>,
+}
 
 impl ByAddress {
-    pub(super) fn new(addresses: impl IntoIterator<Item = (Address, Neighbour)>) -> Self {
+    pub(super) fn new(addresses: &[(Address, Neighbour)]) -> Self {
         let mut grouped: HashMap<(Transport, IpAddr), Vec<(u16, Neighbour)>> = HashMap::new();
-        for (Address { transport, socket }, neighbour) in addresses {
+        for &(Address { transport, socket }, neighbour) in addresses {
             let ports = grouped.entry((transport, socket.ip().to_canonical())).or_default();
             // Both trunks of a remote cluster may be one address: then it counts as the first, the PSTN access trunk.
             if !ports.iter().any(|(port, _)| *port == socket.port()) {
                 ports.push((socket.port(), neighbour));
             }
         }
-        Self(map(grouped.into_iter().filter_map(|(key, ports)| {
+        let owners = map(grouped.into_iter().filter_map(|(key, ports)| {
             let first = ports.first()?.1;
             let owner = if ports.iter().all(|(_, neighbour)| *neighbour == first) {
                 Owner::One(first)
@@ -86,11 +91,20 @@ impl ByAddress {
                 Owner::ByPort(ports.into(), same.then_some(first))
             };
             Some((key, owner))
-        })))
+        }));
+        Self { owners, others: others(addresses) }
+    }
+
+    /// The other IP addresses of whoever has this one.
+    pub(super) fn others(&self, ip: IpAddr) -> &[IpAddr] {
+        if self.others.is_empty() {
+            return &[];
+        }
+        self.others.get(&ip.to_canonical()).map_or(&[], AsRef::as_ref)
     }
 
     pub(super) fn get(&self, transport: Transport, from: SocketAddr) -> Option<Neighbour> {
-        match self.0.get(&(transport, from.ip().to_canonical()))? {
+        match self.owners.get(&(transport, from.ip().to_canonical()))? {
             Owner::One(neighbour) => Some(*neighbour),
             Owner::ByPort(ports, otherwise) => {
                 let found = ports.iter().find(|(port, _)| *port == from.port());
@@ -98,6 +112,33 @@ impl ByAddress {
             }
         }
     }
+}
+
+/// Of each IP address whose neighbour, or one of whose neighbours, has several, the others, at most
+/// [`OTHER_ADDRESSES_MAX`]: the first of them in the configuration.
+fn others(addresses: &[(Address, Neighbour)]) -> Map<IpAddr, Box<[IpAddr]>> {
+    let mut of_each: HashMap<Neighbour, Vec<IpAddr>> = HashMap::new();
+    let mut neighbours: Vec<Neighbour> = Vec::new();
+    for (Address { socket, .. }, neighbour) in addresses {
+        let ips = of_each.entry(neighbour.host()).or_insert_with_key(|neighbour| {
+            neighbours.push(*neighbour);
+            Vec::new()
+        });
+        let ip = socket.ip().to_canonical();
+        if !ips.contains(&ip) {
+            ips.push(ip);
+        }
+    }
+    let mut others: HashMap<IpAddr, Vec<IpAddr>> = HashMap::new();
+    for ips in neighbours.iter().filter_map(|neighbour| of_each.get(neighbour)).filter(|ips| ips.len() > 1) {
+        for ip in ips {
+            let known = others.entry(*ip).or_default();
+            let new: Vec<IpAddr> = ips.iter().filter(|other| *other != ip && !known.contains(other)).copied().collect();
+            known.extend(new);
+            known.truncate(OTHER_ADDRESSES_MAX);
+        }
+    }
+    map(others.into_iter().map(|(ip, others)| (ip, others.into())))
 }
 
 /// From where a neighbour or a phone sends, whoever it is.
@@ -111,7 +152,7 @@ pub(crate) struct Senders {
 impl Senders {
     pub(super) fn new(neighbours: &ByAddress, phones: &PhoneNetworks) -> Self {
         let mut sockets = HashSet::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4));
-        for (&(transport, ip), owner) in &neighbours.0 {
+        for (&(transport, ip), owner) in &neighbours.owners {
             match owner {
                 Owner::ByPort(ports, None) => {
                     sockets.extend(ports.iter().map(|(port, _)| (transport, ip, Some(*port))));

@@ -11,7 +11,7 @@ use emcc_policies::location::{Field, Geolocation};
 use emcc_policies::route::{DevicePoolId, Party, PeerId, PeerKind, RouteGroupId, RouteListId};
 use emcc_policies::search_space::{CssId, PartitionId, PatternId};
 use emcc_policies::trail::Names;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Names that only trails and answers need, by id.
@@ -72,6 +72,12 @@ impl Plan {
     pub fn neighbour(&self, transport: Transport, from: SocketAddr) -> Option<Neighbour> {
         let configured = self.neighbours.get(transport, from);
         configured.or_else(|| self.sip.phones.contains(from.ip()).then_some(Neighbour::Phone))
+    }
+
+    /// The other IP addresses of the configured neighbour that has this one, where it has several.
+    #[must_use]
+    pub(crate) fn other_ips(&self, ip: IpAddr) -> &[IpAddr] {
+        self.neighbours.others(ip)
     }
 
     /// From where neighbours and phones send.

@@ -438,12 +438,16 @@ pub enum Neighbour {
 }
 
 impl Neighbour {
-    /// Whether both are one program, on whichever of its trunks.
-    fn same_host(self, other: Self) -> bool {
-        match (self, other) {
-            (Self::Peer(a), Self::Peer(b)) => a == b,
-            (Self::Remote { cluster: a, .. }, Self::Remote { cluster: b, .. }) => a == b,
-            _ => false,
+    /// The program behind it, on whichever of its trunks: the trunk for PSTN access stands for both.
+    fn host(self) -> Self {
+        match self {
+            Self::Remote { cluster, .. } => Self::Remote { cluster, is_rsvp_trunk: false },
+            Self::Peer(_) | Self::Phone => self,
         }
+    }
+
+    /// Whether both are one program.
+    fn same_host(self, other: Self) -> bool {
+        self != Self::Phone && self.host() == other.host()
     }
 }

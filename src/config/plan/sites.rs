@@ -99,7 +99,7 @@ pub(super) fn owners(peers: &[Peer], clusters: &[RemoteCluster], names: &Names) 
         left(&row.sites, remote(id, false));
         left(&row.rsvp_sites, remote(id, true));
     }
-    ByAddress::new(found)
+    ByAddress::new(&found)
 }
 
 impl Plan {
