@@ -42,9 +42,20 @@ pub enum Input<'a> {
     StreamEnded {
         /// Whose message.
         transaction: TransactionKey,
-        /// Whether it was written before: it may have been read, but nothing will be answered by that stream.
-        is_written: bool,
+        /// How.
+        end: StreamEnd,
     },
+}
+
+/// How a stream ended, seen from a message that was to go by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// Before the message was written.
+    Unwritten,
+    /// After that, by this node: it may have been read, but nothing will be answered by that stream.
+    Ours,
+    /// After that, by the other end, or because that is gone.
+    Theirs,
 }
 
 /// Whose deadline may have come.

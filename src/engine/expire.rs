@@ -2,7 +2,7 @@
 
 use super::Turn;
 use super::call::{Call, Phase};
-use super::effects::{CallKey, Hint, TransactionKey};
+use super::effects::{CallKey, Hint, StreamEnd, TransactionKey};
 use super::ending::Cut;
 use super::hunt::Failure;
 use super::link::Beat;
@@ -113,8 +113,9 @@ impl Turn<'_> {
 
     /// The stream that a message went by has ended. A request that nothing was heard of goes out once more, by another: an
     /// idle stream may be closed from the other end at the moment it is used again, and a hop that did read it knows the
-    /// copy by its branch. When that one breaks as well, a hop is not waited for any longer.
-    pub(crate) fn stream_ended(&mut self, key: TransactionKey, is_written: bool) {
+    /// copy by its branch. When that one breaks as well, a hop is not waited for any longer. What one that was heard of meant by it, an
+    /// emergency call asks when it looks at it.
+    pub(crate) fn stream_ended(&mut self, key: TransactionKey, end: StreamEnd) {
         enum Then {
             Again(Flow, Bytes),
             NotSent,
@@ -131,7 +132,8 @@ impl Turn<'_> {
                 row.is_sent_again = true;
                 return Then::Again(row.flow, row.request.clone());
             }
-            if !is_written {
+            row.is_cut |= end == StreamEnd::Theirs;
+            if end == StreamEnd::Unwritten {
                 return Then::NotSent;
             }
             let is_hop = row.purpose == Purpose::Hunt && is_unheard;

@@ -107,6 +107,7 @@ impl Turn<'_> {
             is_patient: launch.is_patient,
             is_mended: false,
             is_sent_again: false,
+            is_cut: false,
             cancel: Cancel::No,
             timing: Timing::started(now, is_reliable, life_ms),
         };

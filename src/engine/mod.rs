@@ -202,7 +202,7 @@ impl Engine {
             Input::Due(hint) => turn.due(hint),
             Input::Beat => turn.beat(),
             Input::Failed(key) => turn.failed(key),
-            Input::StreamEnded { transaction, is_written } => turn.stream_ended(transaction, is_written),
+            Input::StreamEnded { transaction, end } => turn.stream_ended(transaction, end),
         }
     }
 

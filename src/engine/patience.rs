@@ -362,9 +362,10 @@ impl Turn<'_> {
         });
         match looked.flatten() {
             Some(Looked::At { client, tried_at, rang, has_next }) => {
-                let Some(flow) = self.proceeding(client) else { return };
+                let Some((flow, is_cut)) = self.proceeding(client) else { return };
                 let lost_at = self.went_down(flow).max(self.restarted_at(flow));
-                let is_lost = lost_at.is_some_and(|since| since > tried_at);
+                // Another node tells itself when it is a new one; a gateway whose stream ends may be.
+                let is_lost = lost_at.is_some_and(|since| since > tried_at) || is_cut && !self.is_trunk(flow);
                 if !has_next {
                     // However long it has rung: a late answer of whoever was there before still takes the call.
                     if is_lost {
@@ -426,13 +427,13 @@ impl Turn<'_> {
         }
     }
 
-    /// Where a try went that said something, nothing final, and was not cancelled.
-    fn proceeding(&self, client: TransactionKey) -> Option<Flow> {
+    /// Where a try went that said something, nothing final, and was not cancelled; and whether its stream was ended there.
+    fn proceeding(&self, client: TransactionKey) -> Option<(Flow, bool)> {
         let proceeding = Machine::ClientInvite(client_invite::State::Proceeding);
         let row = self
             .engine
             .transactions
-            .with(&client, |row| (row.machine == proceeding && row.cancel == Cancel::No).then_some(row.flow));
+            .with(&client, |row| (row.machine == proceeding && row.cancel == Cancel::No).then_some((row.flow, row.is_cut)));
         row.flatten()
     }
 

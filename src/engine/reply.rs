@@ -147,6 +147,7 @@ impl Turn<'_> {
             if row.machine != before {
                 row.enter(now);
             }
+            row.is_cut = false;
             let must_cancel = row.cancel == Cancel::Pending && status < 200;
             if must_cancel {
                 row.cancel = Cancel::Sent;

@@ -250,6 +250,7 @@ impl Turn<'_> {
             is_patient: false,
             is_mended: false,
             is_sent_again: false,
+            is_cut: false,
             cancel: Cancel::No,
             timing: Timing::waiting(self.now.moment, life_ms),
         };

@@ -26,7 +26,7 @@ use super::mmsg::{canonical, of_family};
 use super::share::{Admission, Life, Share};
 use super::worker::Worker;
 use super::{Driver, sockets, tls};
-use crate::engine::effects::{Input, Silence, TransactionKey};
+use crate::engine::effects::{Input, Silence, StreamEnd, TransactionKey};
 use crate::limits;
 use crate::metrics::StreamEvent;
 use crate::neighbour::{Flow, Transport};
@@ -493,7 +493,9 @@ pub(super) async fn carry<D: Driver>(
         }
         end
     };
-    tell_of_end(&worker, transport, &sent, queue);
+    let is_theirs = matches!(end, StreamEvent::Closed | StreamEvent::Unanswered);
+    let written = if is_theirs { StreamEnd::Theirs } else { StreamEnd::Ours };
+    tell_of_end(&worker, transport, written, &sent, queue);
     if matches!(end, StreamEvent::Malformed | StreamEvent::CutBody) {
         // A close with octets unread resets the connection, and the last answer may be lost with it.
         let _ = timeout(limits.linger, discard(&mut read)).await;
@@ -537,17 +539,18 @@ pub(super) fn give_up<D: Driver>(worker: &Rc<Worker<D>>, transport: Transport, m
     });
 }
 
-/// Tells the driver of what a connection that ended has written, and of what it will not write.
+/// Tells the driver of what a connection that ended as `end` has written, and of what it will not write.
 fn tell_of_end<D: Driver>(
     worker: &Rc<Worker<D>>,
     transport: Transport,
+    end: StreamEnd,
     sent: &Sent,
     mut queue: mpsc::Receiver<Outgoing>,
 ) {
     queue.close();
     worker.turn(|feed| {
         for transaction in sent.written.take() {
-            feed.input(Input::StreamEnded { transaction, is_written: true });
+            feed.input(Input::StreamEnded { transaction, end });
         }
         if let Some(transaction) = sent.in_hand.take() {
             feed.cut_off(transport, Some(transaction));

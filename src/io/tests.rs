@@ -15,7 +15,7 @@ use emcc_policies::moment::Moment;
 use socket2::{Domain, Socket, Type};
 
 use super::*;
-use crate::engine::effects::{Hint, TransactionKey};
+use crate::engine::effects::{Hint, StreamEnd, TransactionKey};
 use crate::limits::{CONNECTIONS_PER_ADDRESS_MAX, CONNECTIONS_PER_NEIGHBOUR_MAX};
 use crate::metrics::Exporter;
 use crate::neighbour::Address;
@@ -97,8 +97,8 @@ impl Driver for Echo {
                 effects.send_copy(client, text, None);
             }
             Input::Beat => {}
-            Input::StreamEnded { transaction, is_written: true } => self.tell(Seen::Ended(transaction.0)),
-            Input::Failed(key) | Input::StreamEnded { transaction: key, is_written: false } => {
+            Input::StreamEnded { transaction, end: StreamEnd::Ours | StreamEnd::Theirs } => self.tell(Seen::Ended(transaction.0)),
+            Input::Failed(key) | Input::StreamEnded { transaction: key, end: StreamEnd::Unwritten } => {
                 self.tell(Seen::Failed(key.0));
                 let client = self.client.lock().unwrap().unwrap();
                 effects.send_copy(client, b"next hop", None);

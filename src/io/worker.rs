@@ -20,7 +20,7 @@ use super::stream::{Opening, Streams};
 use super::tls::Tls;
 use super::udp::{Backlog, Datagrams, Turnstile};
 use super::{Clock, Driver, log};
-use crate::engine::effects::{Effects, Hint, Input, Now, Send, TransactionKey};
+use crate::engine::effects::{Effects, Hint, Input, Now, Send, StreamEnd, TransactionKey};
 use crate::metrics::{Counters, DropReason};
 use crate::neighbour::{Address, Flow, Transport};
 use crate::sip::Malformed;
@@ -372,7 +372,7 @@ impl<D: Driver> Feed<'_, D> {
     pub(super) fn cut_off(&mut self, transport: Transport, transaction: Option<TransactionKey>) {
         self.shared.counters.send_failed(transport);
         if let Some(transaction) = transaction {
-            self.input(Input::StreamEnded { transaction, is_written: false });
+            self.input(Input::StreamEnded { transaction, end: StreamEnd::Unwritten });
         }
     }
 

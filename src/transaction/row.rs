@@ -118,6 +118,8 @@ pub struct Row {
     pub is_mended: bool,
     /// Client: whether the request went out by a second stream, the first having ended before anything was heard.
     pub is_sent_again: bool,
+    /// Client: whether the other end closed the stream that the request went by, and has said nothing since.
+    pub is_cut: bool,
     /// Whether a CANCEL is to go out, or went out, for it (RFC 3261 section 9.1).
     pub cancel: Cancel,
     /// Deadlines.

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use emcc_policies::moment::{Civil, Moment};
 use emcc_trunk::config::{Plan, load_text};
-use emcc_trunk::engine::effects::{CallRecord, Hint, Input, Note, Now, TransactionKey};
+use emcc_trunk::engine::effects::{CallRecord, Hint, Input, Note, Now, StreamEnd, TransactionKey};
 use emcc_trunk::engine::running::Local;
 use emcc_trunk::engine::{Bounds, Engine, Worker};
 use emcc_trunk::metrics::{Counters, Exporter};
@@ -190,7 +190,14 @@ impl Node {
     /// The stream it went by has ended, after it was written or before.
     pub(crate) fn stream_ends(&mut self, sent: &Sent, is_written: bool) -> Out {
         let transaction = sent.transaction.expect("it belongs to a transaction");
-        self.handle(Input::StreamEnded { transaction, is_written })
+        let end = if is_written { StreamEnd::Theirs } else { StreamEnd::Unwritten };
+        self.handle(Input::StreamEnded { transaction, end })
+    }
+
+    /// This node has closed the stream it went by.
+    pub(crate) fn stream_closed(&mut self, sent: &Sent) -> Out {
+        let transaction = sent.transaction.expect("it belongs to a transaction");
+        self.handle(Input::StreamEnded { transaction, end: StreamEnd::Ours })
     }
 
     /// Lets time pass; gives back everything sent meanwhile.

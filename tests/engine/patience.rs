@@ -693,3 +693,63 @@ fn p_23_a_visited_node_that_rang_and_was_restarted_is_asked_again_where_no_gatew
     let again = again.expect("the node that was restarted is asked again");
     assert!(node.hear(BR, answer(&again, 200, "b9", &[], "")).told().contains(&"200 to cc-hq".to_owned()));
 }
+
+#[test]
+fn p_23_a_gateway_that_ends_its_stream_while_it_rings_is_left_for_the_next_or_asked_again() {
+    // The next one is asked, and the first to answer takes the call.
+    let mut node = Node::br();
+    let first = node.hear(HQ, &emergency()).the("INVITE");
+    node.hear(GW_BR_1, says(&first, 180));
+    assert_eq!(node.stream_ends(&first, true).told(), Vec::<String>::new());
+    let second = node.wait_with_peer(2_100).to(GW_BR_2);
+    assert_eq!(second.what(), "INVITE");
+    assert_eq!(node.hear(GW_BR_1, says(&first, 200)).told(), ["200 to hq"]);
+    assert_eq!(node.hear(GW_BR_2, says(&second, 180)).told(), ["CANCEL to gw-br-2"]);
+    // The last one is asked anew. If it lives, it knows the call by its Call-ID, tag and CSeq (RFC 3261 section 8.2.2.2) and
+    // rings on.
+    for is_alive in [false, true] {
+        let mut node = Node::br();
+        let (_, old) = rings_at_the_last(&mut node, 503);
+        assert_eq!(node.stream_ends(&old, true).told(), Vec::<String>::new());
+        let out = node.wait_with_peer(2_100);
+        assert_eq!(out.told(), ["INVITE to gw-br-2"]);
+        let again = out.the("INVITE");
+        if is_alive {
+            assert_eq!(node.hear(GW_BR_2, answer(&again, 482, "b3", &[], "")).told(), ["ACK to gw-br-2"]);
+            assert_eq!(node.wait_with_peer(60_000).told(), Vec::<String>::new(), "it is asked once");
+            assert_eq!(node.hear(GW_BR_2, answer(&old, 200, "b2", &[], "")).told(), ["200 to hq"]);
+        } else {
+            let out = node.hear(GW_BR_2, answer(&again, 200, "b3", &[], ""));
+            assert_eq!(out.told(), ["CANCEL to gw-br-2", "200 to hq"]);
+        }
+        assert_eq!(node.ended(), [], "it stands");
+    }
+}
+
+#[test]
+fn a_stream_that_says_nothing_of_a_gateway_moves_no_call() {
+    // The gateway speaks again after its stream has ended.
+    let mut node = Node::br();
+    let (_, last) = rings_at_the_last(&mut node, 503);
+    node.stream_ends(&last, true);
+    assert_eq!(node.hear(GW_BR_2, answer(&last, 180, "b2", &[], "")).told(), ["180 to hq"]);
+    assert_eq!(node.wait_with_peer(60_000).told(), Vec::<String>::new());
+    // This node ended it.
+    let mut node = Node::br();
+    let (_, last) = rings_at_the_last(&mut node, 503);
+    assert_eq!(node.stream_closed(&last).told(), Vec::<String>::new());
+    assert_eq!(node.wait_with_peer(60_000).told(), Vec::<String>::new());
+    // An ordinary call rings on.
+    let mut node = Node::br();
+    let first = node.hear(HQ, &from_hq("02079460000")).the("INVITE");
+    node.hear(GW_BR_1, says(&first, 180));
+    node.stream_ends(&first, true);
+    assert_eq!(node.wait_with_peer(60_000).told(), Vec::<String>::new());
+    // Another node of this kind tells itself when it was restarted.
+    let mut node = Node::hq();
+    let first = node.hear(CC_HQ, &alice("9999")).the("INVITE");
+    node.hear(BR, says(&first, 180));
+    node.stream_ends(&first, true);
+    let out = node.wait_with_peer(60_000);
+    assert_eq!(invites_to(&out, BR).len() + invites_to(&out, GW_HQ).len(), 0, "{:?}", out.told());
+}

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use emcc_trunk::certificates::{Certificates, Files, Material};
-use emcc_trunk::engine::effects::{Effects, Input, Now, TransactionKey};
+use emcc_trunk::engine::effects::{Effects, Input, Now, StreamEnd, TransactionKey};
 use emcc_trunk::io::{Clock, Driver, Node, PROC, Setup, StreamLimits};
 use emcc_trunk::metrics::Exporter;
 use emcc_trunk::neighbour::{Address, CertificateName, Flow, Transport};
@@ -60,8 +60,8 @@ impl Driver for Echo {
                 }
                 None => effects.send_copy(flow, bytes, None),
             },
-            Input::StreamEnded { transaction, is_written: true } => self.tell(Heard::Ended(transaction.0)),
-            Input::Failed(key) | Input::StreamEnded { transaction: key, is_written: false } => {
+            Input::StreamEnded { transaction, end: StreamEnd::Ours | StreamEnd::Theirs } => self.tell(Heard::Ended(transaction.0)),
+            Input::Failed(key) | Input::StreamEnded { transaction: key, end: StreamEnd::Unwritten } => {
                 self.tell(Heard::Failed(key.0));
             }
             Input::Due(_) | Input::Beat => {}
