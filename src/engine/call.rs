@@ -158,6 +158,8 @@ pub struct Call {
     pub ends_at: Moment,
     /// When the session is over unless somebody refreshes it (RFC 4028); [`super::session::NEVER`] without a timer.
     pub session_ends_at: Moment,
+    /// Whether a refresh on its way moved that, and was not agreed to so far.
+    pub session_waits: bool,
     /// Earliest hint that waits in a wheel for this row.
     pub armed: Option<Moment>,
     /// Final status that went to the caller; 0 when none did.

@@ -346,6 +346,7 @@ impl Turn<'_> {
             answered_at: None,
             ends_at: now.plus_ms(SETUP_MS_MAX),
             session_ends_at: session::NEVER,
+            session_waits: false,
             armed: None,
             status: 0,
             cseq: [request.essentials.cseq.number, 0],

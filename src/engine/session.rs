@@ -143,11 +143,17 @@ impl Call {
     pub(crate) fn session_agreed(&mut self, now: Moment, agreed: Agreed, is_another_leg: bool) {
         let ends_at = agreed.ends_at(now, self.plan.sip.session_timer);
         self.session_ends_at = if is_another_leg { self.session_ends_at.max(ends_at) } else { ends_at };
+        self.session_waits = false;
     }
 
-    /// A refresh is on its way: its answer is waited for.
+    /// A refresh is on its way: its answer is waited for, beyond the end of the session once. One that failed leaves no more
+    /// time to the next.
     pub(crate) fn session_refreshing(&mut self, now: Moment) {
-        self.session_ends_at = self.session_ends_at.max(now.plus_ms(LIFETIME_MS));
+        let answered_by = now.plus_ms(LIFETIME_MS);
+        if self.session_ends_at < answered_by && !self.session_waits {
+            self.session_ends_at = answered_by;
+            self.session_waits = true;
+        }
     }
 }
 

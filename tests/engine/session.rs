@@ -200,6 +200,31 @@ fn a_refresh_that_fails_leaves_the_end_where_it_was() {
 }
 
 #[test]
+fn rfc_4028_10_refreshes_that_fail_one_after_the_other_keep_no_call() {
+    for (status, method) in [(500, "UPDATE"), (491, "INVITE"), (481, "UPDATE")] {
+        let mut node = Node::hq();
+        let line = "Session-Expires: 300;refresher=uac";
+        let mut call = bobs(&mut node, outward().header(KNOWS), &[line]);
+        node.wait_with_peer(290_000);
+        let mut fails = |node: &mut Node| {
+            let request = call.caller.request(method).header(line);
+            let passed = node.hear(CC_HQ, &request).the(method);
+            let refusal = node.hear(GW_HQ, says(&passed, status)).the(&status.to_string());
+            if method == "INVITE" {
+                node.hear(CC_HQ, &request.ack(&refusal));
+            }
+            node.wait_with_peer(10_000)
+        };
+        // It has the time of one refresh beyond its end, whatever comes after that.
+        for at_s in [290, 300, 310] {
+            assert!(!told(&fails(&mut node)).contains(&"BYE to gw-hq".to_owned()), "{status} at {at_s} s");
+        }
+        let ended = told(&fails(&mut node));
+        assert!(ended.ends_with(&["BYE to gw-hq".to_owned(), "BYE to cc-hq".to_owned()]), "{status}: {ended:?}");
+    }
+}
+
+#[test]
 fn p_23_an_emergency_call_goes_on_past_the_end_of_its_session_with_an_alarm() {
     let mut node = Node::br();
     let invite = from_hq("911").body(&audio("18")).header("Session-Expires: 90;refresher=uas").header(KNOWS);
