@@ -3,7 +3,7 @@
 //! DTLS-SRTP is no key.
 
 use crate::offer::Pen;
-use crate::sdp::{Line, Media, MediaKind, Session};
+use crate::sdp::{About, Line, Media, MediaKind, Session};
 
 /// What keys a description has and what it is without them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,12 +113,13 @@ pub fn write_without(session: &Session<'_>, out: &mut Vec<u8>) -> bool {
     let begun = out.len();
     let gone = capabilities_of_keys(session);
     let mut pen = Pen { from: session, out, done: 0 };
-    cut_keys(&mut pen, session.session_lines(), &gone);
+    cut_keys(&mut pen, session.session_lines(), &gone, false);
     for media in session.media() {
-        if must_encrypt(session, media) {
-            pen.remove(media);
+        let is_off = must_encrypt(session, media);
+        if is_off {
+            pen.turn_off(media);
         }
-        cut_keys(&mut pen, session.lines_of(media), &gone);
+        cut_keys(&mut pen, session.lines_of(media), &gone, is_off);
     }
     pen.finish(begun)
 }
@@ -131,14 +132,19 @@ fn capabilities_of_keys(session: &Session<'_>) -> Vec<u64> {
     numbers
 }
 
-fn cut_keys(pen: &mut Pen<'_, '_, '_>, lines: &[Line], gone: &[u64]) {
+/// Leaves out the lines with keys, and of a block that is turned off (`is_off`) those that say it is on without a port.
+fn cut_keys(pen: &mut Pen<'_, '_, '_>, lines: &[Line], gone: &[u64], is_off: bool) {
     let from = pen.from;
     let names_gone = |text: &[u8]| {
         !gone.is_empty()
             && attribute(text)
                 .is_some_and(|text| named_capabilities(text).any(|number| gone.binary_search(&number).is_ok()))
     };
-    for line in lines.iter().filter(|line| is_key(from.text(**line)) || names_gone(from.text(**line))) {
+    let goes = |line: &Line| {
+        let text = from.text(*line);
+        is_key(text) || names_gone(text) || is_off && line.about == About::BundleOnly
+    };
+    for line in lines.iter().filter(|line| goes(line)) {
         pen.cut(line.start, line.next);
     }
 }
@@ -199,6 +205,19 @@ mod tests {
             let want = format!("{HEAD}{}", stream("audio", "RTP/AVP", "a=sendrecv\r\n"));
             assert_eq!(left(&sdp), (Without::Less, want), "{key}");
         }
+    }
+
+    #[test]
+    fn rfc_8843_6_a_stream_that_is_turned_off_is_not_bundle_only_any_more() {
+        let block = |rest: &str| format!("{HEAD}m=audio 0 RTP/SAVP 0\r\na=mid:0\r\n{rest}");
+        let plain = block("a=sendrecv\r\n");
+        for lines in [format!("a=bundle-only\r\n{KEY}"), format!("{KEY}a=bundle-only\r\n")] {
+            let sdp = block(&format!("{lines}a=sendrecv\r\n"));
+            assert_eq!(left(&sdp), (Without::NoAudio, plain.clone()), "{lines}");
+        }
+        let kept = stream("audio", "RTP/AVP", "a=bundle-only\r\n");
+        let sdp = format!("{HEAD}{kept}{KEY}");
+        assert_eq!(left(&sdp), (Without::Less, format!("{HEAD}{kept}")));
     }
 
     #[test]

@@ -184,7 +184,11 @@ pub fn write(session: &Session<'_>, edits: &[Edit], session_kbps: Option<u32>, o
     for (media, edit) in session.media().iter().zip(edits) {
         match edit {
             Edit::Leave => {}
-            Edit::Remove => pen.remove(media),
+            Edit::Remove => {
+                pen.turn_off(media);
+                let alone = session.lines_of(media).iter().filter(|line| line.about == About::BundleOnly);
+                alone.for_each(|line| pen.cut(line.start, line.next));
+            }
             Edit::Formats(verdicts) => pen.formats(media, verdicts),
             Edit::Bandwidth { kbps } => {
                 pen.bandwidth(session.lines_of(media), |kind| matches!(kind, b'k' | b'a'), *kbps);
@@ -295,7 +299,8 @@ impl Pen<'_, '_, '_> {
         self.out.extend_from_slice(self.from.line_end());
     }
 
-    pub(crate) fn remove(&mut self, media: &Media<'_>) {
+    /// Turns a stream off by port 0 (RFC 3264, 5.1 and 6). Whoever does so leaves its `a=bundle-only` lines out too.
+    pub(crate) fn turn_off(&mut self, media: &Media<'_>) {
         if media.is_active() {
             self.cut(media.port_bytes.start, media.port_bytes.end);
             self.out.push(b'0');
@@ -349,7 +354,7 @@ impl Pen<'_, '_, '_> {
         let (place, is_fmtp) = match line.about {
             About::Rtpmap(place) => (usize::from(place), false),
             About::Fmtp(place) => (usize::from(place), true),
-            About::Other | About::Bandwidth => return,
+            About::Other | About::Bandwidth | About::BundleOnly => return,
         };
         let (Some(format), Some(verdict)) = (media.formats.get(place), verdicts.get(place)) else { return };
         match verdict {

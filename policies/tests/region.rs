@@ -483,6 +483,29 @@ fn video_without_room_or_leave_is_removed_and_audio_goes_on_m22() {
     assert_eq!(applied.shaped.unwrap().video_kbps, Some(1));
 }
 
+/// RFC 8843 section 6: such a stream is offered, on the port of the group's first.
+#[test]
+fn a_stream_that_is_bundle_only_is_ruled_as_any_m3_m6_m22_m23() {
+    let alone = |kind: &str, rest: &str| format!("m={kind} 0 RTP/AVPF {rest}a=bundle-only\r\na=mid:1\r\n");
+    let video = alone("video", "120\r\na=rtpmap:120 H264/90000\r\n");
+    let sdp = format!("{}{video}", offer(&["g729"]));
+    let bounded = offered(&Region::default(), &sdp);
+    assert!(bounded.sdp.contains("m=video 0 RTP/AVPF 120\r\nb=AS:376\r\nb=TIAS:376000\r\n"), "{}", bounded.sdp);
+    assert_eq!(bounded.shaped.unwrap().video_kbps, Some(376));
+    // Port 0 alone then says that it is off.
+    let removed = offered(&Region { video_kbps: 0, ..Region::default() }, &sdp);
+    assert_eq!(removed.sdp, sdp.replace("a=bundle-only\r\n", ""));
+    assert_eq!(removed.shaped.unwrap().video_kbps, None);
+    let audio = format!("{HEAD}{VIDEO}{}", alone("audio", "0 18\r\n"));
+    let filtered = offered(&region(8, LinkLoss::LowLoss), &audio);
+    assert!(filtered.sdp.contains("m=audio 0 RTP/AVPF 18\r\na=bundle-only\r\n"), "{}", filtered.sdp);
+    assert_eq!(filtered.shaped.unwrap().audio_streams, 1);
+    let barred = format!("{HEAD}{VIDEO}{}", alone("audio", "0\r\n"));
+    assert_eq!(offered(&region(8, LinkLoss::LowLoss), &barred).shaped, Err(Refusal::NoCodecLeft));
+    let second = offered(&region(8, LinkLoss::LowLoss), &format!("{}{}", offer(&["g729"]), alone("audio", "0\r\n")));
+    assert!(second.sdp.ends_with("m=audio 0 RTP/AVPF 0\r\na=mid:1\r\n"), "{}", second.sdp);
+}
+
 #[test]
 fn a_lower_bandwidth_of_the_peer_stands_m23() {
     let sdp = format!("{}m=video 4002 RTP/AVP 120\r\nb=AS:200\r\nb=TIAS:190000\r\na=sendonly\r\n", offer(&["g729"]))

@@ -132,6 +132,10 @@ impl Block {
             });
             return first.map_or(About::Other, About::Fmtp);
         }
+        if body == b"bundle-only" {
+            media.is_bundle_only = true;
+            return About::BundleOnly;
+        }
         self.of_the_block(media, body);
         About::Other
     }

@@ -85,6 +85,8 @@ pub(crate) enum About {
     Rtpmap(u8),
     /// `a=fmtp` of a format.
     Fmtp(u8),
+    /// `a=bundle-only`.
+    BundleOnly,
 }
 
 /// The media of an `m=` line.
@@ -149,8 +151,10 @@ pub struct Format<'a> {
 pub struct Media<'a> {
     /// What it carries.
     pub kind: MediaKind,
-    /// Port; 0 means refused or removed (RFC 3264, section 6).
+    /// Port; 0 means refused or removed (RFC 3264, section 6), unless the block is bundle-only.
     pub port: u16,
+    /// Whether it is offered on another block's port alone, and so on port 0 of its own (`a=bundle-only`, RFC 8843, section 6).
+    pub is_bundle_only: bool,
     /// Number of ports, 1 where the line names none.
     pub ports: u32,
     /// Transport, `RTP/AVP` for example.
@@ -184,6 +188,7 @@ impl<'a> Media<'a> {
         Self {
             kind: MediaKind::Other,
             port: 0,
+            is_bundle_only: false,
             ports: 1,
             protocol: &[],
             formats: SmallVec::new(),
@@ -200,10 +205,10 @@ impl<'a> Media<'a> {
         }
     }
 
-    /// Whether the stream is offered or accepted at all: its port is not 0.
+    /// Whether the stream is offered or accepted at all: its port is not 0, or it has no port of its own.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.port != 0
+        self.port != 0 || self.is_bundle_only
     }
 
     /// Whether packets carry an SRTP tag: by the profile (RFC 3711, section 12) or by keys in the block.
@@ -523,6 +528,16 @@ mod tests {
         a=fmtp:18 annexb=no\r\na=fmtp:101 0-15\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:30\r\na=maxptime:60\r\n\
         m=video 4002/2 RTP/SAVP 97\r\nc=IN IP6 2001:db8::1\r\nb=AS:512\r\na=rtpmap:97 H264/90000\r\na=recvonly\r\n\
         a=des:qos mandatory e2e sendrecv\r\nm=image 0 udptl t38\r\n";
+
+    #[test]
+    fn rfc_8843_6_a_block_that_is_bundle_only_is_active_on_port_0() {
+        let block = |port: u8, line: &str| {
+            let text = format!("v=0\r\nm=audio {port} RTP/AVP 0\r\n{line}a=mid:1\r\n");
+            Session::parse(text.as_bytes()).unwrap().media()[0].is_active()
+        };
+        assert!(block(0, "a=bundle-only\r\n") && block(9, "a=bundle-only\r\n") && block(9, ""));
+        assert!(!block(0, "") && !block(0, "a=bundle-only-not\r\n") && !block(0, "b=bundle-only\r\n"));
+    }
 
     #[test]
     fn a_description_shows_its_blocks_and_formats() {
