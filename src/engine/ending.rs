@@ -235,15 +235,16 @@ impl Turn<'_> {
 
     /// Ends an ordinary call whose node may drain no longer: by BYE to both sides, or by a refusal where nobody answered.
     pub(crate) fn end_drained(&mut self, key: CallKey) {
-        let facts = self.engine.calls.with(&key, |call| (call.phase, call.client));
-        let Some((phase, client)) = facts else { return };
+        let facts = self.engine.calls.with(&key, |call| (call.phase, call.client, call.cancelled));
+        let Some((phase, client, is_cancelled)) = facts else { return };
         if phase != Phase::Hunting {
             return self.end_both(key, Cut::Drained);
         }
         if let Some(client) = client {
             self.cancel_client(client, Bytes::from_static(Cut::Drained.reason().as_bytes()));
         }
-        self.fail_with(key, Reject::Busy(Busy::Draining));
+        // Who gave it up is told that (RFC 3261 section 16.10).
+        self.fail_with(key, if is_cancelled { Reject::Refusal(Refusal::Cancelled) } else { Reject::Busy(Busy::Draining) });
     }
 
     /// Our own BYE to one side of a call.

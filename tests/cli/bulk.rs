@@ -308,3 +308,34 @@ fn a_reader_that_goes_ends_it_quietly_and_a_full_disk_is_said() {
         assert!(said.contains("what was found cannot be written: No space left on device"), "{arguments:?}: {said}");
     }
 }
+
+/// What a terminal of its own shows of a run of the program whose answers go elsewhere.
+fn on_a_terminal(arguments: &[&str]) -> String {
+    let line = format!("{} {} > /dev/null", env!("CARGO_BIN_EXE_emcc-trunk"), arguments.join(" "));
+    let mut command = Command::new("script");
+    let shown = command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).output().unwrap();
+    assert!(shown.status.success(), "{line}: {shown:?}");
+    String::from_utf8(shown.stdout).unwrap()
+}
+
+#[test]
+fn who_waits_at_a_terminal_sees_how_far_it_has_come_and_nobody_else_does() {
+    let config = pair("hq.toml");
+    let calls = file("many.csv", &format!("from,to\n{}", "alice,9911\n".repeat(20_000)));
+    let explain = ["explain", "call", "--config", &config, "--bulk", &calls];
+    let check = ["check", "--offline", "--config", &config];
+    let bulk = on_a_terminal(&explain);
+    for shown in ["reading ", "making the plan", "% of ", " left"] {
+        assert!(bulk.contains(shown), "{shown:?}: {bulk:?}");
+    }
+    let checked = on_a_terminal(&check);
+    for shown in ["reading ", "comparing 7 patterns"] {
+        assert!(checked.contains(shown), "{shown:?}: {checked:?}");
+    }
+    // The line goes when it is over, and for programs there is none.
+    assert!(bulk.contains("\r\u{1b}[2K") && !on_a_terminal(&[&check[..], &["--json"]].concat()).contains('\u{1b}'));
+    for arguments in [&explain[..], &check] {
+        let ran = emcc_trunk(arguments);
+        assert!(!ran.err.contains('\u{1b}') && !ran.err.contains("reading "), "{}", ran.err);
+    }
+}
