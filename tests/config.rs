@@ -420,6 +420,8 @@ fn doubts_are_warnings_at_their_place() {
             "feature.login_tftp_servers",
             "no effect in this version",
         ),
+        warning("", "[[codec]]\nname = §\"G.729\"\ncheck_kbps = 8", "codec[0].name", "no encoding name of the catalogue"),
+        warning("", "[[codec]]\nname = §\"CN\"\ncheck_kbps = 8", "codec[0].name", "follows the codecs"),
         warning("", "[store]\n§path = \"x\"", "store.path", "no effect in this version"),
         warning("kind = \"gateway\"", "kind = \"gateway\"\nstrict_stream = §true", "peer[1].strict_stream", "every address is udp"),
         warning(

@@ -244,7 +244,10 @@ impl Turn<'_> {
             self.cancel_client(client, Bytes::from_static(Cut::Drained.reason().as_bytes()));
         }
         // Who gave it up is told that (RFC 3261 section 16.10).
-        self.fail_with(key, if is_cancelled { Reject::Refusal(Refusal::Cancelled) } else { Reject::Busy(Busy::Draining) });
+        self.fail_with(
+            key,
+            if is_cancelled { Reject::Refusal(Refusal::Cancelled) } else { Reject::Busy(Busy::Draining) },
+        );
     }
 
     /// Our own BYE to one side of a call.

@@ -430,10 +430,9 @@ impl Turn<'_> {
     /// Where a try went that said something, nothing final, and was not cancelled; and whether its stream was ended there.
     fn proceeding(&self, client: TransactionKey) -> Option<(Flow, bool)> {
         let proceeding = Machine::ClientInvite(client_invite::State::Proceeding);
-        let row = self
-            .engine
-            .transactions
-            .with(&client, |row| (row.machine == proceeding && row.cancel == Cancel::No).then_some((row.flow, row.is_cut)));
+        let row = self.engine.transactions.with(&client, |row| {
+            (row.machine == proceeding && row.cancel == Cancel::No).then_some((row.flow, row.is_cut))
+        });
         row.flatten()
     }
 

@@ -97,7 +97,9 @@ impl Driver for Echo {
                 effects.send_copy(client, text, None);
             }
             Input::Beat => {}
-            Input::StreamEnded { transaction, end: StreamEnd::Ours | StreamEnd::Theirs } => self.tell(Seen::Ended(transaction.0)),
+            Input::StreamEnded { transaction, end: StreamEnd::Ours | StreamEnd::Theirs } => {
+                self.tell(Seen::Ended(transaction.0))
+            }
             Input::Failed(key) | Input::StreamEnded { transaction: key, end: StreamEnd::Unwritten } => {
                 self.tell(Seen::Failed(key.0));
                 let client = self.client.lock().unwrap().unwrap();

@@ -60,7 +60,9 @@ impl Driver for Echo {
                 }
                 None => effects.send_copy(flow, bytes, None),
             },
-            Input::StreamEnded { transaction, end: StreamEnd::Ours | StreamEnd::Theirs } => self.tell(Heard::Ended(transaction.0)),
+            Input::StreamEnded { transaction, end: StreamEnd::Ours | StreamEnd::Theirs } => {
+                self.tell(Heard::Ended(transaction.0))
+            }
             Input::Failed(key) | Input::StreamEnded { transaction: key, end: StreamEnd::Unwritten } => {
                 self.tell(Heard::Failed(key.0));
             }

@@ -3,6 +3,7 @@
 mod adjunct;
 mod callers;
 mod certificates;
+mod codecs;
 mod emergency;
 mod flagged;
 mod geography;
@@ -51,6 +52,7 @@ pub(super) fn check<'d>(
         servers::check(document, report);
         geography::check(document, &names, &dangled, report);
         usage::check(document, &names, &dangled, report);
+        codecs::check(document, report);
         let dialing = match made {
             Some(Ok(made)) => made.join().unwrap_or_else(|panic| resume_unwind(panic)),
             _ => Dialing::of(document),
