@@ -1,12 +1,14 @@
 //! Gateways that fail, and what is tried then (P-8).
 
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
 use crate::calls::alice;
-use crate::network::Network;
+use crate::network::{Network, with};
 use crate::node::Node;
-use crate::tool::Plan;
+use crate::script::{Body, Script};
+use crate::tool::{Plan, Traced};
 
 const DIALED: [(&str, &str); 2] = [("902079460000", "02079460000"), ("9911", "999")];
 
@@ -99,5 +101,39 @@ fn p_8_a_busy_number_ends_an_ordinary_call_and_not_an_emergency() {
     second.done();
     for node in [&hq, &br] {
         node.is_idle_after(1, 1, 0);
+    }
+}
+
+#[test]
+fn p_23_a_gateway_over_tcp_that_is_restarted_while_an_emergency_rings_is_asked_again() {
+    let network = Network::claim("restarted_tcp");
+    let gateway = network.sip(2, 20);
+    let text = with(&network.pair("br.toml"), &format!("udp:{gateway}"), &format!("tcp:{gateway}"));
+    let (hq, br) = (Node::hq(&network), Node::start(&network, "br.toml", &text));
+    let listens = TcpListener::bind(gateway).unwrap();
+    let caller = alice(&network, "caller", "9911").start();
+    let (mut stream, _) = listens.accept().unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut buffer = [0; 8_000];
+    let length = stream.read(&mut buffer).unwrap();
+    let invite = Traced::read(&buffer[..length]);
+    assert!(invite.text.starts_with("INVITE sip:999@"), "{}", invite.text);
+    let copied = ["Via", "Record-Route", "From", "Call-ID", "CSeq"];
+    let copied =
+        copied.map(|name| invite.values(name).iter().map(|value| format!("{name}: {value}\r\n")).collect::<String>());
+    let to = invite.value("To");
+    write!(stream, "SIP/2.0 180 Ringing\r\n{}To: {to};tag=old\r\nContent-Length: 0\r\n\r\n", copied.concat()).unwrap();
+    br.shows("emcc_stream_events_total", &["event=\"connected\""], 1);
+    drop((stream, listens));
+    // Its process starts again, and knows nothing of the call: nor of the INVITE that is given up for it.
+    let script = Script::new().awaits("INVITE").answers(200, "", Body::Sdp).awaits("CANCEL").within(481).awaits("ACK");
+    let script = script.awaits("BYE").agrees("", Body::None);
+    let again = Plan::plays(&network, "restarted", gateway, &script).over_tcp().start();
+    let caller = caller.done();
+    again.done().received("INVITE sip:999@");
+    let waited_ms = caller.waited_ms("SIP/2.0 200");
+    assert!(waited_ms < 8_000, "{waited_ms} ms");
+    for node in [&hq, &br] {
+        node.is_idle_after(1, 0, 0);
     }
 }
