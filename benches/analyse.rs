@@ -61,6 +61,23 @@ fn analysis(criterion: &mut Criterion) {
                 });
             });
         }
+        // What grows with the digits dialed: numbers abroad, whose pattern takes any rest.
+        let is_abroad = |row: &Row| is_route(row) && row.pattern.text().starts_with("9.011");
+        for length in [16, 24, 32, 40, 48] {
+            let mut dialed = enterprise::numbers(&large, NUMBERS, is_abroad);
+            for number in &mut dialed {
+                let rest = "5".repeat(length);
+                *number = digits(&format!("{number}{rest}")[..length]);
+            }
+            assert!(dialed.iter().all(|dialed| plan.analyse(&css, dialed, None, NOW).outcome.row().is_some()));
+            let mut at = 0;
+            group.bench_function(BenchmarkId::new(format!("{length} digits"), patterns), |bencher| {
+                bencher.iter(|| {
+                    at = (at + 1) % dialed.len();
+                    plan.analyse(&css, black_box(&dialed[at]), None, NOW)
+                });
+            });
+        }
         let (emergencies, dialed) = (EmergencyNumbers::default(), digits("9911"));
         assert!(matches!(plan.analyse(&css, &dialed, None, NOW).outcome, Outcome::Found { .. }));
         group.bench_function(BenchmarkId::new("emergency recognised and analysed", patterns), |bencher| {
