@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use emcc_fuzz::Dials;
 use emcc_trunk::config::plan::Plan;
-use emcc_trunk::engine::effects::{Hint, Input, TransactionKey};
+use emcc_trunk::engine::effects::{Hint, Input, StreamEnd, TransactionKey};
 use emcc_trunk::engine::{Bounds, Engine, Worker};
 use emcc_trunk::neighbour::{Flow, Transport};
 use emcc_trunk::sip::reply::Reply;
@@ -200,8 +200,12 @@ impl World {
                         self.engine.handle(&mut self.worker, now, Input::Failed(key));
                     }
                     (0, Some(transaction)) => {
-                        let is_written = octets.len() % 4 == 1;
-                        self.engine.handle(&mut self.worker, now, Input::StreamEnded { transaction, is_written });
+                        let end = match octets.len() % 8 {
+                            1 => StreamEnd::Theirs,
+                            5 => StreamEnd::Ours,
+                            _ => StreamEnd::Unwritten,
+                        };
+                        self.engine.handle(&mut self.worker, now, Input::StreamEnded { transaction, end });
                     }
                     (1, _) => self.engine.bounced(&mut self.worker, now, flow.remote, &octets),
                     _ => self.engine.bounced(&mut self.worker, now, source(7).remote, &octets),
