@@ -368,10 +368,13 @@ impl World {
 fn promises(message: &Message<'_>, promised: &mut BTreeSet<Vec<u8>>) {
     let value = |name| message.value(name).map(<[u8]>::to_vec).unwrap_or_default();
     let Some(status) = message.status().filter(|_| value(Name::CSeq).ends_with(b"INVITE")) else { return };
-    // A report of load stands at the end of the Via and says when it was made (RFC 7339, section 4.4).
+    // A report of load stands at the end of the Via and says when it was made (RFC 7339, section 4.4); where a copy came from
+    // another address of the same neighbour, the answer to that one alone says so (RFC 3261, section 18.2.1).
     let mut via = value(Name::Via);
-    let end = via.windows(4).position(|part| part == b";oc=").unwrap_or(via.len());
-    via.truncate(end);
+    for ours in [b";oc=".as_slice(), b";received="] {
+        let end = via.windows(ours.len()).position(|part| part == ours).unwrap_or(via.len());
+        via.truncate(end);
+    }
     match status {
         100 => drop(promised.insert(via)),
         200.. => drop(promised.remove(&via)),
