@@ -8,6 +8,7 @@ use super::pieces::{self, Pieces};
 use super::reader::{Reader, TRUNK_TWICE};
 use super::report::{Place, Report};
 use super::section::{Section, TRUNKS};
+use super::spaced;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -143,7 +144,20 @@ fn tables(
         let (includes, bulk) = reader.read_before(Section::root(&first, file, false, report), others, report);
         return Taken { includes, bulk, whole: true, torn: false };
     }
-    let (tree, mistakes) = DeTable::parse_recoverable(text);
+    let (mut tree, mut mistakes) = DeTable::parse_recoverable(text);
+    let offsets = mistakes.iter().map(|mistake| mistake.span().map_or(text.len(), |span| span.start));
+    let spaced = if flaw.is_none() { spaced::names(text, offsets) } else { Vec::new() };
+    let joined;
+    if !spaced.is_empty() {
+        // What the parser says of the rest is true once these are words.
+        joined = spaced::joined(text, &spaced);
+        (tree, mistakes) = DeTable::parse_recoverable(&joined);
+    }
+    for name in &spaced {
+        let (offset, name) = (name.start, text.get(name.clone()).unwrap_or_default());
+        let message = format!("not TOML: \"{name}\" has spaces and no quotes");
+        report.error(&Place::new(file, offset, ""), message, spaced::fix(name));
+    }
     // Where the last table that is there twice begins: its keys are read into the first.
     let mut twice = None;
     for mistake in &mistakes {
@@ -165,7 +179,7 @@ fn tables(
         let (why, fix) = syntax_fix(mistake.message(), line);
         report.error(&Place::new(file, offset, ""), format!("not TOML: {}{why}", mistake.message()), fix);
     }
-    let torn = !mistakes.is_empty();
+    let torn = !(mistakes.is_empty() && spaced.is_empty());
     let root = Section::root(&tree, file, torn, report).with_lost_octets(flaw.is_some());
     let (includes, bulk) =
         if !torn || keeps_torn { reader.read(root, report) } else { reader.read_beside(root, report) };

@@ -272,10 +272,9 @@ impl Document {
     }
 
     /// Search spaces of transformation patterns, of the trunk and of every peer.
-    pub(crate) fn transform_spaces(&self) -> impl Iterator<Item = &Text> {
+    pub(crate) fn transform_spaces(&self) -> impl Iterator<Item = &TransformSpaces> {
         let trunk = self.emcc_trunk.iter().map(|trunk| &trunk.transform_spaces);
-        let ends = trunk.chain(self.peers.iter().map(|peer| &peer.transform_spaces));
-        ends.flat_map(|spaces| spaces.calling.iter().chain(&spaces.called))
+        trunk.chain(self.peers.iter().map(|peer| &peer.transform_spaces))
     }
 
     /// Every address of a neighbour, peers first.

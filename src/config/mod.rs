@@ -19,6 +19,7 @@ mod report;
 mod section;
 mod slips;
 mod source;
+mod spaced;
 mod without_effect;
 mod words;
 

@@ -244,10 +244,10 @@ impl Reader {
 
     fn tables_of_the_node(&mut self, root: &mut Section<'_, '_>, report: &Report) {
         if let Some(section) = self.single(root, "cluster", report) {
-            self.document.cluster = read_cluster(section);
+            self.document.cluster = watched("cluster", report, false, || read_cluster(section));
         }
         if let Some(section) = self.single(root, "sip", report) {
-            self.document.sip = read_sip(section);
+            self.document.sip = watched("sip", report, false, || read_sip(section));
         }
         if let Some(section) = self.single(root, "admin", report) {
             (self.document.admin_listen, self.document.admin_token_file) = read_admin(section);

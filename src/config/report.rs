@@ -354,6 +354,15 @@ impl Report {
         self.problems.borrow().iter().any(|problem| problem.severity == Severity::Error && is_there(&problem.key))
     }
 
+    /// Whether there is a mistake at a key of the table that has the key that is here, or in it.
+    pub(super) fn has_errors_beside(&self, place: &Place) -> bool {
+        let (file, key) = (self.locate(place).0, place.key());
+        let Some((table, _)) = key.rsplit_once('.') else { return false };
+        let is_in = |at: &str| at.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let problems = self.problems.borrow();
+        problems.iter().any(|at| at.severity == Severity::Error && at.file == file && is_in(&at.key))
+    }
+
     pub(super) fn has_errors(&self) -> bool {
         self.dropped_errors.get() > 0 || self.problems.borrow().iter().any(|p| p.severity == Severity::Error)
     }

@@ -126,3 +126,52 @@ fn a_name_that_two_tables_lack_is_told_where_it_stands_first_in_the_file() {
     let message = "there is no css \"CSS-Fone\", named here and at 2 more places";
     assert_eq!(told, [("translation_pattern[0].css".to_owned(), message.to_owned())]);
 }
+
+#[test]
+fn a_value_not_understood_is_not_told_as_left_out() {
+    let audio = "link_audio_kbps = 2000";
+    let services = "services = [\"emcc\", \"pstn-access\", \"rsvp-agent\"]";
+    let trunk = "trunk = [\"tcp:127.0.2.1:5060\"]";
+    let kind = "kind = \"gateway\"";
+    let feature = "geolocation_filter = \"city\"";
+    let caps = "link_video_kbps = 4000";
+    each_is_told_alone(&[
+        (audio, "link_audio_kbps = -1"),
+        (audio, "link_audio_kbps = \"2 Mbit/s\""),
+        (audio, "link_audio_kbps = 2000.5"),
+        (audio, "link_audio_kbps = 1000000000"),
+        (audio, "link_audio_kbs = 2000"),
+        ("link_video_kbps = 4000", "link_video_kbps = true"),
+        (services, "services = [\"emcc\", \"pstn_access\"]"),
+        (services, "service = [\"emcc\", \"pstn-access\", \"rsvp-agent\"]"),
+        (trunk, "trunk = [\"udp:127.0.2.1:5060\"]\nsend_geolocation = \"no\""),
+        (
+            trunk,
+            "trunk = [\"udp:127.0.2.1:5060\", \"tcp;127.0.2.1:5060\"]\nsend_geolocation = false\nstrict_stream = true",
+        ),
+        (trunk, "trunk = [\"tcp:127.0.2.1:5060\", \"tcp;127.0.2.2:5060\"]\npriority = [1, 2]"),
+        (kind, "kind = \"gateway\"\naddress = [\"tcp:127.0.1.20:5060\"]\nstrict_stream = true"),
+        ("emcc = true\n", "emcc = \"yes\"\n"),
+        ("pstn_access = true", "pstn_acess = true"),
+        ("[intercluster_service_profile]", "[intercluster_service_profil]"),
+        ("[emcc_trunk]", "[emcc_trnk]"),
+        ("[emcc_trunk]", "[[emcc_trunk]]\n[[emcc_trunk]]"),
+        (caps, "link_video_kbps = 4000\nregion_max_audio_kbps = \"8\""),
+        (feature, "geolocation_filter = \"city\"\nregion_max_audio_kbps = \"64\""),
+        (feature, "geolocation_filter = \"city\"\nregion_link_loss = \"losy\""),
+    ]);
+    let listen = "listen = [\"udp:127.0.1.1:5060\", \"tcp:127.0.1.1:5060\"]";
+    let everywhere = "listen = [\"udp:0.0.0.0:5060\", \"tcp:0.0.0.0:5060\"]\nadvertis = \"127.0.1.1\"";
+    let secured = "listen = [\"udp:127.0.1.1:5060\", \"tcp:127.0.1.1:5060\", \"tls:127.0.1.1:5061\"]\ntls = true";
+    let timed = format!("{listen}\nmin_se_s = 3600\nsession_expires = 7200");
+    each_is_told_alone(&[(listen, everywhere), (listen, secured), (listen, timed.as_str())]);
+    let theirs = CLEAN.replacen(caps, "link_video_kbps = 4000\nregion_max_audio_kbps = 64", 1);
+    let slipped = theirs.replacen(feature, "geolocation_filter = \"city\"\nregion_max_audio_kbps = \"64\"", 1);
+    let told: Vec<_> = problems_of(&slipped).into_iter().map(|problem| problem.key).collect();
+    assert_eq!(told, ["feature.region_max_audio_kbps"]);
+    // Of another row it is.
+    let other = "[[remote_cluster]]\nid = \"SF\"\ntrunk = [\"tcp:127.0.3.1:5060\"]\nlink_video_kbps = 1\n";
+    let text = CLEAN.replacen(audio, "link_audio_kbps = -1", 1) + other;
+    let told: Vec<_> = problems_of(&text).into_iter().map(|problem| problem.key).collect();
+    assert_eq!(told, ["remote_cluster[0].link_audio_kbps", "remote_cluster[1].link_audio_kbps"]);
+}

@@ -470,3 +470,42 @@ fn a_misspelt_name_hides_no_warning_of_others() {
     assert!(told.iter().any(|text| text == "there is no css \"CSS-Phon\""), "{told:#?}");
     assert!(told.iter().any(|text| text.starts_with("the search space CSS-Bare does not reach")), "{told:#?}");
 }
+
+#[test]
+fn a_name_with_spaces_and_no_quotes_is_told_where_it_stands_and_nothing_behind_it() {
+    let members = "members = [\"Standard Local Route Group\"]";
+    let pool = "local_route_groups = { \"Standard Local Route Group\" = \"RG\" }";
+    let others =
+        "\n[[route_list]]\nname = \"RL2\"\nmembers = [\"RG\"]\n[route_list.transform.RG]\nprefix_digits = \"0\"";
+    let quoted = "Write the name in double quotes: \"Standard Local Route Group\".";
+    for (find, put, fix) in [
+        (members, "{members}\n[route_list.transform.§Standard Local Route Group]\nprefix_digits = \"0\"", quoted),
+        (
+            members,
+            "{members}\n[ route_list . transform . §Standard Local Route Group ] # why\nprefix_digits = \"0\"",
+            quoted,
+        ),
+        (pool, "local_route_groups = { §Standard Local Route Group = \"RG\" }", quoted),
+        (pool, "[device_pool.local_route_groups]\n§Standard Local Route Group = \"RG\"", quoted),
+        (
+            "discard_digits = \"PreDot\"",
+            "§discard digits = \"PreDot\"",
+            "Write a key without spaces, as in discard_digits; a name",
+        ),
+    ] {
+        let put = put.replace("{members}", members) + if find == members { others } else { "" };
+        let (text, line, column) = broken(find, &put, None);
+        let problems = problems_of(&text);
+        let is_told = matches!(&problems[..], [one] if (one.line, one.column) == (line, column)
+            && one.severity == Severity::Error
+            && one.message.contains("has spaces and no quotes")
+            && one.fix.starts_with(fix));
+        let seen: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert!(is_told, "{put}\n  wanted {line}:{column}\n  {}", seen.join("\n  "));
+    }
+    // What else is wrong in the file is told beside it.
+    let put = "local_route_groups = { Standard Local Route Group = \"RG\" }\n§name = \"DP\"";
+    let (text, line, _) = broken(pool, put, None);
+    let told: Vec<_> = problems_of(&text).into_iter().map(|problem| problem.line).collect();
+    assert_eq!(told, [line - 1, line]);
+}

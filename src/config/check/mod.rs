@@ -46,9 +46,9 @@ pub(super) fn check<'d>(
         let names = names::Names::of(document, report);
         let dangled = names::references(document, &names, unread, report);
         neighbours::check(document, &names, &dangled, report);
-        phones::check(document, &names, report);
+        phones::check(document, &names, &dangled, report);
         certificates::check(document, look, report);
-        secure::check(document, report);
+        secure::check(document, &dangled, report);
         servers::check(document, report);
         geography::check(document, &names, &dangled, report);
         usage::check(document, &names, &dangled, report);
@@ -87,8 +87,8 @@ pub(super) fn partly(document: &Document, probe: Probe, look: Look, unread: &Unr
     patterns::alone(document, &Dialing::of(document), report);
     if !unread.tables {
         neighbours::check(document, &names, &dangled, report);
-        phones::check(document, &names, report);
-        secure::check(document, report);
+        phones::check(document, &names, &dangled, report);
+        secure::check(document, &dangled, report);
     }
     if !unread.may_have("device_pool") {
         geography::check(document, &names, &dangled, report);

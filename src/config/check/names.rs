@@ -303,7 +303,7 @@ fn named<'r>(document: &'r Document, names: &Names<'_>, to: Dangling<'_, 'r>) {
 
 fn dial_plan<'r>(document: &'r Document, names: &Names<'_>, to: Dangling<'_, 'r>) {
     let report = to.report;
-    for css in document.transform_spaces() {
+    for css in document.transform_spaces().flat_map(|spaces| spaces.calling.iter().chain(&spaces.called)) {
         refer(Some(css), &names.spaces, "css", to);
     }
     for peer in document.peers.iter().filter(|peer| is(peer, PeerKind::CallControl)) {

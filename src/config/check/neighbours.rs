@@ -2,7 +2,7 @@
 
 use super::names::{Dangled, Names};
 use crate::config::address::{Address, Transport};
-use crate::config::document::{Document, RemoteCluster, Service, Sip, Terms};
+use crate::config::document::{Document, RemoteCluster, Service, Sip, Terms, Text};
 use crate::config::plan::build::{MIN_SE_S, SESSION_EXPIRES_S};
 use crate::config::report::{At, Report};
 use crate::limits::NAMES_MAX;
@@ -16,29 +16,40 @@ use std::net::{IpAddr, Ipv4Addr};
 const RING_S_LEAST: u32 = 181;
 
 pub(super) fn check(document: &Document, names: &Names<'_>, dangled: &Dangled<'_>, report: &Report) {
-    listening(document, report);
-    tls(document, report);
+    let is_sip_slipped = dangled.is_slipped(&["sip"]);
+    listening(document, is_sip_slipped, report);
+    if !is_sip_slipped {
+        tls(document, report);
+    }
     addresses(document, report);
     reached(document, report);
-    services(document, report);
+    services(document, dangled, report);
+    let is_slipped = |table: &str, name: &Text| dangled.is_slipped(&[table]) && report.has_errors_beside(&name.place);
     for cluster in &document.remote_clusters {
         if document.cluster.id.as_ref().is_some_and(|id| id.value == cluster.id.value) {
             let message = format!("remote cluster \"{}\" has the id of this cluster", cluster.id.value);
             report.error(&cluster.id.place, message, "Write the other cluster's own cluster ID (R-5).");
         }
-        link(cluster, report);
-        region(document, cluster, report);
-        locations(cluster, report);
-        ranks(&cluster.terms, cluster.trunk.len(), report);
-        strict_stream(&cluster.terms, cluster.trunk.iter().chain(&cluster.rsvp_trunk), report);
+        if !dangled.is_slipped(&["feature"]) {
+            region(document, cluster, report);
+        }
+        // What a row seems to lack may be what is wrong in it.
+        if !is_slipped("remote_cluster", &cluster.id) {
+            link(cluster, report);
+            locations(cluster, report);
+            ranks(&cluster.terms, cluster.trunk.len(), report);
+            strict_stream(&cluster.terms, cluster.trunk.iter().chain(&cluster.rsvp_trunk), report);
+        }
         for (list, key) in [(&cluster.trunk, "trunk"), (&cluster.rsvp_trunk, "rsvp_trunk")] {
             repeated(list, key, report);
         }
     }
     for peer in &document.peers {
         repeated(&peer.addresses, "addresses", report);
-        ranks(&peer.terms, peer.addresses.len(), report);
-        strict_stream(&peer.terms, peer.addresses.iter(), report);
+        if !is_slipped("peer", &peer.name) {
+            ranks(&peer.terms, peer.addresses.len(), report);
+            strict_stream(&peer.terms, peer.addresses.iter(), report);
+        }
         let datagrams = peer.addresses.iter().any(|address| address.value.transport() == Some(Transport::Udp));
         if let Some(flag) = peer.send_geolocation.as_ref().filter(|flag| flag.value && datagrams) {
             over_udp(flag, report);
@@ -56,15 +67,17 @@ pub(super) fn check(document: &Document, names: &Names<'_>, dangled: &Dangled<'_
     }
 }
 
-fn listening(document: &Document, report: &Report) {
+fn listening(document: &Document, is_slipped: bool, report: &Report) {
     let sip = &document.sip;
     if let Some(ring) = sip.ring_s.as_ref().filter(|ring| ring.value < RING_S_LEAST) {
         let message = format!("{} s of ringing is less than Timer C allows (RFC 3261, 16.6)", ring.value);
         report.warning(&ring.place, message, format!("Write at least {RING_S_LEAST}, or leave the key out."));
     }
-    session_timer(sip, report);
+    if !is_slipped {
+        session_timer(sip, report);
+    }
     let wildcard = sip.listen.iter().find(|listen| listen.value.socket.ip().is_unspecified());
-    if let Some(listen) = wildcard.filter(|_| sip.advertise.is_none()) {
+    if let Some(listen) = wildcard.filter(|_| sip.advertise.is_none() && !is_slipped) {
         let message = format!("{} is no address that neighbours could answer to", listen.value);
         report.error(&listen.place, message, "Write the host's own address, or name it in advertise.");
     }
@@ -263,7 +276,7 @@ fn ranks(terms: &Terms, addresses: usize, report: &Report) {
     }
 }
 
-fn services(document: &Document, report: &Report) {
+fn services(document: &Document, dangled: &Dangled<'_>, report: &Report) {
     let Some(first) = document.remote_clusters.first() else { return };
     let profile = &document.profile;
     for (flag, key, effect) in [
@@ -280,18 +293,26 @@ fn services(document: &Document, report: &Report) {
         match flag {
             Some(flag) if flag.value => {}
             Some(flag) => report.warning(&flag.place, format!("{key} is off: {effect}"), fix),
+            None if dangled.is_slipped(&["intercluster_service_profile"]) => {}
             None => {
                 report.warning(&first.id.place.named(&key), format!("{key} is left out, so it is off: {effect}"), fix)
             }
         }
     }
-    if document.emcc_trunk.is_none() {
+    if document.emcc_trunk.is_none() && !dangled.is_slipped(&["emcc_trunk"]) {
         let message = "there is no [emcc_trunk]: calls of unknown phones reach patterns of no partition alone (P-15)";
         report.warning(&first.id.place.named("emcc_trunk"), message, "Write [emcc_trunk] with css and device_pool.");
+    }
+    // Services that are not written are the feature's.
+    if dangled.is_slipped(&["feature"]) {
+        return;
     }
     for session in &document.sessions {
         let Some(name) = session.visiting_cluster.as_ref().or(session.home_cluster.as_ref()) else { continue };
         let Some(cluster) = document.remote_clusters.iter().find(|c| c.id.value == name.value) else { continue };
+        if dangled.is_slipped(&["remote_cluster"]) && report.has_errors_beside(&cluster.id.place) {
+            continue;
+        }
         for (service, word) in [(Service::Emcc, "emcc"), (Service::PstnAccess, "pstn-access")] {
             if !cluster.offers(service, &document.feature) {
                 let message = format!("a session with \"{}\", whose services lack \"{word}\"", name.value);

@@ -1,8 +1,8 @@
 //! Networks of phones that register through this node.
 
-use super::names::Names;
+use super::names::{Dangled, Names};
 use crate::config::address::Address;
-use crate::config::document::Document;
+use crate::config::document::{Document, Peer};
 use crate::config::report::{At, Report};
 use crate::limits::PHONE_NETWORKS_MAX;
 use crate::neighbour::Network;
@@ -14,7 +14,7 @@ use std::net::IpAddr;
 const PREFIX_LEAST_IPV4: u8 = 8;
 const PREFIX_LEAST_IPV6: u8 = 32;
 
-pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
+pub(super) fn check(document: &Document, names: &Names<'_>, dangled: &Dangled<'_>, report: &Report) {
     let phones = &document.sip.phones;
     let Some(first) = phones.first() else { return };
     if let Some(beyond) = phones.get(PHONE_NETWORKS_MAX) {
@@ -35,7 +35,8 @@ pub(super) fn check(document: &Document, names: &Names<'_>, report: &Report) {
             report.warning(&at.place, message, "Narrow the network of phones if that is not meant.");
         }
     }
-    if names.peers.values().all(|peer| peer.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::Gateway)) {
+    let is_gateway = |peer: &&Peer| peer.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::Gateway);
+    if !dangled.is_slipped(&["peer"]) && names.peers.values().all(is_gateway) {
         let message = "phones have nowhere to register: there is no call-control peer";
         report.warning(&first.place, message, "Add [[peer]] with kind = \"call-control\".");
     }

@@ -1,5 +1,6 @@
 //! Secure EMCC sessions, and the trunks they need TLS on (S-7).
 
+use super::names::Dangled;
 use crate::config::address::Transport;
 use crate::config::document::{Document, RemoteCluster, Service};
 use crate::config::plan::build::security_between;
@@ -7,7 +8,11 @@ use crate::config::report::Report;
 use emcc_policies::login::Security;
 
 /// Warns of each cluster whose sessions may be secure by tables 6 to 8 while no address of the trunk to it is TLS.
-pub(super) fn check(document: &Document, report: &Report) {
+pub(super) fn check(document: &Document, dangled: &Dangled<'_>, report: &Report) {
+    // An address that was not understood may be the one of TLS, a mode that was not the other one.
+    if dangled.is_slipped(&["remote_cluster", "cluster", "feature"]) {
+        return;
+    }
     for cluster in &document.remote_clusters {
         // A domain's records say which transport; TLS may be among them.
         let may_be_tls = |transport: Option<Transport>| transport.is_none_or(|transport| transport == Transport::Tls);

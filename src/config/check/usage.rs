@@ -3,19 +3,19 @@
 use super::callers::Spaces;
 use super::emergency::{Whose, whose};
 use super::names::{Dangled, Names};
-use crate::config::document::{Document, PatternKind, SearchSpace, Text};
+use crate::config::document::{Document, PatternKind, SearchSpace, Text, TransformationRow};
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::Report;
 use crate::config::section::nearest;
 use crate::config::words::STANDARD_LOCAL_ROUTE_GROUP;
 use ahash::{AHashMap, AHashSet};
-use emcc_policies::route::PeerKind;
-use std::collections::{BTreeMap, HashMap};
+use emcc_policies::route::{Party, PeerKind};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 pub(super) fn check(document: &Document, names: &Names<'_>, dangled: &Dangled<'_>, report: &Report) {
-    let spaces = spaces_in_use(document);
+    let spaces = InUse::of(document);
     let is_known = !dangled.is_of("css");
-    for space in document.spaces.iter().filter(|space| is_known && !spaces.contains(space.name.as_str())) {
+    for space in document.spaces.iter().filter(|space| is_known && !spaces.has_any(space)) {
         let message = format!("no caller has the calling search space \"{}\"", space.name.value);
         report.warning(
             &space.name.place,
@@ -28,42 +28,126 @@ pub(super) fn check(document: &Document, names: &Names<'_>, dangled: &Dangled<'_
     routes(document, names, dangled, report);
 }
 
-/// Every search space a call can begin or go on with. The trunk's always counts: unknown phones get it (P-15).
-fn spaces_in_use(document: &Document) -> AHashSet<&str> {
-    let devices = document.devices.iter().filter_map(|device| device.css.as_ref());
-    let users = document.users.iter().flat_map(|user| user.line_css.iter().chain(&user.emcc_css));
-    let pools = document.device_pools.iter().filter_map(|pool| pool.adjunct_css.as_ref());
-    let trunks = document.emcc_trunk.iter().chain(&document.rsvp_trunk).filter_map(|trunk| trunk.css.as_ref());
-    let translations = document.patterns.iter().filter(|row| row.kind == PatternKind::Translation);
-    let translations = translations.filter_map(|row| row.target.as_ref());
-    let transforms = document.transform_spaces();
-    devices
-        .chain(users)
-        .chain(pools)
-        .chain(transforms)
-        .chain(trunks)
-        .chain(translations)
-        .map(|name| name.as_str())
-        .collect()
+/// What goes through search spaces and their partitions, each by itself: a pattern of one is never met by another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Use {
+    Calls,
+    Calling,
+    Called,
 }
 
-fn partitions(document: &Document, spaces: &AHashSet<&str>, dangled: &Dangled<'_>, report: &Report) {
-    let used = document.spaces.iter().filter(|space| spaces.contains(space.name.as_str()));
-    let reachable: AHashSet<_> = used.flat_map(|space| space.partitions.iter().map(|name| name.as_str())).collect();
-    let mut filled: AHashMap<&str, Option<&Text>> = AHashMap::new();
-    let transformations = document.transformations.iter().map(|row| (row.partition.as_ref(), false));
-    for (partition, is_emergency) in
-        document.patterns.iter().map(|row| (row.partition.as_ref(), row.emergency)).chain(transformations)
-    {
+impl Use {
+    const ALL: [Self; 3] = [Self::Calls, Self::Calling, Self::Called];
+
+    fn of(row: &TransformationRow) -> Self {
+        match row.party {
+            Party::Calling => Self::Calling,
+            Party::Called => Self::Called,
+        }
+    }
+
+    /// What names its search space.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Calls => "css",
+            Self::Calling => "calling_transform_css",
+            Self::Called => "called_transform_css",
+        }
+    }
+
+    /// What its patterns are called.
+    fn patterns(self) -> &'static str {
+        match self {
+            Self::Calls => "patterns of calls",
+            Self::Calling => "calling transformation patterns",
+            Self::Called => "called transformation patterns",
+        }
+    }
+}
+
+/// Search spaces in use. The trunk's always counts: unknown phones get it (P-15).
+struct InUse<'d> {
+    names: AHashMap<Use, AHashSet<&'d str>>,
+}
+
+impl<'d> InUse<'d> {
+    fn of(document: &'d Document) -> Self {
+        let devices = document.devices.iter().filter_map(|device| device.css.as_ref());
+        let users = document.users.iter().flat_map(|user| user.line_css.iter().chain(&user.emcc_css));
+        let pools = document.device_pools.iter().filter_map(|pool| pool.adjunct_css.as_ref());
+        let trunks = document.emcc_trunk.iter().chain(&document.rsvp_trunk).filter_map(|trunk| trunk.css.as_ref());
+        let translations = document.patterns.iter().filter(|row| row.kind == PatternKind::Translation);
+        let translations = translations.filter_map(|row| row.target.as_ref());
+        let calls = devices.chain(users).chain(pools).chain(trunks).chain(translations);
+        let ends = || document.transform_spaces();
+        let names = [
+            (Use::Calls, calls.map(|name| name.as_str()).collect()),
+            (Use::Calling, ends().filter_map(|spaces| spaces.calling.as_ref()).map(|name| name.as_str()).collect()),
+            (Use::Called, ends().filter_map(|spaces| spaces.called.as_ref()).map(|name| name.as_str()).collect()),
+        ];
+        Self { names: names.into_iter().collect() }
+    }
+
+    fn has(&self, used: Use, space: &SearchSpace) -> bool {
+        self.names.get(&used).is_some_and(|names| names.contains(space.name.as_str()))
+    }
+
+    fn has_any(&self, space: &SearchSpace) -> bool {
+        Use::ALL.into_iter().any(|used| self.has(used, space))
+    }
+}
+
+/// The partitions that have patterns of that use, and of each the first pattern that is lost where nobody reaches it. Of
+/// emergency patterns there is none: they are reached from everywhere when all else fails (P-23).
+type Filled<'d> = BTreeMap<(Use, &'d str), Option<&'d Text>>;
+
+fn filled(document: &Document) -> Filled<'_> {
+    let mut filled: AHashMap<(Use, &str), Option<&Text>> = AHashMap::new();
+    let transformations = document.transformations.iter().map(|row| (Use::of(row), row.partition.as_ref(), false));
+    let calls = document.patterns.iter().map(|row| (Use::Calls, row.partition.as_ref(), row.emergency));
+    for (used, partition, is_emergency) in calls.chain(transformations) {
         if let Some(partition) = partition {
-            // An emergency pattern is reached from everywhere when all else fails (P-23).
-            let lost = filled.entry(partition.as_str()).or_default();
+            let lost = filled.entry((used, partition.as_str())).or_default();
             if !is_emergency && lost.is_none() {
                 *lost = Some(partition);
             }
         }
     }
-    let filled: BTreeMap<&str, Option<&Text>> = filled.into_iter().collect();
+    filled.into_iter().collect()
+}
+
+/// Transformation search spaces that have patterns, and none of the number they are named for. Gives back what these have.
+fn idle_transforms<'d>(document: &'d Document, filled: &Filled<'d>, report: &Report) -> AHashSet<&'d str> {
+    let mut told = HashSet::new();
+    let mut meant = AHashSet::new();
+    let named =
+        document.transform_spaces().flat_map(|spaces| [(Use::Calling, &spaces.calling), (Use::Called, &spaces.called)]);
+    for (used, name) in named {
+        // A pattern of no partition is in every search space.
+        let is_everywhere =
+            || document.transformations.iter().any(|row| row.partition.is_none() && Use::of(row) == used);
+        let Some(name) = name.as_ref().filter(|name| !told.contains(&(used, name.as_str()))) else { continue };
+        let Some(space) = document.spaces.iter().find(|space| space.name.value == name.value) else { continue };
+        let has = |used| space.partitions.iter().any(|name| filled.contains_key(&(used, name.as_str())));
+        if has(used) || !Use::ALL.into_iter().any(has) || is_everywhere() {
+            continue;
+        }
+        told.insert((used, name.as_str()));
+        meant.extend(space.partitions.iter().map(|name| name.as_str()));
+        let message = format!("{} \"{}\" changes no number: it has no {}", used.key(), name.value, used.patterns());
+        report.warning(&name.place, message, "Name a CSS that has some, or leave the key out.");
+    }
+    meant
+}
+
+fn partitions(document: &Document, spaces: &InUse<'_>, dangled: &Dangled<'_>, report: &Report) {
+    let patterns = filled(document);
+    let filled: BTreeSet<&str> = patterns.keys().map(|(_, partition)| *partition).collect();
+    let listed = |used| {
+        let listing = document.spaces.iter().filter(move |space| spaces.has(used, space));
+        listing.flat_map(move |space| space.partitions.iter().map(move |name| (used, name.as_str())))
+    };
+    let reachable: AHashSet<(Use, &str)> = Use::ALL.into_iter().flat_map(listed).collect();
     let declared: AHashSet<_> = document.partitions.iter().map(|row| row.name.as_str()).collect();
     let are_all_filled = !dangled.is_of("partition");
     let is_reach_known = !dangled.is_of("css") && !dangled.is_slipped(&["css"]);
@@ -72,9 +156,9 @@ fn partitions(document: &Document, spaces: &AHashSet<&str>, dangled: &Dangled<'_
     for space in &document.spaces {
         let mut seen = AHashSet::new();
         for partition in &space.partitions {
-            let is_known = filled.contains_key(partition.as_str()) || declared.contains(partition.as_str());
+            let is_known = filled.contains(partition.as_str()) || declared.contains(partition.as_str());
             if are_all_filled && !is_known {
-                let near = nearest(partition.as_str(), filled.keys().copied());
+                let near = nearest(partition.as_str(), filled.iter().copied());
                 meant.extend(near);
                 let fix = match near {
                     Some(near) => format!("Did you mean \"{near}\"?"),
@@ -96,14 +180,32 @@ fn partitions(document: &Document, spaces: &AHashSet<&str>, dangled: &Dangled<'_
             );
         }
     }
-    for (name, first) in filled.iter().filter(|(name, _)| is_reach_known && !meant.contains(*name)) {
-        if let Some(partition) = first.filter(|_| !reachable.contains(name)) {
-            let message = format!("nobody reaches partition \"{name}\": no calling search space in use lists it");
-            report.warning(&partition.place, message, "List it in a CSS, or remove its patterns.");
-        }
+    if is_reach_known && are_all_filled {
+        // What such a key was to lead to elsewhere is its own mistake.
+        meant.extend(idle_transforms(document, &patterns, report));
+    }
+    for ((used, name), first) in patterns.iter().filter(|((_, name), _)| is_reach_known && !meant.contains(name)) {
+        let lists = |space: &&SearchSpace| space.partitions.iter().any(|listed| listed.value == **name);
+        let Some(partition) = first.filter(|_| !reachable.contains(&(*used, *name))) else { continue };
+        let is_listed = document.spaces.iter().filter(lists).any(|space| spaces.has_any(space));
+        let (message, fix) = match used {
+            _ if !is_listed => (
+                format!("nobody reaches partition \"{name}\": no calling search space in use lists it"),
+                "List it in a CSS, or remove its patterns.".to_owned(),
+            ),
+            Use::Calls => (
+                format!("nobody reaches partition \"{name}\": no calling search space of a caller lists it"),
+                "List it in a caller's CSS, or put its patterns into another partition.".to_owned(),
+            ),
+            Use::Calling | Use::Called => (
+                format!("the {} in partition \"{name}\" never act: no {} lists it", used.patterns(), used.key()),
+                format!("List it in a {}, or put them into another partition.", used.key()),
+            ),
+        };
+        report.warning(&partition.place, message, fix);
     }
     let names = document.partitions.iter().map(|row| &row.name);
-    for partition in names.filter(|name| are_all_filled && !filled.contains_key(name.as_str())) {
+    for partition in names.filter(|name| are_all_filled && !filled.contains(name.as_str())) {
         let message = format!("no pattern is in partition \"{}\"", partition.value);
         report.warning(&partition.place, message, "Put a pattern into it, or remove it.");
     }
