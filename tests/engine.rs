@@ -3,6 +3,8 @@
 
 #[path = "engine/admission.rs"]
 mod admission;
+#[path = "engine/answers.rs"]
+mod answers;
 #[path = "engine/bad_input.rs"]
 mod bad_input;
 #[path = "engine/bytes.rs"]

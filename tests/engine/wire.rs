@@ -142,7 +142,7 @@ pub(crate) fn without_top_via(sent: &Sent) -> String {
 /// One end of a dialog.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialog {
-    at: SocketAddr,
+    pub(crate) at: SocketAddr,
     local: String,
     remote: String,
     call_id: String,
