@@ -19,7 +19,7 @@ use serde_json::Value;
 
 const CALLS: u64 = 1_000_000;
 /// Random dial plans, half of each cluster.
-const PLANS: u64 = 10;
+const PLANS: u64 = 40;
 /// Calls an engine sees before the next one takes over: each leaves rows behind that only time takes away.
 const CALLS_PER_ENGINE: u64 = 10_000;
 /// One call in so many is refused by every next hop in turn, so that all of them are seen.
@@ -35,11 +35,27 @@ const SCHEDULES: &str = "\n[[schedule]]\nname = \"office\"\n\
     [[schedule]]\nname = \"night\"\nzone = \"America/New_York\"\n\
     periods = [{ days = [\"fri\"], from = \"22:00\", to = \"06:00\" }]\n";
 
-/// What callers offer, plan by plan: names and payload types. The last has nothing for a link of 8 kbit/s.
-const OFFERS: [&[(&str, u8)]; 3] = [
+/// What the trails must have said, and how often at least, so that equal answers are about all of it.
+const MET: [(&str, u64); 10] = [
+    ("translated by ", 1_000),
+    ("pstn-access CSS: original device", 1_000),
+    ("pstn-access CSS: trunk", 1_000),
+    ("calling number for ", 1_000),
+    ("called number for ", 1_000),
+    ("local route group of ", 1_000),
+    ("local route group of an EMCC phone: trunk to its visited cluster", 1_000),
+    ("emergency: a configured number behind an access code", 100),
+    ("emergency: a configured number", 1_000),
+    ("emergency goes on ", 100),
+];
+
+/// What callers offer, plan by plan: names and payload types. The third has nothing for a link of 8 kbit/s.
+const OFFERS: [&[(&str, u8)]; 5] = [
     &[("PCMU", 0), ("isac", 104), ("G729", 18), ("G722", 9)],
     &[("G722", 9), ("PCMA", 8), ("G7221", 107), ("PCMU", 0), ("G729", 18)],
     &[("G722", 9), ("isac", 104), ("PCMU", 0)],
+    &[("opus", 96), ("PCMU", 0), ("G729", 18)],
+    &[("AMR-WB", 98), ("AMR", 97), ("PCMA", 8), ("iLBC", 99)],
 ];
 
 /// An offer as its caller writes it.
@@ -50,11 +66,19 @@ fn description(formats: &[(&str, u8)]) -> String {
         numbers.join(" ")
     );
     for (name, number) in formats {
-        let clock = if matches!(*name, "isac" | "G7221") { 16_000 } else { 8_000 };
+        let clock = match *name {
+            "isac" | "G7221" | "AMR-WB" => "16000",
+            "opus" => "48000/2",
+            _ => "8000",
+        };
         write!(text, "a=rtpmap:{number} {name}/{clock}\r\n").unwrap();
-        if *name == "G7221" {
-            write!(text, "a=fmtp:{number} bitrate=24000\r\n").unwrap();
-        }
+        let parameter = match *name {
+            "G7221" => "bitrate=24000",
+            "AMR" => "mode-set=0,2,5",
+            "iLBC" => "mode=20",
+            _ => continue,
+        };
+        write!(text, "a=fmtp:{number} {parameter}\r\n").unwrap();
     }
     text + "a=rtpmap:101 telephone-event/8000\r\n"
 }
@@ -74,7 +98,63 @@ impl Dice {
     }
 }
 
-/// A file of the pair with random patterns added: they begin with digits that no emergency number begins with.
+/// The file with, at random, what a site may set otherwise: emergency numbers, search spaces of transformation patterns at
+/// gateways and trunk, the CSS of calls from the trunk, and codecs of variable rate.
+fn settings(text: &str, dice: &mut Dice) -> String {
+    let is_set_here =
+        |line: &&str| !["variable_rate_codecs", "pstn_access_css"].iter().any(|key| line.starts_with(key));
+    let text: String = text.lines().filter(is_set_here).flat_map(|line| [line, "\n"]).collect();
+    let (variable, access) = (dice.of(&["exclude", "bound"]), dice.of(&["trunk", "original-device"]));
+    let feature = format!("[feature]\nvariable_rate_codecs = \"{variable}\"\npstn_access_css = \"{access}\"\n");
+    let numbers = dice.of(&["", "numbers = [\"112\"]\n", "numbers = [\"911\", \"112\"]\naccess_codes = [\"9\"]\n"]);
+    let text = text.replace("[feature]\n", &feature).replace("[emergency]\n", &format!("[emergency]\n{numbers}"));
+    let mut spaces = || {
+        let [calling, called] = [dice.below(2), dice.below(2)];
+        let calling = if calling == 1 { "calling_transform_css = \"CSS-Calling\"\n" } else { "" };
+        format!("{calling}{}", if called == 1 { "called_transform_css = \"CSS-Called\"\n" } else { "" })
+    };
+    let text = text.replace("[emcc_trunk]\n", &format!("[emcc_trunk]\n{}", spaces()));
+    let mut parts = text.split("kind = \"gateway\"\n");
+    let mut made = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        write!(made, "kind = \"gateway\"\n{}{part}", spaces()).unwrap();
+    }
+    made
+}
+
+/// Transformation patterns, and a route list whose members have transforms of their own: two local route groups, of which
+/// not every pool has the second, and a route group.
+fn transforms(file: &str, dice: &mut Dice) -> String {
+    let mut text = String::from(
+        "[[css]]\nname = \"CSS-Calling\"\npartitions = [\"PT-Calling\"]\n\
+         [[css]]\nname = \"CSS-Called\"\npartitions = [\"PT-Called\"]\n",
+    );
+    for (kind, partition, patterns) in [
+        ("calling", "PT-Calling", ["0", "5XXX", "7!", "\\\\+44!"]),
+        ("called", "PT-Called", ["2!", "3[2-4]!", "4X", "0!"]),
+    ] {
+        for pattern in patterns {
+            let change =
+                dice.of(&["prefix_digits = \"1\"", "mask = \"555XXX\"", "mask = \"XX\"\nprefix_digits = \"+4\"", ""]);
+            write!(text, "[[transformation_pattern]]\nkind = \"{kind}\"\npattern = \"{pattern}\"\n").unwrap();
+            write!(text, "partition = \"{partition}\"\n{change}\n").unwrap();
+        }
+    }
+    let group = if file == "hq.toml" { "RG-HQ" } else { "RG-Trunk" };
+    let standard = "Standard Local Route Group";
+    write!(text, "[[route_list]]\nname = \"RL-Member\"\nmembers = [\"{standard}\", \"LRG-Two\", \"{group}\"]\n")
+        .unwrap();
+    for (member, change) in [
+        (standard, dice.of(&["prefix_digits = \"77\"", "called_mask = \"2XXX\"", "calling_prefix = \"88\""])),
+        (group, dice.of(&["discard_digits = \"PreDot\"", "prefix_digits = \"66\"", "calling_mask = \"XX\""])),
+    ] {
+        write!(text, "[route_list.transform.\"{member}\"]\n{change}\n").unwrap();
+    }
+    text
+}
+
+/// A file of the pair with random patterns added: they begin with digits that no emergency number begins with. Groups go from
+/// their first member: `explain` begins there, and a node where its last call ended (P-20).
 fn configuration(file: &str, dice: &mut Dice) -> String {
     let pair = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pair").join(file);
     let text = std::fs::read_to_string(pair).unwrap();
@@ -84,7 +164,9 @@ fn configuration(file: &str, dice: &mut Dice) -> String {
     text = text.replace("region_max_audio_kbps = 8\n", "").replace("region_link_loss = \"low-loss\"", "#");
     let (cap, loss) = (dice.of(&["8", "24", "64"]), dice.of(&["low-loss", "lossy"]));
     let region = format!("[feature]\nregion_max_audio_kbps = {cap}\nregion_link_loss = \"{loss}\"\n");
-    text = text.replace("[feature]\n", &region) + SCHEDULES;
+    text = settings(&text.replace("[feature]\n", &region), dice) + SCHEDULES + &transforms(file, dice);
+    let (first, second) = if file == "hq.toml" { ("\"RG-HQ\" }", "RG-HQ") } else { ("\"RG-London\" }", "RG-Trunk") };
+    text = text.replace(first, &format!("{}, \"LRG-Two\" = \"{second}\" }}", &first[..first.len() - 2]));
     let (partitions, list, css): (&[&str], _, &[&str]) = match file {
         "hq.toml" => (&["PT-Local", "PT-Internal", "PT-Emergency-London"], "RL-HQ", &["CSS-Line", "CSS-EMCC"]),
         _ => (&["PT-National", "PT-Translate", "PT-Europe"], "RL-Local", &["CSS-Trunk", "CSS-Emergency"]),
@@ -106,18 +188,24 @@ fn configuration(file: &str, dice: &mut Dice) -> String {
             }
         }
         pattern += dice.of(&["", "X", "!"]);
+        // Discarding what stands before the dot must leave something.
+        if pattern.ends_with('.') {
+            pattern.push('X');
+        }
         // One `^` a pattern, and `[^3]` beside `X` is all a plan may need.
         if pattern.matches('^').count() > 1 || !seen.insert(pattern.replace('.', "")) {
             continue;
         }
         let partition = dice.of(partitions);
-        let transform = match dice.below(5) {
+        let transform = match dice.below(6) {
             0 => "prefix_digits = \"4\"\n",
+            5 if pattern.contains('.') => "discard_digits = \"PreDot\"\nprefix_digits = \"6\"\n",
             1 => "called_mask = \"3X2X\"\n",
             2 => "calling_mask = \"555XXXX\"\n",
             _ => "",
         };
-        let (table, target) = match dice.below(6) {
+        let (table, target) = match dice.below(8) {
+            6 | 7 => ("route_pattern", "route_list = \"RL-Member\"\n".to_owned()),
             0 => ("route_pattern", "block = true\n".to_owned()),
             1 => ("translation_pattern", "originator_css = true\n".to_owned()),
             2 => ("translation_pattern", format!("css = \"{}\"\n", dice.of(css))),
@@ -170,9 +258,9 @@ impl Caller {
 /// A random number: emergency numbers, numbers near the patterns, and any.
 fn number(dice: &mut Dice) -> String {
     match dice.below(8) {
-        0 => {
-            dice.of(&["9911", "911", "9999", "999", "112", "99", "91", "+911", "9-11#", "9 99", "9-1 1", "911#"]).into()
-        }
+        0 => dice
+            .of(&["9911", "911", "9999", "999", "112", "99", "91", "+911", "9112", "9-11#", "9 99", "9-1 1", "911#"])
+            .into(),
         1 => String::from(dice.of(&["912025550123", "919005551234", "902079460000", "02079460000", "5001", "7001"])),
         2 => (0..=dice.below(6)).map(|_| dice.of(&["0", "1", "2", "3", "5", "9", "*", "#"])).collect(),
         _ => {
@@ -214,9 +302,13 @@ impl Fate {
     }
 }
 
-fn told(line: &str) -> Fate {
+fn told(line: &str, met: &mut [u64; MET.len()]) -> Fate {
     let answer: Value = serde_json::from_str(line).unwrap();
     assert!(answer["error"].is_null(), "{line}");
+    for (count, (said, _)) in met.iter_mut().zip(MET) {
+        let because = answer["because"].as_array().unwrap();
+        *count += u64::from(because.iter().any(|step| step.as_str().unwrap().contains(said)));
+    }
     if let Some(status) = answer["status"].as_u64() {
         return Fate::Refused(status);
     }
@@ -366,6 +458,10 @@ struct Asked<'a> {
 /// How many calls of a kind there were.
 #[derive(Debug, Default)]
 struct Sums {
+    /// Whose trail said so.
+    met: [u64; MET.len()],
+    /// Left with a codec of variable rate.
+    variable_rate: u64,
     /// At each of the times.
     refused_at: [u64; TIMES.len()],
     emergencies: u64,
@@ -433,7 +529,7 @@ fn compare(plan: u64, calls: u64, sums: &mut Sums) {
                 live = Node::new(&file, live.heard);
             }
             let Asked { caller, called, at_s, is_followed } = call;
-            let explained = told(&answers.next().expect("an answer a row").unwrap());
+            let explained = told(&answers.next().expect("an answer a row").unwrap(), &mut sums.met);
             let lived = live.fate(call, node, &offer).seen(*is_followed);
             if caller.is_behind_gateway() {
                 match &explained {
@@ -448,6 +544,8 @@ fn compare(plan: u64, calls: u64, sums: &mut Sums) {
                     sums.several_hops += u64::from(*is_followed && way.hops.len() > 1);
                     sums.other_calling += u64::from(way.calling != caller.number);
                     sums.other_codecs += u64::from(way.codecs != offered);
+                    let is_variable = |codec: &String| ["opus", "AMR", "AMR-WB"].contains(&codec.as_str());
+                    sums.variable_rate += u64::from(way.codecs.iter().any(is_variable));
                 }
                 Fate::Refused(_) => sums.refused_at[TIMES.iter().position(|at| at == at_s).unwrap()] += 1,
             }
@@ -479,4 +577,8 @@ fn a_million_random_calls_are_decided_as_explain_says() {
     {
         assert!(some > calls / 100, "{sums:?} of {calls}");
     }
+    for (seen, (said, least)) in sums.met.iter().zip(MET) {
+        assert!(*seen >= least * calls / CALLS, "{said}: {seen} of {calls}");
+    }
+    assert!(sums.variable_rate > calls / 1_000, "{sums:?}");
 }
