@@ -151,6 +151,14 @@ pub struct Variant {
     pub has_stray_rate: bool,
 }
 
+impl Variant {
+    /// A row as its name alone tells it.
+    fn whole(id: CodecId) -> Self {
+        let Codec { highest_bps, shortest_frame_ms: frame_ms, .. } = *id.codec();
+        Self { id, highest_bps, frame_ms, modes: None, has_stray_rate: false }
+    }
+}
+
 /// Finds the row of a format by its encoding and its fmtp parameters (the text after the payload type; empty where
 /// there is none). A parameter that is missing, repeated or unreadable stands for the highest variant (M-24). `None`
 /// when no row fits: other clocks and channel counts are other rates.
@@ -164,20 +172,23 @@ pub fn identify(encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<Variant> {
 
 /// The same for a name that is looked up already: `named` is the first row that has it.
 #[must_use]
+#[inline]
 pub fn variant(named: CodecId, encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<Variant> {
+    // Nearly all are told by their name and have one row: no search, and no jump that is hard to foresee.
+    if named.codec().told_by == ToldBy::Name && has_shape(named.codec(), encoding) {
+        return Some(Variant::whole(named));
+    }
+    variant_of_parameters(named, encoding, fmtp)
+}
+
+/// The same of any codec.
+fn variant_of_parameters(named: CodecId, encoding: &Encoding<'_>, fmtp: &[u8]) -> Option<Variant> {
     let next = |id: &CodecId| NEXT_OF_NAME.get(usize::from(id.0)).copied().flatten();
     let rows = || std::iter::successors(Some(named), next).filter(|id| has_shape(id.codec(), encoding));
     let first = rows().next()?;
     let codec = first.codec();
-    let whole = |id: CodecId| {
-        let Codec { highest_bps, shortest_frame_ms: frame_ms, .. } = *id.codec();
-        Variant { id, highest_bps, frame_ms, modes: None, has_stray_rate: false }
-    };
+    let whole = Variant::whole;
     let narrowed = |highest_bps| Variant { highest_bps, ..whole(first) };
-    // Nearly all are told by their name: no search for a parameter, and no jump that is hard to foresee.
-    if codec.told_by == ToldBy::Name {
-        return Some(whole(first));
-    }
     Some(match codec.told_by {
         ToldBy::Name => whole(first),
         ToldBy::Annexb(_) => {

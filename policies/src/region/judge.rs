@@ -56,13 +56,37 @@ impl Leaving {
 /// Codecs that leave, in their order.
 pub(super) type Leavings = SmallVec<[Leaving; 12]>;
 
+/// What the rules make of a format that leaves, apart from its name: small enough to be handed about in registers.
+#[derive(Clone, Copy)]
+struct Judged {
+    codec: Option<CodecId>,
+    payload_type: u8,
+    highest_bps: u32,
+    frame_ms: u8,
+    modes: u16,
+}
+
+impl Judged {
+    fn payload_kbps(self) -> u32 {
+        self.highest_bps.div_ceil(1_000)
+    }
+
+    /// The same with the name of its `format`.
+    fn named(self, format: &Format<'_>) -> Leaving {
+        let Self { codec, payload_type, highest_bps, frame_ms, modes } = self;
+        let own = || format.encoding.map_or(EncodingName::of(format.token), |own| EncodingName::of(own.name));
+        Leaving { name: codec.map_or_else(own, CodecId::name), codec, payload_type, highest_bps, frame_ms, modes }
+    }
+}
+
 impl Region {
     /// Decides one audio codec: whether it may leave, how, and what it may cost then.
     ///
     /// # Errors
     /// [`Why`] it may not.
     pub fn judge(&self, format: &Format<'_>) -> Result<(Verdict, Leaving), Why> {
-        self.judge_within(format, self.audio_kbps, &OfferedModes::default())
+        let (verdict, judged) = self.judge_within(format, self.audio_kbps, &OfferedModes::default())?;
+        Ok((verdict, judged.named(format)))
     }
 
     fn judge_within(
@@ -70,7 +94,7 @@ impl Region {
         format: &Format<'_>,
         cap_kbps: u32,
         offered: &OfferedModes,
-    ) -> Result<(Verdict, Leaving), Why> {
+    ) -> Result<(Verdict, Judged), Why> {
         let (Some(encoding), Some(payload_type)) = (format.encoding, format.payload_type) else {
             return Err(Why::NotInCatalogue);
         };
@@ -81,11 +105,10 @@ impl Region {
             // given by name does not tell.
             let check_kbps = configured_kbps.filter(|_| !is_catalogued(format.named)).ok_or(Why::NotInCatalogue)?;
             within_cap(check_kbps, cap_kbps)?;
-            let name = EncodingName::of(encoding.name);
             let highest_bps = check_kbps.saturating_mul(1_000);
             let frame_ms = OWN_FRAME_MS;
-            let leaving = Leaving { name, codec: None, payload_type, highest_bps, frame_ms, modes: u16::MAX };
-            return Ok((Verdict::Keep { rank: RANK_OWN }, leaving));
+            let judged = Judged { codec: None, payload_type, highest_bps, frame_ms, modes: u16::MAX };
+            return Ok((Verdict::Keep { rank: RANK_OWN }, judged));
         };
         let codec = variant.id.codec();
         self.switched_on(variant.id)?;
@@ -96,8 +119,7 @@ impl Region {
         let stated = variant.modes.filter(|_| format.fmtp_lines <= 1);
         let narrowed = narrowed(stated, codec.told_by, offered)?;
         let narrowed_to = narrowed.and_then(|(bound, _)| bound.modes());
-        let leaving = Leaving {
-            name: variant.id.name(),
+        let judged = Judged {
             codec: Some(variant.id),
             payload_type,
             highest_bps: narrowed.map_or(variant.highest_bps, |(_, highest_bps)| highest_bps),
@@ -105,18 +127,18 @@ impl Region {
             modes: narrowed_to.or(stated).unwrap_or(u16::MAX),
         };
         let cap_bps = cap_kbps.saturating_mul(1_000);
-        if !codec.is_variable_rate() || leaving.highest_bps <= cap_bps {
+        if !codec.is_variable_rate() || judged.highest_bps <= cap_bps {
             let bound = narrowed.map(|(bound, _)| bound).or_else(|| without_stray_rate(variant));
             let verdict = bound.map_or(Verdict::Keep { rank }, |bound| Verdict::Bound { rank, bound });
-            return Ok((verdict, leaving));
+            return Ok((verdict, judged));
         }
         match self.variable_rate {
-            VariableRate::Exclude => Err(Why::VariableRateExcluded { highest_kbps: leaving.payload_kbps(), cap_kbps }),
+            VariableRate::Exclude => Err(Why::VariableRateExcluded { highest_kbps: judged.payload_kbps(), cap_kbps }),
             VariableRate::Bound => {
                 let (bound, highest_bps) =
                     bound_within(format, variant, cap_bps, offered).ok_or(Why::Unbindable { cap_kbps })?;
-                let modes = bound.modes().unwrap_or(leaving.modes);
-                Ok((Verdict::Bound { rank, bound }, Leaving { highest_bps, modes, ..leaving }))
+                let modes = bound.modes().unwrap_or(judged.modes);
+                Ok((Verdict::Bound { rank, bound }, Judged { highest_bps, modes, ..judged }))
             }
         }
     }
@@ -154,10 +176,11 @@ impl Region {
         leaving: &mut Leavings,
     ) -> Verdicts {
         let mut verdicts = Verdicts::new();
-        let mut codecs = Leavings::new();
+        // Of each format that leaves its place in the list, and of each place what was judged.
         let mut order: SmallVec<[Placed; 12]> = SmallVec::new();
+        let mut codecs: SmallVec<[(u8, Judged); 12]> = SmallVec::new();
         let mut has_red = false;
-        for format in &media.formats {
+        for (place, format) in (0..).zip(&media.formats) {
             let is_red = format.named == Named::Redundancy;
             has_red |= is_red;
             let verdict = if is_red || format.named == Named::Follower && format.payload_type.is_some() {
@@ -168,7 +191,7 @@ impl Region {
                         let rank = match verdict {
                             Verdict::Keep { rank } => rank,
                             Verdict::Bound { rank, bound } => {
-                                let Leaving { name, highest_bps: bps, .. } = codec;
+                                let Leaving { name, highest_bps: bps, .. } = codec.named(format);
                                 trail.push(match bound {
                                     Bound::NoAverageBitrate | Bound::NoBitrate => Step::RateLeftOut { name, bps },
                                     _ => Step::Bounded { name, bps },
@@ -178,7 +201,7 @@ impl Region {
                             Verdict::Drop => RANK_FOLLOWS,
                         };
                         order.push(Placed::new(rank, u8::try_from(codecs.len()).unwrap_or(u8::MAX)));
-                        codecs.push(codec);
+                        codecs.push((place, codec));
                         verdict
                     }
                     Err(why) if self.keeps_beyond => {
@@ -186,7 +209,7 @@ impl Region {
                         // What it costs is known where the catalogue or the configuration knows it.
                         if let Ok((_, codec)) = self.judge_within(format, NO_CAP_KBPS, &OfferedModes::default()) {
                             order.push(Placed::new(RANK_BEYOND, u8::try_from(codecs.len()).unwrap_or(u8::MAX)));
-                            codecs.push(codec);
+                            codecs.push((place, codec));
                         }
                         Verdict::Keep { rank: RANK_BEYOND }
                     }
@@ -211,7 +234,11 @@ impl Region {
             drop_idle_redundancy(media, &mut verdicts, trail);
         }
         order.sort_unstable();
-        order.iter().filter_map(|placed| codecs.get(placed.place())).for_each(|codec| leaving.push(*codec));
+        for (place, codec) in order.iter().filter_map(|placed| codecs.get(placed.place())) {
+            if let Some(format) = media.formats.get(usize::from(*place)) {
+                leaving.push(codec.named(format));
+            }
+        }
         verdicts
     }
 

@@ -107,23 +107,25 @@ impl Shaped {
         self.codecs.iter().map(|codec| codec.name.as_str())
     }
 
-    fn add_audio(&mut self, media: &Media<'_>, leaving: &mut Leavings) {
+    /// Takes in an audio stream that leaves with the codecs in `leaving`; of the first they are in `codecs`, where it is
+    /// `None`.
+    fn add_audio(&mut self, media: &Media<'_>, others: Option<&Leavings>) {
         let (family, srtp) = (media.family, media.is_srtp());
+        let leaving = others.unwrap_or(&self.codecs);
         let costs = leaving.iter().map(|codec| (codec.worst_case_kbps(family, srtp), codec));
         let Some((first, (worst_case, dearest))) = leaving.first().zip(costs.max_by_key(|(kbps, _)| *kbps)) else {
             return;
         };
-        self.worst_case.add(media.direction, worst_case);
-        self.answered.add(media.direction, first.answered_kbps(media.ptime_ms, family, srtp));
-        if self.audio_streams == 0 {
-            self.dearest = Some(*dearest);
-            self.first = Some(*first);
+        let answered = first.answered_kbps(media.ptime_ms, family, srtp);
+        if others.is_none() {
+            (self.dearest, self.first) = (Some(*dearest), Some(*first));
             self.ptime_ms = media.ptime_ms;
             self.direction = media.direction;
             self.family = family;
             self.srtp = srtp;
-            std::mem::swap(&mut self.codecs, leaving);
         }
+        self.worst_case.add(media.direction, worst_case);
+        self.answered.add(media.direction, answered);
         self.audio_streams = self.audio_streams.saturating_add(1);
     }
 }
@@ -175,8 +177,11 @@ impl Region {
                 continue;
             }
             offered_streams += 1;
-            let mut leaving = Leavings::new();
-            let verdicts = self.judge_stream(media, (role, offered), trail, &mut leaving);
+            // Those of the first stream that has any are written where they stay: moving them costs as much as ordering them.
+            let mut others = Leavings::new();
+            let is_first = shaped.audio_streams == 0;
+            let leaving = if is_first { &mut shaped.codecs } else { &mut others };
+            let verdicts = self.judge_stream(media, (role, offered), trail, leaving);
             for (codec, id) in leaving.iter().filter_map(|codec| Some((codec, codec.codec?))) {
                 match id.codec().told_by {
                     ToldBy::Annexb(true) => with_annex_b = true,
@@ -192,7 +197,7 @@ impl Region {
             match counted {
                 Some(highest_bps) => {
                     audio_kbps = audio_kbps.saturating_add(highest_bps.div_ceil(1_000));
-                    shaped.add_audio(media, &mut leaving);
+                    shaped.add_audio(media, (!is_first).then_some(&others));
                     edits.push(Edit::Formats(verdicts));
                 }
                 None => edits.push(Edit::Remove),
