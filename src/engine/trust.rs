@@ -170,10 +170,8 @@ impl Turn<'_> {
         let is_changed = matches!(body, Body::Changed(_));
         let octets = if is_changed { desk.media.as_slice() } else { message.body() };
         desk.text.clear();
-        let left = match message.content_type() {
-            Some(kind) if takes_location => multipart::without_location(&kind, octets, &mut desk.text),
-            // Nobody can tell where in it the location ends.
-            None if takes_location && multipart::may_hold_location(message) => Left::Nothing,
+        let left = match message.content_type_text() {
+            Some(kind) if takes_location => multipart::without_location(kind, octets, &mut desk.text),
             _ => Left::Same,
         };
         let editor = &mut desk.editor;

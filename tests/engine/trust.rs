@@ -181,6 +181,39 @@ fn a_gateway_gets_the_plain_description_unless_it_is_told_locations() {
 }
 
 #[test]
+fn r_9_and_p_23_a_body_out_of_form_loses_its_location_and_keeps_its_description() {
+    let sdp = audio("0");
+    let media = format!("--b\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n");
+    let place = format!("--b\r\nContent-Type: application/pidf+xml\r\nContent-ID: <place@h>\r\n\r\n{PLACE}\r\n");
+    let mixed = "multipart/mixed;boundary=b";
+    for (what, kind, body) in [
+        ("no end, the description last", mixed, format!("{place}{media}")),
+        ("no end, the location last", mixed, format!("{media}{place}")),
+        ("lines that end in LF", mixed, format!("{media}{place}--b--\r\n").replace("\r\n", "\n")),
+        ("no boundary", "multipart/mixed", format!("{place}{media}--b--\r\n")),
+        ("a type that cannot be read", "multipart/mixed (x);boundary=b", format!("{place}{media}--b--\r\n")),
+    ] {
+        let is_clean = |sent: &Sent| {
+            let same = sent.body().replace("\r\n", "\n").trim_end() == sdp.replace("\r\n", "\n").trim_end();
+            same && sent.header("Content-Type") == "application/sdp" && sent.headers("Geolocation").is_empty()
+        };
+        for number in ["911", "912025550123"] {
+            let mut invite = bob(number).header("Geolocation: <cid:place@h>").body(&body);
+            invite.content_type = kind.to_owned();
+            let sent = Node::hq().hear(CC_HQ, &invite).the("INVITE");
+            assert!(sent.to == GW_HQ && is_clean(&sent), "{number}, {what}: {}", sent.text());
+        }
+        let mut node = Node::hq();
+        let sent = node.hear(CC_HQ, &bob("911").body(&sdp)).the("INVITE");
+        let answered = answer(&sent, 200, "b1", &[], &body)
+            .replace("application/sdp\r\nContent-Length", &format!("{kind}\r\nContent-Length"));
+        assert!(answered.contains(&format!("\r\nContent-Type: {kind}\r\n")), "{answered}");
+        let back = node.hear(GW_HQ, answered).the("200");
+        assert!(is_clean(&back), "the answer, {what}: {}", back.text());
+    }
+}
+
+#[test]
 fn a_location_alone_leaves_nothing_and_one_within_a_call_comes_off_too() {
     let mut node = Node::hq();
     let mut alone = bob("912025550123");

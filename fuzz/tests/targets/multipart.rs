@@ -16,9 +16,8 @@ fn check(input: &[u8]) {
     let end = input.iter().position(|octet| *octet == b'\n').unwrap_or(input.len());
     let (kind, body) = (input[..end].trim_ascii(), input.get(end + 1..).unwrap_or_default());
     let described = looked_through(kind, body);
-    let Some(media) = MediaTypeRef::parse(kind) else { return };
     let mut out = b"kept".to_vec();
-    let left = without_location(&media, body, &mut out);
+    let left = without_location(kind, body, &mut out);
     assert!(out.starts_with(b"kept"), "what stood in the buffer stays");
     let rest = out.split_off(4);
     let kind_left = match left {
@@ -29,9 +28,8 @@ fn check(input: &[u8]) {
     let text = String::from_utf8_lossy(kind_left).to_ascii_lowercase();
     assert!(!text.trim().starts_with("application/pidf+xml;") && text.trim() != "application/pidf+xml");
     looked_through(kind_left, &rest);
-    if let Some(media) = MediaTypeRef::parse(kind_left) {
-        assert_eq!(without_location(&media, &rest, &mut Vec::new()), Left::Same, "{}", rest.escape_ascii());
-    }
+    assert_eq!(without_location(kind_left, &rest, &mut Vec::new()), Left::Same, "{}", rest.escape_ascii());
+    let Some(media) = MediaTypeRef::parse(kind) else { return };
     let boundary = media.params.value("boundary").unwrap_or_default();
     if let (Some(described), Some(at)) = (described, end_of_parts(body, boundary)) {
         let part = [b"\r\n--".as_slice(), boundary, b"\r\nContent-Type: text/plain\r\n\r\nx"].concat();

@@ -1,10 +1,11 @@
 //! Where the session description and a location stand in a body: the whole of it, or one part of a multipart body (RFC
 //! 2046).
 
-use std::borrow::Cow;
+mod without;
+
 use std::ops::{ControlFlow, Range};
 
-use smallvec::SmallVec;
+pub use without::{Left, without_location};
 
 use super::read::MediaTypeRef;
 use super::{Message, Name};
@@ -109,9 +110,9 @@ pub fn may_hold_location(message: &Message<'_>) -> bool {
 /// `None` where none is found among as many parts as are looked through.
 #[must_use]
 pub fn end_of_parts(body: &[u8], boundary: &[u8]) -> Option<usize> {
-    let mut at = delimiter(body, 0, boundary)?;
+    let mut at = delimiter(body, 0, boundary, LineEnd::Both)?;
     for _ in 0..BODY_PARTS_MAX {
-        at = delimiter(body, at.end, boundary)?;
+        at = delimiter(body, at.end, boundary, LineEnd::Both)?;
         if is_closing(body, &at, boundary) {
             return Some(at.start);
         }
@@ -159,7 +160,7 @@ fn walk(body: &[u8], base: usize, kind: &MediaTypeRef<'_>, depth: usize, see: &m
         return ControlFlow::Continue(Walked::All);
     }
     let boundary = boundary(kind).unwrap_or_default();
-    let Some(first) = delimiter(body, 0, boundary).filter(|_| depth > 0) else {
+    let Some(first) = delimiter(body, 0, boundary, LineEnd::Both).filter(|_| depth > 0) else {
         return ControlFlow::Continue(Walked::Beyond);
     };
     let (mut at, mut walked) = (first, Walked::All);
@@ -167,7 +168,9 @@ fn walk(body: &[u8], base: usize, kind: &MediaTypeRef<'_>, depth: usize, see: &m
         if is_closing(body, &at, boundary) {
             return ControlFlow::Continue(walked);
         }
-        let Some(next) = delimiter(body, at.end, boundary).filter(|_| seen < BODY_PARTS_MAX) else { break };
+        let Some(next) = delimiter(body, at.end, boundary, LineEnd::Both).filter(|_| seen < BODY_PARTS_MAX) else {
+            break;
+        };
         let piece = body.get(at.end..next.start).unwrap_or_default();
         let head_end = if piece.starts_with(b"\r\n") {
             Some(0)
@@ -202,7 +205,7 @@ fn boundary<'a>(kind: &MediaTypeRef<'a>) -> Option<&'a [u8]> {
 /// Whether a delimiter line is the last: two dashes stand behind its boundary.
 fn is_closing(body: &[u8], line: &Range<usize>, boundary: &[u8]) -> bool {
     let line = body.get(line.clone()).unwrap_or_default();
-    let line = line.strip_prefix(b"\r\n").unwrap_or(line);
+    let line = line.strip_prefix(b"\r\n").or(line.strip_prefix(b"\n")).unwrap_or(line);
     line.get(boundary.len().saturating_add(2)..).is_some_and(|behind| behind.starts_with(b"--"))
 }
 
@@ -269,113 +272,9 @@ fn line_len(text: &[u8]) -> usize {
     starts.into_iter().find(|next| !matches!(text.get(*next), Some(b' ' | b'\t'))).unwrap_or(text.len())
 }
 
-/// What is left of a body whose location was taken out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left<'b> {
-    /// There was none: the body stays.
-    Same,
-    /// Nothing.
-    Nothing,
-    /// One part, which is the body from now on; its type, where it has one.
-    Part(Option<&'b [u8]>),
-    /// A multipart body still, with the type it had.
-    Multipart,
-}
-
-/// Takes every location (`application/pidf+xml`, RFC 6442) out of a body and writes what is left behind what `out` holds.
-///
-/// It is looked for in parts within parts as deep as a description is; deeper, a part goes as a whole when a location stands
-/// in it. Of a body of more parts than are looked through, the description alone is left.
-pub fn without_location<'b>(content_type: &MediaTypeRef<'_>, body: &'b [u8], out: &mut Vec<u8>) -> Left<'b> {
-    match stripped(content_type, body, BODY_DEPTH_MAX) {
-        Stripped::Same => Left::Same,
-        Stripped::Nothing => Left::Nothing,
-        Stripped::Part { head, content } => {
-            out.extend_from_slice(&content);
-            Left::Part(part_type(head))
-        }
-        Stripped::Multipart(content) => {
-            out.extend_from_slice(&content);
-            Left::Multipart
-        }
-    }
-}
-
-/// A part: its headers, and its content as it came or without a location.
-type Piece<'b> = (&'b [u8], Cow<'b, [u8]>);
-
-/// As [`Left`], with the octets; a single part with its headers.
-enum Stripped<'b> {
-    Same,
-    Nothing,
-    Part { head: &'b [u8], content: Cow<'b, [u8]> },
-    Multipart(Vec<u8>),
-}
-
-fn stripped<'b>(kind: &MediaTypeRef<'_>, body: &'b [u8], depth: usize) -> Stripped<'b> {
-    if kind.is("application", "pidf+xml") {
-        return Stripped::Nothing;
-    }
-    if !kind.kind.eq_ignore_ascii_case(b"multipart") || !mentions_location(body) {
-        return Stripped::Same;
-    }
-    let boundary = boundary(kind).unwrap_or_default();
-    let Some(first) = delimiter(body, 0, boundary).filter(|_| depth > 0) else { return Stripped::Nothing };
-    let mut kept: SmallVec<[Piece<'_>; BODY_PARTS_MAX]> = SmallVec::new();
-    let (mut count, mut at, mut is_same) = (0_usize, first, true);
-    while let Some(next) = delimiter(body, at.end, boundary) {
-        count = count.saturating_add(1);
-        if count > BODY_PARTS_MAX {
-            kept.retain(|(head, _)| is_description(head));
-            kept.truncate(1);
-            is_same = false;
-            break;
-        }
-        let (head, content) = split(body, &(at.end..next.start));
-        let within = match part_type(head) {
-            Some(text) => match MediaTypeRef::parse(text) {
-                Some(kind) => stripped(&kind, content, depth.saturating_sub(1)),
-                None if may_be_location(text, content) => Stripped::Nothing,
-                None => Stripped::Same,
-            },
-            None => Stripped::Same,
-        };
-        is_same &= matches!(within, Stripped::Same);
-        match within {
-            Stripped::Same => kept.push((head, Cow::Borrowed(content))),
-            Stripped::Nothing => {}
-            Stripped::Part { head, content } => kept.push((head, content)),
-            Stripped::Multipart(content) => kept.push((head, Cow::Owned(content))),
-        }
-        at = next;
-    }
-    match kept.len() {
-        _ if is_same => Stripped::Same,
-        0 => Stripped::Nothing,
-        1 => kept.pop().map_or(Stripped::Nothing, |(head, content)| Stripped::Part { head, content }),
-        _ => Stripped::Multipart(joined(&kept, boundary)),
-    }
-}
-
 /// Whether a part is or holds a location whose type is out of form.
 fn may_be_location(kind: &[u8], content: &[u8]) -> bool {
     is_location(kind) || is_several(kind) && mentions_location(content)
-}
-
-/// Parts with their headers as one body.
-fn joined(parts: &[Piece<'_>], boundary: &[u8]) -> Vec<u8> {
-    let (dashes, line_end) = (b"--".as_slice(), b"\r\n".as_slice());
-    let mut out = Vec::new();
-    for (head, content) in parts {
-        let head_end = if head.is_empty() { line_end } else { b"\r\n\r\n" };
-        for piece in [dashes, boundary, line_end, *head, head_end, content, line_end] {
-            out.extend_from_slice(piece);
-        }
-    }
-    for piece in [dashes, boundary, dashes, line_end] {
-        out.extend_from_slice(piece);
-    }
-    out
 }
 
 /// Whether the type of a location is named anywhere, as far as no space can stand in it.
@@ -384,34 +283,37 @@ fn mentions_location(body: &[u8]) -> bool {
     body.windows(SUBTYPE.len()).any(|here| here.eq_ignore_ascii_case(SUBTYPE))
 }
 
-/// Headers and content of a part.
-fn split<'b>(body: &'b [u8], part: &Range<usize>) -> (&'b [u8], &'b [u8]) {
-    let part = body.get(part.clone()).unwrap_or_default();
-    match part.strip_prefix(b"\r\n") {
-        Some(content) => (&[], content),
-        None => match find(part, b"\r\n\r\n").and_then(|end| part.split_at_checked(end)) {
-            Some((head, behind)) => (head, behind.strip_prefix(b"\r\n\r\n").unwrap_or_default()),
-            None => (part, &[]),
-        },
-    }
+/// What ends the lines around a delimiter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LineEnd {
+    /// CRLF, as RFC 2046 has it.
+    Both,
+    /// CRLF or LF alone.
+    Any,
 }
 
-/// The next delimiter line at or after `from`: its CRLF before, its dashes, and the line end after.
-fn delimiter(body: &[u8], from: usize, boundary: &[u8]) -> Option<Range<usize>> {
+/// The next delimiter line at or after `from`: its line end before, its dashes, and the line end after.
+fn delimiter(body: &[u8], from: usize, boundary: &[u8], line_end: LineEnd) -> Option<Range<usize>> {
+    let end: &[u8] = match line_end {
+        LineEnd::Both => b"\r\n",
+        LineEnd::Any => b"\n",
+    };
     let mut at = from;
     loop {
         let found = at.checked_add(find(body.get(at..)?, boundary)?)?;
         let dashes = found.checked_sub(2).filter(|start| body.get(*start..found) == Some(b"--".as_slice()));
         if let Some(start) = dashes
-            && (start == 0 || body.get(..start).is_some_and(|before| before.ends_with(b"\r\n")))
+            && (start == 0 || body.get(..start).is_some_and(|before| before.ends_with(end)))
         {
             let after = found.checked_add(boundary.len())?;
-            let line_end = match find(body.get(after..)?, b"\r\n") {
-                Some(end) => after.checked_add(end)?.checked_add(2)?,
+            let line_end = match find(body.get(after..)?, end) {
+                Some(at) => after.checked_add(at)?.checked_add(end.len())?,
                 None => body.len(),
             };
-            let start = start.checked_sub(2).filter(|_| start > from).unwrap_or(start);
-            return Some(start..line_end);
+            let before = body.get(from..start).unwrap_or_default();
+            let ended_by =
+                [b"\r\n".as_slice(), b"\n"].into_iter().find(|end| before.ends_with(end)).map_or(0, <[u8]>::len);
+            return Some(start.saturating_sub(ended_by)..line_end);
         }
         at = found.checked_add(1)?;
     }
@@ -593,96 +495,7 @@ mod tests {
         assert_eq!(found("multipart/mixed;boundary=b", body).as_deref(), Some("v=0\r\ns=--b\r\nx --b"));
     }
 
-    const PLACE: &str = "--b\r\nContent-Type: Application/PIDF+XML\r\nContent-ID: <p@h>\r\n\r\n<presence/>\r\n";
-    const MEDIA: &str = "--b\r\nContent-Type: application/sdp;x=1\r\n\r\nv=0\r\ns=-\r\n\r\n";
-    const ISUP: &str = "--b\r\nContent-Type: application/ISUP\r\n\r\n\x01\r\n";
-    const NESTED: &str = "--b\r\nContent-Type: multipart/related;boundary=c\r\n\r\n--c\r\nContent-Type: application/pidf+xml\r\n\r\n<x/>\r\n--c--\r\n";
-
-    fn left(kind: &str, body: &str) -> (String, String) {
-        let kind = MediaTypeRef::parse(kind.as_bytes()).expect("a media type");
-        let mut out = Vec::new();
-        let left = format!("{:?}", without_location(&kind, body.as_bytes(), &mut out).told());
-        (left.replace('"', ""), String::from_utf8(out).expect("text"))
-    }
-
-    impl Left<'_> {
-        fn told(self) -> String {
-            match self {
-                Self::Part(kind) => format!("Part {}", String::from_utf8_lossy(kind.unwrap_or(b"none"))),
-                other => format!("{other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn rfc_6442_a_location_leaves_and_everything_else_stays() {
-        let mixed = "multipart/mixed;boundary=b";
-        let sdp = "v=0\r\ns=-\r\n";
-        let around =
-            |inner: &str| format!("--b\r\nContent-Type: multipart/related;boundary=c\r\nX: y\r\n\r\n{inner}\r\n");
-        let inner = |boundary: &str| format!("{PLACE}{MEDIA}--b--\r\n").replace("--b", &format!("--{boundary}"));
-        let inner_three = format!("{PLACE}{MEDIA}{ISUP}--b--\r\n").replace("--b", "--c");
-        let inner_left = format!("{MEDIA}{ISUP}--b--\r\n").replace("--b", "--c");
-        let within_within =
-            around(&format!("--c\r\nContent-Type: multipart/mixed;boundary=d\r\n\r\n{}\r\n--c--", inner("d")));
-        let no_type = around(&inner("c")).replace(";boundary=c", "");
-        let many = format!("{}{MEDIA}--b--\r\n", PLACE.repeat(BODY_PARTS_MAX + 4));
-        for (kind, body, want, text) in [
-            ("application/sdp", sdp.to_owned(), "Same", String::new()),
-            ("application/pidf+xml", "<presence/>".to_owned(), "Nothing", String::new()),
-            (mixed, format!("{MEDIA}{ISUP}--b--"), "Same", String::new()),
-            (mixed, format!("{PLACE}{MEDIA}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
-            (mixed, format!("{MEDIA}{PLACE}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
-            (mixed, format!("{NESTED}{MEDIA}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
-            (mixed, format!("{}--b--\r\n", around(&inner("c"))), "Part application/sdp;x=1", sdp.to_owned()),
-            (mixed, format!("{}{ISUP}--b--\r\n", around(&inner("c"))), "Multipart", format!("{MEDIA}{ISUP}--b--\r\n")),
-            (
-                mixed,
-                format!("{}{ISUP}--b--\r\n", around(&inner_three)),
-                "Multipart",
-                format!("{}{ISUP}--b--\r\n", around(&inner_left)),
-            ),
-            (
-                mixed,
-                format!("{}--b--\r\n", around(&inner_three)),
-                "Part multipart/related;boundary=c",
-                inner_left.clone(),
-            ),
-            (mixed, format!("{within_within}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
-            (mixed, format!("{MEDIA}{no_type}--b--\r\n"), "Part application/sdp;x=1", sdp.to_owned()),
-            (mixed, format!("before\r\n{PLACE}--b--\r\nafter"), "Nothing", String::new()),
-            (mixed, format!("{MEDIA}{PLACE}{ISUP}--b--\r\n"), "Multipart", format!("{MEDIA}{ISUP}--b--\r\n")),
-            ("multipart/mixed", format!("{MEDIA}{PLACE}--b--"), "Nothing", String::new()),
-            (mixed, many, "Nothing", String::new()),
-        ] {
-            assert_eq!(left(kind, &body), (want.to_owned(), text), "{kind} {body}");
-        }
-    }
-
-    #[test]
-    fn rfc_6442_no_location_is_left_however_deep_it_stands_and_the_description_beside_it_is_as_far_as_is_looked() {
-        let mut body = format!("{PLACE}{MEDIA}--b--\r\n");
-        let mut kind = String::from("multipart/mixed;boundary=b");
-        for depth in 1..BODY_DEPTH_MAX + 3 {
-            let want = if depth <= BODY_DEPTH_MAX { "Part application/sdp;x=1" } else { "Nothing" };
-            let (what, text) = left(&kind, &body);
-            assert_eq!((what.as_str(), mentions_location(text.as_bytes())), (want, false), "{depth} deep");
-            body = format!("--w{depth}\r\nContent-Type: {kind}\r\n\r\n{body}\r\n--w{depth}--\r\n");
-            kind = format!("multipart/mixed;boundary=w{depth}");
-        }
-    }
-
     proptest::proptest! {
-        #[test]
-        fn what_is_left_of_a_body_has_no_location_to_take(
-            body in "(--b\r\n|\r\n--b\r\n|--b--|\r\n|v=0|Content-Type: application/(sdp|pidf\\+xml)\r\n\r\n|<x/>){0,40}"
-        ) {
-            let (what, text) = left("multipart/mixed;boundary=b", &body);
-            if what == "Multipart" {
-                proptest::prop_assert_eq!(left("multipart/mixed;boundary=b", &text).0, "Same");
-            }
-        }
-
         #[test]
         fn any_body_is_looked_through_without_harm(body in "(--b|\r\n|v=0|Content-Type: application/sdp|[a-z-]){0,40}") {
             found("multipart/mixed;boundary=b", &body);
