@@ -105,9 +105,9 @@ impl Hunt {
 pub fn rank(status: u16) -> u16 {
     match status {
         600..=699 => 0,
-        // They tell the caller how to do better.
-        401 | 407 | 415 | 420 | 484 => 10,
-        300..=399 => 20,
+        300..=399 => 10,
+        // Of their class they tell the caller how to do better.
+        401 | 407 | 415 | 420 | 484 => 20,
         400..=499 => 30,
         503 => 50,
         _ => 40,
@@ -193,5 +193,7 @@ mod tests {
         assert_eq!(best(&[500, 404]), Some(404));
         assert_eq!(best(&[503, 500]), Some(500));
         assert_eq!(best(&[503]), Some(500));
+        // A class before what helps within the next one.
+        assert_eq!((best(&[484, 302]), best(&[401, 302, 603])), (Some(302), Some(603)));
     }
 }
