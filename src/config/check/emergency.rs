@@ -4,6 +4,7 @@ use super::callers::{Bare, Spaces};
 use super::hours::Looked;
 use super::names::Dangled;
 use super::patterns::{list_name, member_name};
+use super::taken::Slipped;
 use super::{helpless, sites, taken};
 use crate::config::document::Document;
 use crate::config::plan::build::Routing;
@@ -27,7 +28,8 @@ pub(super) fn check(
 ) {
     let moments = looked.moments.as_slice();
     let captures = captures(dialing, &spaces.all, looked.hours.as_deref(), report);
-    let taken = taken::check(document, dialing, routing, spaces, &captures, moments, report);
+    let slipped = Slipped::of(dialing, report);
+    let taken = taken::check(document, dialing, routing, spaces, &captures, moments, (&slipped, report));
     let numbers = numbers(dialing, &routing.book.emergency);
     if !dangled.is_of_translations() {
         reach(document, dialing, spaces, (&numbers, &routing.book.emergency), moments, report);
@@ -38,7 +40,7 @@ pub(super) fn check(
         spaces,
         &|won, number| captures.contains(&won) || taken.contains(&(won, number)),
         moments,
-        report,
+        (&slipped, report),
     );
     changed(document, dialing, routing, report);
     sites::check(document, routing, report);
@@ -198,7 +200,7 @@ fn strays(
     spaces: &Spaces<'_>,
     is_told: &dyn Fn(PatternId, Digits) -> bool,
     moments: &[Civil],
-    report: &Report,
+    (slipped, report): (&Slipped<'_>, &Report),
 ) {
     let plan = &dialing.plan;
     let mut told = HashSet::new();
@@ -211,7 +213,8 @@ fn strays(
                 Some((first, row)).filter(|_| !analysis.emergency)
             });
             let mut is_new = |won: &PatternId| !is_told(*won, digits) && told.insert((*won, css));
-            let Some((won, last)) = taken.filter(|(won, _)| is_new(won)) else { continue };
+            let is_known = |won: &PatternId| !slipped.has(*won) && !slipped.has(lost);
+            let Some((won, last)) = taken.filter(|(won, _)| is_known(won) && is_new(won)) else { continue };
             let (Some(Whose { words, place }), Some(loser)) = (whose(document, dialing, spaces, css), plan.row(lost))
             else {
                 continue;

@@ -13,7 +13,8 @@ use emcc_policies::emergency::number_of;
 use emcc_policies::moment::Civil;
 use emcc_policies::route::{Member, RouteListId};
 use emcc_policies::search_space::{CssId, DialPlan, Outcome, PatternId, Row, SearchSpace, Target};
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 
 /// What becomes of a number that an ordinary row takes.
 enum Fate {
@@ -48,6 +49,24 @@ impl Tried<'_> {
     }
 }
 
+/// Patterns in whose table something is wrong besides: what they would do is not known before that is right.
+pub(super) struct Slipped<'a> {
+    dialing: &'a Dialing<'a>,
+    report: &'a Report,
+    known: RefCell<HashMap<PatternId, bool>>,
+}
+
+impl<'a> Slipped<'a> {
+    pub(super) fn of(dialing: &'a Dialing<'a>, report: &'a Report) -> Self {
+        Self { dialing, report, known: RefCell::default() }
+    }
+
+    pub(super) fn has(&self, id: PatternId) -> bool {
+        let look = || self.dialing.origin(id).is_some_and(|origin| self.report.has_errors_beside(origin.place()));
+        self.report.has_errors() && *self.known.borrow_mut().entry(id).or_insert_with(look)
+    }
+}
+
 /// Tells of each such pattern once a number, and gives back the pairs. Of patterns that `captures` has, the worst is told
 /// already.
 pub(super) fn check(
@@ -57,7 +76,7 @@ pub(super) fn check(
     spaces: &Spaces<'_>,
     captures: &HashSet<PatternId>,
     moments: &[Civil],
-    report: &Report,
+    (slipped, report): (&Slipped<'_>, &Report),
 ) -> HashSet<(PatternId, Digits)> {
     let plan = &dialing.plan;
     let own = &routing.book.emergency;
@@ -76,6 +95,9 @@ pub(super) fn check(
             for (css, is_begun) in looked_at {
                 for (won, fate) in moments.iter().filter_map(|at| fate(plan, routing, css, &tried, *at)) {
                     let pair = (won, number);
+                    if slipped.has(won) {
+                        continue;
+                    }
                     if fate.misleads() && (is_begun || !doubtful.contains(&pair)) && told.insert(pair) {
                         misled(document, dialing, won, &fate, &dialed, (css, is_begun), report);
                     } else if !fate.misleads() && is_begun && doubtful.insert(pair) {
@@ -85,7 +107,7 @@ pub(super) fn check(
             }
         }
     }
-    behind_dots(document, dialing, routing, &begun, moments, report);
+    behind_dots(document, dialing, routing, &begun, moments, (slipped, report));
     doubts.retain(|(won, _, _, number, _)| !captures.contains(won) && !told.contains(&(*won, *number)));
     for (won, fate, dialed, number, css) in doubts {
         doubt(document, dialing, (won, &fate), &dialed, css, report);
@@ -102,7 +124,7 @@ fn behind_dots(
     routing: &Routing<'_>,
     begun: &[&SearchSpace],
     moments: &[Civil],
-    report: &Report,
+    (slipped, report): (&Slipped<'_>, &Report),
 ) {
     let (plan, own) = (&dialing.plan, &routing.book.emergency);
     let flagged = plan.rows().filter(|(_, row)| row.emergency && row.pattern.has_dot());
@@ -118,7 +140,7 @@ fn behind_dots(
         for css in begun {
             for (won, fate) in moments.iter().filter_map(|at| fate(plan, routing, css, &tried, *at)) {
                 let (Some(origin), Some(row)) = (dialing.origin(won), plan.row(won)) else { continue };
-                if fate.misleads() && told.insert(won) {
+                if fate.misleads() && !slipped.has(won) && told.insert(won) {
                     let does = does(document, &fate);
                     let message = format!(
                         "\"{}\" takes {number}, an emergency number behind an access code, and {does} {}",
