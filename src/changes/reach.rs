@@ -1,7 +1,7 @@
 //! Which rows may decide a number otherwise, for the callers of one group: those that say something else, whose target is
 //! something else, that stand elsewhere in a search space, or that translate into a search space in which such a row is.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use emcc_policies::digits::{Digits, Pattern, Transform};
 use emcc_policies::emergency::PLUS_DIGITS_MAX;
@@ -38,6 +38,11 @@ pub(super) struct Reach<'a, 'p> {
     is_complete: bool,
 }
 
+/// What each search space lists, in order.
+fn spaces(side: &Side<'_>) -> BTreeSet<Vec<u32>> {
+    side.plan.dial_plan.search_spaces().map(|css| side.partitions(&[css])).collect()
+}
+
 /// A member of a route list, as one group of callers meets it.
 #[derive(PartialEq)]
 enum Leg<'p> {
@@ -57,6 +62,8 @@ impl<'a, 'p> Reach<'a, 'p> {
     pub(super) fn of(pair: &'a Pair<'p>, now: &'a Facts, next: &'a Facts, who: &Who, at: Civil) -> Self {
         let is_itself = matches!(who, Who::AbroadItself(_));
         let everything = !now.is_refused_like(next)
+            // Lines are looked for in each of its search spaces alone.
+            || matches!(who, Who::Gateway) && spaces(&pair.now) != spaces(&pair.next)
             || is_itself && (now.role != next.role || phones(&pair.now, None) != phones(&pair.next, None));
         let Recognised { numbers, written, is_complete } = emergency_patterns(pair);
         let has_emergencies = [&pair.now, &pair.next]

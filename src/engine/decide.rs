@@ -404,40 +404,42 @@ impl Decision {
         }
     }
 
-    /// A caller from the PSTN: directory numbers and emergency numbers, nothing else.
+    /// A caller from the PSTN: directory numbers and emergency numbers, nothing else. They have no search space of their own,
+    /// so what some of ours may not call, or call otherwise, is theirs all the same where it is a line that others reach.
     fn arrive(&mut self, plan: &Plan, question: &Question<'_>) {
         let emergency = recognised(plan, question);
         let none = LocalRouteGroups::default();
         let caller = Caller::Local { pool: None, groups: &none };
-        if emergency.is_none() {
-            // The closest match over every search space; only if that is no directory number, those everybody reaches. What
-            // turns out to be an emergency call on the way is one (P-23).
-            self.css = plan.dial_plan.search_spaces().collect();
-            let looked_at = Question { turns: question.turns.looked_at(), ..question.clone() };
-            let may_ring = |decision: &Self| {
-                decision.emergency
-                    || decision
-                        .matched
-                        .and_then(|id| plan.dial_plan.row(id))
-                        .is_some_and(|row| matches!(row.target, RowTarget::DirectoryNumber { .. }))
-            };
-            self.route(plan, &looked_at, caller, None);
-            if !may_ring(self) {
-                *self = Self::of(Role::Local);
-                self.route(plan, &looked_at, caller, None);
-                if !may_ring(self) {
-                    self.next_hops.clear();
-                    self.refusal = Some(self.refusal.unwrap_or(Refusal::NoPattern));
-                }
-            }
-            if self.emergency {
-                // It goes by route groups after all, and takes its turn in them.
-                *self = Self { css: std::mem::take(&mut self.css), ..Self::of(Role::Local) };
-                self.route(plan, question, caller, None);
-            }
-            return;
+        if emergency.is_some() {
+            return self.route(plan, question, caller, emergency);
         }
-        self.route(plan, question, caller, emergency);
+        let looked_at = Question { turns: question.turns.looked_at(), ..question.clone() };
+        let rings = |decision: &Self| {
+            let row = decision.matched.and_then(|id| plan.dial_plan.row(id));
+            row.is_some_and(|row| matches!(row.target, RowTarget::DirectoryNumber { .. }))
+        };
+        // The closest match over every search space; where that is no line as dialed, the line that is, in a search space where
+        // it is one; where there is none, what is everybody's. What turns out to be an emergency call on the way is one (P-23).
+        self.css = plan.dial_plan.search_spaces().collect();
+        self.route(plan, &looked_at, caller, None);
+        if !self.emergency && (!rings(self) || !self.translations.is_empty()) {
+            let line = match question.target {
+                Target::Digits(dialed) => plan.dial_plan.of_line(&dialed, question.at),
+                Target::Service(_) | Target::Other => None,
+            };
+            if line.is_some() || !rings(self) {
+                *self = Self { css: line.unwrap_or_default(), ..Self::of(Role::Local) };
+                self.route(plan, &looked_at, caller, None);
+            }
+        }
+        if self.emergency {
+            // It goes by route groups after all, and takes its turn in them.
+            *self = Self { css: std::mem::take(&mut self.css), ..Self::of(Role::Local) };
+            self.route(plan, question, caller, None);
+        } else if !rings(self) {
+            self.next_hops.clear();
+            self.refusal = Some(self.refusal.unwrap_or(Refusal::NoPattern));
+        }
     }
 
     /// A caller of this cluster: a phone of an EMCC session, or any other.

@@ -220,6 +220,50 @@ fn p_23_an_ordinary_pattern_that_takes_a_number_as_it_is_is_told_where_it_leads(
     assert!(told.iter().all(|(.., message)| !message.contains("is no emergency pattern")), "{told:#?}");
 }
 
+/// What a row would do is not known while something in it is wrong: the mistake alone is told.
+#[test]
+fn p_23_a_row_whose_emergency_cannot_be_read_is_not_called_an_ordinary_one() {
+    let row = |text: &str, more: &str| {
+        format!("[[route_pattern]]\npattern = \"{text}\"\npartition = \"PT-Emergency\"\nroute_list = \"RL\"\n{more}\n")
+    };
+    for (text, changes, more) in
+        [("1XX", vec![NO_112], ""), ("9.1!", Vec::new(), "discard_digits = \"PreDot\"\n"), ("112", vec![NO_112], "")]
+    {
+        let of_it = |told: &[(Severity, String, String)]| {
+            let messages = told.iter().map(|(.., message)| message.clone());
+            messages.filter(|message| message.contains(&format!("\"{text}\""))).collect::<Vec<_>>()
+        };
+        let ordinary = told_with(&changes, &row(text, more));
+        assert!(of_it(&ordinary).iter().any(|message| message.contains("emergency")), "{text}: {ordinary:#?}");
+        for emergency in ["emergency = \"true\"", "emergency = 1"] {
+            let told = told_with(&changes, &row(text, &format!("{more}{emergency}")));
+            assert_eq!(of_it(&told), [""; 0], "{told:#?}");
+            let is_told = |(severity, key, _): &(Severity, String, String)| {
+                *severity == Severity::Error && key.ends_with(".emergency")
+            };
+            assert_eq!(told.iter().filter(|told| is_told(told)).count(), 1, "{told:#?}");
+        }
+    }
+}
+
+/// Calls from the PSTN reach the lines of every search space: one that nobody else has is no mistake while there is a gateway.
+#[test]
+fn a_search_space_of_numbers_that_come_from_outside_is_somebodys_5_3() {
+    let outside = "[[css]]\nname = \"CSS-In\"\npartitions = [\"PT-In\"]\n[[translation_pattern]]\npattern = \"408555.5XXX\"\n\
+                   partition = \"PT-In\"\ndiscard_digits = \"PreDot\"\ncss = \"CSS-Phone\"\n";
+    let unused = |more: &str| -> Vec<String> {
+        let all = told_with(&[], more).into_iter().map(|(.., message)| message);
+        all.filter(|message| message.contains("no caller has") || message.contains("nobody reaches")).collect()
+    };
+    assert_eq!(unused(outside), [""; 0]);
+    // What leads out is nothing to the PSTN, and what has been reached all along needs no second search space.
+    let out =
+        outside.replace("translation_pattern", "route_pattern").replace("css = \"CSS-Phone\"", "route_list = \"RL\"");
+    assert_eq!(unused(&out).len(), 2, "{:?}", unused(&out));
+    let again = format!("{outside}{}", "[[css]]\nname = \"CSS-Again\"\npartitions = [\"PT-In\"]\n");
+    assert_eq!(unused(&again).len(), 1, "{:?}", unused(&again));
+}
+
 /// What the file says of emergencies, `§` taken as its changes: each finds a text and puts another.
 fn warned(changes: &[(&str, &str)], more: &str) -> Vec<String> {
     let mut text = CLEAN.to_owned();

@@ -379,3 +379,37 @@ fn p_23_who_forwarded_an_emergency_call_is_not_where_help_has_to_go() {
     assert_eq!(node.hear(CC_HQ, &by_bob).the("INVITE").to, GW_HQ);
     assert!(node.alarms().contains(&"emergency call went on past analysis"), "nobody's search space");
 }
+
+#[test]
+fn d_14_what_some_callers_may_not_call_or_call_otherwise_rings_for_the_pstn_5_3() {
+    let arrives = |number: &str| Request::new("INVITE", GW_HQ, HQ, "12125550000", number).body(&audio("18"));
+    let lobby = |rows: &str| {
+        let rows = format!(
+            "[[css]]\nname = \"CSS-Lobby\"\npartitions = [\"PT-Lobby\", \"PT-Internal\"]\n{rows}[[css]]\nname = \"CSS-Trunk\"\n"
+        );
+        Node::hq_with(&[("[[css]]\nname = \"CSS-Trunk\"\n", &rows)])
+    };
+    let of = |table: &str, pattern: &str, target: &str| {
+        format!("[[{table}]]\npattern = \"{pattern}\"\npartition = \"PT-Lobby\"\n{target}\n")
+    };
+    let to_5009 = "called_mask = \"5009\"\ncss = \"CSS-Lobby\"";
+    for (what, rows, number, rings) in [
+        ("nothing", String::new(), "5001", Some("5001")),
+        ("a block", of("route_pattern", "5001", "block = true"), "5001", Some("5001")),
+        ("a way out", of("route_pattern", "500X", "route_list = \"RL-HQ\""), "5001", Some("5001")),
+        ("a translation", of("translation_pattern", "5001", to_5009), "5001", Some("5001")),
+        ("a number from outside", of("translation_pattern", "4085555001", to_5009), "4085555001", Some("5009")),
+        ("a block of no line", of("route_pattern", "4XXX", "block = true"), "4001", None),
+        ("the way out itself", String::new(), "912025550123", None),
+    ] {
+        let mut node = lobby(&rows);
+        let out = node.hear(GW_HQ, &arrives(number));
+        match rings {
+            Some(rings) => {
+                let sent = out.the("INVITE");
+                assert_eq!((sent.to, sent.number().as_str()), (CC_HQ, rings), "{what}");
+            }
+            None => assert_refused(&out, 404, "", "1"),
+        }
+    }
+}

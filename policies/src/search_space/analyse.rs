@@ -6,12 +6,16 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::index::{Index, Met};
-use super::{CssId, DialPlan, Hours, PartitionId, PatternId, Row, Target, TranslateCss};
+use super::{CssId, DialPlan, Hours, PartitionId, PatternId, Row, SearchSpace, Target, TranslateCss};
 use crate::digits::Digits;
 use crate::moment::Civil;
 
 /// Most emergency patterns of one number that a call which goes on is tried with, one after the other.
 const EMERGENCY_WAYS_MAX: usize = 64;
+
+/// Most directory numbers of one number that are looked for in search spaces, and most search spaces that each is looked for in.
+const LINES_MAX: usize = 16;
+const LINE_SPACES_MAX: usize = 64;
 
 /// How often a number is analysed before translations are given up (D-15).
 pub const PASSES_MAX: usize = 10;
@@ -137,6 +141,25 @@ impl DialPlan {
             counts.then_with(|| within_partition(of_a, of_b)).then(a.cmp(b))
         });
         found.into_iter().map(|(id, _)| id).take(EMERGENCY_WAYS_MAX).collect()
+    }
+
+    /// A search space in which a directory number wins the number as written: that of a caller who has none of their own and
+    /// reaches whatever line anybody reaches (5.3). Nothing in it, or one search space: the first, of the closest such line. Of
+    /// more lines or search spaces than [`LINES_MAX`] and [`LINE_SPACES_MAX`] the first are looked at.
+    #[must_use]
+    pub fn of_line(&self, dialed: &Digits, at: Civil) -> Option<SearchSpace> {
+        let groups = self.index.walk(&self.rows, dialed).whole;
+        let rows = groups.iter().flat_map(|group| self.index.rows(*group)).filter_map(|id| Some((id, self.row(id)?)));
+        let mut lines: SmallVec<[(PatternId, &Row); 4]> =
+            rows.filter(|(_, row)| matches!(row.target, Target::DirectoryNumber { .. })).take(LINES_MAX).collect();
+        lines.sort_by_key(|(id, row)| (row.pattern.count(dialed.len()), *id));
+        let nothing = SearchSpace::new();
+        lines.iter().find_map(|(id, row)| {
+            let listed = |css: &CssId| self.rank(&[*css], row.partition).is_some();
+            let each =
+                self.search_spaces().filter(listed).take(LINE_SPACES_MAX).map(|css| SearchSpace::from_slice(&[css]));
+            std::iter::once(nothing.clone()).chain(each).find(|css| self.closest_row(css, dialed, at) == Some(*id))
+        })
     }
 
     /// The closest emergency pattern of any partition that matches the number as written (P-23).

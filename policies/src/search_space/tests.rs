@@ -459,6 +459,37 @@ fn the_rows_of_a_number_are_those_of_every_partition_and_hour() {
 }
 
 #[test]
+fn a_line_is_found_in_a_search_space_that_lets_it_be_called_5_3() {
+    let mut builder = DialPlanBuilder::default();
+    let (lines, lobby) = (builder.partition(None), builder.partition(None));
+    let number = |pattern: &str, partition| Row {
+        target: Target::DirectoryNumber { peer: None, intercom: false },
+        ..row(pattern, partition)
+    };
+    builder.row(number("5XXX", Some(lines)));
+    builder.row(number("7001", None));
+    builder.row(Row { target: Target::Block, ..row("5001", Some(lobby)) });
+    builder.row(Row { target: Target::Block, ..row("7001", Some(lobby)) });
+    builder.row(row("6001", Some(lines)));
+    let of_lobby = builder.css(&[lobby, lines]);
+    let of_desks = builder.css(&[lines]);
+    let plan = builder.build();
+    let found = |dialed: &str| plan.of_line(&digits(dialed), NOW).map(|css| css.to_vec());
+    assert!(matches!(plan.analyse(&[of_lobby, of_desks], &digits("5001"), None, NOW).outcome, Outcome::Blocked { .. }));
+    assert_eq!(found("5001"), Some(vec![of_desks]), "the one that the lobby may not call");
+    assert_eq!(found("5002"), Some(vec![of_lobby]), "the first that reaches it");
+    assert_eq!(found("7001"), Some(Vec::new()), "everybody's");
+    assert_eq!((found("6001"), found("8000")), (None, None), "a route pattern is no line, and nothing is none");
+    // Whom every search space keeps from it, nobody calls.
+    let mut builder = DialPlanBuilder::default();
+    let (lines, lobby) = (builder.partition(None), builder.partition(None));
+    builder.row(number("5XXX", Some(lines)));
+    builder.row(Row { target: Target::Block, ..row("5001", Some(lobby)) });
+    builder.css(&[lobby, lines]);
+    assert_eq!(builder.build().of_line(&digits("5001"), NOW), None);
+}
+
+#[test]
 fn search_spaces_are_concatenated_in_order_p2_d5() {
     // P-2: adjunct, line, device; D-5: line, device. No order of the ids themselves.
     let [adjunct, line, device] = [3, 1, 2].map(|id| Some(CssId(id)));

@@ -78,10 +78,14 @@ impl<'d> InUse<'d> {
         let trunks = document.emcc_trunk.iter().chain(&document.rsvp_trunk).filter_map(|trunk| trunk.css.as_ref());
         let translations = document.patterns.iter().filter(|row| row.kind == PatternKind::Translation);
         let translations = translations.filter_map(|row| row.target.as_ref());
-        let calls = devices.chain(users).chain(pools).chain(trunks).chain(translations);
+        let mut calls: AHashSet<&str> =
+            devices.chain(users).chain(pools).chain(trunks).chain(translations).map(|name| name.as_str()).collect();
+        if document.peers.iter().any(|peer| peer.kind.as_ref().is_some_and(|kind| kind.value == PeerKind::Gateway)) {
+            add_of_gateways(document, &mut calls);
+        }
         let ends = || document.transform_spaces();
         let names = [
-            (Use::Calls, calls.map(|name| name.as_str()).collect()),
+            (Use::Calls, calls),
             (Use::Calling, ends().filter_map(|spaces| spaces.calling.as_ref()).map(|name| name.as_str()).collect()),
             (Use::Called, ends().filter_map(|spaces| spaces.called.as_ref()).map(|name| name.as_str()).collect()),
         ];
@@ -94,6 +98,25 @@ impl<'d> InUse<'d> {
 
     fn has_any(&self, space: &SearchSpace) -> bool {
         Use::ALL.into_iter().any(|used| self.has(used, space))
+    }
+}
+
+/// Callers behind a gateway reach the lines of every search space, and what is translated into one: adds those that nobody
+/// else has and that have such patterns of their own.
+fn add_of_gateways<'d>(document: &'d Document, calls: &mut AHashSet<&'d str>) {
+    let arriving = document.patterns.iter().filter(|row| {
+        matches!(row.kind, PatternKind::DirectoryNumber | PatternKind::Translation) && row.partition.is_some()
+    });
+    let mut left: AHashSet<&str> =
+        arriving.filter_map(|row| row.partition.as_ref()).map(|name| name.as_str()).collect();
+    let listed = |space: &'d SearchSpace| space.partitions.iter().map(|name| name.as_str());
+    for name in document.spaces.iter().filter(|space| calls.contains(space.name.as_str())).flat_map(listed) {
+        left.remove(name);
+    }
+    for space in &document.spaces {
+        if listed(space).filter(|name| left.remove(name)).count() > 0 {
+            calls.insert(space.name.as_str());
+        }
     }
 }
 
