@@ -274,6 +274,9 @@ pub const BULK_CALLERS_MAX: usize = 100_000;
 /// ten times its size.
 pub const CONFIGURATION_THREADS_MAX: usize = 4;
 
+/// Names with spaces and no quotes that are told of in one file of a configuration.
+pub const SPACED_NAMES_MAX: usize = 64;
+
 /// Devices listed at one problem of a configuration that is told of several together.
 pub const PROBLEM_DEVICES_MAX: usize = 1_000;
 

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use emcc_policies::moment::{Civil, Moment};
+use emcc_policies::route::Distribution;
 use emcc_trunk::config::load;
+use emcc_trunk::config::plan::Plan;
 use emcc_trunk::engine::effects::{Input, Now};
 use emcc_trunk::engine::running::Local;
 use emcc_trunk::engine::{Bounds, Engine, Worker};
@@ -48,6 +50,9 @@ const MET: [(&str, u64); 10] = [
     ("emergency: a configured number", 1_000),
     ("emergency goes on ", 100),
 ];
+
+/// Most members of a circular group.
+const TURNS: usize = 3;
 
 /// What callers offer, plan by plan: names and payload types. The third has nothing for a link of 8 kbit/s.
 const OFFERS: [&[(&str, u8)]; 5] = [
@@ -153,11 +158,38 @@ fn transforms(file: &str, dice: &mut Dice) -> String {
     text
 }
 
-/// A file of the pair with random patterns added: they begin with digits that no emergency number begins with. Groups go from
-/// their first member: `explain` begins there, and a node where its last call ended (P-20).
+/// More gateways, and the route groups they are in: some begin with their first member, some where the last call ended.
+fn groups(file: &str, text: &str, dice: &mut Dice) -> String {
+    let (gateways, groups): (_, &[(&str, &str, &str)]) = match file {
+        "hq.toml" => (["gw-hq-2", "gw-hq-3"], &[("RG-HQ", "[\"gw-hq\"]", "[\"gw-hq\", \"gw-hq-2\", \"gw-hq-3\"]")]),
+        _ => (
+            ["gw-br-3", "gw-br-4"],
+            &[
+                ("RG-London", "[\"gw-br-1\", \"gw-br-2\"]", "[\"gw-br-1\", \"gw-br-2\", \"gw-br-3\"]"),
+                ("RG-Trunk", "[\"gw-trunk-pool\"]", "[\"gw-trunk-pool\", \"gw-br-4\"]"),
+            ],
+        ),
+    };
+    let is_theirs = |line: &&str| !line.starts_with("distribution = ");
+    let mut text: String = text.lines().filter(is_theirs).flat_map(|line| [line, "\n"]).collect();
+    for (name, before, after) in groups {
+        let distribution = dice.of(&["top-down", "circular"]);
+        text = text.replace(
+            &format!("name = \"{name}\"\npeers = {before}\n"),
+            &format!("name = \"{name}\"\npeers = {after}\ndistribution = \"{distribution}\"\n"),
+        );
+    }
+    for (last, name) in (31..).zip(gateways) {
+        let address = format!("udp:127.0.3.{last}:5060");
+        write!(text, "[[peer]]\nname = \"{name}\"\nkind = \"gateway\"\naddresses = [\"{address}\"]\n").unwrap();
+    }
+    text
+}
+
+/// A file of the pair with random patterns added: they begin with digits that no emergency number begins with.
 fn configuration(file: &str, dice: &mut Dice) -> String {
     let pair = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pair").join(file);
-    let text = std::fs::read_to_string(pair).unwrap();
+    let text = groups(file, &std::fs::read_to_string(pair).unwrap(), dice);
     // Links without a limit: what a link has room for is no part of the decision.
     let unlimited = text.lines().filter(|line| !line.starts_with("link_"));
     let mut text: String = unlimited.flat_map(|line| [line, "\n"]).collect();
@@ -332,11 +364,48 @@ struct Node {
     engine: Engine,
     worker: Worker,
     heard: u64,
+    circles: Vec<Circle>,
+}
+
+/// A circular group of more members than one. `explain` begins with its first, and a node where its last call ended (P-20).
+struct Circle {
+    members: Vec<String>,
+    /// Whose turn it is; none after a call of which nothing tells whether it took one.
+    turn: Option<usize>,
+}
+
+impl Circle {
+    fn all(plan: &Plan) -> Vec<Self> {
+        let circular = plan.routes.groups.iter().filter(|group| group.distribution == Distribution::Circular);
+        let members = circular.map(|group| {
+            let addresses = group.peers.iter().map(|peer| plan.peer(*peer).unwrap().addresses[0].socket.to_string());
+            addresses.collect::<Vec<_>>()
+        });
+        let several = members.filter(|members| members.len() > 1);
+        several.map(|members| Self { members, turn: Some(0) }).collect()
+    }
+
+    /// Where the group stands first among hops as `explain` tells them.
+    fn begins(&self, hops: &[(String, String)]) -> Option<usize> {
+        let are_they = |some: &[(String, String)]| some.iter().map(|(address, _)| address).eq(&self.members);
+        hops.windows(self.members.len()).position(are_they)
+    }
+
+    /// The hops as they are at `turn`: one turn however often the group is among them.
+    fn turn(&self, hops: &mut [(String, String)], turn: usize) {
+        let mut rest = hops;
+        while let Some(begins) = self.begins(rest) {
+            let (group, behind) = rest[begins..].split_at_mut(self.members.len());
+            group.rotate_left(turn);
+            rest = behind;
+        }
+    }
 }
 
 impl Node {
     fn new(file: &Path, heard: u64) -> Self {
         let plan = load(file).unwrap().plan;
+        let circles = Circle::all(&plan);
         let locals = plan.sip.listen.iter().map(|listen| Local::new(listen.address, listen.advertised)).collect();
         let engine = Engine::new(plan, locals, Counters::noop(), Bounds::default(), AT_S.cast_unsigned(), 7);
         for caller in AT_HQ.iter().chain(AT_BR) {
@@ -344,7 +413,38 @@ impl Node {
             engine.verify(at.ip(), Moment(1_000));
         }
         let worker = engine.worker(0);
-        Self { engine, worker, heard }
+        Self { engine, worker, heard, circles }
+    }
+
+    /// What `explain` says, as it is at the turns of this node's groups; counts the turns that were foretold.
+    fn turned(&mut self, explained: Fate, lived: &Fate, foretold: &mut [u64; TURNS]) -> Fate {
+        let (mut way, lived) = match (explained, lived) {
+            (Fate::To(way), Fate::To(lived)) => (way, lived),
+            (explained, _) => {
+                // It may have come to a group before it was refused.
+                self.circles.iter_mut().for_each(|circle| circle.turn = None);
+                return explained;
+            }
+        };
+        let first = way.hops[0].0.clone();
+        for circle in &mut self.circles {
+            let Some(begins) = circle.begins(&way.hops) else { continue };
+            let shown = lived.hops.get(begins);
+            match circle.turn {
+                Some(turn) if shown.is_some() => foretold[turn] += 1,
+                Some(_) => {}
+                None => circle.turn = shown.and_then(|hop| circle.members.iter().position(|member| *member == hop.0)),
+            }
+            if let Some(turn) = circle.turn {
+                circle.turn(&mut way.hops, turn);
+                circle.turn = Some((turn + 1) % circle.members.len());
+            }
+        }
+        // It is told of the first hop alone, and each gateway may have transforms of its own.
+        if way.hops[0].0 != first {
+            way.calling.clone_from(&lived.calling);
+        }
+        Fate::To(way)
     }
 
     /// The one thing beside 100 and ACK that comes of a message.
@@ -462,6 +562,8 @@ struct Sums {
     met: [u64; MET.len()],
     /// Left with a codec of variable rate.
     variable_rate: u64,
+    /// To a circular group, at each turn, where the call before said that it is this one's.
+    foretold: [u64; TURNS],
     /// At each of the times.
     refused_at: [u64; TIMES.len()],
     emergencies: u64,
@@ -549,7 +651,7 @@ fn compare(plan: u64, calls: u64, sums: &mut Sums) {
                 }
                 Fate::Refused(_) => sums.refused_at[TIMES.iter().position(|at| at == at_s).unwrap()] += 1,
             }
-            let explained = explained.seen(*is_followed);
+            let explained = live.turned(explained, &lived, &mut sums.foretold).seen(*is_followed);
             assert_eq!(lived, explained, "plan {}: {} calls {called} at {at_s}", file.display(), caller.from);
         }
         assert!(answers.next().is_none());
@@ -579,6 +681,9 @@ fn a_million_random_calls_are_decided_as_explain_says() {
     }
     for (seen, (said, least)) in sums.met.iter().zip(MET) {
         assert!(*seen >= least * calls / CALLS, "{said}: {seen} of {calls}");
+    }
+    for turn in sums.foretold {
+        assert!(turn > calls / 200, "{sums:?} of {calls}");
     }
     assert!(sums.variable_rate > calls / 1_000, "{sums:?}");
 }

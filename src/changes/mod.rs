@@ -13,6 +13,7 @@ mod fate;
 mod follow;
 mod leave;
 mod paired;
+mod places;
 mod reach;
 mod terms;
 
@@ -104,7 +105,7 @@ pub struct Changes {
     pub changes: Vec<Change>,
     /// Numbers of which another becomes as they leave.
     pub leaving: Vec<Leaving>,
-    /// Settings of region, link, session and neighbours that are other ones for calls of somebody.
+    /// Settings of region, link, session, neighbours and places that are other ones for calls of somebody.
     pub settings: Vec<Setting>,
     /// False: the bound on steps was reached, and there may be more.
     pub is_complete: bool,

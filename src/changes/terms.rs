@@ -7,6 +7,7 @@ use emcc_policies::region::Region;
 use super::agreed::with_neighbours;
 use super::callers::{Facts, Who};
 use super::paired::Pair;
+use super::places::places;
 use crate::config::plan::{Plan, RemoteClusterId, Side};
 use crate::engine::decide::Role;
 
@@ -29,6 +30,13 @@ pub struct Setting {
 pub enum Whose {
     /// Those of a group of callers, a place in [`super::Changes::groups`].
     Group(usize),
+    /// Those of callers of several groups: one of them, and how many.
+    Callers {
+        /// One of them.
+        example: Who,
+        /// How many there are.
+        size: usize,
+    },
     /// Those to phones abroad with our users on them: how many phones, and one of them.
     Called {
         /// Its name.
@@ -64,6 +72,7 @@ pub(super) fn settings(pair: &Pair<'_>, groups: &[(Facts, Facts)]) -> Vec<Settin
         add(&mut found, values, &whose);
     }
     with_neighbours(pair, &mut found);
+    places(pair, &mut found);
     found
 }
 
@@ -152,6 +161,7 @@ impl Whose {
             Self::Group(place) => {
                 groups.get(*place).map(|group| (group.example.to_string(), group.size)).unwrap_or_default()
             }
+            Self::Callers { example, size } => (example.to_string(), *size),
             Self::Called { example, size } => (format!("calls to {}", Who::Abroad(example.clone())), *size),
             Self::Neighbour(name) => (format!("calls to and from {name}"), 1),
         }

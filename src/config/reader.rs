@@ -603,15 +603,17 @@ fn read_period(mut section: Section<'_, '_>, report: &Report) -> Option<Period> 
 fn read_transform(section: &mut Section<'_, '_>) -> Transform {
     let discard = section.parsed("discard_digits", words::discard).and_then(|at| at.value);
     let mask = |section: &mut Section<'_, '_>, key| section.parsed(key, words::mask).map(|at| at.value);
-    let prefix =
-        |section: &mut Section<'_, '_>, key| section.parsed(key, words::digits).map_or(Digits::EMPTY, |at| at.value);
     Transform {
         discard,
         called_mask: mask(section, "called_mask"),
-        prefix: prefix(section, "prefix_digits"),
+        prefix: read_prefix(section, "prefix_digits"),
         calling_mask: mask(section, "calling_mask"),
-        calling_prefix: prefix(section, "calling_prefix"),
+        calling_prefix: read_prefix(section, "calling_prefix"),
     }
+}
+
+fn read_prefix(section: &mut Section<'_, '_>, key: &'static str) -> Digits {
+    section.doubted(key, words::digits, words::plus_in_prefix).map_or(Digits::EMPTY, |at| at.value)
 }
 
 /// Reports a pattern's keys that exclude each other, at the second of the two.
@@ -686,7 +688,7 @@ fn read_transformation(mut section: Section<'_, '_>) -> Option<TransformationRow
     let transform = Transform {
         discard: section.parsed("discard_digits", words::discard).and_then(|at| at.value),
         called_mask: section.parsed("mask", words::mask).map(|at| at.value),
-        prefix: section.parsed("prefix_digits", words::digits).map_or(Digits::EMPTY, |at| at.value),
+        prefix: read_prefix(&mut section, "prefix_digits"),
         ..Transform::NONE
     };
     section.parsed("description", words::line);

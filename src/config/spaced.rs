@@ -3,8 +3,7 @@
 
 use std::ops::Range;
 
-/// Names told of in one file.
-const NAMES_MAX: usize = 64;
+use crate::limits::SPACED_NAMES_MAX;
 
 /// Where such names stand on the lines of these offsets, in order.
 pub(super) fn names(text: &str, offsets: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
@@ -20,7 +19,7 @@ pub(super) fn names(text: &str, offsets: impl Iterator<Item = usize>) -> Vec<Ran
         };
         found.extend(in_line.into_iter().map(|name| begin + name.start..begin + name.end));
     }
-    found.truncate(NAMES_MAX);
+    found.truncate(SPACED_NAMES_MAX);
     found
 }
 

@@ -150,6 +150,16 @@ pub(super) fn digits(text: &str) -> Result<Digits, Bad> {
     }
 }
 
+/// A prefix with a `+` right behind a digit: RFC 3966 has it at the beginning of a number alone. Behind a `*` or `#` a number
+/// may begin.
+pub(super) fn plus_in_prefix(digits: &Digits) -> Option<Bad> {
+    let is_within = |pair: &[u8]| matches!(pair, [b'0'..=b'9' | b'+', b'+']);
+    digits.as_bytes().windows(2).any(is_within).then(|| Bad {
+        message: format!("\"{digits}\" has a + behind other digits, where no number has one (RFC 3966)"),
+        fix: "Write the + first, or leave it out.".into(),
+    })
+}
+
 /// As [`digits`], kept as it is written.
 pub(super) fn number(text: &str) -> Result<String, Bad> {
     digits(text).map(|_| text.to_owned())

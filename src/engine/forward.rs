@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use emcc_policies::digits::Digits;
 use emcc_policies::emergency::service_sos;
 
 use super::Turn;
+use super::asserted;
 use super::call::{Offer, Onward, Phase, Said, Told};
 use super::decide::{Decision, Next, NextHop, Role};
 use super::effects::{CallKey, Hint, Note, Party, TransactionKey};
@@ -307,7 +307,9 @@ impl Turn<'_> {
         crossing.marks = (!passes_marks).then(|| out.plan.device_headers.clone());
         crossing.write(editor, message);
         marks(editor, message, key, out, next, &crossing);
-        calling(editor, message, next.calling.as_ref(), &running, flow, &crossing);
+        if let (Some(calling), Some(local)) = (next.calling, running.local(flow)) {
+            asserted::write(editor, message, &calling, local.advertised.ip(), &crossing);
+        }
         let may_be_told = !crossing.location && !out.without_place && out.plan.trust(to).location;
         if may_be_told && self.write_place(key, out, message, body, flow) {
             self.engine.calls.with(&key, |call| call.place = Told::Ours);
@@ -536,31 +538,6 @@ impl Urgency {
 
 fn is_trunk(next: &Next) -> bool {
     matches!(next.to, NextHop::Remote(_))
-}
-
-/// A calling number that a transform made leaves in P-Asserted-Identity, and nothing else says who calls; From is the caller's
-/// own and part of the dialog.
-fn calling(
-    editor: &mut Editor,
-    message: &Message<'_>,
-    calling: Option<&Digits>,
-    running: &Running,
-    flow: Flow,
-    crossing: &Crossing,
-) {
-    let (Some(calling), Some(local)) = (calling, running.local(flow)) else { return };
-    if !crossing.identity {
-        editor.remove_all(message, Name::PAssertedIdentity);
-        editor.remove_all(message, Name::RemotePartyId);
-    }
-    editor
-        .text()
-        .put(b"P-Asserted-Identity: <sip:")
-        .put(calling.as_str().as_bytes())
-        .put(b"@")
-        .host(local.advertised.ip())
-        .put(b">")
-        .append(message);
 }
 
 /// Whether an address a header names may be sent to: that of a neighbour.

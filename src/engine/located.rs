@@ -13,7 +13,7 @@ use super::effects::CallKey;
 use super::forward::Outgoing;
 use super::ids::hex;
 use super::media::Body;
-use crate::config::plan::{Plan, Side};
+use crate::config::plan::{DeviceId, Plan, SessionId, Side};
 use crate::limits::{DATAGRAM_PAYLOAD_MAX, HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::neighbour::{Flow, Transport};
 use crate::sip::{Message, Name, multipart};
@@ -28,17 +28,36 @@ impl Decision {
     /// Where the call comes from: what the visited cluster said of its phone, or what is configured for a device of this
     /// cluster (G-3, G-4). Never the trunk's own place: a wrong one would be worse than none.
     pub(crate) fn place<'p>(&self, plan: &'p Plan) -> Option<Place<'p>> {
-        let at_home = self.session.and_then(|id| plan.session(id)).and_then(|session| match &session.side {
-            Side::Home { geolocation, .. } => {
-                Some(Place { location: geolocation.as_deref()?, device: &session.device })
-            }
+        let at_home = self.session.and_then(|id| Place::of_session(plan, id));
+        let place = at_home.or_else(|| Place::of_device(plan, self.device?));
+        place.filter(Place::is_known)
+    }
+}
+
+impl<'p> Place<'p> {
+    /// That of a phone abroad with one of our users on it.
+    pub(crate) fn of_session(plan: &'p Plan, id: SessionId) -> Option<Self> {
+        let session = plan.session(id)?;
+        match &session.side {
+            Side::Home { geolocation, .. } => Some(Self { location: geolocation.as_deref()?, device: &session.device }),
             Side::Visiting { .. } => None,
-        });
-        let place = at_home.or_else(|| {
-            let device = plan.device(self.device?)?;
-            Some(Place { location: device.geolocation.as_deref()?, device: &device.name })
-        });
-        place.filter(|place| !place.location.is_blank())
+        }
+    }
+
+    /// That of a device of this cluster.
+    pub(crate) fn of_device(plan: &'p Plan, id: DeviceId) -> Option<Self> {
+        let device = plan.device(id)?;
+        Some(Self { location: device.geolocation.as_deref()?, device: &device.name })
+    }
+
+    /// Whether anything is said of it; else nothing leaves.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.location.is_blank()
+    }
+
+    /// Where it is.
+    pub(crate) fn location(&self) -> &'p Geolocation {
+        self.location
     }
 }
 

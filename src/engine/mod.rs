@@ -1,6 +1,7 @@
 //! The only place where the parts meet. Pure: `handle(worker, now, input)` changes the tables and fills the worker's
 //! effects; it reads no clock, draws no randomness of its own and touches no socket.
 
+mod asserted;
 pub mod call;
 mod caller;
 mod cancel;

@@ -200,6 +200,50 @@ fn srtp_keys_and_room_are_settings_and_fail_on_change_s1_to_s7() {
     assert!(changes.iter().any(|change| is_barred(&change)), "{object:#}");
 }
 
+/// G-3, R-9: where a caller is goes along with its calls, though no number goes another way.
+#[test]
+fn a_callers_place_that_is_another_is_told_with_whose_calls_say_it_g3() {
+    let now = pair("hq.toml");
+    let only = |name: &str, from: &str, to: &str| -> Value {
+        let next = edited(name, from, to);
+        let ran = emcc_trunk(&["diff", "--json", "--fail-on-change", "--config", &now, "--candidate", &next]);
+        assert_eq!(ran.code, Some(1), "{to}: {}", ran.out);
+        let object = ran.object();
+        assert_eq!((&object["changes"], &object["leaving"]), (&json!([]), &json!([])), "{to}");
+        object["settings"].clone()
+    };
+    let pool = "name = \"DP-HQ\"\ngeolocation = \"GL-HQ\"";
+    let device = "device_pool = \"DP-HQ\"\ndirectory_numbers";
+    let callers = |example: &str| json!([{ "count": 1, "example": example }]);
+    let told = |now: Value, next: Value, example: &str| json!([{ "setting": "geolocation", "now": now, "next": next, "callers": callers(example) }]);
+    let here = json!("country=US,A1=NC,A3=RTP");
+    for (name, from, to, next) in [
+        ("place.toml", "A3 = \"RTP\"", "A3 = \"Durham\"", json!("country=US,A1=NC,A3=Durham")),
+        (
+            "place-of-pool.toml",
+            &format!("[[device_pool]]\n{pool}"),
+            "[[geolocation]]\nname = \"GL-NY\"\ncountry = \"US\"\nA1 = \"NY\"\n\
+             [[device_pool]]\nname = \"DP-HQ\"\ngeolocation = \"GL-NY\"",
+            json!("country=US,A1=NY"),
+        ),
+        ("no-place.toml", pool, "name = \"DP-HQ\"", Value::Null),
+        (
+            "place-of-device.toml",
+            device,
+            "device_pool = \"DP-HQ\"\ngeolocation = \"Unspecified\"\ndirectory_numbers",
+            Value::Null,
+        ),
+    ] {
+        assert_eq!(only(name, from, to), told(here.clone(), next, PHONE), "{to}");
+    }
+    // Of a phone abroad the visited cluster said it.
+    let abroad = only("floor.toml", "FLR = \"2\"", "FLR = \"3\"");
+    assert_eq!(abroad, told(json!("country=GB,A3=London,FLR=2"), json!("country=GB,A3=London,FLR=3"), ALICE));
+    let next = edited("place.toml", "A3 = \"RTP\"", "A3 = \"Durham\"");
+    let ran = emcc_trunk(&["diff", "--config", &now, "--candidate", &next]);
+    assert!(ran.err.contains("geolocation\n    now:  country=US,A1=NC,A3=RTP\n    next: country=US,A1=NC,A3=Durham\n  of device SEP00AA00AA0001"), "{}", ran.err);
+}
+
 #[test]
 fn callers_of_one_configuration_alone_are_a_change() {
     let session = "[[emcc_session]]\nuser = \"alice\"\ndevice = \"SEP001122334455\"\nvisiting_cluster = \"BR\"\n\

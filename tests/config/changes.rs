@@ -49,6 +49,7 @@ const DECIDING: &[(&str, &str)] = &[
     ("peer.trust_identity", "trust_identity = false"),
     ("peer.methods", "methods = [\"INVITE\", \"OPTIONS\"]"),
     ("peer.rate_per_s", "rate_per_s = 1"),
+    ("feature.default_geolocation", "default_geolocation = \"GL-London\""),
     ("peer.send_geolocation", "send_geolocation = true"),
     ("peer.srtp_keys", "srtp_keys = \"tls\""),
     ("peer.calling_transform_css", ""),
@@ -141,6 +142,7 @@ const DECIDING: &[(&str, &str)] = &[
     ("device.name", "name = \"SEP-OTHER\""),
     ("device.css", "css = \"CSS-Trunk\""),
     ("device.device_pool", "device_pool = \"DP-Template\""),
+    ("device.geolocation", ""),
     ("device.directory_numbers", "directory_numbers = [\"5009\"]"),
     ("device.security_mode", "security_mode = \"non-secure\""),
     ("user.directory_number", "directory_number = \"5008\""),
@@ -168,7 +170,6 @@ const TIMER: &str = "says when, and not whether or where";
 const HEARD: &str = "says where the node is heard and reached, and nothing of a call";
 const SILENT: &str = "has no effect in this version";
 const CHECKED: &str = "is checked alone";
-const LOCATION: &str = "says what goes along as the caller's place; no call is routed by it";
 const LIST: &str = "holds rows of other tables, which are compared as these";
 const TEXT: &str = "is for people";
 
@@ -196,7 +197,6 @@ const NOT_DECIDING: &[(&str, &str)] = &[
     ("admin.token_file", HEARD),
     ("admin.tls", SILENT),
     ("intercluster_service_profile.emcc", "is of logins; a session that stands stays"),
-    ("feature.default_geolocation", LOCATION),
     ("feature.rsvp_keepalive_s", TIMER),
     ("feature.stale_device_interval_min", SILENT),
     ("feature.remote_cluster_update_interval_min", SILENT),
@@ -252,7 +252,6 @@ const NOT_DECIDING: &[(&str, &str)] = &[
     ("transformation_pattern.description", TEXT),
     ("route_list.name", NAME),
     ("route_group.name", NAME),
-    ("device.geolocation", LOCATION),
     ("device.location", SILENT),
     ("device.description", TEXT),
     ("user.id", NAME),

@@ -326,6 +326,31 @@ fn p_23_an_ordinary_pattern_that_takes_a_number_whose_emergency_pattern_the_spac
 }
 
 #[test]
+fn p_23_of_a_pattern_with_many_numbers_one_of_each_kind_is_looked_at() {
+    let row = |text: &str, partition: &str| {
+        format!(
+            "[[route_pattern]]\npattern = \"{text}\"\npartition = \"{partition}\"\nroute_list = \"RL\"\nemergency = true\n"
+        )
+    };
+    let told = |more: &str, says: &str| {
+        let mut told = warned(&[], more);
+        told.retain(|message| message.contains(says));
+        told
+    };
+    // 1100 is reached, and so is 1187.
+    let both = row("11XX", "PT-Emergency") + BARE + &row("110X", "PT-Bare") + &row("1187", "PT-Bare");
+    assert_eq!(
+        told(&both, "does not reach"),
+        ["the search space CSS-Bare does not reach the emergency numbers 9911, 1110"]
+    );
+    // Behind an access code one of two hundred rings a phone.
+    let rings = row("9.[27]1XX", "PT-Emergency")
+        + "[[directory_number]]\npattern = \"7123\"\npartition = \"PT-Internal\"\npeer = \"cc\"\n";
+    let want = "\"7123\" takes 7123, an emergency number behind an access code, and rings a phone in the search space CSS-Phone";
+    assert_eq!(told(&rings, "behind an access code"), [want]);
+}
+
+#[test]
 fn p_23_without_a_last_resort_each_device_that_could_be_refused_is_named() {
     let no_last_resort = ("last_resort = [\"gw\"]\n", "");
     assert_eq!(warned(&[no_last_resort], ""), Vec::<String>::new());

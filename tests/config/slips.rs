@@ -509,3 +509,95 @@ fn a_name_with_spaces_and_no_quotes_is_told_where_it_stands_and_nothing_behind_i
     let told: Vec<_> = problems_of(&text).into_iter().map(|problem| problem.line).collect();
     assert_eq!(told, [line - 1, line]);
 }
+
+#[test]
+fn what_stands_twice_in_one_list_is_told_at_the_second() {
+    each_gives_exactly_its_problem(&[
+        warning(
+            "last_resort = [\"gw\"]",
+            "last_resort = [\"gw\", §\"gw\"]",
+            "emergency.last_resort[1]",
+            "\"gw\" is already a gateway of the last resort",
+        ),
+        warning(
+            "numbers = [\"112\"]\n",
+            "numbers = [\"112\", \"9911\", §\"112\"]\n",
+            "emergency.numbers[2]",
+            "\"112\" is already an emergency number",
+        ),
+        warning(
+            "numbers = [\"112\"]\n",
+            "numbers = [\"112\"]\naccess_codes = [\"7\", §\"7\"]\n",
+            "emergency.access_codes[1]",
+            "\"7\" is already an access code",
+        ),
+        warning(
+            "fields = [\"country\", \"A3\"]",
+            "fields = [\"country\", \"A3\", §\"A3\"]",
+            "geolocation_filter[0].fields[2]",
+            "\"A3\" is already a field of this filter",
+        ),
+        warning(
+            "partitions = [\"PT-Internal\", \"PT-Emergency\", \"PT-Local\"]",
+            "partitions = [\"PT-Internal\", \"PT-Emergency\", \"PT-Local\", §\"PT-Internal\"]",
+            "css[1].partitions[3]",
+            "\"PT-Internal\" is already a partition of this search space",
+        ),
+        warning(
+            "members = [\"Standard Local Route Group\"]",
+            "members = [\"Standard Local Route Group\", \"RG\", §\"Standard Local Route Group\"]",
+            "route_list[0].members[2]",
+            "\"Standard Local Route Group\" is already a member of this route list",
+        ),
+        warning(
+            "peers = [\"gw\"]",
+            "peers = [\"gw\", §\"gw\"]",
+            "route_group[0].peers[1]",
+            "\"gw\" is already a peer of this route group",
+        ),
+        warning(
+            "directory_numbers = [\"5002\"]",
+            "directory_numbers = [\"5002\", \"5003\", §\"5002\", \"5002\"]",
+            "device[0].directory_numbers[2]",
+            "\"5002\" is already a directory number of \"SEP01\"",
+        ),
+    ]);
+    // Of devices together, as a script writes them.
+    let text = CLEAN.replacen("[\"5002\"]", "[\"5002\", \"5002\"]", 1)
+        + "\n[[device]]\nname = \"SEP09\"\ncss = \"CSS-Phone\"\ndevice_pool = \"DP-HQ\"\n\
+           directory_numbers = [\"5003\", \"5003\", \"5003\"]\n";
+    let problems = problems_of(&text);
+    let [problem] = &problems[..] else { panic!("{problems:#?}") };
+    assert!(problem.message.ends_with(" of \"SEP01\" (and 1 more device has a number twice)"), "{problem}");
+    let devices = problem.devices.as_ref().unwrap();
+    assert_eq!((devices.names.join(" "), devices.not_listed), ("SEP01 SEP09".to_owned(), 0));
+}
+
+#[test]
+fn a_plus_behind_other_digits_of_a_prefix_is_a_doubt_d20() {
+    let says = "has a + behind other digits";
+    each_gives_exactly_its_problem(&[
+        warning("discard_digits = \"PreDot\"", "prefix_digits = §\"00+49\"", "route_pattern[0].prefix_digits", says)
+            .also("[\"112\"]", "[\"112\", \"9911\"]"),
+        warning(
+            "called_mask = \"5XXX\"",
+            "called_mask = \"5XXX\"\ncalling_prefix = §\"++1\"",
+            "translation_pattern[0].calling_prefix",
+            says,
+        ),
+        warning(
+            "",
+            "[route_list.transform.\"Standard Local Route Group\"]\ncalling_prefix = §\"49+\"",
+            "route_list[0].transform.\"Standard Local Route Group\".calling_prefix",
+            says,
+        ),
+    ]);
+    for prefix in ["+49", "0049", "*31#+49"] {
+        let text = CLEAN.replacen(
+            "called_mask = \"5XXX\"",
+            &format!("called_mask = \"5XXX\"\ncalling_prefix = {prefix:?}"),
+            1,
+        );
+        assert_eq!(problems_of(&text), [], "{prefix}");
+    }
+}

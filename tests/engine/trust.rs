@@ -51,6 +51,49 @@ fn d_20_what_a_transform_made_of_the_caller_leaves_alone() {
     assert!(!told.iter().any(|identity| identity.contains("<sip:5002@")), "{told:?}");
 }
 
+/// Both identities are of one user, who has the name of either.
+#[test]
+fn rfc_3325_9_1_a_transform_keeps_the_display_name_and_both_identities_of_the_caller() {
+    let own = "[[route_pattern]]\npattern = \"9.0!\"\n";
+    for (mask, asserted, leaves) in [
+        ("919555XXXX", &["\"Bob, B.\" <sip:5002@127.0.1.10;user=phone>"][..], "\"Bob, B.\" <sip:9195555002@127.0.1.1>"),
+        ("919555XXXX", &["Bob B <sip:5002@h>, <sip:5002@g>"], "Bob B <sip:9195555002@127.0.1.1>"),
+        ("919555XXXX", &["sip:5002@h"], "<sip:9195555002@127.0.1.1>"),
+        ("+1919555XXXX", &["\"Bob\" <tel:5002;phone-context=h>"], "\"Bob\" <tel:+19195555002>"),
+        (
+            "+1919555XXXX",
+            &["\"Bob\" <sip:5002@h>, \"B\" <tel:+14085555002>"],
+            "\"Bob\" <sip:+19195555002@127.0.1.1>, \"B\" <tel:+19195555002>",
+        ),
+        ("XXXX", &["<tel:+14085555002>", "\"Bob\" <sips:+14085555002@h>"], "\"Bob\" <sip:5002@127.0.1.1>"),
+        ("919555XXXX", &["<tel:5002;phone-context=h>"], "<tel:9195555002;phone-context=h>"),
+        ("919555XXXX", &["<tel:5002>, <sip:bob@h>"], "<sip:9195555002@127.0.1.1>, <tel:9195555002>"),
+        // A number of one network alone is no global one, and says of no other which that is.
+        ("XXXX", &["\"Bob\" <tel:+14085555002>"], "\"Bob\" <sip:5002@127.0.1.1>"),
+        ("919555XXXX", &["\"Bob\" <urn:x:y>, <sip:5002@h>"], "<sip:9195555002@127.0.1.1>"),
+        ("919555XXXX", &[], "<sip:9195555002@127.0.1.1>"),
+    ] {
+        let mut node = Node::hq_with(&[(own, &format!("{own}calling_mask = \"{mask}\"\n"))]);
+        let mut invite = bob("90441234");
+        for value in asserted {
+            invite = invite.header(&format!("P-Asserted-Identity: {value}"));
+        }
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        assert_eq!(sent.headers("P-Asserted-Identity"), [leaves], "{mask} {asserted:?}");
+    }
+    // What a stranger asserts is no name either, nor what its rules take off.
+    for (find, more) in [
+        ("name = \"cc-hq\"\n", "trust_identity = false\n"),
+        ("name = \"cc-hq\"\n", "headers_removed = [\"P-Asserted-Identity\"]\n"),
+    ] {
+        let mut node =
+            Node::hq_with(&[(own, &format!("{own}calling_mask = \"919555XXXX\"\n")), (find, &format!("{find}{more}"))]);
+        let invite = bob("90441234").header("P-Asserted-Identity: \"Boss\" <sip:5002@h>");
+        let sent = node.hear(CC_HQ, &invite).the("INVITE");
+        assert_eq!(sent.headers("P-Asserted-Identity"), ["<sip:9195555002@127.0.1.1>"], "{more}");
+    }
+}
+
 #[test]
 fn d_5_of_a_phones_lines_the_one_that_calls_has_its_css() {
     let mut node = Node::hq_with(&[

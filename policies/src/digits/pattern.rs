@@ -182,6 +182,12 @@ impl Pattern {
         Language(language::canonical(&self.elements).into())
     }
 
+    /// Whether some link of it may stand any number of times, so that it has numbers of several lengths.
+    #[must_use]
+    pub fn repeats(&self) -> bool {
+        self.repeats
+    }
+
     /// Whether there is a `.` in it.
     #[must_use]
     pub fn has_dot(&self) -> bool {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::analyse::Hour;
 use super::{CssId, DialPlan, Hours, PartitionId, PatternId, Row, SearchSpace};
-use crate::digits::Digits;
+use crate::digits::{Digits, Pattern};
 use crate::moment::Civil;
 use crate::numbers::{Budget, Exhausted, Watch, begun_shapes};
 
@@ -19,6 +19,8 @@ const STEPS_MAX: u64 = 2_000_000;
 const UNPROVED_MAX: usize = 32;
 /// What asking who wins a number costs, in these steps.
 const STEPS_PER_WINNER: usize = 20;
+/// What each of the numbers found that no pattern tells apart costs, so that they are 4,000 at most.
+const STEPS_PER_APART: usize = 500;
 /// Numbers tried for an emergency pattern that needs more steps: it has one for each other pattern that has numbers in
 /// common with it, and nearly always the same one.
 const NUMBERS_MAX: usize = 4_096;
@@ -111,6 +113,32 @@ impl DialPlan {
             numbers.into_iter().map(move |digits| (id, digits))
         })
         .collect()
+    }
+
+    /// The shortest numbers of a pattern: all of them where they are at most `most`, else one at least of each set that neither a
+    /// row of the plan nor a pattern of `beside` tells apart. The first alone where these are too many to be found.
+    #[must_use]
+    pub fn shortest_apart(&self, pattern: &Pattern, beside: &[Pattern], most: usize) -> Vec<Digits> {
+        let shortest = pattern.shortest_numbers(most);
+        let Some(length) = shortest.first().map(Digits::len) else { return shortest };
+        if shortest.len() > 1 || pattern.count(length) <= 1 {
+            return shortest;
+        }
+        let rows = self.index.overlapping(&pattern.canonical());
+        let others = rows.iter().filter_map(|group| self.row(self.index.first(*group)?)).map(|row| &row.pattern);
+        let others = others.chain(beside).map(|pattern| Watch { pattern, leads: false });
+        let watches: Vec<Watch<'_>> = std::iter::once(Watch { pattern, leads: true }).chain(others).collect();
+        let (mut apart, mut budget) = (Vec::new(), Budget::new(STEPS_MAX));
+        let searched = begun_shapes(&watches, false, length, &mut budget, &mut |shape, budget| {
+            let digits = shape.example();
+            if digits.len() == length && pattern.matches(&digits).full {
+                budget.spend(STEPS_PER_APART)?;
+                apart.push(digits);
+            }
+            Ok(())
+        });
+        apart.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        if searched == Err(Exhausted) { shortest } else { apart }
     }
 
     /// Rows of one partition that match the same numbers: the one added first, and each of the others.

@@ -343,6 +343,32 @@ fn an_ordinary_pattern_takes_an_emergency_number_only_where_it_wins_p23() {
 }
 
 #[test]
+fn of_many_shortest_numbers_there_is_one_for_each_set_that_no_pattern_tells_apart() {
+    let (plan, _) = ordered(&[&["11XX", "110X", "112!", "1[67]55", "XXXXX"], &["22X", "9!"]]);
+    for (pattern, beside, want) in [
+        ("11XX", &[][..], "1100 1110 1120"),
+        ("11XX", &["1187"], "1100 1110 1120 1180 1187"),
+        ("11XX", &["11"], "1100 1110 1120"),
+        ("1[67]XX!", &[], "16000"),
+        ("1[6-9]5X", &[], "1650 1655 1850"),
+        ("8XX8", &[], "8008"),
+        ("11[29]", &[], "112 119"),
+        ("22X", &[], "220 221 222 223 224 225 226 227 228 229"),
+        ("911", &[], "911"),
+    ] {
+        let beside: Vec<Pattern> = beside.iter().map(|text| Pattern::parse(text).unwrap()).collect();
+        let found = plan.shortest_apart(&Pattern::parse(pattern).unwrap(), &beside, 10);
+        let found: Vec<_> = found.iter().map(Digits::as_str).collect();
+        assert_eq!(found.join(" "), want, "{pattern}");
+    }
+    // Too many sets: the first alone.
+    let texts: Vec<String> = (0..5_000).map(|number| format!("77{number:04}")).collect();
+    let many: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let (plan, _) = ordered(&[&many]);
+    assert_eq!(plan.shortest_apart(&Pattern::parse("77XXXX").unwrap(), &[], 10), [digits("770000")]);
+}
+
+#[test]
 fn an_emergency_pattern_that_sleeps_at_night_has_its_number_taken_then_p23() {
     for (schedule_of_other, want) in [(false, 1), (true, 0)] {
         let mut builder = DialPlanBuilder::default();

@@ -71,7 +71,8 @@ pub(super) fn check(document: &Document, dialing: &Dialing<'_>, moments: &[Civil
 /// The patterns that take the numbers of a translation once they are translated, in its search space, where these lead out.
 fn followed(dialing: &Dialing<'_>, space: CssId, translation: PatternId, moments: &[Civil]) -> Vec<PatternId> {
     let row = dialing.plan.row(translation);
-    let numbers = row.map(|row| row.pattern.shortest_numbers(NUMBERS_OF_PATTERN_MAX)).unwrap_or_default();
+    let numbers =
+        row.map(|row| dialing.plan.shortest_apart(&row.pattern, &[], NUMBERS_OF_PATTERN_MAX)).unwrap_or_default();
     let looked_at = numbers.iter().flat_map(|number| moments.iter().map(move |at| (number, *at)));
     let found = looked_at.filter_map(|(number, at)| {
         let analysis = dialing.plan.analyse(&[space], number, None, at);

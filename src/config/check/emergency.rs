@@ -10,7 +10,7 @@ use crate::config::document::Document;
 use crate::config::plan::build::Routing;
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::{Place, Report};
-use emcc_policies::digits::Digits;
+use emcc_policies::digits::{Digits, Pattern};
 use emcc_policies::emergency::{Called, EmergencyNumbers, Recognised};
 use emcc_policies::moment::Civil;
 use emcc_policies::search_space::{Capture, Captures, CssId, DialPlan, Outcome, PatternId, SearchSpace, Target};
@@ -115,7 +115,7 @@ pub(super) fn named(dialing: &Dialing<'_>, css: &[CssId]) -> String {
     if names.is_empty() { "every search space".to_owned() } else { format!("the search space {}", names.join(" + ")) }
 }
 
-/// Most numbers of one emergency pattern that are looked at each; of one with more, and with the shortest so many, one is.
+/// Most numbers of one emergency pattern that are looked at each; of one with more, one of each set that no pattern tells apart.
 pub(super) const NUMBERS_OF_PATTERN_MAX: usize = 64;
 /// Most numbers that are looked at because of their patterns; beyond, each pattern has one.
 const NUMBERS_MAX: usize = 4_096;
@@ -127,12 +127,21 @@ fn numbers(dialing: &Dialing<'_>, own: &EmergencyNumbers) -> Vec<Digits> {
     let (mut seen, mut alike, mut texts) = (HashSet::new(), HashSet::new(), HashSet::new());
     let mut numbers = own.numbers.clone();
     numbers.retain(|number| seen.insert(*number));
+    let configured = patterns_of(&own.numbers);
     for (_, row) in plan.rows().filter(|(_, row)| row.emergency && texts.insert(row.pattern.text())) {
-        let most = if seen.len() < NUMBERS_MAX { NUMBERS_OF_PATTERN_MAX } else { 1 };
-        let found = row.pattern.shortest_numbers(most).into_iter().filter(|number| seen.insert(*number));
+        let found = match seen.len() < NUMBERS_MAX {
+            true => plan.shortest_apart(&row.pattern, &configured, NUMBERS_OF_PATTERN_MAX),
+            false => row.pattern.shortest_numbers(1),
+        };
+        let found = found.into_iter().filter(|number| seen.insert(*number));
         numbers.extend(found.filter(|number| decided_by(plan, own, number).is_none_or(|key| alike.insert(key))));
     }
     numbers
+}
+
+/// Numbers as patterns that match these alone.
+pub(super) fn patterns_of(numbers: &[Digits]) -> Vec<Pattern> {
+    numbers.iter().filter_map(|number| Pattern::parse(&number.as_str().replace('+', "\\+")).ok()).collect()
 }
 
 /// What decides where an emergency call to a number goes: what it is recognised by, and length and rows of every number it is

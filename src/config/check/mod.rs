@@ -14,6 +14,7 @@ mod neighbours;
 mod patterns;
 mod phones;
 mod probe;
+mod repeats;
 mod secure;
 mod servers;
 mod sites;
@@ -53,6 +54,7 @@ pub(super) fn check<'d>(
         geography::check(document, &names, &dangled, report);
         usage::check(document, &names, &dangled, report);
         codecs::check(document, report);
+        repeats::check(document, report);
         let dialing = match made {
             Some(Ok(made)) => made.join().unwrap_or_else(|panic| resume_unwind(panic)),
             _ => Dialing::of(document),
@@ -84,6 +86,7 @@ pub(super) fn partly(document: &Document, probe: Probe, look: Look, unread: &Unr
     let dangled = names::references(document, &names, unread, report);
     certificates::check(document, look, report);
     servers::check(document, report);
+    repeats::check(document, report);
     patterns::alone(document, &Dialing::of(document), report);
     if !unread.tables {
         neighbours::check(document, &names, &dangled, report);

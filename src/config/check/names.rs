@@ -359,28 +359,17 @@ fn dial_plan<'r>(document: &'r Document, names: &Names<'_>, to: Dangling<'_, 'r>
                 report.error(&member.place, message, "Write the name of one of its members.");
             }
         }
-        repeated(&list.members, "member of this route list", report);
     }
     for group in &document.route_groups {
         for name in &group.peers {
             gateway(name, names, "a route group leads to the PSTN", to);
         }
-        repeated(&group.peers, "peer of this route group", report);
         if group.peers.is_empty() && !to.unread.tables && !to.unread.is_slipped("route_group") {
             report.warning(
                 &group.name.place,
                 format!("route group \"{}\" has no peers", group.name.value),
                 "Name a gateway in peers.",
             );
-        }
-    }
-}
-
-fn repeated(names: &[Text], what: &str, report: &Report) {
-    let mut seen = AHashSet::new();
-    for name in names {
-        if !seen.insert(name.as_str()) {
-            report.warning(&name.place, format!("\"{}\" is already a {what}", name.value), "Remove the second one.");
         }
     }
 }

@@ -2,13 +2,13 @@
 //! phone, or leaves with another number, is misled; one that leaves as it is, or meets a block, is doubtful.
 
 use super::callers::Spaces;
-use super::emergency::{NUMBERS_OF_PATTERN_MAX, named};
+use super::emergency::{NUMBERS_OF_PATTERN_MAX, named, patterns_of};
 use super::patterns::{list_name, member_name};
 use crate::config::document::Document;
 use crate::config::plan::build::Routing;
 use crate::config::plan::dial_plan::Dialing;
 use crate::config::report::Report;
-use emcc_policies::digits::Digits;
+use emcc_policies::digits::{Digits, Pattern};
 use emcc_policies::emergency::number_of;
 use emcc_policies::moment::Civil;
 use emcc_policies::route::{Member, RouteListId};
@@ -128,9 +128,8 @@ fn behind_dots(
 ) {
     let (plan, own) = (&dialing.plan, &routing.book.emergency);
     let flagged = plan.rows().filter(|(_, row)| row.emergency && row.pattern.has_dot());
-    let every = |row: &Row| row.pattern.every_number(NUMBERS_OF_PATTERN_MAX).unwrap_or_default();
-    let mut numbers: Vec<Digits> =
-        flagged.flat_map(|(_, row)| every(row).into_iter().map(|dialed| number_of(row, &dialed))).collect();
+    let configured = patterns_of(&own.numbers);
+    let mut numbers: Vec<Digits> = flagged.flat_map(|(_, row)| behind_dot(plan, row, &configured)).collect();
     numbers.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     numbers.dedup();
     numbers.retain(|number| plan.emergency_match(number).is_none() && !own.numbers.contains(number));
@@ -153,6 +152,17 @@ fn behind_dots(
             }
         }
     }
+}
+
+/// What stands behind the dot of the numbers of a pattern that have one length: all of them, or of many one of each set that no
+/// pattern tells apart.
+fn behind_dot(plan: &DialPlan, row: &Row, configured: &[Pattern]) -> Vec<Digits> {
+    if let Some(every) = row.pattern.every_number(NUMBERS_OF_PATTERN_MAX) {
+        return every.iter().map(|dialed| number_of(row, dialed)).collect();
+    }
+    let behind = row.pattern.text().split_once('.').and_then(|(_, behind)| Pattern::parse(behind).ok());
+    let behind = behind.filter(|_| !row.pattern.repeats());
+    behind.map(|behind| plan.shortest_apart(&behind, configured, NUMBERS_OF_PATTERN_MAX)).unwrap_or_default()
 }
 
 /// The ordinary row that takes the number first, and what becomes of the number.

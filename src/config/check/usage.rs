@@ -177,7 +177,6 @@ fn partitions(document: &Document, spaces: &InUse<'_>, dangled: &Dangled<'_>, re
     // Those that a name without patterns was most probably meant for.
     let mut meant: AHashSet<&str> = AHashSet::new();
     for space in &document.spaces {
-        let mut seen = AHashSet::new();
         for partition in &space.partitions {
             let is_known = filled.contains(partition.as_str()) || declared.contains(partition.as_str());
             if are_all_filled && !is_known {
@@ -188,10 +187,6 @@ fn partitions(document: &Document, spaces: &InUse<'_>, dangled: &Dangled<'_>, re
                     None => "Write a partition that has patterns, or remove it.".to_owned(),
                 };
                 report.warning(&partition.place, format!("no pattern is in partition \"{}\"", partition.value), fix);
-            }
-            if !seen.insert(partition.as_str()) {
-                let message = format!("partition \"{}\" is listed twice", partition.value);
-                report.warning(&partition.place, message, "Remove the second one.");
             }
         }
         if chars(space) > CSS_CHARS_MAX + 1 {
