@@ -10,6 +10,7 @@
 use emcc_policies::digits::Digits;
 use emcc_policies::route::PeerKind;
 use emcc_policies::trail::{Step, Trail};
+use smallvec::SmallVec;
 
 use super::Turn;
 use super::decide::NextHop;
@@ -187,10 +188,22 @@ impl Turn<'_> {
                 if let Some((read, field)) = message.content_type_field() {
                     let others = message.all(Name::ContentType).filter(|(place, _)| *place != read);
                     others.for_each(|(place, _)| editor.remove_field(message, place));
-                    editor.replace(field.value, kind);
+                    editor.replace(field.value, &on_one_line(kind));
                 }
                 editor.body(message, &desk.text);
             }
         }
     }
+}
+
+/// A type as a header of the message has it: a part's may be folded, in line ends the message may not have.
+fn on_one_line(kind: &[u8]) -> SmallVec<[u8; 128]> {
+    let mut line = SmallVec::new();
+    for piece in kind.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii).filter(|piece| !piece.is_empty()) {
+        if !line.is_empty() {
+            line.push(b' ');
+        }
+        line.extend_from_slice(piece);
+    }
+    line
 }

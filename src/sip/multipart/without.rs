@@ -12,9 +12,13 @@ use smallvec::SmallVec;
 
 use super::{
     LineEnd, delimiter, find, is_closing, is_description, is_location, is_several, mentions_location, part_type,
+    part_types,
 };
 use crate::limits::{BODY_DEPTH_MAX, BODY_PARTS_MAX};
 use crate::sip::read::MediaTypeRef;
+
+/// Most boundaries of one type that are looked for.
+const BOUNDARIES_MAX: usize = 2;
 
 /// What is left of a body whose location was taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +91,15 @@ fn stripped<'b>(kind: &[u8], body: &'b [u8], depth: usize) -> Stripped<'b> {
             break;
         }
         let (head, content) = split(body, &part);
-        let within = part_type(head).map_or(Stripped::Same, |kind| stripped(kind, content, depth.saturating_sub(1)));
+        let within = match part_type(head) {
+            _ if is_place(body.get(part).unwrap_or_default(), head, content) => Stripped::Nothing,
+            Some(kind) if is_several(kind) => stripped(kind, content, depth.saturating_sub(1)),
+            _ => match before_place(content) {
+                [] if !content.is_empty() => Stripped::Nothing,
+                kept if kept.len() < content.len() => Stripped::Part { head, content: Cow::Borrowed(kept) },
+                _ => Stripped::Same,
+            },
+        };
         is_same &= matches!(within, Stripped::Same);
         match within {
             Stripped::Same => kept.push((head, Cow::Borrowed(content))),
@@ -105,6 +117,25 @@ fn stripped<'b>(kind: &[u8], body: &'b [u8], depth: usize) -> Stripped<'b> {
     }
 }
 
+/// Whether a part is a location to any reader: one takes the first empty line for the end of its headers, another the first that
+/// ends in CRLF, and of several types any may count. A description that a generous reader finds stays.
+fn is_place(part: &[u8], head: &[u8], content: &[u8]) -> bool {
+    let is_media = is_description(head) && content.starts_with(b"v=");
+    let strict = find(part, b"\r\n\r\n").and_then(|end| part.get(..end)).unwrap_or_default();
+    !is_media && [head, strict].into_iter().any(|head| part_types(head).any(is_location))
+}
+
+/// What stands in a part before a line that begins with two dashes, where a location is named behind it: parts of another body
+/// that some reader may find there.
+fn before_place(content: &[u8]) -> &[u8] {
+    let is_dashed = |start: &usize| content.get(*start..).is_some_and(|line| line.starts_with(b"--"));
+    let starts = memchr::memchr_iter(b'\n', content).map(|feed| feed.saturating_add(1));
+    match std::iter::once(0).chain(starts).find(is_dashed).and_then(|start| content.split_at_checked(start)) {
+        Some((kept, behind)) if mentions_location(behind) => kept,
+        _ => content,
+    }
+}
+
 /// The boundary of a body and its first delimiter line: the first that its type names and that stands in it, else what the
 /// first line that begins with two dashes has behind them.
 fn boundary_in<'b>(kind: &[u8], body: &'b [u8]) -> Option<(&'b [u8], Range<usize>)> {
@@ -116,8 +147,8 @@ fn boundary_in<'b>(kind: &[u8], body: &'b [u8]) -> Option<(&'b [u8], Range<usize
     };
     let kind = MediaTypeRef::parse(kind);
     let params = kind.iter().flat_map(|kind| kind.params.iter());
-    let mut named =
-        params.filter(|param| param.name.eq_ignore_ascii_case(b"boundary")).filter_map(|param| param.unquoted());
+    let named = params.filter(|param| param.name.eq_ignore_ascii_case(b"boundary")).take(BOUNDARIES_MAX);
+    let mut named = named.filter_map(|param| param.unquoted());
     named.find_map(at).or_else(|| {
         let lines = body.split(|octet| *octet == b'\n').filter_map(|line| line.strip_prefix(b"--"));
         lines.map(<[u8]>::trim_ascii_end).find(|behind| !behind.is_empty()).and_then(at)
@@ -140,17 +171,19 @@ fn joined(parts: &[Piece<'_>], boundary: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Headers and content of a part.
+/// Headers and content of a part, the first empty line between them.
 fn split<'b>(body: &'b [u8], part: &Range<usize>) -> (&'b [u8], &'b [u8]) {
     let part = body.get(part.clone()).unwrap_or_default();
-    if let Some(content) = part.strip_prefix(b"\r\n").or(part.strip_prefix(b"\n")) {
+    if let Some(content) = without_line_end(part) {
         return (&[], content);
     }
-    let ends = [b"\r\n\r\n".as_slice(), b"\n\n"].into_iter().filter_map(|end| Some((find(part, end)?, end.len())));
-    match ends.min().and_then(|(end, len)| Some((part.get(..end)?, part.get(end.saturating_add(len)..)?))) {
-        Some(parted) => parted,
-        None => (part, &[]),
-    }
+    let mut lines = memchr::memchr_iter(b'\n', part).filter_map(|feed| part.split_at_checked(feed.saturating_add(1)));
+    let parted = lines.find_map(|(head, behind)| Some((head, without_line_end(behind)?)));
+    parted.map_or((part, &[]), |(head, content)| (head.trim_ascii_end(), content))
+}
+
+fn without_line_end(text: &[u8]) -> Option<&[u8]> {
+    text.strip_prefix(b"\r\n").or(text.strip_prefix(b"\n"))
 }
 
 #[cfg(test)]
@@ -238,6 +271,37 @@ mod tests {
             ("one delimiter behind LF", mixed, format!("{MEDIA}{}--b--", PLACE).replacen("\r\n--b", "\n--b", 1), sdp),
             ("a location before the parts", mixed, format!("application/pidf+xml\r\n{MEDIA}--b--"), sdp),
             ("a location behind the parts", mixed, format!("{MEDIA}--b--\r\n{}", &PLACE[5..]), sdp),
+            (
+                "a line of dashes before",
+                "multipart/mixed",
+                format!("-- x\r\n{MEDIA}{PLACE}--b--"),
+                "v=0\r\ns=-\r\n\r\n",
+            ),
+            (
+                "a type twice",
+                mixed,
+                format!("{MEDIA}{PLACE}--b--").replace("Content-ID:", "Content-Type: text/plain\r\nX:"),
+                sdp,
+            ),
+            (
+                "the other type first",
+                mixed,
+                format!("{MEDIA}{PLACE}--b--")
+                    .replace("Content-Type: App", "Content-Type: text/plain\r\nContent-Type: App"),
+                sdp,
+            ),
+            (
+                "an empty line in LF",
+                mixed,
+                format!("{MEDIA}{PLACE}--b--").replace("Content-Type: App", "X: y\n\nContent-Type: App"),
+                sdp,
+            ),
+            (
+                "one at once",
+                mixed,
+                format!("{MEDIA}{PLACE}--b--").replace("Content-Type: App", "\nContent-Type: App"),
+                sdp,
+            ),
             ("no boundary", "multipart/mixed", format!("{PLACE}{MEDIA}--b--"), sdp),
             ("another boundary", "multipart/mixed;boundary=x", format!("{MEDIA}{PLACE}--b--"), sdp),
             ("two boundaries", "multipart/mixed;boundary=x;boundary=b", format!("{PLACE}{MEDIA}--b--"), sdp),
