@@ -356,11 +356,21 @@ impl Report {
 
     /// Whether there is a mistake at a key of the table that has the key that is here, or in it.
     pub(super) fn has_errors_beside(&self, place: &Place) -> bool {
+        self.has_errors_in_table(place, |rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
+    /// Whether there is a mistake at this key of the table that has the key that is here.
+    pub(super) fn has_error_at_beside(&self, place: &Place, key: &str) -> bool {
+        self.has_errors_in_table(place, |rest| rest.strip_prefix('.') == Some(key))
+    }
+
+    /// Whether there is a mistake at a key whose rest behind the table of the key that is here is such a one.
+    fn has_errors_in_table(&self, place: &Place, is_it: impl Fn(&str) -> bool) -> bool {
         let (file, key) = (self.locate(place).0, place.key());
         let Some((table, _)) = key.rsplit_once('.') else { return false };
-        let is_in = |at: &str| at.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         let problems = self.problems.borrow();
-        problems.iter().any(|at| at.severity == Severity::Error && at.file == file && is_in(&at.key))
+        let errors = problems.iter().filter(|at| at.severity == Severity::Error && at.file == file);
+        errors.filter_map(|at| at.key.strip_prefix(table)).any(is_it)
     }
 
     pub(super) fn has_errors(&self) -> bool {

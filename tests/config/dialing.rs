@@ -220,7 +220,7 @@ fn p_23_an_ordinary_pattern_that_takes_a_number_as_it_is_is_told_where_it_leads(
     assert!(told.iter().all(|(.., message)| !message.contains("is no emergency pattern")), "{told:#?}");
 }
 
-/// What a row would do is not known while something in it is wrong: the mistake alone is told.
+/// What a row is nobody knows while its word on that cannot be read: the mistake alone is told.
 #[test]
 fn p_23_a_row_whose_emergency_cannot_be_read_is_not_called_an_ordinary_one() {
     let row = |text: &str, more: &str| {

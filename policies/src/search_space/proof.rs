@@ -19,8 +19,8 @@ const STEPS_MAX: u64 = 2_000_000;
 const UNPROVED_MAX: usize = 32;
 /// What asking who wins a number costs, in these steps.
 const STEPS_PER_WINNER: usize = 20;
-/// What each of the numbers found that no pattern tells apart costs, so that they are 4,000 at most.
-const STEPS_PER_APART: usize = 500;
+/// What each of the numbers found that no pattern tells apart costs, so that they are 250 at most.
+const STEPS_PER_APART: usize = 8_000;
 /// Numbers tried for an emergency pattern that needs more steps: it has one for each other pattern that has numbers in
 /// common with it, and nearly always the same one.
 const NUMBERS_MAX: usize = 4_096;
@@ -116,14 +116,23 @@ impl DialPlan {
     }
 
     /// The shortest numbers of a pattern: all of them where they are at most `most`, else one at least of each set that neither a
-    /// row of the plan nor a pattern of `beside` tells apart. The first alone where these are too many to be found.
+    /// row of the plan nor a pattern of `beside` tells apart. The first alone where these are too many to be found, or where
+    /// `searches`, of which each takes one, are over.
     #[must_use]
-    pub fn shortest_apart(&self, pattern: &Pattern, beside: &[Pattern], most: usize) -> Vec<Digits> {
+    pub fn shortest_apart(
+        &self,
+        pattern: &Pattern,
+        beside: &[Pattern],
+        most: usize,
+        searches: &mut usize,
+    ) -> Vec<Digits> {
         let shortest = pattern.shortest_numbers(most);
         let Some(length) = shortest.first().map(Digits::len) else { return shortest };
         if shortest.len() > 1 || pattern.count(length) <= 1 {
             return shortest;
         }
+        let Some(left) = searches.checked_sub(1) else { return shortest };
+        *searches = left;
         let rows = self.index.overlapping(&pattern.canonical());
         let others = rows.iter().filter_map(|group| self.row(self.index.first(*group)?)).map(|row| &row.pattern);
         let others = others.chain(beside).map(|pattern| Watch { pattern, leads: false });

@@ -357,7 +357,7 @@ fn of_many_shortest_numbers_there_is_one_for_each_set_that_no_pattern_tells_apar
         ("911", &[], "911"),
     ] {
         let beside: Vec<Pattern> = beside.iter().map(|text| Pattern::parse(text).unwrap()).collect();
-        let found = plan.shortest_apart(&Pattern::parse(pattern).unwrap(), &beside, 10);
+        let found = plan.shortest_apart(&Pattern::parse(pattern).unwrap(), &beside, 10, &mut 1);
         let found: Vec<_> = found.iter().map(Digits::as_str).collect();
         assert_eq!(found.join(" "), want, "{pattern}");
     }
@@ -365,7 +365,11 @@ fn of_many_shortest_numbers_there_is_one_for_each_set_that_no_pattern_tells_apar
     let texts: Vec<String> = (0..5_000).map(|number| format!("77{number:04}")).collect();
     let many: Vec<&str> = texts.iter().map(String::as_str).collect();
     let (plan, _) = ordered(&[&many]);
-    assert_eq!(plan.shortest_apart(&Pattern::parse("77XXXX").unwrap(), &[], 10), [digits("770000")]);
+    assert_eq!(plan.shortest_apart(&Pattern::parse("77XXXX").unwrap(), &[], 10, &mut 1), [digits("770000")]);
+    let (plan, _) = ordered(&[&["11XX", "110X"]]);
+    let mut searches = 1;
+    let mut found = || plan.shortest_apart(&Pattern::parse("11XX").unwrap(), &[], 10, &mut searches).len();
+    assert_eq!((found(), found()), (2, 1), "no more searches than were to be made");
 }
 
 #[test]

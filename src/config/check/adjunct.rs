@@ -1,6 +1,6 @@
 //! Adjunct search spaces: the emergency patterns of the country visited, which must leave there (P-3).
 
-use super::emergency::NUMBERS_OF_PATTERN_MAX;
+use super::emergency::{NUMBERS_OF_PATTERN_MAX, SEARCHES_MAX};
 use crate::config::document::{Document, RouteList};
 use crate::config::plan::dial_plan::{Dialing, Origin};
 use crate::config::report::Report;
@@ -34,7 +34,7 @@ pub(super) fn check(document: &Document, dialing: &Dialing<'_>, moments: &[Civil
         |list: &RouteList| !list.members.is_empty() && list.members.iter().all(|name| groups.contains(name.as_str()));
     let lists: HashSet<_> =
         document.route_lists.iter().filter(|list| has_none(list)).map(|list| list.name.as_str()).collect();
-    let plan = &dialing.plan;
+    let (plan, mut searches) = (&dialing.plan, SEARCHES_MAX);
     for (id, row) in plan.rows().filter(|(_, row)| row.emergency) {
         let partition = row.partition.and_then(|id| dialing.partition_names.get(id.0 as usize));
         let Some((css, pool)) = partition.and_then(|name| carried.get(*name)) else { continue };
@@ -43,7 +43,7 @@ pub(super) fn check(document: &Document, dialing: &Dialing<'_>, moments: &[Civil
         };
         let leads = match row.target {
             Target::RouteList(_) => vec![id],
-            Target::Translate { .. } => followed(dialing, *space, id, moments),
+            Target::Translate { .. } => followed(dialing, *space, id, moments, &mut searches),
             Target::Block | Target::DirectoryNumber { .. } => Vec::new(),
         };
         let list = leads.iter().find_map(|id| match dialing.origin(*id)? {
@@ -69,10 +69,17 @@ pub(super) fn check(document: &Document, dialing: &Dialing<'_>, moments: &[Civil
 }
 
 /// The patterns that take the numbers of a translation once they are translated, in its search space, where these lead out.
-fn followed(dialing: &Dialing<'_>, space: CssId, translation: PatternId, moments: &[Civil]) -> Vec<PatternId> {
+fn followed(
+    dialing: &Dialing<'_>,
+    space: CssId,
+    translation: PatternId,
+    moments: &[Civil],
+    searches: &mut usize,
+) -> Vec<PatternId> {
     let row = dialing.plan.row(translation);
-    let numbers =
-        row.map(|row| dialing.plan.shortest_apart(&row.pattern, &[], NUMBERS_OF_PATTERN_MAX)).unwrap_or_default();
+    let numbers = row
+        .map(|row| dialing.plan.shortest_apart(&row.pattern, &[], NUMBERS_OF_PATTERN_MAX, searches))
+        .unwrap_or_default();
     let looked_at = numbers.iter().flat_map(|number| moments.iter().map(move |at| (number, *at)));
     let found = looked_at.filter_map(|(number, at)| {
         let analysis = dialing.plan.analyse(&[space], number, None, at);

@@ -117,6 +117,10 @@ pub(super) fn named(dialing: &Dialing<'_>, css: &[CssId]) -> String {
 
 /// Most numbers of one emergency pattern that are looked at each; of one with more, one of each set that no pattern tells apart.
 pub(super) const NUMBERS_OF_PATTERN_MAX: usize = 64;
+/// Most patterns of more numbers that are searched for such sets; beyond, each has one number.
+pub(super) const SEARCHES_MAX: usize = 64;
+/// Most numbers one caller is said not to reach, by name.
+const LOST_NAMED_MAX: usize = 64;
 /// Most numbers that are looked at because of their patterns; beyond, each pattern has one.
 const NUMBERS_MAX: usize = 4_096;
 
@@ -127,10 +131,10 @@ fn numbers(dialing: &Dialing<'_>, own: &EmergencyNumbers) -> Vec<Digits> {
     let (mut seen, mut alike, mut texts) = (HashSet::new(), HashSet::new(), HashSet::new());
     let mut numbers = own.numbers.clone();
     numbers.retain(|number| seen.insert(*number));
-    let configured = patterns_of(&own.numbers);
+    let (configured, mut searches) = (patterns_of(&own.numbers), SEARCHES_MAX);
     for (_, row) in plan.rows().filter(|(_, row)| row.emergency && texts.insert(row.pattern.text())) {
         let found = match seen.len() < NUMBERS_MAX {
-            true => plan.shortest_apart(&row.pattern, &configured, NUMBERS_OF_PATTERN_MAX),
+            true => plan.shortest_apart(&row.pattern, &configured, NUMBERS_OF_PATTERN_MAX, &mut searches),
             false => row.pattern.shortest_numbers(1),
         };
         let found = found.into_iter().filter(|number| seen.insert(*number));
@@ -191,7 +195,12 @@ fn reach(
             .collect();
         if let Some(Whose { words, place, .. }) = whose(document, dialing, spaces, css).filter(|_| !lost.is_empty()) {
             let numbers = if lost.len() == 1 { "number" } else { "numbers" };
-            let message = format!("{words} does not reach the emergency {numbers} {}", lost.join(", "));
+            let named = lost.get(..LOST_NAMED_MAX).unwrap_or(&lost).join(", ");
+            let more = match lost.len().saturating_sub(LOST_NAMED_MAX) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let message = format!("{words} does not reach the emergency {numbers} {named}{more}");
             let fix = match css.is_empty() {
                 true => "Give it a search space that has them; until then such calls go on by P-23 alone.",
                 false => "Add a partition that has them; until then such calls go on by P-23 alone.",

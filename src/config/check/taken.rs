@@ -2,7 +2,7 @@
 //! phone, or leaves with another number, is misled; one that leaves as it is, or meets a block, is doubtful.
 
 use super::callers::Spaces;
-use super::emergency::{NUMBERS_OF_PATTERN_MAX, named, patterns_of};
+use super::emergency::{NUMBERS_OF_PATTERN_MAX, SEARCHES_MAX, named, patterns_of};
 use super::patterns::{list_name, member_name};
 use crate::config::document::Document;
 use crate::config::plan::build::Routing;
@@ -49,21 +49,24 @@ impl Tried<'_> {
     }
 }
 
-/// Patterns in whose table something is wrong besides: what they would do is not known before that is right.
+/// Patterns of which nobody can read whether they are emergency ones: what they take is not known before that is right.
 pub(super) struct Slipped<'a> {
     dialing: &'a Dialing<'a>,
     report: &'a Report,
+    has_errors: bool,
     known: RefCell<HashMap<PatternId, bool>>,
 }
 
 impl<'a> Slipped<'a> {
     pub(super) fn of(dialing: &'a Dialing<'a>, report: &'a Report) -> Self {
-        Self { dialing, report, known: RefCell::default() }
+        Self { dialing, report, has_errors: report.has_errors(), known: RefCell::default() }
     }
 
     pub(super) fn has(&self, id: PatternId) -> bool {
-        let look = || self.dialing.origin(id).is_some_and(|origin| self.report.has_errors_beside(origin.place()));
-        self.report.has_errors() && *self.known.borrow_mut().entry(id).or_insert_with(look)
+        let look = || {
+            self.dialing.origin(id).is_some_and(|origin| self.report.has_error_at_beside(origin.place(), "emergency"))
+        };
+        self.has_errors && *self.known.borrow_mut().entry(id).or_insert_with(look)
     }
 }
 
@@ -128,8 +131,9 @@ fn behind_dots(
 ) {
     let (plan, own) = (&dialing.plan, &routing.book.emergency);
     let flagged = plan.rows().filter(|(_, row)| row.emergency && row.pattern.has_dot());
-    let configured = patterns_of(&own.numbers);
-    let mut numbers: Vec<Digits> = flagged.flat_map(|(_, row)| behind_dot(plan, row, &configured)).collect();
+    let (configured, mut searches) = (patterns_of(&own.numbers), SEARCHES_MAX);
+    let mut numbers: Vec<Digits> =
+        flagged.flat_map(|(_, row)| behind_dot(plan, row, &configured, &mut searches)).collect();
     numbers.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     numbers.dedup();
     numbers.retain(|number| plan.emergency_match(number).is_none() && !own.numbers.contains(number));
@@ -156,13 +160,13 @@ fn behind_dots(
 
 /// What stands behind the dot of the numbers of a pattern that have one length: all of them, or of many one of each set that no
 /// pattern tells apart.
-fn behind_dot(plan: &DialPlan, row: &Row, configured: &[Pattern]) -> Vec<Digits> {
+fn behind_dot(plan: &DialPlan, row: &Row, configured: &[Pattern], searches: &mut usize) -> Vec<Digits> {
     if let Some(every) = row.pattern.every_number(NUMBERS_OF_PATTERN_MAX) {
         return every.iter().map(|dialed| number_of(row, dialed)).collect();
     }
     let behind = row.pattern.text().split_once('.').and_then(|(_, behind)| Pattern::parse(behind).ok());
     let behind = behind.filter(|_| !row.pattern.repeats());
-    behind.map(|behind| plan.shortest_apart(&behind, configured, NUMBERS_OF_PATTERN_MAX)).unwrap_or_default()
+    behind.map(|behind| plan.shortest_apart(&behind, configured, NUMBERS_OF_PATTERN_MAX, searches)).unwrap_or_default()
 }
 
 /// The ordinary row that takes the number first, and what becomes of the number.
