@@ -1,7 +1,7 @@
 //! Which rows may decide a number otherwise, for the callers of one group: those that say something else, whose target is
 //! something else, that stand elsewhere in a search space, or that translate into a search space in which such a row is.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use emcc_policies::digits::{Digits, Pattern, Transform};
 use emcc_policies::emergency::PLUS_DIGITS_MAX;
@@ -25,6 +25,9 @@ pub(super) struct Reach<'a, 'p> {
     aims: HashSet<Aim>,
     /// Partitions that stand elsewhere in a space, or are only in one of the two.
     moved: HashMap<Space, HashSet<u32>>,
+    /// Of a gateway's callers, whose lines are looked for in each search space alone: partitions of those that are only in one of
+    /// the two.
+    apart: HashSet<u32>,
     /// Spaces in which something is decided otherwise.
     touched: HashSet<Space>,
     /// What becomes of emergency calls is another.
@@ -38,9 +41,12 @@ pub(super) struct Reach<'a, 'p> {
     is_complete: bool,
 }
 
-/// What each search space lists, in order.
-fn spaces(side: &Side<'_>) -> BTreeSet<Vec<u32>> {
-    side.plan.dial_plan.search_spaces().map(|css| side.partitions(&[css])).collect()
+/// The partitions of search spaces that list what none of the other configuration does in that order.
+fn apart(pair: &Pair<'_>) -> HashSet<u32> {
+    let [now, next] = [&pair.now, &pair.next].map(|side| -> HashSet<Vec<u32>> {
+        side.plan.dial_plan.search_spaces().map(|css| side.partitions(&[css])).collect()
+    });
+    now.symmetric_difference(&next).flatten().copied().collect()
 }
 
 /// A member of a route list, as one group of callers meets it.
@@ -62,8 +68,6 @@ impl<'a, 'p> Reach<'a, 'p> {
     pub(super) fn of(pair: &'a Pair<'p>, now: &'a Facts, next: &'a Facts, who: &Who, at: Civil) -> Self {
         let is_itself = matches!(who, Who::AbroadItself(_));
         let everything = !now.is_refused_like(next)
-            // Lines are looked for in each of its search spaces alone.
-            || matches!(who, Who::Gateway) && spaces(&pair.now) != spaces(&pair.next)
             || is_itself && (now.role != next.role || phones(&pair.now, None) != phones(&pair.next, None));
         let Recognised { numbers, written, is_complete } = emergency_patterns(pair);
         let has_emergencies = [&pair.now, &pair.next]
@@ -75,6 +79,7 @@ impl<'a, 'p> Reach<'a, 'p> {
             at,
             aims: HashSet::new(),
             moved: HashMap::new(),
+            apart: if matches!(who, Who::Gateway) { apart(pair) } else { HashSet::new() },
             touched: HashSet::new(),
             emergency: false,
             everything,
@@ -226,7 +231,10 @@ impl<'a, 'p> Reach<'a, 'p> {
             }
             let (now, next) = (self.partitions(true, space), self.partitions(false, space));
             let all: HashSet<u32> = now.iter().chain(&next).copied().chain([self.pair.none()]).collect();
-            let moved = self.moved_between(&now, &next);
+            let mut moved = self.moved_between(&now, &next);
+            if space == Space::Root {
+                moved.extend(&self.apart);
+            }
             let summaries = all.iter().filter_map(|number| self.pair.summaries.get(*number as usize));
             let mut is_touched = !moved.is_empty();
             for summary in summaries {

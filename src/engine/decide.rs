@@ -405,7 +405,7 @@ impl Decision {
     }
 
     /// A caller from the PSTN: directory numbers and emergency numbers, nothing else. They have no search space of their own,
-    /// so what some of ours may not call, or call otherwise, is theirs all the same where it is a line that others reach.
+    /// so what some of ours may not call is theirs all the same where it is a line that others reach.
     fn arrive(&mut self, plan: &Plan, question: &Question<'_>) {
         let emergency = recognised(plan, question);
         let none = LocalRouteGroups::default();
@@ -418,19 +418,17 @@ impl Decision {
             let row = decision.matched.and_then(|id| plan.dial_plan.row(id));
             row.is_some_and(|row| matches!(row.target, RowTarget::DirectoryNumber { .. }))
         };
-        // The closest match over every search space; where that is no line as dialed, the line that is, in a search space where
-        // it is one; where there is none, what is everybody's. What turns out to be an emergency call on the way is one (P-23).
+        // The closest match over every search space; where that leads to no line, the line that the number is in one of them;
+        // where there is none, what is everybody's. What turns out to be an emergency call on the way is one (P-23).
         self.css = plan.dial_plan.search_spaces().collect();
         self.route(plan, &looked_at, caller, None);
-        if !self.emergency && (!rings(self) || !self.translations.is_empty()) {
+        if !self.emergency && !rings(self) {
             let line = match question.target {
                 Target::Digits(dialed) => plan.dial_plan.of_line(&dialed, question.at),
                 Target::Service(_) | Target::Other => None,
             };
-            if line.is_some() || !rings(self) {
-                *self = Self { css: line.unwrap_or_default(), ..Self::of(Role::Local) };
-                self.route(plan, &looked_at, caller, None);
-            }
+            *self = Self { css: line.unwrap_or_default(), ..Self::of(Role::Local) };
+            self.route(plan, &looked_at, caller, None);
         }
         if self.emergency {
             // It goes by route groups after all, and takes its turn in them.

@@ -381,7 +381,7 @@ fn p_23_who_forwarded_an_emergency_call_is_not_where_help_has_to_go() {
 }
 
 #[test]
-fn d_14_what_some_callers_may_not_call_or_call_otherwise_rings_for_the_pstn_5_3() {
+fn d_14_what_some_callers_may_not_call_rings_for_the_pstn_5_3() {
     let arrives = |number: &str| Request::new("INVITE", GW_HQ, HQ, "12125550000", number).body(&audio("18"));
     let lobby = |rows: &str| {
         let rows = format!(
@@ -397,7 +397,7 @@ fn d_14_what_some_callers_may_not_call_or_call_otherwise_rings_for_the_pstn_5_3(
         ("nothing", String::new(), "5001", Some("5001")),
         ("a block", of("route_pattern", "5001", "block = true"), "5001", Some("5001")),
         ("a way out", of("route_pattern", "500X", "route_list = \"RL-HQ\""), "5001", Some("5001")),
-        ("a translation", of("translation_pattern", "5001", to_5009), "5001", Some("5001")),
+        ("a translation", of("translation_pattern", "5001", to_5009), "5001", Some("5009")),
         ("a number from outside", of("translation_pattern", "4085555001", to_5009), "4085555001", Some("5009")),
         ("a block of no line", of("route_pattern", "4XXX", "block = true"), "4001", None),
         ("the way out itself", String::new(), "912025550123", None),

@@ -15,7 +15,7 @@ const EMERGENCY_WAYS_MAX: usize = 64;
 
 /// Most directory numbers of one number that are looked for in search spaces, and most search spaces that each is looked for in.
 const LINES_MAX: usize = 16;
-const LINE_SPACES_MAX: usize = 64;
+const LINE_SPACES_MAX: usize = 1_024;
 
 /// How often a number is analysed before translations are given up (D-15).
 pub const PASSES_MAX: usize = 10;
@@ -152,7 +152,15 @@ impl DialPlan {
         let rows = groups.iter().flat_map(|group| self.index.rows(*group)).filter_map(|id| Some((id, self.row(id)?)));
         let mut lines: SmallVec<[(PatternId, &Row); 4]> =
             rows.filter(|(_, row)| matches!(row.target, Target::DirectoryNumber { .. })).take(LINES_MAX).collect();
-        lines.sort_by_key(|(id, row)| (row.pattern.count(dialed.len()), *id));
+        // As all search spaces together would have them.
+        let all: SearchSpace = self.search_spaces().collect();
+        let standing = |row: &Row| {
+            let rank = self.rank(&all, row.partition).unwrap_or(usize::MAX);
+            (row.pattern.count(dialed.len()), rank)
+        };
+        lines.sort_by(|(a, of_a), (b, of_b)| {
+            standing(of_a).cmp(&standing(of_b)).then_with(|| within_partition(of_a, of_b)).then(a.cmp(b))
+        });
         let nothing = SearchSpace::new();
         lines.iter().find_map(|(id, row)| {
             let listed = |css: &CssId| self.rank(&[*css], row.partition).is_some();
