@@ -45,7 +45,8 @@ pub fn without_location<'b>(content_type: &[u8], body: &'b [u8], out: &mut Vec<u
         Stripped::Nothing => Left::Nothing,
         Stripped::Part { head, content } => {
             out.extend_from_slice(&content);
-            Left::Part(part_type(head))
+            // A description that also calls itself a location leaves as what it is.
+            Left::Part(part_types(head).find(|kind| !is_location(kind)))
         }
         Stripped::Multipart(content) => {
             out.extend_from_slice(&content);
@@ -294,6 +295,15 @@ mod tests {
                 "an empty line in LF",
                 mixed,
                 format!("{MEDIA}{PLACE}--b--").replace("Content-Type: App", "X: y\n\nContent-Type: App"),
+                sdp,
+            ),
+            (
+                "a description that says it is a location too",
+                mixed,
+                format!("{PLACE}{MEDIA}--b--").replace(
+                    "Content-Type: application/sdp",
+                    "Content-Type: application/pidf+xml\r\nContent-Type: application/sdp",
+                ),
                 sdp,
             ),
             (
