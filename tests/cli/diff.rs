@@ -156,31 +156,32 @@ fn settings_of_region_and_link_are_told_with_whose_calls_they_rule() {
     assert!(ran.err.contains("link_audio_kbps\n    now:  2000\n    next: 1000\n  of "), "{}", ran.err);
 }
 
+/// The settings that an edit of the home cluster's configuration changes, which sends no number another way.
+fn only_settings(name: &str, from: &str, to: &str) -> Value {
+    let (now, next) = (pair("hq.toml"), edited(name, from, to));
+    let ran = emcc_trunk(&["diff", "--json", "--fail-on-change", "--config", &now, "--candidate", &next]);
+    assert_eq!(ran.code, Some(1), "{to}: {}", ran.out);
+    let object = ran.object();
+    assert_eq!((&object["changes"], &object["leaving"]), (&json!([]), &json!([])), "{to}");
+    object["settings"].clone()
+}
+
 /// S-1 to S-3, S-7, 9.2: what turns the keys of a call away, and the room it needs, is a change though every number goes where it
 /// went.
 #[test]
 fn srtp_keys_and_room_are_settings_and_fail_on_change_s1_to_s7() {
-    let now = pair("hq.toml");
-    let only = |name: &str, from: &str, to: &str| -> Value {
-        let next = edited(name, from, to);
-        let ran = emcc_trunk(&["diff", "--json", "--fail-on-change", "--config", &now, "--candidate", &next]);
-        assert_eq!(ran.code, Some(1), "{to}: {}", ran.out);
-        let object = ran.object();
-        assert_eq!((&object["changes"], &object["leaving"]), (&json!([]), &json!([])), "{to}");
-        object["settings"].clone()
-    };
     let gateway = "kind = \"gateway\"\n";
     assert_eq!(
-        only("srtp-keys.toml", gateway, &format!("{gateway}srtp_keys = \"tls\"\n")),
+        only_settings("srtp-keys.toml", gateway, &format!("{gateway}srtp_keys = \"tls\"\n")),
         json!([{ "setting": "srtp_keys", "now": "pass, but for a non-secure EMCC session", "next": "never",
                  "callers": [{ "count": 1, "example": "calls to and from gw-hq" }] }])
     );
-    let room = only("room.toml", "link_audio_kbps = 2000", "link_audio_kbps = 400");
+    let room = only_settings("room.toml", "link_audio_kbps = 2000", "link_audio_kbps = 400");
     assert_eq!(
         (room.as_array().unwrap().len(), &room[0]["setting"], &room[0]["now"], &room[0]["next"]),
         (1, &json!("link_audio_kbps"), &json!("2000"), &json!("400"))
     );
-    let policy = only("policy.toml", "\"mandatory-video-desired\"  ", "\"mandatory\"  ");
+    let policy = only_settings("policy.toml", "\"mandatory-video-desired\"  ", "\"mandatory\"  ");
     let names: Vec<&Value> = policy.as_array().unwrap().iter().map(|setting| &setting["setting"]).collect();
     assert_eq!(names, ["rsvp_policy", "pstn_access_rsvp_policy"]);
     // A phone's mode is its session's (tables 6 to 8); on a trunk without TLS a secure one has no calls at all.
@@ -203,15 +204,6 @@ fn srtp_keys_and_room_are_settings_and_fail_on_change_s1_to_s7() {
 /// G-3, R-9: where a caller is goes along with its calls, though no number goes another way.
 #[test]
 fn a_callers_place_that_is_another_is_told_with_whose_calls_say_it_g3() {
-    let now = pair("hq.toml");
-    let only = |name: &str, from: &str, to: &str| -> Value {
-        let next = edited(name, from, to);
-        let ran = emcc_trunk(&["diff", "--json", "--fail-on-change", "--config", &now, "--candidate", &next]);
-        assert_eq!(ran.code, Some(1), "{to}: {}", ran.out);
-        let object = ran.object();
-        assert_eq!((&object["changes"], &object["leaving"]), (&json!([]), &json!([])), "{to}");
-        object["settings"].clone()
-    };
     let pool = "name = \"DP-HQ\"\ngeolocation = \"GL-HQ\"";
     let device = "device_pool = \"DP-HQ\"\ndirectory_numbers";
     let callers = |example: &str| json!([{ "count": 1, "example": example }]);
@@ -234,13 +226,13 @@ fn a_callers_place_that_is_another_is_told_with_whose_calls_say_it_g3() {
             Value::Null,
         ),
     ] {
-        assert_eq!(only(name, from, to), told(here.clone(), next, PHONE), "{to}");
+        assert_eq!(only_settings(name, from, to), told(here.clone(), next, PHONE), "{to}");
     }
     // Of a phone abroad the visited cluster said it.
-    let abroad = only("floor.toml", "FLR = \"2\"", "FLR = \"3\"");
+    let abroad = only_settings("floor.toml", "FLR = \"2\"", "FLR = \"3\"");
     assert_eq!(abroad, told(json!("country=GB,A3=London,FLR=2"), json!("country=GB,A3=London,FLR=3"), ALICE));
     let next = edited("place.toml", "A3 = \"RTP\"", "A3 = \"Durham\"");
-    let ran = emcc_trunk(&["diff", "--config", &now, "--candidate", &next]);
+    let ran = emcc_trunk(&["diff", "--config", &pair("hq.toml"), "--candidate", &next]);
     assert!(ran.err.contains("geolocation\n    now:  country=US,A1=NC,A3=RTP\n    next: country=US,A1=NC,A3=Durham\n  of device SEP00AA00AA0001"), "{}", ran.err);
 }
 
