@@ -12,6 +12,7 @@ use emcc_policies::numbers::{
 use emcc_policies::search_space::{Analysis, CssId, PASSES_MAX, PatternId, Row, Target};
 
 use super::callers::{Who, search_spaces};
+use super::fate::parted;
 use super::paired::{Pair, Side, Space};
 use super::reach::Reach;
 use super::{Asked, decided, read_in};
@@ -19,6 +20,12 @@ use crate::engine::decide;
 
 /// Most characters of a number that an emergency number is read in behind its `+`: the `+`, the number and a last `#`.
 const WRITTEN_MAX: usize = PLUS_DIGITS_MAX + 2;
+
+/// What makes the emergency number of what an emergency pattern takes: without what its dot sets apart (P-23).
+const BEFORE_DOT: Transform = Transform { discard: Some(Discard::PreDot), ..Transform::NONE };
+
+/// Gets a piece of a shape and what may be the emergency number of its numbers, and the budget left.
+type EachRecognised<'e> = &'e mut dyn FnMut(Shape, Vec<Traced>, &mut Budget) -> Result<(), Exhausted>;
 
 /// The search for one group.
 pub(super) struct Follow<'a, 'p> {
@@ -290,9 +297,11 @@ impl<'a, 'p> Follow<'a, 'p> {
         budget: &mut Budget,
         each: Each<'_>,
     ) -> Result<(), Exhausted> {
-        let won = self.won(chain, &shape.example(), way.pass).filter(|_| way.pass < PASSES_MAX);
-        let Some((_, Row { pattern, transform, target: Target::Translate { css }, .. })) = won else {
-            return each(shape, budget);
+        let won = self.won(chain, &shape.example(), way.pass);
+        let Some((_, Row { pattern, transform, target: Target::Translate { css }, .. })) =
+            won.filter(|_| way.pass < PASSES_MAX)
+        else {
+            return self.ended(chain.is_now, shape, way, won.map(|(_, row)| row), budget, each);
         };
         let space = match self.side(chain.is_now).space(*css) {
             // Back to where it began.
@@ -310,37 +319,80 @@ impl<'a, 'p> Follow<'a, 'p> {
         })
     }
 
-    /// Splits emergency calls by what their own search space and any emergency pattern make of them, with and without what
-    /// may stand before an emergency number.
-    fn emergencies(&self, is_now: bool, shape: Shape, budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
-        let dialed = shape.example();
-        if !self.decides_emergency(is_now, &dialed) {
+    /// Splits numbers that translations have brought to an emergency pattern by whether what they became is the emergency
+    /// number they were with more before it: the last resort dials that number then, and else what they became (P-23).
+    fn ended(
+        &self,
+        is_now: bool,
+        shape: Shape,
+        way: &Way,
+        won: Option<&Row>,
+        budget: &mut Budget,
+        each: Each<'_>,
+    ) -> Result<(), Exhausted> {
+        let has_last_resort = !self.side(is_now).plan.routes.last_resort.is_empty();
+        let Some(row) = won.filter(|row| row.emergency && way.pass > 1 && has_last_resort) else {
             return each(shape, budget);
-        }
+        };
+        transformed(&shape, &way.number, &row.pattern, &BEFORE_DOT, budget, &mut |piece, made, budget| {
+            let Some(made) = made else { return each(piece, budget) };
+            self.recognised(is_now, piece, budget, &mut |piece, numbers, budget| {
+                let mut pieces = vec![piece];
+                for number in numbers {
+                    let before = made.parts().len().checked_sub(number.parts().len()).filter(|before| *before > 0);
+                    let Some(end) = before.and_then(|before| made.parts().get(before..)) else { continue };
+                    budget.spend(pieces.len())?;
+                    let (mut other, mut same) = (Vec::new(), Vec::new());
+                    for piece in pieces {
+                        parted(&[end], &[number.parts()], piece, &mut other, &mut same);
+                    }
+                    other.append(&mut same);
+                    pieces = other;
+                }
+                pieces.into_iter().try_for_each(|piece| each(piece, budget))
+            })
+        })
+    }
+
+    /// What may be the emergency number of the numbers of a shape: all of them, without an access code before, without what
+    /// the dot of an emergency pattern sets apart.
+    fn recognised(
+        &self,
+        is_now: bool,
+        shape: Shape,
+        budget: &mut Budget,
+        each: EachRecognised<'_>,
+    ) -> Result<(), Exhausted> {
         let plan = self.side(is_now).plan;
+        let dialed = shape.example();
         let whole = self.start(is_now, &dialed);
         let number = whole.of(&dialed);
         let codes = plan.emergency.access_codes.iter().filter(|code| number.without_prefix(code).is_some());
         let mut starts = vec![whole.clone()];
         starts.extend(codes.map(|code| Traced::new(whole.parts().iter().copied().skip(code.len()))));
-        let behind_code = |starts: &mut Vec<Traced>| {
+        let found = plan.dial_plan.emergency_match(&number).and_then(|id| plan.dial_plan.row(id));
+        let Some(row) = found.filter(|row| row.pattern.has_dot()) else {
+            return each(shape, starts, budget);
+        };
+        transformed(&shape, &whole, &row.pattern, &BEFORE_DOT, budget, &mut |piece, made, budget| {
+            each(piece, starts.iter().cloned().chain(made).collect(), budget)
+        })
+    }
+
+    /// Splits emergency calls by what their own search space and any emergency pattern make of them, with and without what
+    /// may stand before an emergency number.
+    fn emergencies(&self, is_now: bool, shape: Shape, budget: &mut Budget, each: Each<'_>) -> Result<(), Exhausted> {
+        if !self.decides_emergency(is_now, &shape.example()) {
+            return each(shape, budget);
+        }
+        let codes = &self.side(is_now).plan.emergency.access_codes;
+        self.recognised(is_now, shape, budget, &mut |piece, mut starts, budget| {
             for at in 0..starts.len() {
                 let parts = starts[at].parts().to_vec();
-                starts.extend(plan.emergency.access_codes.iter().map(|code| {
+                starts.extend(codes.iter().map(|code| {
                     Traced::new(code.as_bytes().iter().copied().map(Part::Literal).chain(parts.iter().copied()))
                 }));
             }
-        };
-        let found = plan.dial_plan.emergency_match(&number).and_then(|id| plan.dial_plan.row(id));
-        let Some(row) = found.filter(|row| row.pattern.has_dot()) else {
-            behind_code(&mut starts);
-            return self.each_start(is_now, shape, &starts, budget, each);
-        };
-        let before_dot = Transform { discard: Some(Discard::PreDot), ..Transform::NONE };
-        transformed(&shape, &whole, &row.pattern, &before_dot, budget, &mut |piece, made, budget| {
-            let mut starts = starts.clone();
-            starts.extend(made);
-            behind_code(&mut starts);
             self.each_start(is_now, piece, &starts, budget, each)
         })
     }

@@ -43,6 +43,20 @@ struct RowSpec {
     emergency: bool,
 }
 
+impl RowSpec {
+    const NONE: Self = Self {
+        text: "",
+        kind: 0,
+        partition: 0,
+        target: 0,
+        discard: "",
+        mask: "",
+        prefix: "",
+        calling_mask: "",
+        emergency: false,
+    };
+}
+
 /// A transformation pattern of a generated configuration.
 #[derive(Clone, Debug)]
 struct TransformationSpec {
@@ -452,6 +466,39 @@ proptest! {
         let changes = between(&spec.plan(), &spec.plan(), &asked()).unwrap();
         prop_assert!(changes.changes.is_empty() && changes.is_complete);
     }
+}
+
+/// Whether the last resort dials what a translation made of an emergency number depends on the digit that its mask sets:
+/// the first pair the search gave up, the second it told wrong.
+#[test]
+fn an_emergency_number_with_more_before_it_is_told_from_another_digit_by_digit_p23() {
+    let emergency = RowSpec { text: "!", partition: 2, emergency: true, ..RowSpec::NONE };
+    let masked =
+        |mask| RowSpec { text: "[^1]XX", kind: 4, partition: 3, target: 2, mask, prefix: "9", ..RowSpec::NONE };
+    let plan = |rows: Vec<RowSpec>| {
+        let spec = Spec {
+            rows,
+            spaces: vec![vec![], vec![], vec![2]],
+            lists: vec![vec![0], vec![0]],
+            circular: false,
+            last_resort: true,
+            numbers: vec![],
+            codes: vec![],
+            pool_group: 0,
+            original_device: false,
+            pstn_access: false,
+            gateway_port: 0,
+            transformations: vec![],
+            exits: [[0; 2]; 3],
+            hours: [2; 3],
+            trust: [false; 3],
+        };
+        spec.plan()
+    };
+    let without = plan(vec![emergency.clone(), RowSpec { text: "1", ..RowSpec::NONE }]);
+    assert!(compared_with_brute_force(&plan(vec![masked("XXX9"), emergency.clone()]), &without).unwrap() > 0);
+    let [ends_in_2, as_dialed] = ["XXX2", ""].map(|mask| plan(vec![masked(mask), emergency.clone()]));
+    assert!(compared_with_brute_force(&ends_in_2, &as_dialed).unwrap() > 0);
 }
 
 fn example() -> String {
