@@ -194,29 +194,34 @@ fn milliseconds(value: &[u8]) -> Option<u32> {
 /// The first word of a list of formats, the payload type it is where it is one, and what stands behind it.
 #[inline]
 fn next_format(list: &[u8]) -> Option<(&[u8], Option<u8>, &[u8])> {
-    let list = list.trim_ascii_start();
-    let (mut number, mut length) = (0_u32, 0_usize);
-    for byte in list {
-        let digit = byte.wrapping_sub(b'0');
-        number = if digit <= 9 {
-            // What is no payload type stays none, whatever digits follow; so nothing wraps.
-            number.wrapping_mul(10).wrapping_add(u32::from(digit)).min(NO_PAYLOAD_TYPE)
-        } else if is_space(byte) {
-            break;
-        } else {
-            NO_PAYLOAD_TYPE
-        };
-        length = length.wrapping_add(1);
-    }
-    let (token, behind) = list.split_at_checked(length)?;
-    if token.is_empty() {
-        return None;
-    }
-    Some((token, u8::try_from(number).ok().filter(|number| *number <= PAYLOAD_TYPE_MAX), behind))
+    let digit = |byte: &u8| byte & 0x0f;
+    // Nearly all are one space and a number of two or three digits: told without looking for where they end.
+    let (number, length) = match list {
+        [b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', rest @ ..] if ends_word(rest) => {
+            (digit(a).wrapping_mul(10).wrapping_add(digit(b)), 2)
+        }
+        [b' ', b'1', b @ b'0'..=b'2', c @ b'0'..=b'9', rest @ ..] if ends_word(rest) => {
+            (digit(b).wrapping_mul(10).wrapping_add(digit(c)).wrapping_add(100), 3)
+        }
+        [b' ', a @ b'0'..=b'9', rest @ ..] if ends_word(rest) => (digit(a), 1),
+        _ => return spelled_format(list),
+    };
+    let (token, behind) = list.get(1..)?.split_at_checked(length)?;
+    Some((token, (number <= PAYLOAD_TYPE_MAX).then_some(number), behind))
 }
 
-/// One more than the highest payload type.
-const NO_PAYLOAD_TYPE: u32 = PAYLOAD_TYPE_MAX as u32 + 1;
+/// Whether a word ends before this.
+fn ends_word(rest: &[u8]) -> bool {
+    rest.first().is_none_or(is_space)
+}
+
+/// The same of a word that is written in an unusual way or is no payload type.
+fn spelled_format(list: &[u8]) -> Option<(&[u8], Option<u8>, &[u8])> {
+    let mut words = words(list);
+    let token = words.next()?;
+    let number = decimal(token).and_then(|number| u8::try_from(number).ok());
+    Some((token, number.filter(|number| *number <= PAYLOAD_TYPE_MAX), words.rest))
+}
 
 #[cfg(test)]
 mod tests {

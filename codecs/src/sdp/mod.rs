@@ -7,6 +7,7 @@ mod block;
 use std::ops::Range;
 
 use smallvec::SmallVec;
+use wide::u8x16;
 
 use crate::bandwidth::AddressFamily;
 use crate::catalogue::{Encoding, Named, decimal};
@@ -71,6 +72,10 @@ pub struct Line {
     pub next: u32,
     /// What it speaks of.
     pub(crate) about: About,
+}
+
+impl Line {
+    const NONE: Self = Self { start: 0, end: 0, next: 0, about: About::Other };
 }
 
 /// What of a line is asked again when the description is written. A format is the first of its payload type, by its place
@@ -218,11 +223,14 @@ impl<'a> Media<'a> {
     }
 }
 
+/// Lines of a description kept where it is read: more than any phone's has.
+const LINES_KEPT: usize = 64;
+
 /// A description, indexed.
 #[derive(Clone, Debug)]
 pub struct Session<'a> {
     bytes: &'a [u8],
-    lines: SmallVec<[Line; 64]>,
+    lines: SmallVec<[Line; LINES_KEPT]>,
     session_lines: u16,
     media: SmallVec<[Media<'a>; 3]>,
 }
@@ -250,7 +258,6 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Malformed`] where the bytes cannot be one, or pass a bound.
     pub fn read(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
-        self.lines.clear();
         self.media.clear();
         (self.bytes, self.session_lines) = (bytes, 0);
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
@@ -261,41 +268,36 @@ impl<'a> Session<'a> {
             return Err(Malformed::NoVersion);
         }
         let Self { lines, media: blocks, .. } = self;
-        let mut cut = Cut { bytes, len, feeds: Feeds::of(bytes), start: 0, lines: 0, ended_by_both: 0 };
+        // Filled rather than pushed to: asking at every line whether there is room costs more than the line.
+        *lines = SmallVec::from_buf([Line::NONE; LINES_KEPT]);
+        let mut cut = Cut {
+            bytes,
+            len,
+            feeds: Feeds::of(bytes),
+            start: 0,
+            lines: 0,
+            ended_by_both: 0,
+            kept: lines.iter_mut(),
+            more: Vec::new(),
+        };
         let mut defaults = Defaults { direction: Direction::SENDRECV, family: AddressFamily::V4 };
-        let mut block = Block::NEW;
-        while let Some((text, mut line)) = cut.line()? {
-            let begun = blocks.last_mut();
-            if let [b'm', b'=', value @ ..] = text {
-                let lines_before = cut.lines.saturating_sub(1);
-                match begun {
-                    Some(before) => before.lines.end = lines_before,
-                    None => self.session_lines = lines_before,
-                }
-                lines.push(line);
-                if blocks.len() == MEDIA_MAX {
-                    return Err(Malformed::TooManyMedia);
-                }
-                block = Block::NEW;
-                blocks.push(Media::unread(cut.lines, defaults));
-                blocks.last_mut().map_or(Ok(()), |media| block.media_line(media, value, bytes))?;
-            } else {
-                if !matches!(text, [b'a'..=b'z', b'=', ..] | []) && is_loosely_typed(text) {
-                    return Err(Malformed::NoType { line: cut.lines });
-                }
-                line.about = match begun {
-                    Some(media) => block.line(media, text),
-                    None => defaults.line(text),
-                };
-                lines.push(line);
+        let mut media_line = cut.part(|text| defaults.line(text))?;
+        self.session_lines = cut.lines.saturating_sub(u16::from(media_line.is_some()));
+        while let Some(value) = media_line {
+            if blocks.len() == MEDIA_MAX {
+                return Err(Malformed::TooManyMedia);
             }
+            blocks.push(Media::unread(cut.lines, defaults));
+            let Some(media) = blocks.last_mut() else { break };
+            let mut block = Block::NEW;
+            block.media_line(media, value, bytes)?;
+            media_line = cut.part(|text| block.line(media, text))?;
+            media.lines.end = cut.lines.saturating_sub(u16::from(media_line.is_some()));
         }
-        match blocks.last_mut() {
-            Some(last) => last.lines.end = cut.lines,
-            None => self.session_lines = cut.lines,
-        }
-        // Two looks at all bytes cost less than two at each line.
-        if memchr::memchr_iter(b'\r', bytes).count() != cut.ended_by_both || memchr::memchr(0, bytes).is_some() {
+        let Cut { lines: count, ended_by_both, more, .. } = cut;
+        lines.truncate(usize::from(count));
+        lines.extend(more);
+        if !has_text_alone(bytes, ended_by_both) {
             return Err(control_byte(bytes, lines));
         }
         Ok(())
@@ -433,6 +435,23 @@ fn is_loosely_typed(text: &[u8]) -> bool {
     letter.is_ascii_alphabetic() && behind.trim_ascii_start().starts_with(b"=")
 }
 
+/// Whether bytes have so many carriage returns, and no zero. One look at all of them costs less than one at each line.
+fn has_text_alone(bytes: &[u8], carriage_returns: usize) -> bool {
+    let (chunks, behind) = bytes.as_chunks();
+    let is_return = |byte: &&u8| **byte == b'\r';
+    let (mut found, mut least) = (behind.iter().filter(is_return).count(), u8x16::splat(u8::MAX));
+    // No more at once than a byte can count.
+    for some in chunks.chunks(usize::from(u8::MAX)) {
+        let mut counted = u8x16::splat(0);
+        for chunk in some.iter().copied().map(u8x16::new) {
+            counted = counted.saturating_add(chunk.simd_eq(u8x16::splat(b'\r')) & u8x16::splat(1));
+            least = least.min(chunk);
+        }
+        found = counted.to_array().iter().fold(found, |found, lane| found.wrapping_add(usize::from(*lane)));
+    }
+    found == carriage_returns && least.reduce_min() != 0 && !behind.contains(&0)
+}
+
 /// Where the first byte stands that must not be.
 #[cold]
 fn control_byte(bytes: &[u8], lines: &[Line]) -> Malformed {
@@ -442,7 +461,7 @@ fn control_byte(bytes: &[u8], lines: &[Line]) -> Malformed {
 }
 
 /// A description being cut into lines.
-struct Cut<'a> {
+struct Cut<'a, 'l> {
     bytes: &'a [u8],
     len: u32,
     feeds: Feeds<'a>,
@@ -452,9 +471,37 @@ struct Cut<'a> {
     lines: u16,
     /// Lines so far that ended in carriage return and line feed.
     ended_by_both: usize,
+    /// Where the next lines go, and behind the last of them.
+    kept: std::slice::IterMut<'l, Line>,
+    more: Vec<Line>,
 }
 
-impl<'a> Cut<'a> {
+impl<'a> Cut<'a, '_> {
+    /// Keeps the lines up to the next `m=` line, that one included, the others with what `about` says of each; the value of
+    /// that line, `None` where there is none.
+    fn part(&mut self, mut about: impl FnMut(&'a [u8]) -> About) -> Result<Option<&'a [u8]>, Malformed> {
+        while let Some((text, mut line)) = self.line()? {
+            if let [b'm', b'=', value @ ..] = text {
+                self.keep(line);
+                return Ok(Some(value));
+            }
+            if !matches!(text, [b'a'..=b'z', b'=', ..] | []) && is_loosely_typed(text) {
+                return Err(Malformed::NoType { line: self.lines });
+            }
+            line.about = about(text);
+            self.keep(line);
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn keep(&mut self, line: Line) {
+        match self.kept.next() {
+            Some(place) => *place = line,
+            None => self.more.push(line),
+        }
+    }
+
     /// The next line: its text and where it lies. `None` behind the last, which may lack its line end; half of one is none.
     #[inline]
     fn line(&mut self) -> Result<Option<(&'a [u8], Line)>, Malformed> {
@@ -482,37 +529,33 @@ impl<'a> Cut<'a> {
 }
 
 /// Where the line feeds of a text are. Lines are short: to begin a search anew behind each costs more than to look at every
-/// eight bytes once.
+/// sixteen bytes once.
 struct Feeds<'a> {
     /// What is still to be looked at, and what is left of the text behind it, zeros added.
-    words: std::slice::Iter<'a, [u8; 8]>,
-    rest: Option<[u8; 8]>,
+    chunks: std::slice::Iter<'a, [u8; 16]>,
+    rest: Option<[u8; 16]>,
     /// Bytes looked at.
     past: u32,
-    /// Of the last eight of them, the highest bit of each that is a line feed and not told yet.
-    found: u64,
+    /// Of the last sixteen of them, a bit for each that is a line feed and not told yet.
+    found: u32,
 }
 
 impl<'a> Feeds<'a> {
     fn of(bytes: &'a [u8]) -> Self {
-        let (words, behind) = bytes.as_chunks();
-        let mut rest = [0; 8];
+        let (chunks, behind) = bytes.as_chunks();
+        let mut rest = [0; 16];
         rest.iter_mut().zip(behind).for_each(|(kept, byte)| *kept = *byte);
-        Self { words: words.iter(), rest: Some(rest), past: 0, found: 0 }
+        Self { chunks: chunks.iter(), rest: Some(rest), past: 0, found: 0 }
     }
 
     #[inline]
     fn next(&mut self) -> Option<u32> {
-        const LOW_BITS: u64 = u64::MAX / 0xff * 0x7f;
-        const FEEDS: u64 = u64::MAX / 0xff * b'\n' as u64;
         while self.found == 0 {
-            let word = self.words.next().copied().or_else(|| self.rest.take())?;
-            self.past = self.past.wrapping_add(8);
-            // Of what is no line feed, some bit is left, and a sum carries it to the highest.
-            let others = u64::from_le_bytes(word) ^ FEEDS;
-            self.found = !((others & LOW_BITS).wrapping_add(LOW_BITS) | others | LOW_BITS);
+            let chunk = self.chunks.next().copied().or_else(|| self.rest.take())?;
+            self.past = self.past.wrapping_add(16);
+            self.found = u8x16::new(chunk).simd_eq(u8x16::splat(b'\n')).to_bitmask();
         }
-        let at = self.past.wrapping_sub(8).wrapping_add(self.found.trailing_zeros() / 8);
+        let at = self.past.wrapping_sub(16).wrapping_add(self.found.trailing_zeros());
         self.found &= self.found.wrapping_sub(1);
         Some(at)
     }
@@ -638,8 +681,28 @@ mod tests {
     }
 
     proptest! {
+        /// Of texts around and beyond what is looked at or counted together.
         #[test]
-        fn lines_cover_every_byte_once(tail in "([a-z]=[ -~]{0,30}(\r\n|\n)){0,40}") {
+        fn what_is_looked_at_together_is_what_each_byte_says(
+            text in prop::collection::vec(prop::sample::select(b"\r\r\nax=\x0b\x0e\xff".to_vec()), 0..70),
+            times in prop::sample::select(vec![1_usize, 2, 130, 300]),
+            zero in prop::option::weighted(0.3, any::<prop::sample::Index>()),
+        ) {
+            let mut text = text.repeat(times);
+            if let Some(at) = zero.filter(|_| !text.is_empty()) {
+                *at.get_mut(&mut text) = 0;
+            }
+            let mut feeds = Feeds::of(&text);
+            let told: Vec<usize> = std::iter::from_fn(|| feeds.next()).map(|at| at as usize).collect();
+            let each: Vec<usize> = (0..text.len()).filter(|at| text[*at] == b'\n').collect();
+            prop_assert_eq!(told, each);
+            let returns = text.iter().filter(|byte| **byte == b'\r').count();
+            prop_assert_eq!(has_text_alone(&text, returns), !text.contains(&0));
+            prop_assert!(!has_text_alone(&text, returns + 1));
+        }
+
+        #[test]
+        fn lines_cover_every_byte_once(tail in "([a-z]=[ -~]{0,30}(\r\n|\n)){0,90}") {
             let text = format!("v=0\r\n{tail}");
             if let Ok(session) = Session::parse(text.as_bytes()) {
                 let blocks = session.media().iter().flat_map(|m| session.lines_of(m));
