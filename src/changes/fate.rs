@@ -317,6 +317,17 @@ pub(super) fn parted<M: AsRef<[Part]>>(
     }
 }
 
+/// Shapes in pieces, in each of which two numbers made are equal for all numbers or for none.
+pub(super) fn by_equal(shapes: Vec<Shape>, one: &[Part], other: &[Part]) -> Vec<Shape> {
+    let mut pieces = Vec::new();
+    for shape in shapes {
+        let mut equal = Vec::new();
+        parted(&[one], &[other], shape, &mut pieces, &mut equal);
+        pieces.append(&mut equal);
+    }
+    pieces
+}
+
 /// Two places, the first of which has one character: the second either has the same or differs.
 fn fixed<'p>(
     shape: Shape,
@@ -343,13 +354,7 @@ impl Fate {
         let (first, last) = self.called.split_at(self.frame.hops.len().min(self.called.len()));
         let mut pieces = vec![shape.clone()];
         for (first, last) in first.iter().zip(last).filter(|(first, last)| first != last) {
-            let mut smaller = Vec::new();
-            for piece in pieces {
-                let mut equal = Vec::new();
-                parted(&[first], &[last], piece, &mut smaller, &mut equal);
-                smaller.append(&mut equal);
-            }
-            pieces = smaller;
+            pieces = by_equal(pieces, first, last);
         }
         pieces
     }

@@ -12,7 +12,7 @@ use emcc_policies::numbers::{
 use emcc_policies::search_space::{Analysis, CssId, PASSES_MAX, PatternId, Row, Target};
 
 use super::callers::{Who, search_spaces};
-use super::fate::parted;
+use super::fate::by_equal;
 use super::paired::{Pair, Side, Space};
 use super::reach::Reach;
 use super::{Asked, decided, read_in};
@@ -342,12 +342,7 @@ impl<'a, 'p> Follow<'a, 'p> {
                     let before = made.parts().len().checked_sub(number.parts().len()).filter(|before| *before > 0);
                     let Some(end) = before.and_then(|before| made.parts().get(before..)) else { continue };
                     budget.spend(pieces.len())?;
-                    let (mut other, mut same) = (Vec::new(), Vec::new());
-                    for piece in pieces {
-                        parted(&[end], &[number.parts()], piece, &mut other, &mut same);
-                    }
-                    other.append(&mut same);
-                    pieces = other;
+                    pieces = by_equal(pieces, end, number.parts());
                 }
                 pieces.into_iter().try_for_each(|piece| each(piece, budget))
             })

@@ -150,19 +150,19 @@ impl DialPlan {
     pub fn of_line(&self, dialed: &Digits, at: Civil) -> Option<SearchSpace> {
         let groups = self.index.walk(&self.rows, dialed).whole;
         let rows = groups.iter().flat_map(|group| self.index.rows(*group)).filter_map(|id| Some((id, self.row(id)?)));
-        let mut lines: SmallVec<[(PatternId, &Row); 4]> =
-            rows.filter(|(_, row)| matches!(row.target, Target::DirectoryNumber { .. })).take(LINES_MAX).collect();
+        let lines = rows.filter(|(_, row)| matches!(row.target, Target::DirectoryNumber { .. })).take(LINES_MAX);
         // As all search spaces together would have them.
         let all: SearchSpace = self.search_spaces().collect();
         let standing = |row: &Row| {
             let rank = self.rank(&all, row.partition).unwrap_or(usize::MAX);
             (row.pattern.count(dialed.len()), rank)
         };
-        lines.sort_by(|(a, of_a), (b, of_b)| {
-            standing(of_a).cmp(&standing(of_b)).then_with(|| within_partition(of_a, of_b)).then(a.cmp(b))
+        let mut lines: SmallVec<[_; 4]> = lines.map(|(id, row)| (standing(row), id, row)).collect();
+        lines.sort_by(|(standing_a, a, of_a), (standing_b, b, of_b)| {
+            standing_a.cmp(standing_b).then_with(|| within_partition(of_a, of_b)).then(a.cmp(b))
         });
         let nothing = SearchSpace::new();
-        lines.iter().find_map(|(id, row)| {
+        lines.iter().find_map(|(_, id, row)| {
             let listed = |css: &CssId| self.rank(&[*css], row.partition).is_some();
             let each =
                 self.search_spaces().filter(listed).take(LINE_SPACES_MAX).map(|css| SearchSpace::from_slice(&[css]));
